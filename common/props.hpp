@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Names of what we store in ZFS (design.md section 2).
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace zrepd::prop {
+
+inline constexpr std::string_view kSrcHost = "zrep:src-host";
+inline constexpr std::string_view kSrcFs = "zrep:src-fs";
+inline constexpr std::string_view kDestHost = "zrep:dest-host";
+inline constexpr std::string_view kDestFs = "zrep:dest-fs";
+inline constexpr std::string_view kMaster = "zrep:master";
+inline constexpr std::string_view kSavecount = "zrep:savecount";
+inline constexpr std::string_view kSent = "zrep:sent";
+inline constexpr std::string_view kLockPid = "zrep:lock-pid";
+inline constexpr std::string_view kLockTime = "zrep:lock-time";
+inline constexpr std::string_view kInprogress = "zrep:inprogress";
+inline constexpr std::string_view kEpoch = "zrep:epoch";
+inline constexpr std::string_view kInterval = "zrep:interval";
+inline constexpr std::string_view kPaused = "zrep:paused";
+inline constexpr std::string_view kAccept = "zrep:accept";
+inline constexpr std::string_view kLimit = "zrep:limit";
+inline constexpr std::string_view kMinfree = "zrep:minfree";
+inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
+
+/// What makes a dataset part of a pair; counts only where its source is local or received.
+inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
+/// Everything we read of a filesystem or volume.
+inline constexpr std::array kOnDataset{kSrcHost, kSrcFs, kDestHost, kDestFs, kMaster, kSavecount,
+                                       kLockPid, kLockTime, kInprogress, kEpoch, kInterval, kPaused,
+                                       kAccept, kLimit, kMinfree, kMaxsnaps};
+/// What `zrepctl set` may change.
+inline constexpr std::array kSettings{kSavecount, kInterval, kPaused, kAccept,
+                                      kLimit, kMinfree, kMaxsnaps};
+
+/// The hold that protects the last common snapshot on both sides.
+inline constexpr std::string_view kBaseHold = "zrep_base";
+
+inline constexpr unsigned kDefaultSavecount = 5;
+inline constexpr unsigned kMinSavecount = 2;
+
+}  // namespace zrepd::prop

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Requests and replies of the control socket (docs/control-api.md is generated from these).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/rpc/fields.hpp"
+#include "common/rpc/peer_types.hpp"
+
+namespace zrepd::rpc {
+
+struct Empty {
+    template <class Self, class V>
+    static void fields(Self&, V&) {}
+};
+
+/// A run was started; its end comes as the event run_finished with this id.
+struct RunStarted {
+    std::string run_id;
+    std::vector<std::string> joined;  ///< ids of runs already under way for some of the datasets
+    std::vector<std::string> steps;   ///< dry run only: what would be done; no run was started
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "empty after a dry run, or when every dataset is in a joined run");
+        v("joined", self.joined, "runs already under way for some of the datasets");
+        v("steps", self.steps, "dry run: what would be done");
+    }
+};
+
+struct InitIn {
+    std::string dataset;
+    std::string host;
+    std::string target;
+    std::optional<unsigned> savecount;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "filesystem or volume to replicate");
+        v("host", self.host, "where to; localhost for a second pool on this host");
+        v("target", self.target, "filesystem to create there");
+        v("savecount", self.savecount, "zrep snapshots to keep on each side (default 5)");
+        v.optional("dry_run", self.dry_run, "check everything, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct SyncIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems whose master is here");
+        v.optional("all", self.all, "every filesystem whose master is here, paused ones left out");
+        v.optional("dry_run", self.dry_run, "plan, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct ExpireIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool local_only = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems of either role");
+        v.optional("all", self.all, "every pair known here");
+        v.optional("local_only", self.local_only, "leave the peer alone");
+        v.optional("dry_run", self.dry_run, "say what would go, destroy nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct DatasetsIn {
+    std::vector<std::string> datasets;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "none: every pair");
+    }
+};
+
+struct PauseIn {
+    std::vector<std::string> datasets;
+    std::optional<std::string> until;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("datasets", self.datasets, "pairs, or datasets above them");
+        v("until", self.until, "RFC 3339 UTC; absent: until unpaused");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct UnpauseIn {
+    std::vector<std::string> datasets;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("datasets", self.datasets, "");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct ClearIn {
+    std::string dataset;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct SetIn {
+    std::string dataset;
+    std::map<std::string, std::string> settings;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "a pair, or any dataset above pairs: settings inherit");
+        v("settings", self.settings, "names with or without zrep:; an empty value removes one");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+/// What a mutation did, in words; with dry_run what it would do.
+struct Done {
+    std::vector<std::string> steps;
+    std::vector<std::string> notes;  ///< what the administrator should know or do next
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("steps", self.steps, "what was done, or would be with dry_run");
+        v("notes", self.notes, "what to know or do next");
+    }
+};
+
+struct ListOut {
+    struct Pair {
+        std::string dataset;
+        std::string role;
+        std::string peer;
+        std::string peer_dataset;
+        std::map<std::string, std::string> properties;
+        std::string last_acked;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("dataset", self.dataset, "");
+            v("role", self.role, "master, target or initializing");
+            v("peer", self.peer, "the other host");
+            v("peer_dataset", self.peer_dataset, "the dataset there");
+            v("properties", self.properties, "zrep: properties in force");
+            v("last_acked", self.last_acked, "newest acknowledged snapshot, or empty");
+        }
+    };
+    std::vector<Pair> pairs;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("pairs", self.pairs, "sorted by dataset");
+    }
+};
+
+struct AckedSnapshot {
+    std::string snapshot;
+    Guid guid;
+    std::string time;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("snapshot", self.snapshot, "full name");
+        v("guid", self.guid, "");
+        v("time", self.time, "when it was acknowledged, RFC 3339 UTC");
+    }
+};
+
+struct Progress {
+    std::string run_id;
+    std::string phase;
+    std::uint64_t bytes = 0;
+    std::uint64_t rate_bytes_per_second = 0;
+    std::string since;
+    std::string last_progress;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+        v("phase", self.phase, "looking, waiting, snapshot, sending, receiving, acknowledging or expiring");
+        v("bytes", self.bytes, "moved so far");
+        v("rate_bytes_per_second", self.rate_bytes_per_second, "over the last seconds");
+        v("since", self.since, "start of the run, RFC 3339 UTC");
+        v("last_progress", self.last_progress, "when bytes last moved, RFC 3339 UTC");
+    }
+};
+
+struct Trouble {
+    std::string kind;
+    std::string message;
+    std::string remedy;
+    std::string since;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("kind", self.kind, "error kind, as in data.kind");
+        v("message", self.message, "what and why");
+        v("remedy", self.remedy, "what to do next");
+        v("since", self.since, "first seen, RFC 3339 UTC");
+    }
+};
+
+struct PairStatus {
+    std::string dataset;
+    std::string role;
+    std::uint64_t epoch = 0;
+    std::string peer;
+    std::string peer_dataset;
+    std::string peer_state;
+    std::optional<AckedSnapshot> last_acked;
+    std::optional<std::int64_t> lag_seconds;
+    std::uint64_t backlog_bytes = 0;
+    std::optional<std::string> interval;
+    bool paused = false;
+    std::optional<Progress> running;
+    unsigned pending_snapshots = 0;
+    std::optional<std::string> next_run;
+    std::optional<Trouble> last_error;
+    std::string health;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "");
+        v("role", self.role, "master, target or initializing");
+        v("epoch", self.epoch, "grows by one at every role change");
+        v("peer", self.peer, "the other host");
+        v("peer_dataset", self.peer_dataset, "the dataset there");
+        v("peer_state", self.peer_state, "connected, unreachable or unknown");
+        v("last_acked", self.last_acked, "newest snapshot that both sides have");
+        v("lag_seconds", self.lag_seconds, "age of the newest acknowledged snapshot, while there is something newer to send; 0: the copy is fresh");
+        v("backlog_bytes", self.backlog_bytes, "written on the master since, as last seen");
+        v("interval", self.interval, "how often it syncs; absent: only on request");
+        v("paused", self.paused, "");
+        v("running", self.running, "the run under way");
+        v("pending_snapshots", self.pending_snapshots, "zrep snapshots not yet acknowledged");
+        v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
+        v("last_error", self.last_error, "of the last run, if it failed");
+        v("health", self.health, "ok, late, failing, conflict or split_brain");
+    }
+};
+
+struct StatusOut {
+    std::string host;
+    std::string version;
+    std::string time;
+    std::vector<PairStatus> pairs;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("host", self.host, "this host's short name");
+        v("version", self.version, "of the daemon");
+        v("time", self.time, "of this answer, RFC 3339 UTC");
+        v("pairs", self.pairs, "sorted by dataset");
+    }
+};
+
+struct RunIn {
+    std::string run_id;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+    }
+};
+
+/// The outcome of one dataset in a run.
+struct RunResult {
+    std::string dataset;
+    std::string outcome;  ///< "done", "unchanged", "failed" or "running"
+    std::string text;     ///< "sent tank/fs@zrep_000002, 12.0 MiB in 1.2 s"
+    std::uint64_t bytes = 0;
+    bool resumed = false;
+    std::optional<ItemError> error;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "");
+        v("outcome", self.outcome, "running, done, unchanged or failed");
+        v("text", self.text, "in words");
+        v("bytes", self.bytes, "of the stream");
+        v("resumed", self.resumed, "an interrupted stream was continued");
+        v("error", self.error, "when it failed");
+    }
+};
+
+struct RunOut {
+    std::string run_id;
+    std::string operation;
+    bool finished = false;
+    std::vector<RunResult> results;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+        v("operation", self.operation, "init, sync or expire");
+        v("finished", self.finished, "");
+        v("results", self.results, "one per dataset");
+    }
+};
+
+/// An event's params: notification `event`. Kinds so far: run_started, run_progress, run_finished,
+/// pair_changed, peer_up, peer_down, warning.
+struct EventOut {
+    U64 seq;
+    std::string event;
+    std::string time;
+    std::string dataset;
+    std::string text;
+    std::optional<RunOut> run;
+    std::optional<Progress> progress;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("seq", self.seq, "grows by one; a gap means that progress was coalesced or dropped");
+        v("event", self.event, "");
+        v("time", self.time, "RFC 3339 UTC");
+        v.optional("dataset", self.dataset, "");
+        v.optional("text", self.text, "in words");
+        v("run", self.run, "with run_started and run_finished");
+        v("progress", self.progress, "with run_progress");
+    }
+};
+
+struct SubscribeOut {
+    U64 seq;
+    StatusOut status;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("seq", self.seq, "of the last event before this answer");
+        v("status", self.status, "the state now; events after it come as notifications");
+    }
+};
+
+struct VersionOut {
+    std::string version;
+    std::string protocol;
+    std::string zfs;
+    std::string host;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("version", self.version, "of the daemon");
+        v("protocol", self.protocol, "");
+        v("zfs", self.zfs, "OpenZFS version; empty when there is none");
+        v("host", self.host, "");
+    }
+};
+
+}  // namespace zrepd::rpc

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "common/text.hpp"
+
+#include <charconv>
+#include <cstdio>
+
+namespace zrepd {
+namespace {
+
+constexpr std::size_t kQuoteLimit = 300;
+
+/// Length of the UTF-8 sequence at the start of `s`; 0 when there is none.
+std::size_t utf8_length(std::string_view s) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+    const auto tail = [&](std::size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };
+    const unsigned char b = byte(0);
+    if (b < 0x80) return 1;
+    if (b >= 0xC2 && b <= 0xDF) return tail(1) ? 2 : 0;
+    if ((b & 0xF0) == 0xE0) {
+        if (!tail(1) || !tail(2)) return 0;
+        const bool overlong = b == 0xE0 && byte(1) < 0xA0;
+        const bool surrogate = b == 0xED && byte(1) >= 0xA0;
+        return overlong || surrogate ? 0 : 3;
+    }
+    if (b >= 0xF0 && b <= 0xF4) {
+        if (!tail(1) || !tail(2) || !tail(3)) return 0;
+        const bool overlong = b == 0xF0 && byte(1) < 0x90;
+        const bool beyond = b == 0xF4 && byte(1) >= 0x90;
+        return overlong || beyond ? 0 : 4;
+    }
+    return 0;
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+    Number value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, ec] = std::from_chars(text.data(), end, value);
+    if (ec != std::errc{} || stopped != end) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+std::string quote(std::string_view text) {
+    std::string out = "'";
+    const std::string_view shown = text.substr(0, kQuoteLimit);
+    for (std::size_t i = 0; i < shown.size();) {
+        const std::size_t length = utf8_length(shown.substr(i));
+        const auto byte = static_cast<unsigned char>(shown[i]);
+        if (length == 0 || byte < 0x20 || byte == 0x7f || byte == '\'' || byte == '\\') {
+            char hex[8];
+            std::snprintf(hex, sizeof hex, "\\x%02x", byte);
+            out += hex;
+            ++i;
+        } else {
+            out += shown.substr(i, length);
+            i += length;
+        }
+    }
+    if (text.size() > kQuoteLimit) out += "…";
+    return out + "'";
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+std::optional<std::uint64_t> parse_u64(std::string_view text) {
+    return parse_number<std::uint64_t>(text);
+}
+
+std::optional<std::int64_t> parse_i64(std::string_view text) {
+    return parse_number<std::int64_t>(text);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> out;
+    std::size_t begin = 0;
+    while (true) {
+        const std::size_t end = text.find(separator, begin);
+        out.push_back(text.substr(begin, end - begin));
+        if (end == text.npos) return out;
+        begin = end + 1;
+    }
+}
+
+std::string_view trim(std::string_view text) {
+    constexpr std::string_view kSpace = " \t\r\n";
+    const std::size_t first = text.find_first_not_of(kSpace);
+    if (first == text.npos) return {};
+    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+    std::string out;
+    for (const auto& part : parts) {
+        if (!out.empty()) out += separator;
+        out += part;
+    }
+    return out;
+}
+
+}  // namespace zrepd

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the control socket can ask of the daemon. The method table (registry.cpp) maps names to
+// these; the daemon implements them in daemon/service.cpp; component tests have a fake.
+// Thread: io thread. Every call answers within 5 s: longer work is a run.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/result.hpp"
+#include "common/rpc/control_types.hpp"
+#include "daemon/async/task.hpp"
+
+namespace zrepd::control {
+
+/// Who calls, from SO_PEERCRED; for the log and for access.
+struct Caller {
+    unsigned uid = 0;
+    int pid = 0;
+};
+
+class Service {
+  public:
+    virtual ~Service() = default;
+
+    virtual Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) = 0;
+
+    virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) = 0;
+    /// From memory: starts no process and does not wait.
+    virtual Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) = 0;
+    virtual Result<rpc::RunOut> run(const rpc::RunIn& in) = 0;
+    virtual rpc::VersionOut version() = 0;
+    virtual rpc::Hello hello() = 0;
+};
+
+/// Where events come from. A subscriber's callback must not block; it is dropped when it returns
+/// false (a client too slow to follow).
+class EventSource {
+  public:
+    using Callback = std::function<bool(const rpc::EventOut&)>;
+    virtual ~EventSource() = default;
+    /// Events until the returned handle is destroyed.
+    virtual std::shared_ptr<void> subscribe(Callback callback) = 0;
+    virtual rpc::U64 last_seq() const = 0;
+};
+
+}  // namespace zrepd::control

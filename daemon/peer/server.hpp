@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The server side of the peer protocol, on <runtime-dir>/peer.sock and, for localhost, on pipes.
+// Thread: io thread. Limits: kMaxPeerConnections; 1 MiB lines; a connection that has not said a
+// whole line 60 s after it began one is closed. A peer names only what TargetService lets it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/rpc/peer_types.hpp"
+#include "daemon/async/task_group.hpp"
+#include "daemon/peer/transport.hpp"
+
+namespace zrepd::peer {
+
+/// What a peer may ask of this host; implemented in daemon/sync/target.cpp.
+class TargetService {
+  public:
+    virtual ~TargetService() = default;
+    virtual rpc::Hello hello() = 0;
+    virtual Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) = 0;
+    virtual Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) = 0;
+    virtual Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) = 0;
+    virtual Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) = 0;
+    /// Checks the request, takes the lock and gets ready. On success the server sends the reply {},
+    /// then calls `receive` on the result with the descriptor the stream comes from.
+    class Receiver {
+      public:
+        virtual ~Receiver() = default;
+        /// Consumes the stream until end-of-file. `in` is a pipe that zfs may read directly when
+        /// `direct`, otherwise a descriptor to pump from.
+        virtual Task<rpc::Received> receive(Fd in, bool direct) = 0;
+    };
+    virtual Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
+                                                                 rpc::ReceiveIn in) = 0;
+};
+
+class Server {
+  public:
+    Server(asio::any_io_executor executor, TargetService& target);
+    ~Server();
+
+    /// Binds and listens (0660, root's group or `group`); io_error otherwise.
+    Result<void> listen(const std::filesystem::path& socket_path);
+    /// Serves one connection given as two pipes; used by LocalTransport. `peer` is our own name.
+    void serve_local(Channel channel, std::string peer);
+    /// Stops accepting, ends every connection, waits for their tasks.
+    Task<> stop();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace zrepd::peer

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What one sync of one filesystem has to do. Pure: two looks in, steps or a conflict out; a
+// dry run prints exactly what the executor takes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/error.hpp"
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd::plan {
+
+/// The target as its own daemon described it.
+struct TargetView {
+    bool exists = false;
+    Guid guid;
+    bool is_pair = false;         ///< its stored pair names us and our filesystem
+    bool master = false;
+    std::uint64_t epoch = 0;
+    std::uint64_t written_bytes = 0;
+    std::uint64_t available_bytes = 0;
+    bool receiving = false;       ///< a receive of it is under way over there
+    std::string resume_token;
+    std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: dead token
+    std::vector<Snapshot> snapshots;  ///< oldest first; only the newest ones when there are many
+};
+
+struct SourceView {
+    const Dataset* dataset = nullptr;
+    const Versions* versions = nullptr;
+};
+
+/// Nothing to send. `acknowledge` is set when the target already has a snapshot of ours that is
+/// not recorded here: the answer got lost on the way.
+struct Skip {
+    std::optional<Snapshot> acknowledge;
+    std::string reason;
+};
+/// Continue the interrupted stream of this snapshot.
+struct Resume {
+    Snapshot snapshot;
+    std::string token;
+};
+/// Send base→snapshot. `take` names a snapshot to be taken first; otherwise `existing` is sent.
+struct Incremental {
+    std::string base;  ///< "@name" or "#name"
+    Guid base_guid;
+    std::string take;                  ///< name after the '@'; empty: send `existing`
+    std::optional<Snapshot> existing;
+    bool rollback_target = false;      ///< written on the target, nothing newer there
+    bool abort_partial = false;        ///< a dead token lies on the target
+};
+/// The two sides cannot be brought together without a decision. Nothing is changed.
+struct Conflict {
+    Error error;  ///< code conflict (or wrong_role), message with both sides' facts, remedy
+};
+using Step = std::variant<Skip, Resume, Incremental, Conflict>;
+
+/// Decides from the facts. `newest_sequence` for the new snapshot's name is derived from both
+/// sides, so that a name is never used twice.
+Step plan_sync(const SourceView& source, const TargetView& target);
+
+/// The step in words, one line each, for --dry-run and the log.
+std::vector<std::string> describe(const Step& step, const DatasetName& source);
+
+}  // namespace zrepd::plan

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Which zrep snapshots a side may let go of (design.md section 5). Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd::plan {
+
+struct Verdict {
+    std::string snapshot;  ///< after the '@'
+    bool destroy = false;
+    std::string reason;  ///< "newest 5", "base", "newer than the base", "held", "cloned", "not ours"
+};
+
+/// One verdict per snapshot, oldest first. Keeps the `savecount` newest of ours (`_unsent` count),
+/// `base` (the last common snapshot) and everything newer, what is held or cloned, and what is not
+/// ours. Without a base nothing is destroyed. A hold of our own on a snapshot older than the base
+/// is about to be released and does not count when `ignore_hold` names that snapshot.
+std::vector<Verdict> prune(const Versions& versions,
+                           Guid base,
+                           unsigned savecount,
+                           const std::vector<std::string>& ignore_hold = {});
+
+/// Just the names to destroy.
+std::vector<std::string> to_destroy(const std::vector<Verdict>& verdicts);
+
+}  // namespace zrepd::plan

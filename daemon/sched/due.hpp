@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// When a pair is due. Pure: the time and the random number are arguments.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "common/time.hpp"
+
+namespace zrepd::sched {
+
+using Clock = std::chrono::steady_clock;
+
+struct PairTiming {
+    std::optional<std::chrono::seconds> interval;  ///< absent: only on request
+    bool paused = false;
+    std::optional<Clock::time_point> last_start;  ///< of the last run, successful or not
+    unsigned failures = 0;                        ///< in a row
+    double jitter = 0;                            ///< 0..1, drawn once per failure
+};
+
+/// Longest pause between retries (design.md section 4).
+inline constexpr std::chrono::seconds kMaxBackoff{300};
+
+/// After `failures` failures in a row: 2 s, 4 s, 8 s … at most kMaxBackoff, spread by ±20 % with
+/// `jitter`; never shorter than 1 s.
+std::chrono::milliseconds backoff(unsigned failures, double jitter);
+
+/// The next start; nullopt when none is planned. After a failure the back-off counts, but never
+/// more often than the interval says. A pair that never ran is due now.
+std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
+
+/// Reads zrep:paused: "yes", or an RFC 3339 time or Unix seconds until which it holds. Anything
+/// else that is not empty, "no" or "off" counts as paused: to sync against a wish is the worse error.
+bool is_paused(std::string_view value, UnixSeconds now);
+
+}  // namespace zrepd::sched

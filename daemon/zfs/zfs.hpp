@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one door to ZFS. ZfsCli runs zfs(8) and zpool(8); tests have a FakeZfs.
+// Thread: io thread. Errors: zfs_failed, pool_unavailable, not_found, no_space, busy, timed_out,
+// cancelled; zfs's own words are kept in the message. Atomicity: said at each call.
+// Limits: every command has a time limit; a command that does not end even when killed is
+// abandoned and counted, never waited for.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/result.hpp"
+#include "daemon/async/fd.hpp"
+#include "daemon/async/task.hpp"
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd {
+
+using PropertyList = std::vector<std::pair<std::string, std::string>>;
+
+/// `zfs send` of a full stream, an increment, or the rest named by a resume token.
+struct SendSpec {
+    std::optional<SnapshotName> snapshot;  ///< absent with a token
+    std::string base;   ///< "" full; "@name" or "#name" of the same dataset: incremental
+    std::string token;  ///< resume: nothing else is given then but raw
+    bool raw = false;   ///< -w; encrypted datasets, always
+};
+
+/// `zfs receive -u -s`, never -F.
+struct ReceiveSpec {
+    SnapshotName snapshot;
+    PropertyList properties = {};  ///< -o, on the first receive only
+};
+
+/// A running send or receive. Destroying it kills the process.
+class StreamProcess {
+  public:
+    virtual ~StreamProcess() = default;
+    /// Waits for the end; an Error with zfs's words when it failed. A cancel kills the process
+    /// and still waits for it (bounded); a receive leaves its resumable state in the dataset.
+    virtual Task<Result<void>> wait() = 0;
+    /// Asks it to end now (SIGTERM, then SIGKILL after a grace). wait() then returns.
+    virtual void kill() = 0;
+};
+
+/// What `zfs send -nvP -t TOKEN` says of a resume token.
+struct TokenInfo {
+    std::optional<SnapshotName> snapshot;  ///< toname
+    Guid guid;                             ///< toguid
+    Guid base;                             ///< fromguid; unknown for a full stream
+    std::uint64_t bytes_done = 0;
+    bool raw = false;
+};
+
+/// Bookkeeping after streams were received, for any number of filesystems of one pool.
+struct AckItem {
+    SnapshotName snapshot;
+    Guid guid;                     ///< must be the snapshot's, or the item fails and nothing is set
+    bool set_sent = true;          ///< zrep:sent = AckBatch::sent
+    bool bookmark = false;         ///< make #zrep_<guid> (master only)
+    std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
+    std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
+};
+struct AckBatch {
+    UnixSeconds sent = 0;
+    std::vector<AckItem> items;
+};
+/// Outcome of one item. `failed` says what of the optional part (bookmark, expiry) did not work.
+struct AckOutcome {
+    Result<void> acknowledged = ok();
+    std::vector<std::string> failed = {};
+    std::vector<std::string> destroyed = {};
+};
+
+/// One change seen in the pools. No dataset: anything may have changed.
+struct Change {
+    std::optional<DatasetName> dataset;
+    bool versions_only = false;  ///< only snapshots or bookmarks of it
+};
+
+class Zfs {
+  public:
+    virtual ~Zfs() = default;
+
+    /// Properties of these datasets; empty: every filesystem and volume. One process. Datasets that
+    /// do not exist are simply not in the answer.
+    virtual Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) = 0;
+    /// Snapshots and bookmarks of each of these (not of their children). One process.
+    virtual Task<Result<std::map<DatasetName, Versions>>> versions(
+        std::vector<DatasetName> which) = 0;
+
+    /// All at once; atomic per pool. One process per pool.
+    virtual Task<Result<void>> snapshot(std::vector<SnapshotName> names) = 0;
+    /// One transaction for all the properties (design.md section 6). One process.
+    virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;
+    /// Back to inherited; one process per property.
+    virtual Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) = 0;
+    /// One process each. A hold that is there already, or already gone, is no error.
+    virtual Task<Result<void>> hold(std::vector<SnapshotName> names) = 0;
+    virtual Task<Result<void>> release(std::vector<SnapshotName> names) = 0;
+    /// All snapshots of one dataset in one process; those that fail are named in the error.
+    virtual Task<Result<void>> destroy_snapshots(DatasetName dataset,
+                                                 std::vector<std::string> names) = 0;
+    virtual Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) = 0;
+    /// Bookkeeping in one channel program per pool, or with plain commands where those are refused.
+    /// One outcome per item, in order.
+    virtual Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) = 0;
+    /// To a snapshot that must be the newest one: zfs refuses otherwise, no -r is ever given.
+    virtual Task<Result<void>> rollback(SnapshotName snapshot) = 0;
+    /// `zfs receive -A`: throws away a partly received stream.
+    virtual Task<Result<void>> abort_receive(DatasetName dataset) = 0;
+    virtual Task<Result<TokenInfo>> token_info(std::string token) = 0;
+
+    /// Starts a process that writes to / reads from `fd`, which is closed here once it runs.
+    virtual Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) = 0;
+    virtual Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) = 0;
+
+    /// Follows `zpool events` until cancelled; restarts it with back-off when it ends.
+    virtual Task<> watch(std::function<void(Change)> on_change) = 0;
+    /// Pools that are suspended or not writable, from /proc/spl/kstat/zfs/POOL/state: no process
+    /// and no wait, unlike any zfs command on such a pool. nullopt: healthy, or not knowable here.
+    virtual std::optional<std::string> pool_trouble(std::string_view pool) = 0;
+    /// "2.3.2", from /sys/module/zfs/version or `zfs version`; empty when there is no ZFS.
+    virtual Task<std::string> version() = 0;
+};
+
+}  // namespace zrepd
