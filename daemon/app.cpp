@@ -113,7 +113,7 @@ Result<void> App::Parts::start() {
     auto lock = lock::take_daemon_lock(config.runtime_dir / "zrepd.lock");
     if (!lock) return lock.error();
     daemon_lock = std::move(*lock);
-    service = std::make_unique<DaemonService>(sync, engine, scheduler, peers, zfs.version_now());
+    service = std::make_unique<DaemonService>(sync, engine, scheduler, peers, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;

@@ -13,28 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
-#include "daemon/zfs/model.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd {
-
-using PropertyList = std::vector<std::pair<std::string, std::string>>;
-
-/// `zfs send` of a full stream, an increment, or the rest named by a resume token.
-struct SendSpec {
-    std::optional<SnapshotName> snapshot;  ///< absent with a token
-    std::string base;   ///< "" full; "@name" or "#name" of the same dataset: incremental
-    std::string token;  ///< resume: nothing else is given then but raw
-    bool raw = false;   ///< -w; encrypted datasets, always
-};
-
-/// `zfs receive -u -s`, never -F.
-struct ReceiveSpec {
-    SnapshotName snapshot;
-    PropertyList properties = {};  ///< -o, on the first receive only
-};
 
 /// A running send or receive. Destroying it kills the process.
 class StreamProcess {
@@ -45,41 +28,6 @@ class StreamProcess {
     virtual Task<Result<void>> wait() = 0;
     /// Asks it to end now (SIGTERM, then SIGKILL after a grace). wait() then returns.
     virtual void kill() = 0;
-};
-
-/// What `zfs send -nvP -t TOKEN` says of a resume token.
-struct TokenInfo {
-    std::optional<SnapshotName> snapshot;  ///< toname
-    Guid guid;                             ///< toguid
-    Guid base;                             ///< fromguid; unknown for a full stream
-    std::uint64_t bytes_done = 0;
-    bool raw = false;
-};
-
-/// Bookkeeping after streams were received, for any number of filesystems of one pool.
-struct AckItem {
-    SnapshotName snapshot;
-    Guid guid;                     ///< must be the snapshot's, or the item fails and nothing is set
-    bool set_sent = true;          ///< zrep:sent = AckBatch::sent
-    bool bookmark = false;         ///< make #zrep_<guid> (master only)
-    std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
-    std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
-};
-struct AckBatch {
-    UnixSeconds sent = 0;
-    std::vector<AckItem> items;
-};
-/// Outcome of one item. `failed` says what of the optional part (bookmark, expiry) did not work.
-struct AckOutcome {
-    Result<void> acknowledged = ok();
-    std::vector<std::string> failed = {};
-    std::vector<std::string> destroyed = {};
-};
-
-/// One change seen in the pools. No dataset: anything may have changed.
-struct Change {
-    std::optional<DatasetName> dataset;
-    bool versions_only = false;  ///< only snapshots or bookmarks of it
 };
 
 class Zfs {
@@ -124,8 +72,8 @@ class Zfs {
     /// Pools that are suspended or not writable, from /proc/spl/kstat/zfs/POOL/state: no process
     /// and no wait, unlike any zfs command on such a pool. nullopt: healthy, or not knowable here.
     virtual std::optional<std::string> pool_trouble(std::string_view pool) = 0;
-    /// "2.3.2", from /sys/module/zfs/version or `zfs version`; empty when there is no ZFS.
-    virtual Task<std::string> version() = 0;
+    /// "2.3.2", of the kernel module; empty when there is none.
+    virtual std::string version() = 0;
 };
 
 }  // namespace zrepd
