@@ -40,15 +40,11 @@ struct Command {
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet, kVersion;
 
-/// `zrepctl peer`: what ssh runs on the other host; no options of the others apply.
-int command_peer(const std::vector<std::string>& arguments);
-
 /// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
 /// returns its exit status.
 int complain(const Invocation& invocation, const Error& error);
 /// A mistake on the command line.
 int usage_error(const std::string& verb, const std::string& what);
-
 
 /// Calls a method that starts a run and follows it to its end, unless --no-wait or --dry-run.
 int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params);

@@ -10,6 +10,7 @@
 
 #include "common/text.hpp"
 #include "ctl/command.hpp"
+#include "ctl/commands/commands.hpp"
 
 namespace zrepd::ctl {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "daemon/control/server.hpp"
 #include "daemon/lock/lockfile.hpp"
+#include "daemon/helper_processes.hpp"
 #include "daemon/log.hpp"
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/route.hpp"
@@ -32,11 +33,6 @@ Result<void> make_runtime_dir(const std::filesystem::path& dir) {
                      .message = "cannot create " + dir.string(),
                      .remedy = "run zrepd as root, or set runtime-dir",
                      .sys_errno = errno};
-    }
-    // ssh keeps its control sockets here; nobody else has business with them.
-    const std::string ssh = (dir / "ssh").string();
-    if (::mkdir(ssh.c_str(), 0700) != 0 && errno != EEXIST) {
-        return Error{.code = Code::io_error, .message = "cannot create " + ssh, .sys_errno = errno};
     }
     return ok();
 }
@@ -65,7 +61,9 @@ struct App::Parts {
           target(sync),
           peer_server(io.get_executor(), target),
           local(peer_server, self.host),
-          ssh(processes, {config.runtime_dir, self.host, config.ssh_config, config.ssh_user}),
+          helpers(processes),
+          ssh(helpers, config.runtime_dir / "ssh", self.host,
+              {.config_file = config.ssh_config, .user = config.ssh_user}),
           route(self, local, ssh),
           peers(io.get_executor(), route,
                 [this](const HostName& host, peer::PeerState state, const Error* error) {
@@ -82,7 +80,6 @@ struct App::Parts {
     config::Config config;
     plan::Self self;
     asio::io_context io{1};
-    Fd daemon_lock;
     Processes processes;      // every child of ours
     ZfsCli zfs;               // the one door to ZFS
     sync::Inventory inventory;  // what we last saw there
@@ -93,6 +90,7 @@ struct App::Parts {
     sync::Target target;      // what peers may do here
     peer::Server peer_server;
     peer::LocalTransport local;
+    HelperProcesses helpers;
     peer::SshTransport ssh;
     peer::Route route;
     peer::Peers peers;        // what we do on peers
@@ -104,15 +102,10 @@ struct App::Parts {
     bool stopped_in_time = true;
 };
 
-App::App(config::Config config) : parts_(std::make_unique<Parts>(std::move(config))) {}
+App::App(config::Config config) : config_(std::move(config)) {}
 App::~App() = default;
 
 Result<void> App::Parts::start() {
-    auto dir = make_runtime_dir(config.runtime_dir);
-    if (!dir) return dir;
-    auto lock = lock::take_daemon_lock(config.runtime_dir / "zrepd.lock");
-    if (!lock) return lock.error();
-    daemon_lock = std::move(*lock);
     service = std::make_unique<DaemonService>(sync, engine, scheduler, peers, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
@@ -145,6 +138,12 @@ Task<> App::Parts::stop() {
 
 Result<void> App::run() {
     ::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error value here
+    auto dir = make_runtime_dir(config_.runtime_dir);
+    if (!dir) return dir;
+    // First of all: everything below replaces what an earlier daemon left in the directory.
+    auto lock = lock::take_daemon_lock(config_.runtime_dir / "zrepd.lock");
+    if (!lock) return lock.error();
+    parts_ = std::make_unique<Parts>(config_);
     Parts& p = *parts_;
     bool bug = false;
     TaskGroup::on_bug([&](std::string_view name, std::string_view what) {

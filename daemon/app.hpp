@@ -18,6 +18,7 @@ class App {
 
   private:
     struct Parts;
+    config::Config config_;
     std::unique_ptr<Parts> parts_;
 };
 

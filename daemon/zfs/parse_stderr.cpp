@@ -86,13 +86,16 @@ std::string tail(std::string_view err) {
     if (kept.size() > kLines) kept.erase(kept.begin(), kept.end() - kLines);
     std::string text = join(kept, "; ");
     // A resume token is a kilobyte of noise in a log.
-    if (const auto hint = text.find("A resuming stream can be generated"); hint != text.npos) {
-        text = trim(text.substr(0, hint));
-        if (text.ends_with(';')) text.pop_back();
+    if (const auto hint = text.find("; A resuming stream can be generated"); hint != text.npos) {
+        text.resize(hint);
     }
     constexpr std::size_t kMaxText = 600;
-    if (text.size() > kMaxText) text = text.substr(0, kMaxText) + "…";
-    return text.empty() ? "zfs failed and said nothing" : text;
+    if (text.size() > kMaxText) {
+        text.resize(kMaxText);
+        text.append("…");
+    }
+    if (text.empty()) text.append("zfs failed and said nothing");
+    return text;
 }
 
 bool every_line_has(std::string_view err, std::string_view words) {

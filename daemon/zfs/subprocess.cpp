@@ -207,6 +207,16 @@ Task<ExitStatus> Child::wait() {
     co_return state->status;
 }
 
+Task<std::optional<ExitStatus>> Child::wait_for(std::chrono::milliseconds limit) {
+    const std::shared_ptr<State> state = state_;
+    Deadline deadline(state->timer.get_executor(), limit, [state] { state->done.notify(); });
+    while (!state->ended && !deadline.expired() && !co_await cancelled()) {
+        co_await state->done.wait();
+    }
+    if (!state->ended) co_return std::nullopt;
+    co_return state->status;
+}
+
 void Child::terminate() { state_->terminate(); }
 
 std::string Child::stderr_tail() const {

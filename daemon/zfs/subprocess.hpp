@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class Child {
 
     /// Waits for the end. A cancel terminates the process and still waits, bounded as above.
     Task<ExitStatus> wait();
+    /// The end, if it comes within `limit`; neither that nor a cancel ends the process.
+    Task<std::optional<ExitStatus>> wait_for(std::chrono::milliseconds limit);
     /// SIGTERM to its process group, SIGKILL 2 s later.
     void terminate();
     /// The last 32 KiB of what it wrote to stderr.
