@@ -106,7 +106,8 @@ Result<void> apply_file(Config& config, const std::filesystem::path& path) {
         const std::string where = path.string() + ":" + std::to_string(number);
         try {
             std::istringstream one(line);
-            for (const auto& option : po::parse_config_file(one, known).options) {
+            const auto parsed = po::parse_config_file(one, known);
+            for (const auto& option : parsed.options) {
                 const std::string value(trim(option.value.empty() ? "" : option.value.front()));
                 auto applied = apply(config, option.string_key, value);
                 if (!applied) return applied.error().in(option.string_key).in(where);
@@ -138,8 +139,8 @@ Result<CommandLine> read(const std::vector<std::string>& arguments) {
     all.add(actions()).add(settings());
     po::variables_map given;
     try {
-        // An empty positional description refuses stray words.
-        po::store(po::command_line_parser(arguments).options(all).positional({}).run(), given);
+        const po::positional_options_description no_words;  // so that stray words are refused
+        po::store(po::command_line_parser(arguments).options(all).positional(no_words).run(), given);
     } catch (const po::error& e) {
         return bad(e.what());
     }
@@ -152,7 +153,8 @@ Result<CommandLine> read(const std::vector<std::string>& arguments) {
     else if (given.count("check-config") != 0) out.action = Action::check_config;
     if (out.action == Action::help || out.action == Action::version) return out;
     if (auto file = read_file(out.config, given); !file) return file.error();
-    for (const auto& option : settings().options()) {
+    const po::options_description known = settings();
+    for (const auto& option : known.options()) {
         const std::string& key = option->long_name();
         if (given.count(key) == 0) continue;
         auto applied = apply(out.config, key, given[key].as<std::string>());

@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
+extern "C" {  // glibc 2.36 forgets to say so itself
 #include <sys/pidfd.h>
+}
 #include <sys/prctl.h>
 #endif
 
