@@ -22,12 +22,15 @@ class Connection {
     virtual Task<Error> why() = 0;
 };
 
+/// What a connection is for. Over ssh, streams share the connection of the session, when it is up.
+enum class Purpose { session, stream };
+
 /// Implemented by SshTransport (remote hosts), LocalTransport (localhost), and in tests.
 class Transport {
   public:
     virtual ~Transport() = default;
     /// Starts connecting; errors of the network show when the first line is read.
-    virtual Result<std::unique_ptr<Connection>> open(const HostName& host) = 0;
+    virtual Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) = 0;
 };
 
 }  // namespace zrepd::peer
