@@ -12,8 +12,9 @@ class LocalConnection : public Connection {
     Task<Error> why() override {
         co_return Error{.code = Code::peer_unreachable,
                         .message = "this host's own peer server closed the connection",
-                        .remedy = "it is tried again by itself; if it stays, look at "
-                                  "`journalctl -u zrepd`"};
+                        .remedy =
+                            "it is tried again by itself; if it stays, look at "
+                            "`journalctl -u zrepd`"};
     }
 
   private:
@@ -28,8 +29,8 @@ Result<std::unique_ptr<Connection>> LocalTransport::open(const HostName&, Purpos
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();
     server_.serve_local({std::move(there->read), std::move(back->write)}, us_.str());
-    return std::unique_ptr<Connection>(std::make_unique<LocalConnection>(
-        Channel{std::move(back->read), std::move(there->write)}));
+    return std::unique_ptr<Connection>(
+        std::make_unique<LocalConnection>(Channel{std::move(back->read), std::move(there->write)}));
 }
 
 }  // namespace zrepd::peer

@@ -31,20 +31,26 @@ Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) 
 constexpr std::array kMethods{
     PeerMethod{kIdentify, "names the asking host; the first request on a socket, once", nullptr},
     PeerMethod{"peer.ping", "answers {}; shows that both daemons are alive", &ping},
-    PeerMethod{"peer.look", "the state of the targets of a sync, all in one request",
+    PeerMethod{"peer.look",
+               "the state of the targets of a sync, all in one request",
                &invoke<rpc::LookIn, rpc::LookOut, &TargetService::look>},
-    PeerMethod{"peer.prepare", "whether a filesystem or volume may be created here",
+    PeerMethod{"peer.prepare",
+               "whether a filesystem or volume may be created here",
                &invoke<rpc::PrepareIn, rpc::PrepareOut, &TargetService::prepare>},
-    PeerMethod{"peer.commit", "records received snapshots as acknowledged, and expires",
+    PeerMethod{"peer.commit",
+               "records received snapshots as acknowledged, and expires",
                &invoke<rpc::CommitIn, rpc::CommitOut, &TargetService::commit>},
-    PeerMethod{"peer.expire", "runs this side's expiry on these targets",
+    PeerMethod{"peer.expire",
+               "runs this side's expiry on these targets",
                &invoke<rpc::LookIn, rpc::PeerExpireOut, &TargetService::expire>},
     PeerMethod{kReceive, "turns the connection into a data stream, then acknowledges it", nullptr},
 };
 
 }  // namespace
 
-std::span<const PeerMethod> peer_methods() { return kMethods; }
+std::span<const PeerMethod> peer_methods() {
+    return kMethods;
+}
 
 const PeerMethod* find_peer_method(std::string_view name) {
     const auto found = std::find_if(kMethods.begin(), kMethods.end(), [name](const auto& method) {

@@ -105,8 +105,7 @@ Task<> Server::Impl::accept_loop() {
 
 void Server::Impl::accept_waiting() {
     while (true) {
-        Fd fd(::accept4(
-            listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd fd(::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             pause = errno != EAGAIN && errno != EWOULDBLOCK;

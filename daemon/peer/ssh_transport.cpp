@@ -123,12 +123,12 @@ Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Pur
                        std::move(there->read),
                        std::move(back->write));
     if (!ssh) return Error(ssh.error()).in("ssh to " + host.str());
-    return std::unique_ptr<Connection>(std::make_unique<SshConnection>(
-        host.str(),
-        us_.str(),
-        Channel{std::move(back->read), std::move(there->write)},
-        std::move(*ssh),
-        purpose == Purpose::session ? path : fs::path()));
+    return std::unique_ptr<Connection>(
+        std::make_unique<SshConnection>(host.str(),
+                                        us_.str(),
+                                        Channel{std::move(back->read), std::move(there->write)},
+                                        std::move(*ssh),
+                                        purpose == Purpose::session ? path : fs::path()));
 }
 
 }  // namespace zrepd::peer

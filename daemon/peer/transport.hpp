@@ -17,8 +17,9 @@ class Connection {
     virtual ~Connection() = default;
     /// The descriptors; ours, non-blocking where the kernel allows. Taken once.
     virtual Channel take_channel() = 0;
-    /// Why the connection broke, once it did: reads what the helper (ssh) said, waits for it at most
-    /// 2 s, and translates: unknown_host, peer_unreachable, peer_auth, peer_host_key, peer_no_zrepd.
+    /// Why the connection broke, once it did: reads what the helper (ssh) said, waits for it at
+    /// most 2 s, and translates: unknown_host, peer_unreachable, peer_auth, peer_host_key,
+    /// peer_no_zrepd.
     virtual Task<Error> why() = 0;
 };
 

@@ -23,9 +23,8 @@ Error cancelled_error() {
 
 Error io_failure(const char* what, int error) {
     const std::string why = std::strerror(error);  // NOLINT(concurrency-mt-unsafe)
-    return Error{.code = Code::io_error,
-                 .message = std::string(what) + ": " + why,
-                 .sys_errno = error};
+    return Error{
+        .code = Code::io_error, .message = std::string(what) + ": " + why, .sys_errno = error};
 }
 
 Error too_long(std::size_t limit) {
@@ -48,11 +47,12 @@ ssize_t append_from(int fd, std::string& to) {
 }
 
 Error not_a_peer(const std::string& host, const std::string& line) {
-    return Error{.code = Code::peer_protocol,
-                 .message = host + " did not answer as zrepd does; its first line was " + quote(line),
-                 .remedy = "a login there must print nothing: run `ssh -T " + host +
-                           " true` and silence what writes text, often ~/.bashrc or a forced "
-                           "command in authorized_keys"};
+    return Error{
+        .code = Code::peer_protocol,
+        .message = host + " did not answer as zrepd does; its first line was " + quote(line),
+        .remedy = "a login there must print nothing: run `ssh -T " + host +
+                  " true` and silence what writes text, often ~/.bashrc or a forced "
+                  "command in authorized_keys"};
 }
 
 }  // namespace
@@ -110,7 +110,8 @@ Task<Result<std::optional<std::string>>> LineReader::read_line(Limits limits) {
         if (line) co_return line;
         std::chrono::milliseconds left = limits.idle;
         if (!buffer_.empty() && limits.half_line.count() > 0) {
-            // Counted from the line's beginning: a byte now and then must not keep it alive for ever.
+            // Counted from the line's beginning: a byte now and then must not keep it alive for
+            // ever.
             if (!begun) begun = Clock::now();
             const auto spent =
                 std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *begun);
@@ -129,7 +130,9 @@ void LineReader::interrupt() {
     if (in_.is_open()) in_.cancel();
 }
 
-Fd LineReader::release() { return Fd(in_.is_open() ? in_.release() : -1); }
+Fd LineReader::release() {
+    return Fd(in_.is_open() ? in_.release() : -1);
+}
 
 Outbox::Outbox(asio::any_io_executor executor, Fd fd, std::function<void()> on_written)
     : out_(executor), changed_(executor), on_written_(std::move(on_written)) {
@@ -147,7 +150,9 @@ void Outbox::close() {
     changed_.notify();
 }
 
-Fd Outbox::release() { return Fd(out_.is_open() ? out_.release() : -1); }
+Fd Outbox::release() {
+    return Fd(out_.is_open() ? out_.release() : -1);
+}
 
 Task<Result<void>> Outbox::run(std::chrono::milliseconds limit) {
     const auto executor = co_await asio::this_coro::executor;

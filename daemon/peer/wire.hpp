@@ -34,7 +34,8 @@ class LineReader {
     /// Takes the descriptor; it becomes non-blocking.
     LineReader(asio::any_io_executor executor, Fd fd);
 
-    /// One line without its newline; nullopt at end-of-file. An unfinished last line is an io_error.
+    /// One line without its newline; nullopt at end-of-file. An unfinished last line is an
+    /// io_error.
     Task<Result<std::optional<std::string>>> read_line(Limits limits);
     /// Bytes that were read behind the last line.
     bool leftover() const { return !buffer_.empty(); }
