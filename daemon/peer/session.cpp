@@ -233,7 +233,8 @@ Task<> Session::ping(Wire& wire) {
             std::make_shared<Call>(executor_, "peer.ping", Json::object(), limits_.ping_answer);
         send(call);
         co_await call->timer.async_wait(nothrow);
-        if (call->outcome || co_await cancelled()) continue;
+        if (call->outcome) continue;
+        if (co_await cancelled()) co_return;
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,7 +65,10 @@ class FakeTarget : public peer::TargetService {
     }
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn) override {
         calls.push_back("commit from " + peer);
-        while (hold_commits && !co_await cancelled()) co_await commits_.wait();
+        while (hold_commits) {
+            if (co_await cancelled()) break;
+            co_await commits_.wait();
+        }
         co_return rpc::CommitOut{};
     }
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn) override {
