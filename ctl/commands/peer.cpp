@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// `zrepctl peer --as HOST [--socket PATH]`: run by ssh, never by hand. It tells the daemon who asks,
-// so that a forced command in authorized_keys (command="zrepctl peer --as alpha") decides the name,
-// and then only moves bytes.
+// `zrepctl peer --as HOST [--socket PATH]`: run by ssh, never by hand. It tells the daemon who
+// asks, so that a forced command in authorized_keys (command="zrepctl peer --as alpha") decides the
+// name, and then only moves bytes.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -38,7 +38,9 @@ struct Options {
     std::string socket;
 };
 
-void say(const std::string& text) { std::fprintf(stderr, "zrepctl peer: %s\n", text.c_str()); }
+void say(const std::string& text) {
+    std::fprintf(stderr, "zrepctl peer: %s\n", text.c_str());
+}
 
 int usage(const std::string& problem) {
     say(problem);
@@ -119,8 +121,8 @@ struct Greeting {
     bool accepted = false;
 };
 
-/// Takes the greeting and says who asks. An error of the daemon goes to the far side in place of the
-/// greeting, so that its own words arrive there.
+/// Takes the greeting and says who asks. An error of the daemon goes to the far side in place of
+/// the greeting, so that its own words arrive there.
 Result<Greeting> introduce(int fd, const HostName& host, std::string& buffered) {
     const Error silent{.code = Code::peer_no_zrepd,
                        .message = "zrepd does not answer on its peer socket",
@@ -147,6 +149,11 @@ int fail(const Error& error) {
     return error.code == Code::peer_no_zrepd ? 3 : info(error.code).exit_status;
 }
 
+int refuse(const std::string& line) {
+    if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) say("cannot write to stdout");
+    return kExitFailed;
+}
+
 }  // namespace
 
 int command_peer(const std::vector<std::string>& args) {
@@ -161,8 +168,7 @@ int command_peer(const std::vector<std::string>& args) {
     if (!greeting) {
         status = fail(greeting.error());
     } else if (!greeting->accepted) {
-        const ssize_t written = ::write(STDOUT_FILENO, greeting->line.data(), greeting->line.size());
-        status = written < 0 ? kExitFailed : kExitFailed;
+        status = refuse(greeting->line);
     } else {
         relay(STDIN_FILENO, STDOUT_FILENO, *fd, greeting->line + buffered);
     }

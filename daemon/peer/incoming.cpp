@@ -95,7 +95,7 @@ Task<> Incoming::serve() {
 /// False when the connection is to end.
 Task<bool> Incoming::wait_for_place() {
     while (active_ + outbox_.pending() >= kMaxActive) {
-        if (stopping_ || co_await cancelled()) co_return false;
+        if (stopping_) co_return false;
         co_await place_.wait();
     }
     co_return !stopping_;

@@ -30,19 +30,17 @@ struct Opened {
     LineReader reader;
     asio::steady_timer settled;
     std::optional<Result<std::uint64_t>> outcome;
+    bool peer_said = false;  ///< the error is the peer's answer, not the connection's trouble
 };
 
-Result<std::uint64_t> parse_verdict(const std::string& line) {
+Result<std::uint64_t> parse_verdict(Opened& stream, const std::string& line) {
     Result<rpc::Message> message = rpc::parse_message(line);
     if (!message) return message.error();
-    if (message->error) return *message->error;
-    if (message->method != "stream.received") {
+    auto received = rpc::decode_as<rpc::Received>(message->params, rpc::Strictness::reply);
+    if (message->error || message->method != "stream.received" || !received) {
         return Error{.code = Code::invalid_request, .message = "expected stream.received"};
     }
-    auto received = rpc::decode_as<rpc::Received>(message->params, rpc::Strictness::reply);
-    if (!received) {
-        return Error{.code = Code::invalid_request, .message = received.error().message};
-    }
+    stream.peer_said = true;
     if (received->error) return rpc::from_item_error(*received->error);
     return received->bytes;
 }
@@ -53,10 +51,9 @@ Task<> hear_verdict(std::shared_ptr<Opened> stream) {
     if (!line) {
         outcome = Result<std::uint64_t>(line.error());
     } else if (*line) {
-        outcome = parse_verdict(**line);
+        outcome = parse_verdict(*stream, **line);
     }
-    // Only what happened to the connection needs explaining; what the peer said stands as it is.
-    if (!outcome && (!line || !*line || outcome.error().code == Code::invalid_request)) {
+    if (!outcome && !stream->peer_said) {
         Task<Error> why = explain(*stream->connection, stream->host, outcome.error());
         Error error = co_await std::move(why);
         outcome = Result<std::uint64_t>(std::move(error));
@@ -110,11 +107,12 @@ Task<Result<Fd>> send_line(Fd out, std::string line, std::chrono::milliseconds l
     co_return outbox.release();
 }
 
-Result<void> check_reply(const std::string& line, const LineReader& reader) {
+Result<void> check_reply(Opened& stream, const std::string& line) {
     Result<rpc::Message> message = rpc::parse_message(line);
     if (!message) return message.error();
+    stream.peer_said = message->error.has_value();
     if (message->error) return *message->error;
-    if (!message->id || *message->id != kRequestId || reader.leftover()) {
+    if (!message->id || *message->id != kRequestId || stream.reader.leftover()) {
         return Error{.code = Code::invalid_request,
                      .message = "unexpected reply to stream.receive"};
     }
@@ -138,7 +136,7 @@ Task<Result<Fd>> ask(Opened& stream,
         co_await stream.reader.read_line({.idle = limit, .half_line = limit});
     if (!line) co_return line.error();
     if (!*line) co_return ended();
-    Result<void> accepted = check_reply(**line, stream.reader);
+    Result<void> accepted = check_reply(stream, **line);
     if (!accepted) co_return accepted.error();
     co_return std::move(*sent);
 }
@@ -161,6 +159,7 @@ Task<Result<std::unique_ptr<OutgoingStream>>> open_outgoing(TaskGroup& tasks,
         rpc::request_line({kRequestId, std::string("stream.receive"), rpc::encode(request)});
     Task<Result<Fd>> asking = ask(*opened, std::move(channel.out), std::move(line), limit, limits);
     Result<Fd> out = co_await std::move(asking);
+    if (!out && opened->peer_said) co_return out.error();
     if (!out) {
         Task<Error> why = explain(*opened->connection, host.str(), out.error());
         co_return co_await std::move(why);

@@ -96,7 +96,7 @@ struct Server::Impl {
 };
 
 Task<> Server::Impl::accept_loop() {
-    while (listener.is_open() && !co_await cancelled()) {
+    while (listener.is_open()) {
         co_await listener.async_wait(asio::posix::stream_descriptor::wait_read, nothrow);
         if (listener.is_open()) accept_waiting();
         if (std::exchange(pause, false)) co_await sleep_for(kAcceptPause);

@@ -55,10 +55,9 @@ Task<Error> explain(Connection& connection, std::string host, Error error) {
                 .message = host + " sent something that is not the peer protocol: " + error.message,
                 .remedy = "compare `zrepctl version` on both hosts"};
         case Code::timed_out:
-            co_return Error{
-                .code = Code::peer_unreachable,
-                .message = host + " accepted the connection but does not answer: " + error.message,
-                .remedy = "look at `journalctl -u zrepd` and the load on " + host};
+            co_return Error{.code = Code::peer_unreachable,
+                            .message = host + " does not answer: " + error.message,
+                            .remedy = "look at `journalctl -u zrepd` and the load on " + host};
         default:
             co_return error;
     }
@@ -194,7 +193,10 @@ Result<void> Session::take_reply(const std::string& line) {
     Result<rpc::Message> message = rpc::parse_message(line);
     if (!message) return message.error();
     if (!message->id) return ok();  // a notification of a newer minor version
-    if (message->id->is_null() && message->error) return *message->error;
+    if (message->id->is_null() && message->error) {
+        return Error{.code = Code::peer_unreachable,
+                     .message = host_.str() + " closed the connection: " + message->error->text()};
+    }
     const std::uint64_t id =
         message->id->is_number_unsigned() ? message->id->get<std::uint64_t>() : 0;
     if (id == 0 || id > last_id_) {
@@ -231,7 +233,8 @@ Task<> Session::ping(Wire& wire) {
             std::make_shared<Call>(executor_, "peer.ping", Json::object(), limits_.ping_answer);
         send(call);
         co_await call->timer.async_wait(nothrow);
-        if (call->outcome || co_await cancelled()) continue;
+        if (call->outcome) continue;
+        if (co_await cancelled()) co_return;
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;

@@ -94,8 +94,9 @@ class Session {
     bool stopping_ = false;
 };
 
-/// What a line that could not be read means to the caller: the transport's reason when the
-/// connection broke, peer_protocol for nonsense, peer_unreachable for silence.
+/// What a line that could not be read, understood or sent means to the caller: the transport's
+/// reason when the connection broke, peer_protocol for nonsense, peer_unreachable for silence. Not
+/// for errors that the peer itself sent.
 Task<Error> explain(Connection& connection, std::string host, Error error);
 /// Reads and checks the greeting within `limit`.
 Task<Result<rpc::Hello>> read_hello(LineReader& reader,

@@ -84,7 +84,8 @@ Task<Result<bool>> LineReader::fill(std::chrono::milliseconds limit) {
         });
     }
     while (true) {
-        if (interrupted_ || co_await cancelled()) co_return cancelled_error();
+        if (interrupted_) co_return cancelled_error();
+        if (co_await cancelled()) co_return cancelled_error();
         if (expired) {
             co_return Error{.code = Code::timed_out,
                             .message = "nothing more came within " +

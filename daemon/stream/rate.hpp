@@ -13,10 +13,9 @@ class RateLimit {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// `bytes_per_second` 0: no limit. The bucket starts empty, so that many short streams do not
-    /// add up to more than the limit.
+    /// `bytes_per_second` 0: no limit. The bucket starts with one step's worth.
     RateLimit(std::uint64_t bytes_per_second, Clock::time_point now)
-        : rate_(static_cast<double>(bytes_per_second)), at_(now) {}
+        : rate_(static_cast<double>(bytes_per_second)), tokens_(step()), at_(now) {}
 
     /// What may be moved at `now`; 0 until a step's worth (1/20 s) has gathered.
     std::size_t allowed(Clock::time_point now, std::size_t most) {
@@ -45,7 +44,7 @@ class RateLimit {
     double step() const { return std::max(1.0, rate_ * kStepSeconds); }
 
     double rate_;
-    double tokens_ = 0;
+    double tokens_;
     Clock::time_point at_;
 };
 

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The peer protocol, both sides: over the local transport, and over a Unix socket through real
+// `zrepctl peer` processes.
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <array>
+#include <filesystem>
+
+#include "daemon/peer/local_transport.hpp"
+#include "daemon/peer/peers.hpp"
+#include "daemon/peer/server.hpp"
+#include "tests/fakes/fake_target.hpp"
+#include "tests/fakes/peer_links.hpp"
+#include "tests/fakes/task_test.hpp"
+
+namespace zrepd::peer {
+namespace {
+
+constexpr std::chrono::seconds kLimit{5};
+
+HostName host(const char* name) {
+    return *HostName::parse(name);
+}
+
+rpc::LookIn look_at(std::size_t count) {
+    rpc::LookIn in;
+    for (std::size_t i = 0; i < count; ++i) in.pairs.push_back({"tank/a", "backup/a"});
+    return in;
+}
+
+rpc::ReceiveIn full_stream() {
+    rpc::ReceiveIn in;
+    in.source = "tank/a";
+    in.target = "backup/a";
+    in.snapshot = "zrep_000001";
+    in.mode = "full";
+    return in;
+}
+
+class PeerTest : public test::TaskTest {
+  public:
+    PeerTest() : target(io.get_executor()), server(io.get_executor(), target) {
+        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-peer-XXXXXX";
+        directory = ::mkdtemp(pattern.data());
+        socket = directory / "peer.sock";
+        const auto listening = server.listen(socket);
+        EXPECT_TRUE(listening);
+        local.emplace(server, host("beta"));
+        relay.emplace(socket);
+    }
+    ~PeerTest() override {
+        run(server.stop());
+        std::error_code ignored;
+        std::filesystem::remove_all(directory, ignored);
+    }
+    PeerTest(const PeerTest&) = delete;
+    PeerTest& operator=(const PeerTest&) = delete;
+
+    /// Runs `steps` with a client over `transport`, then stops the client.
+    void with_peers(Transport& transport, Task<> (PeerTest::*steps)(Peers&)) {
+        Peers peers(io.get_executor(), transport, nullptr);
+        run(steps_then_stop(peers, steps));
+    }
+    Task<> steps_then_stop(Peers& peers, Task<> (PeerTest::*steps)(Peers&)) {
+        Task<> work = (this->*steps)(peers);
+        co_await std::move(work);
+        co_await peers.stop();
+    }
+
+    Task<Result<rpc::LookOut>> look(Peers& peers, std::size_t count) {
+        rpc::LookIn in = look_at(count);
+        Task<Result<rpc::LookOut>> work =
+            peers.call_as<rpc::LookOut>(host("beta"), "peer.look", in, kLimit);
+        co_return co_await std::move(work);
+    }
+    Task<Result<Json>> call(Peers& peers, const char* method, const Json& params) {
+        Task<Result<Json>> work = peers.call(host("beta"), method, params, kLimit);
+        co_return co_await std::move(work);
+    }
+    Task<Result<std::unique_ptr<OutgoingStream>>> open(Peers& peers) {
+        rpc::ReceiveIn request = full_stream();
+        Task<Result<std::unique_ptr<OutgoingStream>>> work =
+            peers.open_stream(host("beta"), std::move(request), kLimit);
+        co_return co_await std::move(work);
+    }
+    /// Pumps `bytes` zeros into the stream and waits for the verdict.
+    Task<Result<std::uint64_t>> send_zeros(OutgoingStream& stream, std::uint64_t bytes) {
+        Task<Result<std::uint64_t>> work = write_zeros(stream.take_out(), bytes);
+        Result<std::uint64_t> written = co_await std::move(work);
+        pumped = written;
+        co_return co_await stream.finish(kLimit);
+    }
+    static Task<Result<std::uint64_t>> write_zeros(Fd out, std::uint64_t bytes) {
+        const auto executor = co_await asio::this_coro::executor;
+        set_nonblocking(out.get());
+        asio::posix::stream_descriptor stream(executor, out.release());
+        const std::vector<char> zeros(1 << 16);
+        for (std::uint64_t done = 0; done < bytes;) {
+            const auto some =
+                asio::buffer(zeros.data(), std::min<std::uint64_t>(zeros.size(), bytes - done));
+            auto [ec, n] = co_await stream.async_write_some(some, nothrow);
+            if (ec) co_return Error{.code = Code::io_error, .message = ec.message()};
+            done += n;
+        }
+        co_return bytes;
+    }
+
+    Task<> asks_and_streams(Peers& peers) {
+        Result<rpc::LookOut> seen = co_await look(peers, 3);
+        EXPECT_TRUE(seen);
+        EXPECT_EQ(seen ? seen->targets.size() : 0, 3U);
+        Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
+        EXPECT_TRUE(stream) << (stream ? "" : stream.error().text());
+        if (!stream) co_return;
+        verdict = co_await send_zeros(**stream, 5'000'000);
+    }
+    Task<> is_refused_a_stream(Peers& peers) {
+        target.refuse_stream =
+            Error{.code = Code::io_error, .message = "no room", .remedy = "make some"};
+        Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
+        EXPECT_FALSE(stream);
+        verdict = stream.error();
+    }
+    Task<> is_stopped_early(Peers& peers) {
+        target.fail_after_bytes = Error{.code = Code::no_space, .message = "pool full"};
+        target.fail_at = 100'000;
+        Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
+        EXPECT_TRUE(stream);
+        verdict = co_await send_zeros(**stream, std::uint64_t{1} << 40);
+    }
+
+    test::FakeTarget target;
+    Server server;
+    std::filesystem::path directory;
+    std::filesystem::path socket;
+    std::optional<LocalTransport> local;
+    std::optional<test::RelayTransport> relay;
+    Result<std::uint64_t> verdict = Error{.message = "not run"};
+    Result<std::uint64_t> pumped = Error{.message = "not run"};
+};
+
+TEST_F(PeerTest, AnswersAndReceivesOverPipesThatZfsReadsDirectly) {
+    with_peers(*local, &PeerTest::asks_and_streams);
+    ASSERT_TRUE(verdict) << verdict.error().text();
+    EXPECT_EQ(*verdict, 5'000'000U);
+    EXPECT_TRUE(target.received_direct);
+    EXPECT_TRUE(target.receive_was_blocking);
+    EXPECT_EQ(target.calls,
+              (std::vector<std::string>{"look from beta", "receive backup/a from beta"}));
+}
+
+TEST_F(PeerTest, AnswersAndReceivesThroughZrepctlPeer) {
+    with_peers(*relay, &PeerTest::asks_and_streams);
+    ASSERT_TRUE(verdict) << verdict.error().text();
+    EXPECT_EQ(*verdict, 5'000'000U);
+    EXPECT_FALSE(target.received_direct);
+    EXPECT_EQ(target.calls,
+              (std::vector<std::string>{"look from alpha", "receive backup/a from alpha"}));
+}
+
+TEST_F(PeerTest, TellsTheReceiversReasonWhenItGivesUpEarly) {
+    for (Transport* transport :
+         {static_cast<Transport*>(&*local), static_cast<Transport*>(&*relay)}) {
+        with_peers(*transport, &PeerTest::is_stopped_early);
+        EXPECT_FALSE(pumped) << "writing must end too";
+        ASSERT_FALSE(verdict);
+        EXPECT_EQ(verdict.error().code, Code::no_space);
+        EXPECT_EQ(verdict.error().message, "pool full");
+    }
+}
+
+TEST_F(PeerTest, PassesOnThePeersRefusalOfAStreamAsItIs) {
+    with_peers(*relay, &PeerTest::is_refused_a_stream);
+    ASSERT_FALSE(verdict);
+    EXPECT_EQ(verdict.error().code, Code::io_error);
+    EXPECT_EQ(verdict.error().message, "no room");
+    EXPECT_EQ(verdict.error().remedy, "make some");
+}
+
+class PeerSteps : public PeerTest {
+  protected:
+    Task<> commit(Peers& peers) {
+        Json params = rpc::encode(rpc::CommitIn{});
+        Result<Json> reply = co_await call(peers, "peer.commit", params);
+        EXPECT_TRUE(reply);
+        commit_done = true;
+    }
+    Task<> ping_during_commit(Peers& peers) {
+        target.hold_commits = true;
+        TaskGroup tasks(io.get_executor());
+        tasks.spawn("commit", commit(peers));
+        while (target.calls.empty()) co_await sleep_for(std::chrono::milliseconds(1));
+        Result<Json> pong = co_await call(peers, "peer.ping", nothing);
+        EXPECT_TRUE(pong);
+        EXPECT_FALSE(commit_done);
+        target.release_commits();
+        co_await tasks.join();
+        EXPECT_TRUE(commit_done);
+        co_await peers.stop();
+    }
+    Task<> bad_calls(Peers& peers) {
+        Result<Json> unknown = co_await call(peers, "peer.destroy", nothing);
+        EXPECT_EQ(unknown.error().code, Code::method_not_found);
+        Json odd = Json::object();
+        odd["x"] = 1;
+        Result<Json> extra = co_await call(peers, "peer.ping", odd);
+        EXPECT_EQ(extra.error().code, Code::invalid_params);
+        Result<Json> again = co_await call(peers, "peer.ping", nothing);
+        EXPECT_TRUE(again) << "the session must survive a bad call";
+        co_await peers.stop();
+    }
+    Task<> claim_a_name(Peers& peers) {
+        Json name = Json::object();
+        name["host"] = "gamma";
+        Result<Json> reply = co_await call(peers, "peer.identify", name);
+        EXPECT_EQ(reply.error().code, Code::invalid_request);
+        co_await peers.stop();
+    }
+    Task<> many_looks(Peers& peers) {
+        TaskGroup tasks(io.get_executor());
+        for (int i = 0; i < 200; ++i) tasks.spawn("look", one_look(peers));
+        co_await tasks.join();
+        EXPECT_EQ(answers, 200);
+        EXPECT_EQ(relay->children.size(), 1U) << "one session for all";
+        co_await peers.stop();
+    }
+    Task<> one_look(Peers& peers) {
+        Result<rpc::LookOut> seen = co_await look(peers, 500);
+        if (seen && seen->targets.size() == 500) ++answers;
+    }
+    Task<> reconnect(Peers& peers) {
+        Result<Json> first = co_await call(peers, "peer.ping", nothing);
+        EXPECT_TRUE(first);
+        ::kill(relay->children.front(), SIGKILL);
+        while (peers.state(host("beta")) == PeerState::connected) {
+            co_await sleep_for(std::chrono::milliseconds(1));
+        }
+        Result<Json> second = co_await call(peers, "peer.ping", nothing);
+        EXPECT_TRUE(second);
+        EXPECT_EQ(relay->children.size(), 2U);
+        co_await peers.stop();
+    }
+    Task<> cut_a_stream(Peers& peers) {
+        Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
+        EXPECT_TRUE(stream);
+        Fd out = (*stream)->take_out();
+        EXPECT_EQ(::write(out.get(), "abc", 3), 3);
+        ::kill(relay->children.front(), SIGKILL);
+        Result<std::uint64_t> end = co_await (*stream)->finish(kLimit);
+        EXPECT_EQ(end.error().code, Code::peer_unreachable);
+        co_await peers.stop();
+    }
+    Task<> no_daemon(Peers& peers) {
+        co_await server.stop();
+        Result<Json> reply = co_await call(peers, "peer.ping", nothing);
+        EXPECT_EQ(reply.error().code, Code::peer_no_zrepd);
+        EXPECT_EQ(peers.state(host("beta")), PeerState::unreachable);
+        co_await peers.stop();
+    }
+
+    const Json nothing = Json::object();
+    bool commit_done = false;
+    int answers = 0;
+};
+
+TEST_F(PeerSteps, AnswersAPingWhileACommitRuns) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(ping_during_commit(peers));
+}
+TEST_F(PeerSteps, RefusesUnknownMethodsAndKeysAndGoesOn) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(bad_calls(peers));
+}
+TEST_F(PeerSteps, LetsNobodyChooseAnotherNameThanZrepctlGave) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(claim_a_name(peers));
+}
+TEST_F(PeerSteps, CarriesHundredsOfLargeRequestsOverOneSession) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(many_looks(peers));
+}
+TEST_F(PeerSteps, ConnectsAgainAfterTheSessionBroke) {
+    std::vector<PeerState> states;
+    Peers peers(io.get_executor(), *relay, [&](const HostName&, PeerState state, const Error*) {
+        states.push_back(state);
+    });
+    run(reconnect(peers));
+    EXPECT_EQ(states,
+              (std::vector<PeerState>{
+                  PeerState::connected, PeerState::unreachable, PeerState::connected}));
+}
+TEST_F(PeerSteps, EndsAStreamThatIsCutInTheMiddle) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(cut_a_stream(peers));
+    while (target.received_bytes < 3) io.run_one_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(target.received_bytes, 3U);
+}
+TEST_F(PeerSteps, SaysThatZrepdIsNotRunning) {
+    Peers peers(io.get_executor(), *relay, nullptr);
+    run(no_daemon(peers));
+}
+
+/// A raw client on the socket, for what no client of ours does.
+class RawPeer : public PeerTest {
+  protected:
+    Fd connect() const {
+        Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        socket.native().copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        return fd;
+    }
+    /// Runs the server until `count` lines came or the connection ended.
+    std::vector<std::string> lines(const Fd& fd, std::size_t count) {
+        std::string text;
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        while (std::chrono::steady_clock::now() < until) {
+            io.poll();
+            io.restart();
+            std::array<char, 4096> chunk;
+            const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
+            if (n > 0) text.append(chunk.data(), static_cast<std::size_t>(n));
+            const auto have = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+            if (n == 0 || (n < 0 && errno == ECONNRESET) || have >= count) break;
+        }
+        return split_lines(text);
+    }
+    static std::vector<std::string> split_lines(const std::string& text) {
+        std::vector<std::string> out;
+        std::size_t at = 0;
+        for (auto end = text.find('\n'); end != text.npos; end = text.find('\n', at)) {
+            out.push_back(text.substr(at, end - at));
+            at = end + 1;
+        }
+        return out;
+    }
+    /// The line that answers `request`, sent right after the greeting.
+    std::string answer_to(const std::string& request) {
+        const Fd fd = connect();
+        EXPECT_EQ(lines(fd, 1).size(), 1U);
+        EXPECT_EQ(::write(fd.get(), request.data(), request.size()),
+                  static_cast<ssize_t>(request.size()));
+        const auto got = lines(fd, 2);
+        EXPECT_EQ(got.size(), 1U) << "one answer, then the end";
+        return got.empty() ? "" : got.front();
+    }
+};
+
+TEST_F(RawPeer, GreetsWithProtocolAndVersion) {
+    const Fd fd = connect();
+    const auto got = lines(fd, 1);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_NE(got[0].find(R"("method":"hello")"), std::string::npos);
+    EXPECT_NE(got[0].find(R"("protocol":"1.0")"), std::string::npos);
+    EXPECT_NE(got[0].find(R"("access":"peer")"), std::string::npos);
+}
+TEST_F(RawPeer, MustSayWhoItIsFirst) {
+    const auto got = answer_to(R"({"jsonrpc":"2.0","id":1,"method":"peer.ping"})"
+                               "\n");
+    EXPECT_NE(got.find("must be peer.identify"), std::string::npos) << got;
+    EXPECT_TRUE(target.calls.empty());
+}
+TEST_F(RawPeer, IsCutOffAfterGarbage) {
+    EXPECT_NE(answer_to("GET / HTTP/1.1\n").find("parse_error"), std::string::npos);
+}
+TEST_F(RawPeer, IsCutOffAfterAnOverlongLine) {
+    const Fd fd = connect();
+    EXPECT_EQ(lines(fd, 1).size(), 1U);
+    const std::string much(100'000, 'x');
+    for (int i = 0; i < 12; ++i) {
+        if (::write(fd.get(), much.data(), much.size()) < 0) break;
+        for (int turn = 0; turn < 50; ++turn) io.poll();
+        io.restart();
+    }
+    const auto got = lines(fd, 2);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_NE(got[0].find("parse_error"), std::string::npos);
+}
+TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
+    std::vector<Fd> many;
+    for (std::size_t i = 0; i < kMaxPeerConnections; ++i) {
+        many.push_back(connect());
+        io.poll();
+        io.restart();
+    }
+    const Fd one_more = connect();
+    const auto got = lines(one_more, 2);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_NE(got[0].find(R"("kind":"busy")"), std::string::npos);
+    EXPECT_EQ(lines(many.front(), 1).size(), 1U) << "the others go on";
+}
+TEST_F(RawPeer, MayNotSendTheStreamBeforeTheReply) {
+    const std::string text = rpc::request_line({1, "peer.identify", Json{{"host", "alpha"}}}) +
+                             rpc::request_line({2, "stream.receive", rpc::encode(full_stream())}) +
+                             "raw";
+    const Fd fd = connect();
+    ASSERT_EQ(lines(fd, 1).size(), 1U);
+    ASSERT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    const auto got = lines(fd, 2);
+    ASSERT_EQ(got.size(), 2U);
+    EXPECT_NE(got[1].find("before the reply"), std::string::npos);
+}
+TEST_F(RawPeer, FindsTheSocketClosedToOthers) {
+    struct stat status {};
+    ASSERT_EQ(::stat(socket.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0660U);
+}
+
+}  // namespace
+}  // namespace zrepd::peer

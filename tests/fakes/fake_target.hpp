@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A TargetService that records what it is asked and answers as told, for tests of the peer
+// protocol.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/async/signal.hpp"
+#include "daemon/peer/server.hpp"
+#include "daemon/stream/pump.hpp"
+
+namespace zrepd::test {
+
+class FakeTarget : public peer::TargetService {
+  public:
+    explicit FakeTarget(asio::any_io_executor executor) : commits_(executor) {}
+
+    // What to answer.
+    rpc::Hello greeting{.protocol = "1.0",
+                        .version = "0.1.0",
+                        .host = "beta",
+                        .boot_id = "boot",
+                        .capabilities = {},
+                        .access = "peer"};
+    std::optional<Error> refuse_stream;     ///< the answer to stream.receive
+    std::optional<Error> fail_after_bytes;  ///< receive() gives up with it …
+    std::uint64_t fail_at = 0;              ///< … once it saw this many bytes
+    bool hold_commits = false;              ///< peer.commit waits for release_commits()
+
+    // What was asked.
+    std::vector<std::string> calls;
+    std::uint64_t received_bytes = 0;
+    bool received_direct = false;
+    bool receive_was_blocking = false;
+
+    void release_commits() {
+        hold_commits = false;
+        commits_.notify();
+    }
+
+    rpc::Hello hello() override { return greeting; }
+
+    Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override {
+        calls.push_back("look from " + peer);
+        rpc::LookOut out;
+        for (const auto& pair : in.pairs) {
+            rpc::TargetState state;
+            state.target = pair.target;
+            out.targets.push_back(std::move(state));
+        }
+        co_return out;
+    }
+    Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override {
+        calls.push_back("prepare from " + peer);
+        co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
+    }
+    Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn) override {
+        calls.push_back("commit from " + peer);
+        while (hold_commits) {
+            if (co_await cancelled()) break;
+            co_await commits_.wait();
+        }
+        co_return rpc::CommitOut{};
+    }
+    Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn) override {
+        calls.push_back("expire from " + peer);
+        co_return rpc::PeerExpireOut{};
+    }
+    Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
+                                                         rpc::ReceiveIn in) override {
+        calls.push_back("receive " + in.target + " from " + peer);
+        if (refuse_stream) co_return *refuse_stream;
+        co_return std::unique_ptr<Receiver>(std::make_unique<FakeReceiver>(*this));
+    }
+
+  private:
+    class FakeReceiver : public Receiver {
+      public:
+        explicit FakeReceiver(FakeTarget& owner) : owner_(owner) {}
+
+        Task<rpc::Received> receive(Fd in, bool direct) override {
+            owner_.received_direct = direct;
+            owner_.receive_was_blocking = (::fcntl(in.get(), F_GETFL) & O_NONBLOCK) == 0;
+            const auto executor = co_await asio::this_coro::executor;
+            set_nonblocking(in.get());
+            asio::posix::stream_descriptor stream(executor, in.release());
+            std::vector<char> buffer(1 << 16);
+            rpc::Received received;
+            while (true) {
+                const auto chunk = asio::buffer(buffer);
+                auto [ec, n] = co_await stream.async_read_some(chunk, nothrow);
+                received.bytes += n;
+                owner_.received_bytes += n;
+                if (owner_.fail_after_bytes && received.bytes >= owner_.fail_at) {
+                    received.error = rpc::to_item_error(*owner_.fail_after_bytes);
+                    co_return received;
+                }
+                if (ec) co_return received;
+            }
+        }
+
+      private:
+        FakeTarget& owner_;
+    };
+
+    Signal commits_;
+};
+
+}  // namespace zrepd::test

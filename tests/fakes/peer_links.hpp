@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Ways to a peer for tests: through a real `zrepctl peer` process, or to a scripted one that
+// misbehaves as told.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ctl/commands/commands.hpp"
+#include "daemon/async/signal.hpp"
+#include "daemon/async/task_group.hpp"
+#include "daemon/peer/ssh_errors.hpp"
+#include "daemon/peer/transport.hpp"
+#include "daemon/peer/wire.hpp"
+
+namespace zrepd::test {
+
+/// Both ends of two pipes.
+struct Link {
+    Channel ours;
+    Channel theirs;
+};
+
+inline Link make_link() {
+    auto there = make_pipe();
+    auto back = make_pipe();
+    return {{std::move(back->read), std::move(there->write)},
+            {std::move(there->read), std::move(back->write)}};
+}
+
+/// Each connection is a child process that runs the code of `zrepctl peer`, as ssh would.
+class RelayTransport : public peer::Transport {
+  public:
+    explicit RelayTransport(std::string socket) : socket_(std::move(socket)) {}
+
+    Result<std::unique_ptr<peer::Connection>> open(const HostName& host, peer::Purpose) override {
+        Link link = make_link();
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::dup2(link.theirs.in.get(), STDIN_FILENO);
+            ::dup2(link.theirs.out.get(), STDOUT_FILENO);
+            ::close_range(3, ~0U, 0);
+            ::_exit(command_peer({"--as", "alpha", "--socket", socket_}));
+        }
+        children.push_back(child);
+        return std::unique_ptr<peer::Connection>(
+            std::make_unique<Relay>(host.str(), std::move(link.ours), child));
+    }
+
+    std::vector<pid_t> children;
+
+  private:
+    class Relay : public peer::Connection {
+      public:
+        Relay(std::string host, Channel channel, pid_t child)
+            : host_(std::move(host)), channel_(std::move(channel)), child_(child) {}
+        Relay(const Relay&) = delete;
+        Relay& operator=(const Relay&) = delete;
+        ~Relay() override {
+            if (reaped_) return;
+            ::kill(child_, SIGKILL);
+            ::waitpid(child_, nullptr, 0);
+        }
+        Channel take_channel() override { return std::move(channel_); }
+        Task<Error> why() override {
+            int status = 0;
+            reaped_ = ::waitpid(child_, &status, 0) == child_;
+            co_return peer::translate_ssh_failure(host_, "alpha", WEXITSTATUS(status), "");
+        }
+
+      private:
+        std::string host_;
+        Channel channel_;
+        pid_t child_;
+        bool reaped_ = false;
+    };
+
+    std::string socket_;
+};
+
+/// A peer that writes `first` and then answers each line it gets with what `answer` returns;
+/// nullopt ends the connection.
+struct Script {
+    std::string first = {};
+    std::function<std::optional<std::string>(std::string line)> answer = [](std::string) {
+        return std::string();
+    };
+    bool end_after_first = false;
+};
+
+class ScriptedTransport : public peer::Transport {
+  public:
+    ScriptedTransport(asio::any_io_executor executor, Script script)
+        : tasks(executor), script_(std::move(script)), executor_(executor) {}
+
+    Result<std::unique_ptr<peer::Connection>> open(const HostName&, peer::Purpose) override {
+        Link link = make_link();
+        ++opened;
+        tasks.spawn("scripted peer", play(std::move(link.theirs)));
+        return std::unique_ptr<peer::Connection>(std::make_unique<Scripted>(std::move(link.ours)));
+    }
+
+    int opened = 0;
+    TaskGroup tasks;
+
+  private:
+    class Scripted : public peer::Connection {
+      public:
+        explicit Scripted(Channel channel) : channel_(std::move(channel)) {}
+        Channel take_channel() override { return std::move(channel_); }
+        Task<Error> why() override {
+            co_return Error{.code = Code::peer_unreachable, .message = "the script ended"};
+        }
+
+      private:
+        Channel channel_;
+    };
+
+    Task<> play(Channel channel) {
+        peer::LineReader reader(executor_, std::move(channel.in));
+        Fd out = std::move(channel.out);
+        write_all(out, script_.first);
+        while (!script_.end_after_first) {
+            Result<std::optional<std::string>> line = co_await reader.read_line({});
+            if (!line || !*line) break;
+            const std::optional<std::string> reply = script_.answer(**line);
+            if (!reply) co_return;
+            write_all(out, *reply);
+        }
+        // Nothing more is read, but our side stays open, as that of a peer that hangs.
+        Signal never(executor_);
+        while (!script_.end_after_first) {
+            if (co_await cancelled()) co_return;
+            co_await never.wait();
+        }
+    }
+    static void write_all(const Fd& out, const std::string& text) {
+        if (::write(out.get(), text.data(), text.size()) < 0) return;
+    }
+
+    Script script_;
+    asio::any_io_executor executor_;
+};
+
+}  // namespace zrepd::test
