@@ -10,31 +10,14 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
-#include "daemon/zfs/model.hpp"
+#include "daemon/zfs/specs.hpp"
 
 namespace zrepd {
-
-using PropertyList = std::vector<std::pair<std::string, std::string>>;
-
-/// `zfs send` of a full stream, an increment, or the rest named by a resume token.
-struct SendSpec {
-    std::optional<SnapshotName> snapshot;  ///< absent with a token
-    std::string base;   ///< "" full; "@name" or "#name" of the same dataset: incremental
-    std::string token;  ///< resume: nothing else is given then but raw
-    bool raw = false;   ///< -w; encrypted datasets, always
-};
-
-/// `zfs receive -u -s`, never -F.
-struct ReceiveSpec {
-    SnapshotName snapshot;
-    PropertyList properties = {};  ///< -o, on the first receive only
-};
 
 /// A running send or receive. Destroying it kills the process.
 class StreamProcess {
@@ -45,41 +28,6 @@ class StreamProcess {
     virtual Task<Result<void>> wait() = 0;
     /// Asks it to end now (SIGTERM, then SIGKILL after a grace). wait() then returns.
     virtual void kill() = 0;
-};
-
-/// What `zfs send -nvP -t TOKEN` says of a resume token.
-struct TokenInfo {
-    std::optional<SnapshotName> snapshot;  ///< toname
-    Guid guid;                             ///< toguid
-    Guid base;                             ///< fromguid; unknown for a full stream
-    std::uint64_t bytes_done = 0;
-    bool raw = false;
-};
-
-/// Bookkeeping after streams were received, for any number of filesystems of one pool.
-struct AckItem {
-    SnapshotName snapshot;
-    Guid guid;                     ///< must be the snapshot's, or the item fails and nothing is set
-    bool set_sent = true;          ///< zrep:sent = AckBatch::sent
-    bool bookmark = false;         ///< make #zrep_<guid> (master only)
-    std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
-    std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
-};
-struct AckBatch {
-    UnixSeconds sent = 0;
-    std::vector<AckItem> items;
-};
-/// Outcome of one item. `failed` says what of the optional part (bookmark, expiry) did not work.
-struct AckOutcome {
-    Result<void> acknowledged = ok();
-    std::vector<std::string> failed = {};
-    std::vector<std::string> destroyed = {};
-};
-
-/// One change seen in the pools. No dataset: anything may have changed.
-struct Change {
-    std::optional<DatasetName> dataset;
-    bool versions_only = false;  ///< only snapshots or bookmarks of it
 };
 
 class Zfs {
@@ -98,7 +46,8 @@ class Zfs {
     /// One transaction for all the properties (design.md section 6). One process.
     virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;
     /// Back to inherited; one process per property.
-    virtual Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) = 0;
+    virtual Task<Result<void>> inherit(DatasetName dataset,
+                                       std::vector<std::string> properties) = 0;
     /// One process each. A hold that is there already, or already gone, is no error.
     virtual Task<Result<void>> hold(std::vector<SnapshotName> names) = 0;
     virtual Task<Result<void>> release(std::vector<SnapshotName> names) = 0;

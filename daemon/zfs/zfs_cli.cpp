@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/zfs/zfs_cli.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "common/text.hpp"
+#include "daemon/zfs/command.hpp"
+#include "daemon/zfs/events.hpp"
+#include "daemon/zfs/parse.hpp"
+
+namespace zrepd {
+namespace {
+
+namespace command = zfs_command;
+namespace parse = zfs_parse;
+
+/// First line of a small file; empty when it cannot be read.
+std::string read_line(const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+/// "zfs snapshot": what failed, in front of zfs's own words.
+std::string title(const std::vector<std::string>& argv) {
+    return argv.size() < 2 ? argv.at(0) : argv[0] + " " + argv[1];
+}
+
+Error failed(const std::vector<std::string>& argv, const Output& output) {
+    return parse::failure(output.err, output.status.text()).in(title(argv));
+}
+
+std::map<std::string, std::vector<SnapshotName>> by_pool(const std::vector<SnapshotName>& names) {
+    std::map<std::string, std::vector<SnapshotName>> result;
+    for (const SnapshotName& name : names) {
+        result[std::string(name.dataset().pool())].push_back(name);
+    }
+    return result;
+}
+
+}  // namespace
+
+ZfsCli::ZfsCli(Processes& processes, ZfsPaths paths)
+    : processes_(processes), paths_(std::move(paths)) {}
+
+std::optional<std::string> ZfsCli::pool_trouble(std::string_view pool) {
+    return parse::pool_trouble(read_line(paths_.kstat + "/" + std::string(pool) + "/state"));
+}
+
+Result<void> ZfsCli::check_pool(std::string_view pool) {
+    const std::optional<std::string> trouble = pool_trouble(pool);
+    if (!trouble) return ok();
+    const std::string name(pool);
+    return Error{.code = Code::pool_unavailable,
+                 .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
+                 .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
+}
+
+Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {
+    std::set<std::string_view> pools;
+    for (const DatasetName& dataset : which) pools.insert(dataset.pool());
+    for (const std::string_view pool : pools) {
+        Result<void> checked = check_pool(pool);
+        if (!checked.has_value()) return checked;
+    }
+    return ok();
+}
+
+std::vector<std::string> ZfsCli::healthy_pools() {
+    std::vector<std::string> healthy;
+    bool trouble = false;
+    std::error_code ec;
+    for (std::filesystem::directory_iterator at(paths_.kstat, ec), end; !ec && at != end;
+         at.increment(ec)) {
+        std::error_code ignored;
+        if (!std::filesystem::exists(at->path() / "state", ignored)) continue;
+        const std::string pool = at->path().filename().string();
+        if (pool_trouble(pool)) {
+            trouble = true;
+        } else {
+            healthy.push_back(pool);
+        }
+    }
+    return trouble ? healthy : std::vector<std::string>();
+}
+
+Task<Result<Output>> ZfsCli::succeed(Argv argv, std::chrono::seconds limit) {
+    Result<Output> output = co_await processes_.run(argv, limit);
+    if (output.has_value() && !output->status.success()) co_return failed(argv, *output);
+    co_return output;
+}
+
+Task<Result<void>> ZfsCli::mutate(std::string pool, std::vector<Argv> commands) {
+    Result<void> checked = check_pool(pool);
+    if (!checked.has_value()) co_return checked;
+    for (Argv& argv : commands) {
+        Result<Output> output = co_await succeed(std::move(argv), kMutationLimit);
+        if (!output.has_value()) co_return output.error();
+    }
+    co_return ok();
+}
+
+Task<Result<Output>> ZfsCli::list(std::vector<Argv> commands) {
+    Output all;
+    for (Argv& argv : commands) {
+        Result<Output> output = co_await processes_.run(argv, kListLimit);
+        if (!output.has_value()) co_return output;
+        const bool usable = output->status.success() || parse::only_missing(output->err);
+        if (!usable) co_return failed(argv, *output);
+        all.out += output->out;
+        all.err += output->err;
+    }
+    co_return all;
+}
+
+Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> which) {
+    Result<void> checked = check_pools(which);
+    if (!checked.has_value()) co_return checked.error();
+    std::vector<Argv> commands = command::get_datasets(which);
+    const std::vector<std::string> healthy = which.empty() ? healthy_pools() : Argv();
+    if (!healthy.empty()) commands = {command::get_datasets_of_pools(healthy)};
+    Result<Output> output = co_await list(std::move(commands));
+    if (!output.has_value()) co_return output.error();
+    co_return parse::datasets(output->out);
+}
+
+Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<DatasetName> which) {
+    if (which.empty()) co_return std::map<DatasetName, Versions>();
+    Result<void> checked = check_pools(which);
+    if (!checked.has_value()) co_return checked.error();
+    Result<Output> output = co_await list(command::get_versions(which));
+    if (!output.has_value()) co_return output.error();
+    Result<std::map<DatasetName, Versions>> found = parse::versions(output->out);
+    if (!found.has_value()) co_return found;
+    for (const DatasetName& dataset : which) {
+        const bool missing = output->err.find("'" + dataset.str() + "'") != std::string::npos;
+        if (!missing) found->try_emplace(dataset);
+    }
+    co_return found;
+}
+
+Task<Result<void>> ZfsCli::snapshot(std::vector<SnapshotName> names) {
+    const auto pools = by_pool(names);
+    for (const auto& [pool, of_pool] : pools) {
+        Result<void> made = co_await mutate(pool, command::snapshot(of_pool));
+        if (!made.has_value()) co_return made;
+    }
+    co_return ok();
+}
+
+Task<Result<void>> ZfsCli::set(DatasetName dataset, PropertyList properties) {
+    Result<Argv> argv = command::set(dataset, properties);
+    if (!argv.has_value()) co_return argv.error();
+    std::vector<Argv> commands{std::move(*argv)};
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+}
+
+Task<Result<void>> ZfsCli::inherit(DatasetName dataset, std::vector<std::string> properties) {
+    std::vector<Argv> commands;
+    for (const std::string& property : properties) {
+        Result<Argv> argv = command::inherit(dataset, property);
+        if (!argv.has_value()) co_return argv.error();
+        commands.push_back(std::move(*argv));
+    }
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+}
+
+Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool release) {
+    const auto tolerated = release ? parse::Complaint::hold_missing : parse::Complaint::hold_exists;
+    const auto pools = by_pool(names);
+    std::optional<Error> first;
+    for (const auto& [pool, of_pool] : pools) {
+        Result<void> checked = check_pool(pool);
+        if (!checked.has_value()) co_return checked;
+        std::vector<Argv> commands = release ? command::release(of_pool) : command::hold(of_pool);
+        for (Argv& argv : commands) {
+            Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+            if (!output.has_value()) co_return output.error();
+            if (output->status.success() || first) continue;
+            // zfs does the snapshots one after the other and complains of each.
+            const std::vector<std::string> said = parse::complaints(output->err);
+            const bool fine =
+                !said.empty() && std::all_of(said.begin(), said.end(), [&](auto& one) {
+                    return parse::classify(one) == tolerated;
+                });
+            if (!fine) first = failed(argv, *output);
+        }
+    }
+    if (first) co_return std::move(*first);
+    co_return ok();
+}
+
+Task<Result<void>> ZfsCli::hold(std::vector<SnapshotName> names) {
+    co_return co_await tag_snapshots(std::move(names), /*release=*/false);
+}
+
+Task<Result<void>> ZfsCli::release(std::vector<SnapshotName> names) {
+    co_return co_await tag_snapshots(std::move(names), /*release=*/true);
+}
+
+Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
+                                        std::vector<std::string> names,
+                                        std::vector<std::string>& destroyed,
+                                        std::vector<std::string>& failed_ones) {
+    Result<std::vector<Argv>> together = command::destroy_snapshots(dataset, names);
+    if (!together.has_value()) co_return together.error();
+    Result<void> all = co_await mutate(std::string(dataset.pool()), std::move(*together));
+    if (all.has_value()) {
+        destroyed.insert(destroyed.end(), names.begin(), names.end());
+        co_return ok();
+    }
+    const Code code = all.error().code;
+    const bool hopeless = code == Code::timed_out || code == Code::cancelled ||
+                          code == Code::pool_unavailable || code == Code::access_denied;
+    if (hopeless) co_return all;
+    for (const std::string& name : names) {
+        Result<std::vector<Argv>> alone = command::destroy_snapshots(dataset, {name});
+        if (!alone.has_value()) co_return alone.error();
+        Argv argv = std::move(alone->at(0));
+        Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+        if (!output.has_value()) co_return output.error();
+        const bool gone = output->status.success() ||
+                          parse::classify(output->err) == parse::Complaint::no_snapshots;
+        if (gone) {
+            destroyed.push_back(name);
+        } else {
+            failed_ones.push_back("destroy " + dataset.str() + "@" + name + ": " +
+                                  parse::failure(output->err, output->status.text()).message);
+        }
+    }
+    co_return ok();
+}
+
+Task<Result<void>> ZfsCli::destroy_snapshots(DatasetName dataset, std::vector<std::string> names) {
+    std::vector<std::string> destroyed;
+    std::vector<std::string> failures;
+    Result<void> done = co_await destroy_each(dataset, std::move(names), destroyed, failures);
+    if (!done.has_value()) co_return done;
+    if (failures.empty()) co_return ok();
+    co_return Error{.code = Code::busy,
+                    .message = join(failures, "; "),
+                    .remedy = "zfs holds and zfs get clones say what keeps them"};
+}
+
+Task<Result<void>> ZfsCli::destroy_bookmark(DatasetName dataset, std::string name) {
+    Result<void> checked = check_pool(dataset.pool());
+    if (!checked.has_value()) co_return checked;
+    Result<Argv> argv = command::destroy_bookmark(dataset, name);
+    if (!argv.has_value()) co_return argv.error();
+    Result<Output> output = co_await processes_.run(*argv, kMutationLimit);
+    if (!output.has_value()) co_return output.error();
+    const bool gone = output->status.success() ||
+                      parse::classify(output->err) == parse::Complaint::bookmark_missing;
+    if (!gone) co_return failed(*argv, *output);
+    co_return ok();
+}
+
+Task<Result<void>> ZfsCli::rollback(SnapshotName snapshot) {
+    Result<void> checked = check_pool(snapshot.dataset().pool());
+    if (!checked.has_value()) co_return checked;
+    Result<Output> output = co_await succeed(command::rollback(snapshot), kFreeLimit);
+    if (!output.has_value()) co_return output.error();
+    co_return ok();
+}
+
+Task<Result<void>> ZfsCli::abort_receive(DatasetName dataset) {
+    Result<void> checked = check_pool(dataset.pool());
+    if (!checked.has_value()) co_return checked;
+    const Argv argv = command::abort_receive(dataset);
+    Result<Output> output = co_await processes_.run(argv, kFreeLimit);
+    if (!output.has_value()) co_return output.error();
+    const bool gone = output->status.success() ||
+                      parse::classify(output->err) == parse::Complaint::no_resume_state;
+    if (!gone) co_return failed(argv, *output);
+    co_return ok();
+}
+
+Task<Result<TokenInfo>> ZfsCli::token_info(std::string token) {
+    Result<Argv> argv = command::token_info(token);
+    if (!argv.has_value()) co_return argv.error();
+    Result<Output> output = co_await succeed(std::move(*argv), kListLimit);
+    if (!output.has_value()) co_return output.error();
+    co_return parse::token(output->out);
+}
+
+Task<> ZfsCli::watch(std::function<void(Change)> on_change) {
+    co_await follow_events(processes_, std::move(on_change));
+}
+
+Task<std::string> ZfsCli::version() {
+    const std::string loaded = parse::version(read_line(paths_.module_version));
+    if (!loaded.empty()) co_return loaded;
+    Result<Output> output = co_await processes_.run(command::version(), kListLimit);
+    if (!output.has_value()) co_return std::string();
+    co_return parse::version(output->out);
+}
+
+}  // namespace zrepd
