@@ -40,6 +40,7 @@ constexpr std::array kTable{
     CodeInfo{Code::pool_unavailable, "pool_unavailable", -32041, true, 1},
     CodeInfo{Code::unsupported, "unsupported", -32042, false, 1},
     CodeInfo{Code::io_error, "io_error", -32043, true, 1},
+    CodeInfo{Code::daemon_unreachable, "daemon_unreachable", -32050, true, 3},
     CodeInfo{Code::internal, "internal", -32603, false, 1},
 };
 

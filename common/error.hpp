@@ -43,6 +43,7 @@ enum class Code {
     pool_unavailable,      ///< suspended, readonly or not imported
     unsupported,
     io_error,              ///< a system call failed; see sys_errno
+    daemon_unreachable,    ///< zrepctl found no daemon to talk to
     internal,              ///< a bug
 };
 

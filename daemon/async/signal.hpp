@@ -27,6 +27,22 @@ class Signal {
     asio::steady_timer timer_;
 };
 
+/// A wake-up with a time limit, for one waiter.
+class Alarm {
+  public:
+    explicit Alarm(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+
+    void notify() { timer_.cancel(); }
+    /// Returns at `time`, on notify(), or when the task is cancelled.
+    Task<> wait_until(std::chrono::steady_clock::time_point time) {
+        timer_.expires_at(time);
+        co_await timer_.async_wait(nothrow);
+    }
+
+  private:
+    asio::steady_timer timer_;
+};
+
 /// Sleeps; returns early when the task is cancelled.
 Task<> sleep_for(std::chrono::steady_clock::duration duration);
 

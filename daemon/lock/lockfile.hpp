@@ -13,19 +13,4 @@ namespace zrepd::lock {
 /// is never removed: removing it would let two daemons lock two different files.
 Result<Fd> take_daemon_lock(const std::filesystem::path& file);
 
-/// The seed's global lock (design.md section 7), a short mutex towards a legacy zrep on this host:
-/// a file holding a pid, made with O_EXCL. A holder that is dead is replaced. Blocking but bounded:
-/// tries once; `busy` when a live process has it.
-class LegacyLock {
-  public:
-    static Result<LegacyLock> try_take(const std::filesystem::path& file);
-    LegacyLock(LegacyLock&&) noexcept;
-    LegacyLock& operator=(LegacyLock&&) = delete;
-    ~LegacyLock();
-
-  private:
-    explicit LegacyLock(std::filesystem::path file) : file_(std::move(file)) {}
-    std::filesystem::path file_;
-};
-
 }  // namespace zrepd::lock

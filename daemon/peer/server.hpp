@@ -13,6 +13,9 @@
 
 namespace zrepd::peer {
 
+/// Sessions and streams of all peers together; more than this is somebody's mistake.
+inline constexpr std::size_t kMaxPeerConnections = 256;
+
 /// What a peer may ask of this host; implemented in daemon/sync/target.cpp.
 class TargetService {
   public:
@@ -40,8 +43,10 @@ class Server {
     Server(asio::any_io_executor executor, TargetService& target);
     ~Server();
 
-    /// Binds and listens (0660, root's group or `group`); io_error otherwise.
-    Result<void> listen(const std::filesystem::path& socket_path);
+    /// Binds and listens, mode 0660, owned by `group` when that exists. A socket left there by a
+    /// killed daemon is replaced: call it with the daemon's lock held. io_error otherwise.
+    Result<void> listen(const std::filesystem::path& socket_path,
+                        const std::string& group = "zrepd");
     /// Serves one connection given as two pipes; used by LocalTransport. `peer` is our own name.
     void serve_local(Channel channel, std::string peer);
     /// Stops accepting, ends every connection, waits for their tasks.

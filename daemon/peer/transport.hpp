@@ -17,17 +17,21 @@ class Connection {
     virtual ~Connection() = default;
     /// The descriptors; ours, non-blocking where the kernel allows. Taken once.
     virtual Channel take_channel() = 0;
-    /// Why the connection broke, once it did: reads what the helper (ssh) said, waits for it at most
-    /// 2 s, and translates: unknown_host, peer_unreachable, peer_auth, peer_host_key, peer_no_zrepd.
+    /// Why the connection broke, once it did: reads what the helper (ssh) said, waits for it at
+    /// most 2 s, and translates: unknown_host, peer_unreachable, peer_auth, peer_host_key,
+    /// peer_no_zrepd.
     virtual Task<Error> why() = 0;
 };
+
+/// What a connection is for. Over ssh, streams share the connection of the session, when it is up.
+enum class Purpose { session, stream };
 
 /// Implemented by SshTransport (remote hosts), LocalTransport (localhost), and in tests.
 class Transport {
   public:
     virtual ~Transport() = default;
     /// Starts connecting; errors of the network show when the first line is read.
-    virtual Result<std::unique_ptr<Connection>> open(const HostName& host) = 0;
+    virtual Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) = 0;
 };
 
 }  // namespace zrepd::peer

@@ -59,8 +59,8 @@ struct Conflict {
 };
 using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 
-/// Decides from the facts. `newest_sequence` for the new snapshot's name is derived from both
-/// sides, so that a name is never used twice.
+/// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is
+/// never used twice.
 Step plan_sync(const SourceView& source, const TargetView& target);
 
 /// The step in words, one line each, for --dry-run and the log.

@@ -17,12 +17,8 @@ struct Verdict {
 
 /// One verdict per snapshot, oldest first. Keeps the `savecount` newest of ours (`_unsent` count),
 /// `base` (the last common snapshot) and everything newer, what is held or cloned, and what is not
-/// ours. Without a base nothing is destroyed. A hold of our own on a snapshot older than the base
-/// is about to be released and does not count when `ignore_hold` names that snapshot.
-std::vector<Verdict> prune(const Versions& versions,
-                           Guid base,
-                           unsigned savecount,
-                           const std::vector<std::string>& ignore_hold = {});
+/// ours. Without a base nothing is destroyed.
+std::vector<Verdict> prune(const Versions& versions, Guid base, unsigned savecount);
 
 /// Just the names to destroy.
 std::vector<std::string> to_destroy(const std::vector<Verdict>& verdicts);

@@ -21,10 +21,10 @@ struct PumpOptions {
     std::function<void(std::uint64_t bytes)> on_progress = {};
 };
 
-/// Pumps until end-of-file on `in`; then closes `out` and returns the number of bytes. Both ends are
-/// ours and are made non-blocking here. Either may be a pipe or a stream socket. For a socket `out`
-/// the write side is shut down, so that the reading side of the same socket stays usable by others
-/// (pass a duplicate).
+/// Pumps until end-of-file on `in`; then closes `out` and returns the number of bytes. Both ends
+/// are ours and are made non-blocking here. Either may be a pipe or a stream socket. For a socket
+/// `out` the write side is shut down, so that the reading side of the same socket stays usable by
+/// others (pass a duplicate).
 Task<Result<std::uint64_t>> pump(Fd in, Fd out, PumpOptions options);
 
 }  // namespace zrepd::stream

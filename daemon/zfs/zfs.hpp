@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
 #include "daemon/zfs/specs.hpp"
@@ -73,8 +72,8 @@ class Zfs {
     /// Pools that are suspended or not writable, from /proc/spl/kstat/zfs/POOL/state: no process
     /// and no wait, unlike any zfs command on such a pool. nullopt: healthy, or not knowable here.
     virtual std::optional<std::string> pool_trouble(std::string_view pool) = 0;
-    /// "2.3.2", from /sys/module/zfs/version or `zfs version`; empty when there is no ZFS.
-    virtual Task<std::string> version() = 0;
+    /// "2.3.2", of the kernel module; empty when there is none.
+    virtual std::string version() = 0;
 };
 
 }  // namespace zrepd

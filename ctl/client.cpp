@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/client.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "common/text.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+// The daemon answers within 5 s; a loaded host gets some more.
+constexpr std::chrono::milliseconds kCallLimit{15000};
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_interrupt(int) { interrupted = 1; }
+
+Error unreachable(const std::string& path, int number) {
+    if (number == EACCES) {
+        return Error{.code = Code::access_denied,
+                     .message = "this user may not use " + path,
+                     .remedy = "run it as root or as a member of the zrepd group"};
+    }
+    return Error{.code = Code::daemon_unreachable,
+                 .message = "zrepd is not reachable at " + path + ": " + std::strerror(number),  // NOLINT
+                 .remedy = "start it: systemctl start zrepd"};
+}
+
+Error lost() {
+    return Error{.code = Code::daemon_unreachable,
+                 .message = "zrepd closed the connection",
+                 .remedy = "see whether it runs: systemctl status zrepd"};
+}
+
+Result<int> open_socket(const std::string& path) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return unreachable(path, ENAMETOOLONG);
+    path.copy(address.sun_path, path.size());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return unreachable(path, errno);
+    // On a Unix socket connect() waits only while the daemon's queue is full; the send timeout
+    // bounds that too.
+    const timeval limit{.tv_sec = 10, .tv_usec = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+    const int number = errno;
+    ::close(fd);
+    return unreachable(path, number);
+}
+
+/// "/run/zrepd/zrepd.sock" → "/run/zrepd/zrepd-ro.sock".
+std::string reading_socket(const std::string& path) {
+    const std::string_view suffix = ".sock";
+    if (!path.ends_with(suffix)) return path;
+    return path.substr(0, path.size() - suffix.size()) + "-ro.sock";
+}
+
+}  // namespace
+
+void catch_interrupt() {
+    struct sigaction action = {};
+    action.sa_handler = on_interrupt;  // no SA_RESTART: poll() has to return
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
+Client::Client(Client&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      next_id_(other.next_id_),
+      buffer_(std::move(other.buffer_)),
+      notifications_(std::move(other.notifications_)),
+      hello_(std::move(other.hello_)) {}
+
+Client::~Client() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Client> Client::connect(const std::string& path, bool read_only) {
+    auto fd = open_socket(path);
+    if (!fd && read_only && fd.error().code == Code::access_denied) {
+        fd = open_socket(reading_socket(path));
+    }
+    if (!fd) return fd.error();
+    Client client(*fd);
+    auto greeted = client.greet();
+    if (!greeted) return greeted.error();
+    return client;
+}
+
+Result<void> Client::greet() {
+    auto message = read_message(kCallLimit);
+    if (!message) return message.error();
+    if (message->error) return *message->error;
+    if (message->method != "hello") {
+        return Error{.code = Code::peer_protocol, .message = "this is no zrepd: it does not say hello"};
+    }
+    auto hello = rpc::decode_as<rpc::Hello>(message->params, rpc::Strictness::reply);
+    const auto major = [](std::string_view version) { return version.substr(0, version.find('.')); };
+    if (!hello || major(hello->protocol) != major(rpc::kProtocol)) {
+        return Error{.code = Code::peer_protocol,
+                     .message = "the daemon speaks protocol " + (hello ? hello->protocol : "?") +
+                                ", this zrepctl speaks " + std::string(rpc::kProtocol),
+                     .remedy = "install the same version of both and restart zrepd"};
+    }
+    hello_ = std::move(*hello);
+    return ok();
+}
+
+Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (true) {
+        const std::size_t end = buffer_.find('\n');
+        if (end != buffer_.npos) {
+            auto message = rpc::parse_message(std::string_view(buffer_).substr(0, end));
+            buffer_.erase(0, end + 1);
+            if (!message) return message.error();
+            return message;
+        }
+        if (buffer_.size() > rpc::kMaxReplyLine) {
+            return Error{.code = Code::parse_error, .message = "the daemon's answer is too long"};
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            until - std::chrono::steady_clock::now());
+        pollfd wait{.fd = fd_, .events = POLLIN, .revents = 0};
+        const int ready = ::poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+        if (interrupted != 0) return Error{.code = Code::cancelled, .message = "interrupted"};
+        if (ready == 0) return Error{.code = Code::timed_out, .message = "zrepd does not answer"};
+        char chunk[65536];
+        const ssize_t got = ready < 0 ? -1 : ::recv(fd_, chunk, sizeof chunk, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return lost();
+        buffer_.append(chunk, static_cast<std::size_t>(got));
+    }
+}
+
+Result<Json> Client::call(const std::string& method, const Json& params) {
+    const int id = next_id_++;
+    const std::string line = rpc::request_line({.id = id, .method = method, .params = params});
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent <= 0) return lost();
+        rest.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    while (true) {
+        auto message = read_message(kCallLimit);
+        if (!message) return message.error();
+        if (!message->id) {
+            notifications_.push_back(std::move(*message));
+        } else if (*message->id == id || message->id->is_null()) {
+            if (message->error) return *message->error;
+            return std::move(message->result);
+        }
+    }
+}
+
+Result<rpc::EventOut> Client::next_event(std::chrono::milliseconds limit) {
+    while (true) {
+        rpc::Message message;
+        if (!notifications_.empty()) {
+            message = std::move(notifications_.front());
+            notifications_.pop_front();
+        } else {
+            auto read = read_message(limit);
+            if (!read) return read.error();
+            message = std::move(*read);
+        }
+        if (message.method != "event") continue;
+        return rpc::decode_as<rpc::EventOut>(message.params, rpc::Strictness::reply);
+    }
+}
+
+}  // namespace zrepd::ctl

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A blocking client of the control socket; every wait has a limit. Errors: daemon_unreachable,
+// access_denied, peer_protocol (another major version), timed_out, and what the daemon answers.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <string>
+
+#include "common/rpc/control_types.hpp"
+#include "common/rpc/message.hpp"
+
+namespace zrepd::ctl {
+
+class Client {
+  public:
+    /// Connects and reads the greeting. With `read_only`, falls back to the read-only socket beside
+    /// `path` when this user may not use the main one.
+    static Result<Client> connect(const std::string& path, bool read_only);
+    Client(Client&& other) noexcept;
+    Client& operator=(Client&&) = delete;
+    ~Client();
+
+    Result<Json> call(const std::string& method, const Json& params);
+    template <class Out, class In>
+    Result<Out> call_as(const std::string& method, const In& in) {
+        auto reply = call(method, rpc::encode(in));
+        if (!reply) return reply.error();
+        return rpc::decode_as<Out>(*reply, rpc::Strictness::reply);
+    }
+    /// The next event, or timed_out; cancelled after SIGINT.
+    Result<rpc::EventOut> next_event(std::chrono::milliseconds limit);
+    const rpc::Hello& hello() const { return hello_; }
+
+  private:
+    explicit Client(int fd) : fd_(fd) {}
+    Result<rpc::Message> read_message(std::chrono::milliseconds limit);
+    Result<void> greet();
+
+    int fd_ = -1;
+    int next_id_ = 1;
+    std::string buffer_;
+    std::deque<rpc::Message> notifications_;
+    rpc::Hello hello_;
+};
+
+/// From now on SIGINT makes waits return `cancelled` instead of ending the program.
+void catch_interrupt();
+
+}  // namespace zrepd::ctl

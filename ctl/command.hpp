@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a command file provides, and what it may use. Exit statuses: design.md section 9.
+#pragma once
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
+#include <string>
+#include <vector>
+
+#include "ctl/client.hpp"
+
+namespace zrepd::ctl {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kInterrupted = 130;
+
+/// The parsed command line of one verb.
+struct Invocation {
+    boost::program_options::variables_map options;
+    std::vector<std::string> words;  ///< after the verb, without options
+    std::string socket;
+    bool json = false;
+    bool wait = true;
+    bool has(const char* option) const { return options.count(option) != 0; }
+};
+
+struct Command {
+    const char* name;
+    const char* letter;      ///< the seed's short spelling, "-S"; "" when there is none
+    const char* arguments;   ///< for the usage line
+    const char* summary;
+    const char* description; ///< for --help: what it does, what it does not, examples
+    std::size_t min_words;
+    std::size_t max_words;
+    void (*add_options)(boost::program_options::options_description& options);
+    int (*run)(const Invocation& invocation);
+};
+
+extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet, kVersion;
+
+/// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
+/// returns its exit status.
+int complain(const Invocation& invocation, const Error& error);
+/// A mistake on the command line.
+int usage_error(const std::string& verb, const std::string& what);
+
+/// Calls a method that starts a run and follows it to its end, unless --no-wait or --dry-run.
+int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params);
+/// Calls a method that answers with what it did.
+int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
+
+}  // namespace zrepd::ctl

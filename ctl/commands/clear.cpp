@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+void add_options(boost::program_options::options_description& options) {
+    options.add_options()("dry-run", "say what would be done, do nothing");
+}
+
+int run(const Invocation& invocation) {
+    rpc::ClearIn in;
+    in.dataset = invocation.words[0];
+    in.dry_run = invocation.has("dry-run");
+    return call_and_report(invocation, "pair.clear", rpc::encode(in));
+}
+
+}  // namespace
+
+const Command kClear{
+    "clear", "", "FILESYSTEM",
+    "Forget a pair on this side; no data is destroyed",
+    "Removes the pair's properties, our holds and our bookmarks. Snapshots stay. The other side is\n"
+    "not asked; run it there too.\n",
+    1, 1, add_options, run};
+
+}  // namespace zrepd::ctl

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The client's commands: each takes the words behind its name and returns the exit status.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace zrepd {
+
+/// `zrepctl peer --as HOST`: what ssh runs for the other host's daemon (docs/peer-protocol.md).
+int command_peer(const std::vector<std::string>& args);
+
+}  // namespace zrepd

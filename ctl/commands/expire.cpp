@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+void add_options(boost::program_options::options_description& options) {
+    options.add_options()
+        ("local,L", "only on this side")
+        ("dry-run", "say what would be destroyed here, destroy nothing");
+}
+
+int run(const Invocation& invocation) {
+    rpc::ExpireIn in;
+    in.all = invocation.words.size() == 1 && invocation.words[0] == "all";
+    in.local_only = invocation.has("local");
+    in.dry_run = invocation.has("dry-run");
+    for (const auto& word : invocation.words) {
+        if (in.all) break;
+        const auto dataset = DatasetName::parse(word);
+        if (!dataset) return complain(invocation, dataset.error());
+        in.datasets.push_back(dataset->str());
+    }
+    return start_and_follow(invocation, "pair.expire", rpc::encode(in));
+}
+
+}  // namespace
+
+const Command kExpire{
+    "expire", "-e", "[-L] FILESYSTEM...|all",
+    "Destroy zrep snapshots beyond savecount",
+    "Every sync does this by itself. Each side keeps its own zrep:savecount newest. Never destroyed:\n"
+    "the last common snapshot and anything newer, anything held or cloned, anything zrepd did not\n"
+    "take.\n\nExample:\n  zrepctl set tank/fs zrep:savecount=10\n  zrepctl expire --dry-run tank/fs\n",
+    1, 10000, add_options, run};
+
+}  // namespace zrepd::ctl

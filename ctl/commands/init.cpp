@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <boost/program_options/value_semantic.hpp>
+
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+namespace po = boost::program_options;
+
+void add_options(po::options_description& options) {
+    options.add_options()
+        ("savecount", po::value<unsigned>()->value_name("N"),
+         "zrep snapshots to keep on each side, at least 2 [5]")
+        ("dry-run", "check everything on both sides, change nothing");
+}
+
+int run(const Invocation& invocation) {
+    rpc::InitIn in;
+    const auto dataset = DatasetName::parse(invocation.words[0]);
+    if (!dataset) return complain(invocation, dataset.error());
+    const auto host = HostName::parse(invocation.words[1]);
+    if (!host) return complain(invocation, host.error());
+    const auto target = DatasetName::parse(invocation.words[2]);
+    if (!target) return complain(invocation, target.error());
+    in.dataset = dataset->str();
+    in.host = host->str();
+    in.target = target->str();
+    if (invocation.has("savecount")) in.savecount = invocation.options["savecount"].as<unsigned>();
+    in.dry_run = invocation.has("dry-run");
+    return start_and_follow(invocation, "pair.init", rpc::encode(in));
+}
+
+}  // namespace
+
+const Command kInit{
+    "init", "-i", "FILESYSTEM HOST DESTINATION",
+    "Make a pair and send everything for the first time",
+    "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
+    "its parent must exist and zrep:accept must list this host. HOST may be localhost, for a\n"
+    "second pool. The destination is readonly and not mounted. Interrupted: run it again, it\n"
+    "continues where it was.\n\n"
+    "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
+    "  on alpha: zrepctl init tank/fs beta backup/fs\n",
+    3, 3, add_options, run};
+
+}  // namespace zrepd::ctl

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+#include <cstdio>
+
+#include "ctl/command.hpp"
+#include "ctl/render/json.hpp"
+#include "ctl/render/table.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+void add_options(boost::program_options::options_description& options) {
+    options.add_options()
+        ("verbose,v", "with all zrep: properties")
+        ("incoming,L", "only filesystems received from other hosts");
+}
+
+int run(const Invocation& invocation) {
+    auto client = Client::connect(invocation.socket, /*read_only=*/true);
+    if (!client) return complain(invocation, client.error());
+    auto list = client->call_as<rpc::ListOut>("pair.list", rpc::DatasetsIn{invocation.words});
+    if (!list) return complain(invocation, list.error());
+    if (invocation.has("incoming")) {
+        std::erase_if(list->pairs, [](const auto& pair) { return pair.role != "target"; });
+    }
+    if (invocation.json) print_json(rpc::encode(*list));
+    else std::fputs(list_text(*list, invocation.has("verbose")).c_str(), stdout);
+    return kDone;
+}
+
+}  // namespace
+
+const Command kList{
+    "list", "-l", "[-v] [-L] [FILESYSTEM...]",
+    "Show the pairs of this host",
+    "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
+    "zrepctl status answers from memory.\n",
+    0, 10000, add_options, run};
+
+}  // namespace zrepd::ctl

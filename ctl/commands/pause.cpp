@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <boost/program_options/value_semantic.hpp>
+#include <ctime>
+
+#include "common/time.hpp"
+#include "common/units.hpp"
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+namespace po = boost::program_options;
+
+void add_pause_options(po::options_description& options) {
+    options.add_options()
+        ("until", po::value<std::string>()->value_name("TIME"),
+         "a time like 2026-03-01T12:00:00Z, or from now: 30m, 2h, 1d")
+        ("dry-run", "say what would be done, do nothing");
+}
+
+void add_unpause_options(po::options_description& options) {
+    options.add_options()("dry-run", "say what would be done, do nothing");
+}
+
+Result<std::string> until_from(const std::string& text) {
+    if (from_rfc3339(text)) return text;
+    const auto duration = parse_duration(text);
+    if (duration) return to_rfc3339(std::time(nullptr) + duration->count());
+    return Error{.code = Code::invalid_params,
+                 .message = "--until: not a time or duration",
+                 .remedy = "write 2026-03-01T12:00:00Z, or 2h for two hours from now"};
+}
+
+int run_pause(const Invocation& invocation) {
+    rpc::PauseIn in;
+    in.datasets = invocation.words;
+    in.dry_run = invocation.has("dry-run");
+    if (invocation.has("until")) {
+        auto until = until_from(invocation.options["until"].as<std::string>());
+        if (!until) return complain(invocation, until.error());
+        in.until = *until;
+    }
+    return call_and_report(invocation, "pair.pause", rpc::encode(in));
+}
+
+int run_unpause(const Invocation& invocation) {
+    rpc::UnpauseIn in;
+    in.datasets = invocation.words;
+    in.dry_run = invocation.has("dry-run");
+    return call_and_report(invocation, "pair.unpause", rpc::encode(in));
+}
+
+}  // namespace
+
+const Command kPause{
+    "pause", "-p", "FILESYSTEM...",
+    "Leave pairs out of scheduled syncs and of `sync all`",
+    "A dataset above pairs pauses all of them. A run under way is not stopped.\n\n"
+    "Example:\n  zrepctl pause --until 2h tank\n",
+    1, 10000, add_pause_options, run_pause};
+
+const Command kUnpause{
+    "unpause", "-u", "FILESYSTEM...",
+    "Undo pause",
+    "Where a dataset above stays paused, this one gets a value of its own.\n",
+    1, 10000, add_unpause_options, run_unpause};
+
+}  // namespace zrepd::ctl

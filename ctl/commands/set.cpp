@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+void add_options(boost::program_options::options_description& options) {
+    options.add_options()("dry-run", "say what would be done, do nothing");
+}
+
+int run(const Invocation& invocation) {
+    rpc::SetIn in;
+    in.dataset = invocation.words[0];
+    in.dry_run = invocation.has("dry-run");
+    for (std::size_t i = 1; i < invocation.words.size(); ++i) {
+        const std::string& word = invocation.words[i];
+        const std::size_t equals = word.find('=');
+        if (equals == word.npos || equals == 0) {
+            return usage_error("set", "'" + word + "' is not KEY=VALUE");
+        }
+        in.settings[word.substr(0, equals)] = word.substr(equals + 1);
+    }
+    return call_and_report(invocation, "pair.set", rpc::encode(in));
+}
+
+}  // namespace
+
+const Command kSet{
+    "set", "", "DATASET KEY=VALUE...",
+    "Change settings of a pair, or of every pair below a dataset",
+    "Settings are ZFS user properties and inherit. KEY may lack its zrep: in front; KEY= removes one.\n"
+    "  savecount  zrep snapshots to keep on this side, at least 2\n"
+    "  interval   how often to sync, like 10s, 1m, 1h; none: only on request\n"
+    "  paused     yes, no, or a time until which scheduled syncs skip it\n"
+    "  accept     hosts that may create and receive filesystems below this dataset\n"
+    "  limit      bytes per second, like 10M\n"
+    "  minfree    free space below which no snapshot is taken, like 5G\n"
+    "  maxsnaps   zrep snapshots that may wait unacknowledged\n\n"
+    "Example:\n  zrepctl set tank zrep:interval=1m\n",
+    2, 100, add_options, run};
+
+}  // namespace zrepd::ctl

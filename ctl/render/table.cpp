@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/render/table.hpp"
+
+#include <algorithm>
+
+#include "common/time.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+/// Terminal columns of a UTF-8 text, near enough: one per character.
+std::size_t width(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string in_from_now(const std::string& now, const std::string& then) {
+    const auto a = from_rfc3339(now);
+    const auto b = from_rfc3339(then);
+    if (!a || !b) return then;
+    return *b <= *a ? "now" : "in " + human_duration(std::chrono::seconds(*b - *a));
+}
+
+std::string state_of(const rpc::PairStatus& pair) {
+    std::string out = pair.health;
+    if (pair.running) out += ", " + pair.running->phase + " " + human_bytes(pair.running->bytes);
+    if (pair.paused) out += ", paused";
+    return out;
+}
+
+std::vector<std::string> row_of(const rpc::PairStatus& pair, const std::string& now) {
+    return {pair.dataset,
+            pair.role,
+            pair.peer + ":" + pair.peer_dataset,
+            pair.last_acked ? pair.last_acked->time : "never",
+            pair.lag_seconds ? human_duration(std::chrono::seconds(*pair.lag_seconds)) : "-",
+            pair.role == "target" ? "-" : human_bytes(pair.backlog_bytes),
+            state_of(pair),
+            pair.next_run ? in_from_now(now, *pair.next_run) : "-"};
+}
+
+}  // namespace
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+    }
+    std::string out;
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            out += row[i];
+            if (i + 1 < row.size()) out.append(widths[i] - width(row[i]) + 2, ' ');
+        }
+        out += '\n';
+    }
+    return out;
+}
+
+std::string status_text(const rpc::StatusOut& status) {
+    if (status.pairs.empty()) return "no pairs on " + status.host + "; zrepctl init makes one\n";
+    std::vector<std::vector<std::string>> rows{
+        {"FILESYSTEM", "ROLE", "PEER", "LAST SYNC", "LAG", "BACKLOG", "STATE", "NEXT"}};
+    for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
+    std::string out = aligned(rows);
+    for (const auto& pair : status.pairs) {
+        if (!pair.last_error) continue;
+        out += "\n" + pair.dataset + ": " + pair.last_error->message + "\n  since " +
+               pair.last_error->since + "\n";
+        if (!pair.last_error->remedy.empty()) out += "  next: " + pair.last_error->remedy + "\n";
+    }
+    return out;
+}
+
+std::string list_text(const rpc::ListOut& list, bool verbose) {
+    std::vector<std::vector<std::string>> rows;
+    std::string out;
+    for (const auto& pair : list.pairs) {
+        const std::string arrow = pair.role == "target" ? "<-" : "->";
+        rows.push_back({pair.dataset, arrow, pair.peer + ":" + pair.peer_dataset, pair.role});
+        if (!verbose) continue;
+        out += aligned({rows.back()});
+        for (const auto& [key, value] : pair.properties) out += "  " + key + " = " + value + "\n";
+        out += "  last snapshot synced: " + (pair.last_acked.empty() ? "none" : pair.last_acked) + "\n";
+    }
+    return verbose ? out : aligned(rows);
+}
+
+}  // namespace zrepd::ctl

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/app.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "daemon/control/server.hpp"
+#include "daemon/lock/lockfile.hpp"
+#include "daemon/helper_processes.hpp"
+#include "daemon/log.hpp"
+#include "daemon/peer/local_transport.hpp"
+#include "daemon/peer/route.hpp"
+#include "daemon/peer/ssh_transport.hpp"
+#include "daemon/service.hpp"
+#include "daemon/sync/target.hpp"
+#include "daemon/zfs/subprocess.hpp"
+#include "daemon/zfs/zfs_cli.hpp"
+
+namespace zrepd {
+namespace {
+
+// SIGTERM to exit, running streams included; systemd's own limit is longer.
+constexpr std::chrono::seconds kStopLimit{5};
+
+Result<void> make_runtime_dir(const std::filesystem::path& dir) {
+    if (::mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST) {
+        return Error{.code = Code::io_error,
+                     .message = "cannot create " + dir.string(),
+                     .remedy = "run zrepd as root, or set runtime-dir",
+                     .sys_errno = errno};
+    }
+    return ok();
+}
+
+void log_peer_state(sync::EventBus& events, const HostName& host, peer::PeerState state,
+                    const Error* error) {
+    const bool up = state == peer::PeerState::connected;
+    log::event(up ? log::Level::info : log::Level::warn, up ? "peer_up" : "peer_down",
+               {{"peer", host.str()}, {"error", error == nullptr ? "" : error->text()}});
+    events.publish(up ? "peer_up" : "peer_down", "", host.str());
+}
+
+}  // namespace
+
+/// Built top to bottom, destroyed bottom to top.
+struct App::Parts {
+    explicit Parts(config::Config settings)
+        : config(std::move(settings)),
+          self{config.host},
+          processes(io.get_executor()),
+          zfs(io.get_executor(), processes),
+          inventory(io.get_executor(), zfs, self),
+          locks(io.get_executor()),
+          runs(events),
+          sync{io.get_executor(), config, self, zfs, inventory, locks, runs, events},
+          target(sync),
+          peer_server(io.get_executor(), target),
+          local(peer_server, self.host),
+          helpers(processes),
+          ssh(helpers, config.runtime_dir / "ssh", self.host,
+              {.config_file = config.ssh_config, .user = config.ssh_user}),
+          route(self, local, ssh),
+          peers(io.get_executor(), route,
+                [this](const HostName& host, peer::PeerState state, const Error* error) {
+                    log_peer_state(events, host, state, error);
+                }),
+          engine(sync, peers),
+          scheduler(sync, engine),
+          tasks(io.get_executor()) {}
+
+    Result<void> start();
+    Task<> watch_pools();
+    Task<> stop();
+
+    config::Config config;
+    plan::Self self;
+    asio::io_context io{1};
+    Processes processes;      // every child of ours
+    ZfsCli zfs;               // the one door to ZFS
+    sync::Inventory inventory;  // what we last saw there
+    lock::LockTable locks;    // who works on what
+    sync::EventBus events;    // for subscribers
+    sync::Runs runs;          // what is under way
+    sync::Parts sync;
+    sync::Target target;      // what peers may do here
+    peer::Server peer_server;
+    peer::LocalTransport local;
+    HelperProcesses helpers;
+    peer::SshTransport ssh;
+    peer::Route route;
+    peer::Peers peers;        // what we do on peers
+    sync::Engine engine;
+    sched::Scheduler scheduler;
+    std::unique_ptr<DaemonService> service;
+    std::unique_ptr<control::Server> control;
+    TaskGroup tasks;          // scheduler, event watcher
+    bool stopped_in_time = true;
+};
+
+App::App(config::Config config) : config_(std::move(config)) {}
+App::~App() = default;
+
+Result<void> App::Parts::start() {
+    service = std::make_unique<DaemonService>(sync, engine, scheduler, peers, zfs.version());
+    control = std::make_unique<control::Server>(io.get_executor(), *service, events);
+    auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
+    if (!peer_listens) return peer_listens;
+    auto listens = control->listen(config.runtime_dir);
+    if (!listens) return listens;
+    tasks.spawn("scheduler", scheduler.run());
+    tasks.spawn("pool events", watch_pools());
+    log::event(log::Level::info, "started",
+               {{"version", ZREPD_VERSION}, {"host", self.host.str()},
+                {"zfs", service->version().zfs}, {"runtime_dir", config.runtime_dir.string()}});
+    return ok();
+}
+
+Task<> App::Parts::watch_pools() {
+    co_await zfs.watch([this](Change change) { inventory.note(change); });
+}
+
+/// Nothing new first, then what runs, then the links it ran over.
+Task<> App::Parts::stop() {
+    log::event(log::Level::info, "stopping", {{"runs", std::to_string(runs.active_count())}});
+    tasks.cancel();
+    co_await control->stop();
+    co_await engine.stop();
+    co_await peer_server.stop();
+    co_await peers.stop();
+    co_await tasks.join();
+    io.stop();
+}
+
+Result<void> App::run() {
+    ::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error value here
+    auto dir = make_runtime_dir(config_.runtime_dir);
+    if (!dir) return dir;
+    // First of all: everything below replaces what an earlier daemon left in the directory.
+    auto lock = lock::take_daemon_lock(config_.runtime_dir / "zrepd.lock");
+    if (!lock) return lock.error();
+    parts_ = std::make_unique<Parts>(config_);
+    Parts& p = *parts_;
+    bool bug = false;
+    TaskGroup::on_bug([&](std::string_view name, std::string_view what) {
+        log::event(log::Level::critical, "bug", {{"task", std::string(name)},
+                                                 {"what", std::string(what)}});
+        bug = true;
+        ::raise(SIGTERM);
+    });
+    auto started = p.start();
+    if (!started) return started;
+    asio::signal_set signals(p.io, SIGTERM, SIGINT);
+    asio::steady_timer limit(p.io);
+    TaskGroup stopping(p.io.get_executor());
+    signals.async_wait([&](const boost::system::error_code& ec, int) {
+        if (ec) return;
+        stopping.spawn("stop", p.stop());
+        limit.expires_after(kStopLimit);
+        limit.async_wait([](const boost::system::error_code& late) {
+            if (late) return;
+            // Children die with us (PDEATHSIG), and a stream cut now is resumed after the start.
+            log::event(log::Level::critical, "stop_timed_out");
+            log::flush();
+            ::_exit(1);
+        });
+    });
+    p.io.run();
+    log::event(log::Level::info, "stopped");
+    if (bug) return Error{.code = Code::internal, .message = "stopped after a bug; see the log"};
+    return ok();
+}
+
+}  // namespace zrepd

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/config/config.hpp"
+
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "common/text.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::config {
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description settings() {
+    po::options_description out("Settings (command line, or KEY = VALUE lines in the file)");
+    out.add_options()
+        ("runtime-dir", po::value<std::string>()->value_name("DIR"),
+         "sockets and lock file [/run/zrepd]")
+        ("log-level", po::value<std::string>()->value_name("LEVEL"),
+         "debug, info, warn, error or critical [info]")
+        ("host-name", po::value<std::string>()->value_name("NAME"),
+         "what this host is called in pairs [its short host name]")
+        ("streams", po::value<std::string>()->value_name("N"),
+         "streams at once, 1 to 8; ssh servers allow 10 sessions per connection [4]")
+        ("stall-timeout", po::value<std::string>()->value_name("TIME"),
+         "end a stream in which no byte moved for this long [60s]")
+        ("ssh-config", po::value<std::string>()->value_name("FILE"), "passed to ssh as -F")
+        ("ssh-user", po::value<std::string>()->value_name("NAME"), "passed to ssh as -l");
+    return out;
+}
+
+po::options_description actions() {
+    po::options_description out("Options");
+    out.add_options()
+        ("config", po::value<std::string>()->value_name("FILE"),
+         "settings file [/etc/zrepd/zrepd.conf]")
+        ("check-config", "say what is wrong with the settings, and exit")
+        ("help,h", "show this help, and exit")
+        ("version", "show the version, and exit");
+    return out;
+}
+
+Error bad(std::string message) {
+    return Error{.code = Code::invalid_params, .message = std::move(message),
+                 .remedy = "zrepd --help lists the settings; zrepd --check-config tests them"};
+}
+
+HostName own_host_name() {
+    char name[256] = "";
+    ::gethostname(name, sizeof name - 1);
+    auto parsed = HostName::parse(name);
+    if (parsed) parsed = HostName::parse(parsed->short_name());
+    // A host without a usable name can still replicate between its own pools.
+    return parsed ? *parsed : *HostName::parse("localhost");
+}
+
+Result<void> apply_number(Config& config, const std::string& value) {
+    const auto streams = parse_u64(value);
+    // 8 streams and the session fit into OpenSSH's default MaxSessions of 10.
+    if (!streams || *streams < 1 || *streams > 8) return bad("streams must be 1 to 8");
+    config.streams = static_cast<unsigned>(*streams);
+    return ok();
+}
+
+/// Puts one checked setting into the configuration.
+Result<void> apply(Config& config, const std::string& key, const std::string& value) {
+    if (key == "streams") return apply_number(config, value);
+    if (key == "runtime-dir") {
+        if (!value.starts_with('/')) return bad("runtime-dir must be an absolute path");
+        config.runtime_dir = value;
+    } else if (key == "log-level") {
+        constexpr std::string_view kLevels = " debug info warn error critical ";
+        if (value.empty() || kLevels.find(" " + value + " ") == kLevels.npos) {
+            return bad("log-level must be debug, info, warn, error or critical");
+        }
+        config.log_level = value;
+    } else if (key == "host-name") {
+        auto host = HostName::parse(value);
+        if (!host) return host.error();
+        config.host = *HostName::parse(host->short_name());
+    } else if (key == "stall-timeout") {
+        const auto time = parse_duration(value);
+        if (!time) return time.error();
+        if (time->count() < 5) return bad("stall-timeout must be at least 5s");
+        config.stall_timeout = *time;
+    } else if (key == "ssh-config") {
+        if (!value.starts_with('/')) return bad("ssh-config must be an absolute path");
+        config.ssh_config = value;
+    } else if (key == "ssh-user") {
+        if (value.empty() || value.starts_with('-')) return bad("ssh-user is not a user name");
+        config.ssh_user = value;
+    }
+    return ok();
+}
+
+/// One line at a time, because the library's own errors do not say where they are.
+Result<void> apply_file(Config& config, const std::filesystem::path& path) {
+    std::ifstream file(path);
+    const po::options_description known = settings();
+    std::string line;
+    for (unsigned number = 1; std::getline(file, line); ++number) {
+        const std::string where = path.string() + ":" + std::to_string(number);
+        try {
+            std::istringstream one(line);
+            for (const auto& option : po::parse_config_file(one, known).options) {
+                const std::string value(trim(option.value.empty() ? "" : option.value.front()));
+                auto applied = apply(config, option.string_key, value);
+                if (!applied) return applied.error().in(option.string_key).in(where);
+            }
+        } catch (const po::error& e) {
+            return bad(e.what()).in(where);
+        }
+    }
+    return ok();
+}
+
+Result<void> read_file(Config& config, const po::variables_map& given) {
+    const bool named = given.count("config") != 0;
+    if (named) config.file = given["config"].as<std::string>();
+    std::error_code ec;
+    if (std::filesystem::exists(config.file, ec)) return apply_file(config, config.file);
+    if (!named) return ok();
+    return Error{.code = Code::not_found,
+                 .message = "no settings file " + quote(config.file.string()),
+                 .remedy = "create it, or leave --config away to use the defaults"};
+}
+
+}  // namespace
+
+Result<CommandLine> read(const std::vector<std::string>& arguments) {
+    CommandLine out{.config = Config{.host = own_host_name()}};
+    po::options_description all("zrepd: replicates ZFS filesystems between two hosts\n\n"
+                                "Usage: zrepd [OPTION]...");
+    all.add(actions()).add(settings());
+    po::variables_map given;
+    try {
+        // An empty positional description refuses stray words.
+        po::store(po::command_line_parser(arguments).options(all).positional({}).run(), given);
+    } catch (const po::error& e) {
+        return bad(e.what());
+    }
+    std::ostringstream help;
+    help << all;
+    out.help = help.str();
+    using Action = CommandLine::Action;
+    if (given.count("help") != 0) out.action = Action::help;
+    else if (given.count("version") != 0) out.action = Action::version;
+    else if (given.count("check-config") != 0) out.action = Action::check_config;
+    if (out.action == Action::help || out.action == Action::version) return out;
+    if (auto file = read_file(out.config, given); !file) return file.error();
+    for (const auto& option : settings().options()) {
+        const std::string& key = option->long_name();
+        if (given.count(key) == 0) continue;
+        auto applied = apply(out.config, key, given[key].as<std::string>());
+        if (!applied) return applied.error().in("--" + key);
+    }
+    return out;
+}
+
+}  // namespace zrepd::config

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The daemon's settings: command line over file over defaults; immutable once made.
+// Errors: invalid_params naming file, line and key. Documented in zrepd.conf's template.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/ids.hpp"
+
+namespace zrepd::config {
+
+inline constexpr const char* kDefaultFile = "/etc/zrepd/zrepd.conf";
+
+struct Config {
+    std::filesystem::path file = kDefaultFile;
+    std::filesystem::path runtime_dir = "/run/zrepd";
+    std::string log_level = "info";
+    HostName host;            ///< our short name, as stored in zrep:src-host
+    unsigned streams = 4;     ///< streams at once, over all peers
+    std::chrono::seconds stall_timeout{60};
+    std::filesystem::path ssh_config = {};  ///< empty: ssh's own
+    std::string ssh_user = {};              ///< empty: ssh's own
+};
+
+struct CommandLine {
+    enum class Action { run, check_config, help, version };
+    Action action = Action::run;
+    Config config;
+    std::string help = {};  ///< text for Action::help
+};
+
+/// Reads the command line and the file it names. A missing default file is fine; a missing file
+/// that was named is not_found.
+Result<CommandLine> read(const std::vector<std::string>& arguments);
+
+}  // namespace zrepd::config

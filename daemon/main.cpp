@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "daemon/app.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/log.hpp"
+
+namespace {
+
+int complain(const zrepd::Error& error) {
+    std::fprintf(stderr, "zrepd: %s\n", error.text().c_str());
+    if (!error.remedy.empty()) std::fprintf(stderr, "  next: %s\n", error.remedy.c_str());
+    return zrepd::info(error.code).exit_status == 2 ? 2 : 1;
+}
+
+int run(const std::vector<std::string>& arguments) {
+    auto command = zrepd::config::read(arguments);
+    if (!command) return complain(command.error());
+    using Action = zrepd::config::CommandLine::Action;
+    switch (command->action) {
+        case Action::help: std::fputs(command->help.c_str(), stdout); return 0;
+        case Action::version: std::puts("zrepd " ZREPD_VERSION); return 0;
+        case Action::check_config: std::puts("settings are fine"); return 0;
+        case Action::run: break;
+    }
+    if (!zrepd::log::start(command->config.log_level)) return 2;
+    zrepd::App app(std::move(command->config));
+    auto ended = app.run();
+    if (ended) return 0;
+    zrepd::log::event(zrepd::log::Level::critical, "exiting", {{"error", ended.error().text()},
+                                                               {"next", ended.error().remedy}});
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(std::vector<std::string>(argv + 1, argv + argc));
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "zrepd: bug: %s\n", e.what());
+        return 1;
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/peer/incoming.hpp"
+
+#include <fcntl.h>
+
+#include "common/text.hpp"
+#include "daemon/log.hpp"
+
+namespace zrepd::peer {
+namespace {
+
+// As many as a client keeps in flight (peers.hpp); unwritten replies count too.
+constexpr std::size_t kMaxActive = 64;
+
+/// `zfs receive` expects a descriptor that waits.
+void set_blocking(int fd) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+Error refused(std::string message) {
+    return Error{.code = Code::invalid_request, .message = std::move(message)};
+}
+
+}  // namespace
+
+Incoming::Incoming(asio::any_io_executor executor,
+                   TargetService& target,
+                   Channel channel,
+                   std::string peer,
+                   bool direct,
+                   Limits limits)
+    : target_(target),
+      peer_(std::move(peer)),
+      direct_(direct),
+      limits_(limits),
+      reader_(executor, std::move(channel.in)),
+      outbox_(executor, std::move(channel.out), [this] { place_.notify(); }),
+      place_(executor),
+      requests_(executor),
+      writer_(executor) {}
+
+Task<> Incoming::run() {
+    rpc::Hello hello = target_.hello();
+    hello.access = "peer";
+    outbox_.push(rpc::notification_line("hello", rpc::encode(hello)));
+    writer_.spawn("peer connection writer", write_lines());
+    co_await serve();
+    if (receiver_) co_await receive_stream();
+    if (stopping_) requests_.cancel();
+    co_await requests_.join();
+    outbox_.close();
+    if (stopping_) writer_.cancel();
+    co_await writer_.join();
+}
+
+void Incoming::stop() {
+    stopping_ = true;
+    reader_.interrupt();
+    place_.notify();
+    requests_.cancel();
+    writer_.cancel();
+}
+
+Task<> Incoming::write_lines() {
+    Result<void> written = co_await outbox_.run(limits_.write);
+    if (written) co_return;
+    log::event(log::Level::debug,
+               "peer_write_failed",
+               {{"peer", peer_}, {"error", written.error().text()}});
+    reader_.interrupt();
+}
+
+Task<> Incoming::serve() {
+    Next next = Next::more;
+    while (next == Next::more) {
+        if (!co_await wait_for_place()) co_return;
+        Result<std::optional<std::string>> line =
+            co_await reader_.read_line({.idle = limits_.idle, .half_line = limits_.half_line});
+        if (!line && line.error().code == Code::timed_out && active_ > 0 && !reader_.leftover()) {
+            continue;  // it waits for our answer
+        }
+        if (!line) {
+            if (line.error().code == Code::parse_error || line.error().code == Code::timed_out) {
+                outbox_.push(rpc::error_line(nullptr, line.error()));
+            }
+            co_return;
+        }
+        if (!*line) co_return;
+        Task<Next> work = one_request(std::move(**line));
+        next = co_await std::move(work);
+    }
+}
+
+/// False when the connection is to end.
+Task<bool> Incoming::wait_for_place() {
+    while (active_ + outbox_.pending() >= kMaxActive) {
+        if (stopping_ || co_await cancelled()) co_return false;
+        co_await place_.wait();
+    }
+    co_return !stopping_;
+}
+
+Task<Incoming::Next> Incoming::one_request(std::string line) {
+    Result<rpc::Request> request = rpc::parse_request(line);
+    if (!request) {
+        outbox_.push(rpc::error_line(nullptr, request.error()));
+        co_return Next::close;
+    }
+    if (peer_.empty() || request->method == kIdentify) {
+        Result<void> known = identify(*request);
+        outbox_.push(known ? rpc::reply_line(request->id, Json::object())
+                           : rpc::error_line(request->id, known.error()));
+        co_return known ? Next::more : Next::close;
+    }
+    if (request->method == kReceive) {
+        Task<Next> work = begin_stream(std::move(*request));
+        co_return co_await std::move(work);
+    }
+    const PeerMethod* method = find_peer_method(request->method);
+    if (method == nullptr) {
+        const Error error{.code = Code::method_not_found,
+                          .message = "no peer method " + quote(request->method),
+                          .remedy = "upgrade zrepd on the older of the two hosts"};
+        outbox_.push(rpc::error_line(request->id, error));
+        co_return Next::more;
+    }
+    ++active_;
+    requests_.spawn("peer " + request->method, answer(std::move(*request), method->handler));
+    co_return Next::more;
+}
+
+Result<void> Incoming::identify(const rpc::Request& request) {
+    if (!peer_.empty()) return refused("this connection has named its host already: " + peer_);
+    if (request.method != kIdentify) return refused("the first request must be peer.identify");
+    auto in = rpc::decode_as<IdentifyIn>(request.params, rpc::Strictness::request);
+    if (!in) return in.error();
+    auto host = HostName::parse(in->host);
+    if (!host) return host.error();
+    peer_ = host->short_name();
+    return ok();
+}
+
+Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {
+    Task<Result<Json>> work = handler(target_, peer_, std::move(request.params));
+    Result<Json> result = co_await std::move(work);
+    --active_;
+    outbox_.push(result ? rpc::reply_line(request.id, *result)
+                        : rpc::error_line(request.id, result.error()));
+    place_.notify();
+}
+
+Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
+    if (active_ > 0) {
+        const Error error = refused("a stream has a connection of its own");
+        outbox_.push(rpc::error_line(request.id, error));
+        co_return Next::close;
+    }
+    auto in = rpc::decode_as<rpc::ReceiveIn>(request.params, rpc::Strictness::request);
+    if (!in) {
+        outbox_.push(rpc::error_line(request.id, in.error()));
+        co_return Next::more;
+    }
+    Task<Result<std::unique_ptr<TargetService::Receiver>>> work =
+        target_.open_receive(peer_, std::move(*in));
+    Result<std::unique_ptr<TargetService::Receiver>> receiver = co_await std::move(work);
+    if (receiver && reader_.leftover()) {
+        receiver = Result<std::unique_ptr<TargetService::Receiver>>(
+            refused("bytes of the stream came before the reply to stream.receive"));
+    }
+    if (!receiver) {
+        outbox_.push(rpc::error_line(request.id, receiver.error()));
+        co_return Next::more;
+    }
+    receiver_ = std::move(*receiver);
+    outbox_.push(rpc::reply_line(request.id, Json::object()));
+    co_return Next::close;
+}
+
+Task<> Incoming::receive_stream() {
+    Fd in = reader_.release();
+    if (direct_) set_blocking(in.get());
+    Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);
+    const rpc::Received received = co_await std::move(work);
+    receiver_.reset();
+    outbox_.push(rpc::notification_line("stream.received", rpc::encode(received)));
+}
+
+}  // namespace zrepd::peer

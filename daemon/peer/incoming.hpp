@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One connection of a peer, as the serving side sees it: greeting, requests, perhaps a stream.
+// Thread: io thread. Errors: answered on the wire; those of the connection end it.
+// Limits: kMaxActive requests at once; see the constants in incoming.cpp for its patience.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/async/task_group.hpp"
+#include "daemon/peer/methods.hpp"
+#include "daemon/peer/server.hpp"
+#include "daemon/peer/wire.hpp"
+
+namespace zrepd::peer {
+
+class Incoming {
+  public:
+    struct Limits {
+        std::chrono::milliseconds half_line{60'000};
+        /// A client pings every 15 s: one that is quiet for this long is no longer there.
+        std::chrono::milliseconds idle{120'000};
+        /// The far side must take a line within this time.
+        std::chrono::milliseconds write{60'000};
+    };
+
+    /// `peer` empty: it must identify itself first. `direct`: `channel.in` is a pipe that
+    /// `zfs receive` can read by itself.
+    Incoming(asio::any_io_executor executor,
+             TargetService& target,
+             Channel channel,
+             std::string peer,
+             bool direct,
+             Limits limits);
+
+    /// Serves until either side ends. A request that runs when the far side goes away is finished;
+    /// a stream then ends by end-of-file.
+    Task<> run();
+    /// Interrupts everything; run() then returns. A stream needs a cancel of run()'s task as well.
+    void stop();
+
+  private:
+    enum class Next { more, close };
+
+    Task<> write_lines();
+    Task<> serve();
+    Task<Next> one_request(std::string line);
+    Result<void> identify(const rpc::Request& request);
+    Task<> answer(rpc::Request request, PeerMethod::Handler handler);
+    Task<Next> begin_stream(rpc::Request request);
+    Task<> receive_stream();
+    Task<bool> wait_for_place();
+
+    TargetService& target_;
+    std::string peer_;
+    bool direct_;
+    Limits limits_;
+    LineReader reader_;
+    Outbox outbox_;
+    Signal place_;
+    TaskGroup requests_;
+    TaskGroup writer_;
+    std::unique_ptr<TargetService::Receiver> receiver_;
+    std::size_t active_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace zrepd::peer

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/peer/methods.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace zrepd::peer {
+namespace {
+
+struct PingIn {
+    template <class Self, class V>
+    static void fields(Self&, V&) {}
+};
+
+Task<Result<Json>> ping(TargetService&, std::string, Json params) {
+    auto in = rpc::decode_as<PingIn>(params, rpc::Strictness::request);
+    if (!in) co_return in.error();
+    co_return Json::object();
+}
+
+template <class In, class Out, Task<Result<Out>> (TargetService::*Method)(std::string, In)>
+Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) {
+    Result<In> in = rpc::decode_as<In>(params, rpc::Strictness::request);
+    if (!in) co_return in.error();
+    Task<Result<Out>> work = (target.*Method)(std::move(peer), std::move(*in));
+    Result<Out> out = co_await std::move(work);
+    if (!out) co_return out.error();
+    co_return rpc::encode(*out);
+}
+
+constexpr std::array kMethods{
+    PeerMethod{kIdentify, "names the asking host; the first request on a socket, once", nullptr},
+    PeerMethod{"peer.ping", "answers {}; shows that both daemons are alive", &ping},
+    PeerMethod{"peer.look",
+               "the state of the targets of a sync, all in one request",
+               &invoke<rpc::LookIn, rpc::LookOut, &TargetService::look>},
+    PeerMethod{"peer.prepare",
+               "whether a filesystem or volume may be created here",
+               &invoke<rpc::PrepareIn, rpc::PrepareOut, &TargetService::prepare>},
+    PeerMethod{"peer.commit",
+               "records received snapshots as acknowledged, and expires",
+               &invoke<rpc::CommitIn, rpc::CommitOut, &TargetService::commit>},
+    PeerMethod{"peer.expire",
+               "runs this side's expiry on these targets",
+               &invoke<rpc::LookIn, rpc::PeerExpireOut, &TargetService::expire>},
+    PeerMethod{kReceive, "turns the connection into a data stream, then acknowledges it", nullptr},
+};
+
+}  // namespace
+
+std::span<const PeerMethod> peer_methods() {
+    return kMethods;
+}
+
+const PeerMethod* find_peer_method(std::string_view name) {
+    const auto found = std::find_if(kMethods.begin(), kMethods.end(), [name](const auto& method) {
+        return method.name == name;
+    });
+    return found == kMethods.end() ? nullptr : &*found;
+}
+
+}  // namespace zrepd::peer

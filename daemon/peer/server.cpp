@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/peer/server.hpp"
+
+#include <grp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <cstring>
+#include <list>
+
+#include "daemon/async/signal.hpp"
+#include "daemon/log.hpp"
+#include "daemon/peer/incoming.hpp"
+
+namespace zrepd::peer {
+namespace {
+
+// Room for every peer's connections to arrive at once after a network came back.
+constexpr int kBacklog = 128;
+// Out of descriptors or memory: the connections that wait are taken up a little later.
+constexpr auto kAcceptPause = std::chrono::seconds(1);
+
+Error failed(const std::string& what, const std::filesystem::path& path, int error) {
+    const std::string why = std::strerror(error);  // NOLINT(concurrency-mt-unsafe)
+    return Error{.code = Code::io_error,
+                 .message = "cannot " + what + " the peer socket " + path.string() + ": " + why,
+                 .sys_errno = error};
+}
+
+std::optional<gid_t> group_id(const std::string& name) {
+    std::array<char, 16384> buffer;
+    group entry{};
+    group* found = nullptr;
+    if (name.empty() ||
+        ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr) {
+        return std::nullopt;
+    }
+    return entry.gr_gid;
+}
+
+Result<Fd> bind_socket(const std::filesystem::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.native().size() >= sizeof address.sun_path) return failed("name", path, ENAMETOOLONG);
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return failed("make", path, errno);
+    struct stat old {};
+    if (::lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) ::unlink(path.c_str());
+    // Between bind and chmod nobody else may connect. One thread, so umask is ours to change.
+    const mode_t before = ::umask(S_IRWXG | S_IRWXO);
+    const int bound = ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    const int error = errno;
+    ::umask(before);
+    if (bound != 0) return failed("bind", path, error);
+    return fd;
+}
+
+void log_caller(int fd) {
+#ifdef SO_PEERCRED
+    ucred caller{};
+    socklen_t length = sizeof caller;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &length) != 0) return;
+    log::event(log::Level::debug,
+               "peer_accepted",
+               {{"uid", std::to_string(caller.uid)}, {"pid", std::to_string(caller.pid)}});
+#else
+    (void)fd;
+#endif
+}
+
+}  // namespace
+
+struct Server::Impl {
+    Impl(asio::any_io_executor on, TargetService& service)
+        : executor(on), target(service), listener(on), tasks(on) {}
+
+    Task<> accept_loop();
+    void accept_waiting();
+    void add(Channel channel, std::string peer, bool direct);
+    Task<> serve(std::shared_ptr<Incoming> connection);
+
+    asio::any_io_executor executor;
+    TargetService& target;
+    asio::posix::stream_descriptor listener;
+    std::filesystem::path path;
+    std::list<std::shared_ptr<Incoming>> connections;
+    bool pause = false;
+    TaskGroup tasks;
+};
+
+Task<> Server::Impl::accept_loop() {
+    while (listener.is_open() && !co_await cancelled()) {
+        co_await listener.async_wait(asio::posix::stream_descriptor::wait_read, nothrow);
+        if (listener.is_open()) accept_waiting();
+        if (std::exchange(pause, false)) co_await sleep_for(kAcceptPause);
+    }
+}
+
+void Server::Impl::accept_waiting() {
+    while (true) {
+        Fd fd(::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd) {
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            pause = errno != EAGAIN && errno != EWOULDBLOCK;
+            return;
+        }
+        log_caller(fd.get());
+        Result<Fd> out = fd.duplicate();
+        if (!out) {
+            pause = true;
+            return;
+        }
+        add({std::move(fd), std::move(*out)}, "", /*direct=*/false);
+    }
+}
+
+void Server::Impl::add(Channel channel, std::string peer, bool direct) {
+    if (connections.size() >= kMaxPeerConnections) {
+        const Error error{.code = Code::busy,
+                          .message = "this host serves " + std::to_string(kMaxPeerConnections) +
+                                     " peer connections already"};
+        log::event(log::Level::warn, "peer_refused", {{"error", error.message}});
+        const std::string line = rpc::error_line(nullptr, error);
+        // A fresh connection has room for it; if not, the closing says enough.
+        if (::write(channel.out.get(), line.data(), line.size()) < 0) return;
+        return;
+    }
+    auto connection = std::make_shared<Incoming>(
+        executor, target, std::move(channel), std::move(peer), direct, Incoming::Limits{});
+    connections.push_back(connection);
+    tasks.spawn("peer connection", serve(std::move(connection)));
+}
+
+Task<> Server::Impl::serve(std::shared_ptr<Incoming> connection) {
+    co_await connection->run();
+    connections.remove(connection);
+}
+
+Server::Server(asio::any_io_executor executor, TargetService& target)
+    : impl_(std::make_unique<Impl>(executor, target)) {}
+
+Server::~Server() = default;
+
+Result<void> Server::listen(const std::filesystem::path& socket_path, const std::string& group) {
+    Result<Fd> fd = bind_socket(socket_path);
+    if (!fd) return fd.error();
+    if (const auto gid = group_id(group)) {
+        if (::chown(socket_path.c_str(), static_cast<uid_t>(-1), *gid) != 0) {
+            return failed("give to group " + group, socket_path, errno);
+        }
+    }
+    if (::chmod(socket_path.c_str(), S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) != 0) {
+        return failed("open", socket_path, errno);
+    }
+    if (::listen(fd->get(), kBacklog) != 0) return failed("listen on", socket_path, errno);
+    impl_->listener.assign(fd->release());
+    impl_->path = socket_path;
+    impl_->tasks.spawn("peer socket", impl_->accept_loop());
+    return ok();
+}
+
+void Server::serve_local(Channel channel, std::string peer) {
+    impl_->add(std::move(channel), std::move(peer), /*direct=*/true);
+}
+
+Task<> Server::stop() {
+    if (impl_->listener.is_open()) {
+        impl_->listener.close();
+        ::unlink(impl_->path.c_str());
+    }
+    for (const auto& connection : impl_->connections) connection->stop();
+    impl_->tasks.cancel();
+    co_await impl_->tasks.join();
+}
+
+}  // namespace zrepd::peer

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The long-lived connection to one peer: connects when there is something to say, matches replies
+// to requests, notices when the other side is gone.
+// Thread: io thread. Errors: each waiting call gets the connection's; see peers.hpp.
+// Limits: kMaxInFlight requests on the wire, kMaxWaiting behind them.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/async/task_group.hpp"
+#include "daemon/peer/peers.hpp"
+#include "daemon/peer/wire.hpp"
+
+namespace zrepd::peer {
+
+inline constexpr std::size_t kMaxInFlight = 64;
+/// Callers are a scheduler with bounded concurrency; more than this means that something loops.
+inline constexpr std::size_t kMaxWaiting = 1024;
+
+/// A request and, later, its outcome. The timer is set to its time limit; an outcome cancels it.
+struct Call {
+    Call(asio::any_io_executor executor,
+         std::string name,
+         Json arguments,
+         std::chrono::milliseconds limit)
+        : method(std::move(name)),
+          params(std::move(arguments)),
+          timer(std::move(executor), limit) {}
+
+    void settle(Result<Json> result) {
+        outcome.emplace(std::move(result));
+        timer.cancel();
+    }
+
+    std::string method;
+    Json params;
+    asio::steady_timer timer;
+    std::uint64_t id = 0;  ///< 0: not on the wire yet
+    std::optional<Result<Json>> outcome;
+};
+
+class Session {
+  public:
+    Session(asio::any_io_executor executor,
+            Transport& transport,
+            HostName host,
+            PeerLimits limits,
+            Peers::OnState on_state);
+
+    /// Queues a call; true when run() must be started for it.
+    Result<bool> submit(std::shared_ptr<Call> call);
+    /// The caller no longer waits; a reply that still comes is dropped.
+    void withdraw(const std::shared_ptr<Call>& call);
+    /// Connects and serves the calls until the connection breaks and nobody waits any more.
+    Task<> run();
+    void stop();
+
+    PeerState state() const { return state_; }
+
+  private:
+    struct Wire;
+
+    Task<Error> connect_and_serve();
+    Task<Error> serve(Wire& wire);
+    Task<Error> read_replies(Wire& wire);
+    Task<> write_requests(Wire& wire);
+    Task<> ping(Wire& wire);
+    void lose_calls(const Error& error);
+    Result<void> take_reply(const std::string& line);
+    void send_waiting();
+    void send(const std::shared_ptr<Call>& call);
+    void set_state(PeerState state, const Error* error);
+
+    asio::any_io_executor executor_;
+    Transport& transport_;
+    HostName host_;
+    PeerLimits limits_;
+    Peers::OnState on_state_;
+    Wire* wire_ = nullptr;  ///< while there is a connection; it lives in run()'s frame
+    std::deque<std::shared_ptr<Call>> waiting_;
+    std::map<std::uint64_t, std::shared_ptr<Call>> in_flight_;
+    std::uint64_t last_id_ = 0;
+    std::chrono::steady_clock::time_point heard_at_;
+    PeerState state_ = PeerState::unknown;
+    std::optional<Code> reported_;
+    bool was_connected_ = false;  ///< the current or last connection got its greeting
+    bool running_ = false;
+    bool stopping_ = false;
+};
+
+/// What a line that could not be read means to the caller: the transport's reason when the
+/// connection broke, peer_protocol for nonsense, peer_unreachable for silence.
+Task<Error> explain(Connection& connection, std::string host, Error error);
+/// Reads and checks the greeting within `limit`.
+Task<Result<rpc::Hello>> read_hello(LineReader& reader,
+                                    std::string host,
+                                    std::chrono::milliseconds limit);
+
+}  // namespace zrepd::peer

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/plan/pair.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/time.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::plan {
+namespace {
+
+Error bad_setting(std::string_view key, std::string_view value, std::string why) {
+    return Error{.code = Code::invalid_params,
+                 .message = std::string(key) + "=" + quote(value) + ": " + std::move(why)};
+}
+
+/// Host names separated by commas or white space.
+std::vector<std::string> host_list(std::string_view value) {
+    std::string text(value);
+    std::replace(text.begin(), text.end(), ',', ' ');
+    std::vector<std::string> out;
+    for (const auto part : split(text, ' ')) {
+        if (!trim(part).empty()) out.emplace_back(trim(part));
+    }
+    return out;
+}
+
+Result<std::string> check_count(std::string_view key, std::string_view value, unsigned least) {
+    const auto number = parse_u64(value);
+    if (!number || *number < least || *number > 1'000'000) {
+        return bad_setting(key, value, "a number of at least " + std::to_string(least));
+    }
+    return std::to_string(*number);
+}
+
+Result<std::string> check_accept(std::string_view value) {
+    for (const auto& host : host_list(value)) {
+        auto parsed = HostName::parse(host);
+        if (!parsed) return parsed.error().in("zrep:accept");
+    }
+    return join(host_list(value), ",");
+}
+
+Result<std::string> check_value(std::string_view key, std::string_view value) {
+    if (key == prop::kSavecount) return check_count(key, value, prop::kMinSavecount);
+    if (key == prop::kMaxsnaps) return check_count(key, value, 1);
+    if (key == prop::kAccept) return check_accept(value);
+    if (key == prop::kInterval) {
+        const auto time = parse_duration(value);
+        if (!time) return time.error().in(std::string(key));
+        if (time->count() < 1) return bad_setting(key, value, "at least 1s");
+        return format_duration(*time);
+    }
+    if (key == prop::kPaused) {
+        if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
+        return bad_setting(key, value, "yes, no, or a time like 2026-03-01T12:00:00Z");
+    }
+    const auto bytes = parse_bytes(value);  // limit and minfree
+    if (!bytes) return bytes.error().in(std::string(key));
+    return std::to_string(*bytes);
+}
+
+}  // namespace
+
+std::string_view role_name(Role role) {
+    switch (role) {
+        case Role::master: return "master";
+        case Role::target: return "target";
+        case Role::initializing: return "initializing";
+    }
+    return "unknown";
+}
+
+Settings settings_of(const Dataset& dataset) {
+    Settings out;
+    const auto number = [&](std::string_view key) -> std::optional<std::uint64_t> {
+        const auto text = dataset.effective(key);
+        return text ? parse_u64(*text) : std::nullopt;
+    };
+    if (const auto count = number(prop::kSavecount)) {
+        const auto bounded = std::min<std::uint64_t>(*count, 1'000'000);
+        out.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
+    }
+    if (const auto text = dataset.effective(prop::kInterval)) {
+        const auto interval = parse_duration(*text);
+        if (interval && interval->count() >= 1) out.interval = *interval;
+    }
+    out.paused = dataset.effective(prop::kPaused).value_or("");
+    const auto bytes = [&](std::string_view key) -> std::uint64_t {
+        const auto text = dataset.effective(key);
+        if (!text) return 0;
+        const auto parsed = parse_bytes(*text);
+        return parsed ? *parsed : 0;
+    };
+    out.limit_bytes_per_second = bytes(prop::kLimit);
+    out.minfree_bytes = bytes(prop::kMinfree);
+    if (const auto count = number(prop::kMaxsnaps); count && *count >= 1) {
+        out.maxsnaps = static_cast<unsigned>(std::min<std::uint64_t>(*count, 1'000'000));
+    }
+    return out;
+}
+
+std::optional<Pair> pair_of(const Dataset& dataset, const Self& self) {
+    const auto src_host = dataset.own(prop::kSrcHost);
+    const auto src_fs = dataset.own(prop::kSrcFs);
+    const auto dest_host = dataset.own(prop::kDestHost);
+    const auto dest_fs = dataset.own(prop::kDestFs);
+    if (!src_host || !src_fs || !dest_host || !dest_fs) return std::nullopt;
+    const bool is_source = *src_fs == dataset.name.str() && self.is(*src_host);
+    const bool is_target = *dest_fs == dataset.name.str() && self.is(*dest_host);
+    if (is_source == is_target) return std::nullopt;
+    auto peer = HostName::parse(is_source ? *dest_host : *src_host);
+    auto peer_dataset = DatasetName::parse(is_source ? *dest_fs : *src_fs);
+    if (!peer || !peer_dataset) return std::nullopt;
+    if (self.is(*peer)) peer = HostName::parse("localhost");
+    Role role = Role::target;
+    if (is_source) {
+        role = dataset.local(prop::kMaster) == "yes" ? Role::master : Role::initializing;
+    }
+    const auto epoch = parse_u64(dataset.own(prop::kEpoch).value_or("0"));
+    return Pair{.dataset = dataset.name,
+                .role = role,
+                .peer = *peer,
+                .peer_dataset = *peer_dataset,
+                .epoch = epoch.value_or(0),
+                .settings = settings_of(dataset)};
+}
+
+bool accepts(const Dataset& dataset, const std::string& peer) {
+    const auto hosts = host_list(dataset.effective(prop::kAccept).value_or(""));
+    return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+        const auto parsed = HostName::parse(host);
+        return parsed && parsed->short_name() == peer;
+    });
+}
+
+Result<std::pair<std::string, std::string>> check_setting(std::string_view key,
+                                                          std::string_view value) {
+    const std::string full = key.starts_with("zrep:") ? std::string(key) : "zrep:" + std::string(key);
+    if (std::find(prop::kSettings.begin(), prop::kSettings.end(), full) == prop::kSettings.end()) {
+        std::string known;
+        for (const auto name : prop::kSettings) known += (known.empty() ? "" : ", ") + std::string(name);
+        return Error{.code = Code::invalid_params,
+                     .message = quote(key) + " is not a setting",
+                     .remedy = "settings are " + known};
+    }
+    if (value.empty()) return std::pair(full, std::string());
+    auto checked = check_value(full, value);
+    if (!checked) return checked.error();
+    return std::pair(full, *checked);
+}
+
+}  // namespace zrepd::plan

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A pair as one of its sides has it stored, and the settings in force for it. Pure.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd::plan {
+
+enum class Role { master, target, initializing };
+std::string_view role_name(Role role);
+
+/// Our own name, and what else means this host.
+struct Self {
+    HostName host;
+    bool is(std::string_view name) const { return name == "localhost" || name == host.str(); }
+    bool is(const HostName& name) const { return is(name.short_name()); }
+};
+
+struct Settings {
+    unsigned savecount = 5;
+    std::optional<std::chrono::seconds> interval;
+    std::string paused;  ///< as stored; sched::is_paused() reads it
+    std::uint64_t limit_bytes_per_second = 0;
+    std::uint64_t minfree_bytes = 0;
+    unsigned maxsnaps = 1;
+};
+
+struct Pair {
+    DatasetName dataset;
+    Role role = Role::master;
+    HostName peer;             ///< "localhost" for a pair between two pools of this host
+    DatasetName peer_dataset;
+    std::uint64_t epoch = 0;
+    Settings settings;
+};
+
+/// The pair this dataset is one side of; nullopt when it is none, or when what is stored is not
+/// readable. Only its own properties count, never inherited ones; zrep:master only when set here.
+std::optional<Pair> pair_of(const Dataset& dataset, const Self& self);
+
+/// Settings in force, inherited ones included; a value that cannot be read counts as absent.
+Settings settings_of(const Dataset& dataset);
+
+/// True when the nearest zrep:accept that applies to `dataset` lists `peer` (names separated by
+/// commas or spaces; "*" is not special: every host is named).
+bool accepts(const Dataset& dataset, const std::string& peer);
+
+/// Checks one `zrepctl set` assignment; the value as it is to be stored. The key may lack "zrep:".
+Result<std::pair<std::string, std::string>> check_setting(std::string_view key,
+                                                          std::string_view value);
+
+}  // namespace zrepd::plan

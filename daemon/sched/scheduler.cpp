@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sched/scheduler.hpp"
+
+#include <algorithm>
+
+#include "daemon/clock.hpp"
+#include "daemon/log.hpp"
+
+namespace zrepd::sched {
+namespace {
+
+// Changes come in bursts (a clone of a tree, a script): one look a little later sees them all.
+constexpr std::chrono::seconds kDiscoverAfter{2};
+// Without ZFS, or with a pool that does not answer.
+constexpr std::chrono::seconds kDiscoverRetry{30};
+// Nothing is due: still look at the clock now and then, for pauses that end at a time of day.
+constexpr std::chrono::seconds kIdle{60};
+
+}  // namespace
+
+Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine)
+    : parts_(parts), engine_(engine), discover_at_(Clock::now()) {
+    subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
+        if (event.event == "run_finished") parts_.inventory.changed().notify();
+        return true;
+    });
+}
+
+Task<> Scheduler::run() {
+    while (!co_await cancelled()) {
+        co_await discover_if_needed();
+        start_due();
+        co_await parts_.inventory.changed().wait_until(next_wake());
+    }
+}
+
+Task<> Scheduler::discover_if_needed() {
+    if (!parts_.inventory.needs_discovery()) co_return;
+    if (!discover_at_) discover_at_ = Clock::now() + kDiscoverAfter;
+    if (Clock::now() < *discover_at_) co_return;
+    auto seen = co_await parts_.inventory.discover();
+    discover_at_.reset();
+    if (seen) co_return;
+    log::event(log::Level::warn, "discovery_failed",
+               {{"error", seen.error().text()}, {"retry", "30s"}});
+    discover_at_ = Clock::now() + kDiscoverRetry;
+}
+
+std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair) const {
+    if (pair.role != plan::Role::master) return std::nullopt;
+    PairTiming timing{.interval = pair.settings.interval,
+                      .paused = is_paused(pair.settings.paused, unix_now()),
+                      .last_start = {}};
+    if (const auto* memory = parts_.runs.remembered(pair.dataset)) {
+        timing.last_start = memory->last_start;
+        timing.failures = memory->failures;
+        timing.jitter = memory->jitter;
+    }
+    return sched::next_run(timing, Clock::now());
+}
+
+void Scheduler::start_due() {
+    std::vector<DatasetName> due;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        const auto at = next_run(pair);
+        if (at && *at <= Clock::now() && !parts_.runs.active(pair.dataset)) {
+            due.push_back(pair.dataset);
+        }
+    }
+    if (due.empty()) return;
+    auto started = engine_.start_sync(due, sync::Freshness::cached);
+    if (!started) {
+        log::event(log::Level::warn, "schedule_failed", {{"error", started.error().text()}});
+    }
+}
+
+Clock::time_point Scheduler::next_wake() const {
+    Clock::time_point wake = Clock::now() + kIdle;
+    if (parts_.inventory.needs_discovery()) {
+        wake = std::min(wake, discover_at_.value_or(Clock::now() + kDiscoverAfter));
+    }
+    for (const auto& pair : parts_.inventory.pairs()) {
+        // A running one is looked at again when its run ends.
+        if (parts_.runs.active(pair.dataset)) continue;
+        if (const auto at = next_run(pair)) wake = std::min(wake, *at);
+    }
+    // At most one wake-up a second, whatever the intervals are.
+    return std::max(wake, Clock::now() + std::chrono::seconds(1));
+}
+
+}  // namespace zrepd::sched

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Starts what is due, and looks for new pairs when something changed. Thread: io thread.
+// Wake-ups: at the next due time, at a change, at the end of a run; never by polling.
+#pragma once
+
+#include "daemon/sched/due.hpp"
+#include "daemon/sync/engine.hpp"
+
+namespace zrepd::sched {
+
+class Scheduler {
+  public:
+    Scheduler(sync::Parts& parts, sync::Engine& engine);
+
+    /// Runs until cancelled.
+    Task<> run();
+    /// When this pair's next scheduled run starts.
+    std::optional<Clock::time_point> next_run(const plan::Pair& pair) const;
+
+  private:
+    Task<> discover_if_needed();
+    void start_due();
+    Clock::time_point next_wake() const;
+
+    sync::Parts& parts_;
+    sync::Engine& engine_;
+    std::optional<Clock::time_point> discover_at_;
+    std::shared_ptr<void> subscription_;
+};
+
+}  // namespace zrepd::sched

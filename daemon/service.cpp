@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/service.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/rpc/message.hpp"
+#include "common/text.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/sync/target.hpp"
+
+namespace zrepd {
+namespace {
+
+// Below the 5 s in which every call answers.
+constexpr std::chrono::seconds kDryRunLimit{4};
+
+Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& names) {
+    std::vector<DatasetName> out;
+    for (const auto& name : names) {
+        auto parsed = DatasetName::parse(name);
+        if (!parsed) return parsed.error();
+        if (std::find(out.begin(), out.end(), *parsed) == out.end()) out.push_back(*parsed);
+    }
+    return out;
+}
+
+}  // namespace
+
+DaemonService::DaemonService(sync::Parts& parts, sync::Engine& engine, sched::Scheduler& scheduler,
+                             peer::Peers& peers, std::string zfs_version)
+    : parts_(parts),
+      engine_(engine),
+      scheduler_(scheduler),
+      peers_(peers),
+      zfs_version_(std::move(zfs_version)) {}
+
+Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::string> names,
+                                                             bool all,
+                                                             bool masters_only) {
+    if (all != names.empty()) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = all ? "give either names or all, not both" : "no filesystem named",
+                        .remedy = "name filesystems, or say all"};
+    }
+    if (!all) co_return parse_names(names);
+    if (parts_.inventory.needs_discovery()) {
+        auto seen = co_await parts_.inventory.discover();
+        if (!seen) co_return seen.error();
+    }
+    std::vector<DatasetName> out;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (masters_only && pair.role != plan::Role::master) continue;
+        if (masters_only && sched::is_paused(pair.settings.paused, unix_now())) continue;
+        if (pair.role == plan::Role::initializing) continue;
+        out.push_back(pair.dataset);
+    }
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Caller) {
+    auto dataset = DatasetName::parse(in.dataset);
+    if (!dataset) co_return dataset.error();
+    auto host = HostName::parse(in.host);
+    if (!host) co_return host.error();
+    auto target = DatasetName::parse(in.target);
+    if (!target) co_return target.error();
+    sync::InitRequest request{*dataset, *host, *target};
+    if (in.savecount) {
+        auto checked = plan::check_setting(prop::kSavecount, std::to_string(*in.savecount));
+        if (!checked) co_return checked.error();
+        request.savecount = *in.savecount;
+    }
+    if (!in.dry_run) co_return co_await engine_.start_init(std::move(request));
+    auto steps = co_await engine_.describe_init(std::move(request), kDryRunLimit);
+    if (!steps) co_return steps.error();
+    rpc::RunStarted out;
+    out.steps = std::move(*steps);
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Caller) {
+    auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/true);
+    if (!datasets) co_return datasets.error();
+    if (!in.dry_run) co_return engine_.start_sync(*datasets, sync::Freshness::listed);
+    auto steps = co_await engine_.describe_sync(std::move(*datasets), kDryRunLimit);
+    if (!steps) co_return steps.error();
+    rpc::RunStarted out;
+    out.steps = std::move(*steps);
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::Caller) {
+    auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/false);
+    if (!datasets) co_return datasets.error();
+    if (!in.dry_run) co_return engine_.start_expire(*datasets, in.local_only);
+    auto steps = co_await engine_.describe_expire(std::move(*datasets));
+    if (!steps) co_return steps.error();
+    rpc::RunStarted out;
+    out.steps = std::move(*steps);
+    co_return out;
+}
+
+Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
+    auto names = parse_names(in.datasets);
+    if (!names) co_return names.error();
+    auto seen = co_await parts_.inventory.discover();
+    if (!seen) co_return seen.error();
+    rpc::ListOut out;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        const bool wanted = names->empty() ||
+                            std::find(names->begin(), names->end(), pair.dataset) != names->end();
+        if (!wanted) continue;
+        rpc::ListOut::Pair line;
+        line.dataset = pair.dataset.str();
+        line.role = plan::role_name(pair.role);
+        line.peer = pair.peer.str();
+        line.peer_dataset = pair.peer_dataset.str();
+        for (const auto& [key, property] : parts_.inventory.find(pair.dataset)->props) {
+            if (!property.value.empty()) line.properties[key] = property.value;
+        }
+        const Versions* versions = parts_.inventory.versions(pair.dataset);
+        const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
+        if (acked != nullptr) line.last_acked = pair.dataset.str() + "@" + acked->name;
+        out.pairs.push_back(std::move(line));
+        std::erase(*names, pair.dataset);
+        if (names->empty() && !in.datasets.empty()) break;
+    }
+    if (!names->empty()) {
+        co_return Error{.code = Code::not_configured,
+                        .message = names->front().str() + " is not part of a pair",
+                        .remedy = "zrepctl list shows the pairs"};
+    }
+    co_return out;
+}
+
+Result<rpc::RunOut> DaemonService::run(const rpc::RunIn& in) {
+    const sync::RunPtr run = parts_.runs.find(in.run_id);
+    if (run) return run->out();
+    return Error{.code = Code::not_found,
+                 .message = "no run " + quote(in.run_id) + "; only recent ones are kept"};
+}
+
+rpc::VersionOut DaemonService::version() {
+    return {ZREPD_VERSION, std::string(rpc::kProtocol), zfs_version_, parts_.self.host.str()};
+}
+
+rpc::Hello DaemonService::hello() {
+    return {std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), sync::boot_id(), {}, ""};
+}
+
+}  // namespace zrepd

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The control methods, on top of engine, inventory and scheduler. Thread: io thread.
+#pragma once
+
+#include "daemon/control/service.hpp"
+#include "daemon/sched/scheduler.hpp"
+
+namespace zrepd {
+
+class DaemonService : public control::Service {
+  public:
+    DaemonService(sync::Parts& parts, sync::Engine& engine, sched::Scheduler& scheduler,
+                  peer::Peers& peers, std::string zfs_version);
+
+    Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, control::Caller caller) override;
+    Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
+    Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
+    Task<Result<rpc::Done>> clear(rpc::ClearIn in, control::Caller caller) override;
+    Task<Result<rpc::Done>> set(rpc::SetIn in, control::Caller caller) override;
+    Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
+    Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
+    Result<rpc::RunOut> run(const rpc::RunIn& in) override;
+    rpc::VersionOut version() override;
+    rpc::Hello hello() override;
+
+  private:
+    /// The named datasets, or with `all` those of `pairs` that `wanted` takes; checked, no doubles.
+    Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names, bool all,
+                                                  bool masters_only);
+    Task<Result<void>> store(DatasetName dataset, PropertyList set,
+                             std::vector<std::string> remove);
+    rpc::PairStatus status_of(const plan::Pair& pair) const;
+    std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
+
+    sync::Parts& parts_;
+    sync::Engine& engine_;
+    sched::Scheduler& scheduler_;
+    peer::Peers& peers_;
+    std::string zfs_version_;
+};
+
+}  // namespace zrepd

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Status from memory: no process, no wait (design.md section 9).
+#include <algorithm>
+
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/service.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+
+namespace zrepd {
+namespace {
+
+// A copy is late when it missed two turns and a minute: one missed turn is a slow sync.
+constexpr std::chrono::seconds kLateGrace{60};
+
+std::string peer_state_name(peer::PeerState state) {
+    switch (state) {
+        case peer::PeerState::connected: return "connected";
+        case peer::PeerState::unreachable: return "unreachable";
+        case peer::PeerState::unknown: return "unknown";
+    }
+    return "unknown";
+}
+
+/// A point of the monotonic clock as a wall-clock time, for people.
+std::string to_wall(sched::Clock::time_point point) {
+    const auto ahead = std::chrono::ceil<std::chrono::seconds>(point - sched::Clock::now());
+    return to_rfc3339(unix_now() + std::max<std::int64_t>(0, ahead.count()));
+}
+
+}  // namespace
+
+Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
+    rpc::StatusOut out;
+    out.host = parts_.self.host.str();
+    out.version = ZREPD_VERSION;
+    out.time = to_rfc3339(unix_now());
+    std::vector<std::string> missing = in.datasets;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        const auto& names = in.datasets;
+        const bool wanted =
+            names.empty() || std::find(names.begin(), names.end(), pair.dataset.str()) != names.end();
+        if (!wanted) continue;
+        out.pairs.push_back(status_of(pair));
+        std::erase(missing, pair.dataset.str());
+    }
+    if (missing.empty()) return out;
+    return Error{.code = Code::not_configured,
+                 .message = quote(missing.front()) + " is not part of a pair",
+                 .remedy = "zrepctl list shows the pairs"};
+}
+
+rpc::PairStatus DaemonService::status_of(const plan::Pair& pair) const {
+    rpc::PairStatus out;
+    out.dataset = pair.dataset.str();
+    out.role = plan::role_name(pair.role);
+    out.epoch = pair.epoch;
+    out.peer = pair.peer.str();
+    out.peer_dataset = pair.peer_dataset.str();
+    out.peer_state = peer_state_name(peers_.state(pair.peer));
+    if (pair.settings.interval) out.interval = format_duration(*pair.settings.interval);
+    out.paused = sched::is_paused(pair.settings.paused, unix_now());
+    out.running = parts_.runs.progress_of(pair.dataset);
+    UnixSeconds fresh_at = 0;
+    if (const Versions* versions = parts_.inventory.versions(pair.dataset)) {
+        if (const Snapshot* acked = sync::last_acked(*versions)) {
+            fresh_at = *acked->sent;
+            out.last_acked = rpc::AckedSnapshot{
+                out.dataset + "@" + acked->name, acked->guid, to_rfc3339(*acked->sent)};
+        }
+        out.pending_snapshots = sync::pending_count(*versions);
+        if (pair.role == plan::Role::master) {
+            for (auto it = versions->snapshots.rbegin();
+                 it != versions->snapshots.rend() && !it->sent; ++it) {
+                out.backlog_bytes += it->written_bytes;
+            }
+            out.backlog_bytes += parts_.inventory.find(pair.dataset)->written_bytes;
+        }
+    }
+    if (const auto* memory = parts_.runs.remembered(pair.dataset)) {
+        fresh_at = std::max(fresh_at, memory->fresh_at);
+        if (memory->error) {
+            const Error& error = *memory->error;
+            out.last_error = rpc::Trouble{std::string(info(error.code).name), error.text(),
+                                          error.remedy, to_rfc3339(memory->error_since)};
+        }
+    }
+    if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, unix_now() - fresh_at);
+    if (const auto next = scheduler_.next_run(pair)) out.next_run = to_wall(*next);
+    out.health = health_of(out, pair);
+    return out;
+}
+
+std::string DaemonService::health_of(const rpc::PairStatus& status, const plan::Pair& pair) const {
+    if (status.last_error) {
+        if (status.last_error->kind == "split_brain") return "split_brain";
+        if (status.last_error->kind == "conflict") return "conflict";
+        return "failing";
+    }
+    if (pair.role == plan::Role::initializing && !status.running) return "failing";
+    if (pair.role == plan::Role::master && pair.settings.interval && !status.paused) {
+        const auto late_after = 2 * *pair.settings.interval + kLateGrace;
+        if (!status.lag_seconds || *status.lag_seconds > late_after.count()) return "late";
+    }
+    return "ok";
+}
+
+}  // namespace zrepd

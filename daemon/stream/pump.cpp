@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/stream/pump.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "daemon/async/signal.hpp"
+#include "daemon/stream/mover.hpp"
+#include "daemon/stream/rate.hpp"
+
+namespace zrepd::stream {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kProgressEvery = std::chrono::milliseconds(500);
+
+/// How long to let bytes gather between two steps. Woken at every page, the pump would take the
+/// processor from the very process that fills the pipe; one step per quarter to half of a pipe
+/// costs next to nothing and never lets either side run dry or wait.
+class Gather {
+  public:
+    explicit Gather(std::size_t capacity) : capacity_(capacity) {}
+
+    Clock::duration pause() const { return pause_; }
+    void moved(std::size_t bytes) {
+        if (bytes >= capacity_ / 2) pause_ = std::max(pause_ / 2, kLeast);
+        if (bytes < capacity_ / 4) pause_ = std::min(pause_ * 2, kMost);
+    }
+
+  private:
+    // Shorter than kLeast, the timer costs more than the step. kMost bounds what a wrong guess can
+    // cost: a pipe full of half-empty pages still carries 100 MB/s.
+    static constexpr Clock::duration kLeast = std::chrono::microseconds(50);
+    static constexpr Clock::duration kMost = std::chrono::milliseconds(2);
+    std::size_t capacity_;
+    Clock::duration pause_ = std::chrono::microseconds(400);
+};
+
+Error failure(const Step& step) {
+    const std::string what = std::strerror(step.error);  // NOLINT(concurrency-mt-unsafe)
+    return Error{.code = Code::io_error,
+                 .message = step.writing ? "the receiving end of the stream is gone: " + what
+                                         : "cannot read the stream: " + what,
+                 .sys_errno = step.error};
+}
+
+class Pump {
+  public:
+    Pump(asio::any_io_executor executor, Fd in, Fd out, PumpOptions options)
+        : options_(std::move(options)),
+          in_(std::move(in)),
+          out_(std::move(out)),
+          mover_(in_.get(), out_.get()),
+          gather_(mover_.capacity()),
+          ready_(executor),
+          timer_(executor),
+          moved_at_(Clock::now()),
+          reported_at_(moved_at_),
+          rate_(options_.limit_bytes_per_second, moved_at_),
+          watchdog_(executor, options_.stall_timeout, [this] { interrupt(); }) {
+        set_nonblocking(in_.get());
+        set_nonblocking(out_.get());
+    }
+
+    Task<Result<std::uint64_t>> run() {
+        Result<void> result = co_await loop();
+        if (options_.on_progress) options_.on_progress(bytes_);
+        if (!result) co_return result.error();
+        ::shutdown(out_.get(), SHUT_WR);  // ENOTSOCK for a pipe
+        co_return bytes_;
+    }
+
+  private:
+    Task<Result<void>> loop() {
+        while (true) {
+            if (co_await cancelled()) {
+                co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
+            }
+            const std::size_t allowed = rate_.allowed(Clock::now(), kStepBytes);
+            if (allowed == 0) {
+                co_await sleep(rate_.wait());
+                continue;
+            }
+            const Step step = mover_.step(allowed);
+            switch (step.kind) {
+                case Step::Kind::end:
+                    co_return ok();
+                case Step::Kind::failed:
+                    co_return failure(step);
+                case Step::Kind::moved:
+                    count(step.bytes);
+                    break;
+                case Step::Kind::wait_for_in:
+                case Step::Kind::wait_for_out:
+                    if (stalled()) co_return stall_error(step);
+                    co_await ready(step.kind);
+            }
+            co_await sleep(gather_.pause());
+        }
+    }
+
+    /// Known to the reactor only while we wait: a pipe that is watched by epoll wakes its watcher
+    /// at every single write, whether the watcher waits for it or not.
+    Task<> ready(Step::Kind kind) {
+        const bool reading = kind == Step::Kind::wait_for_in;
+        boost::system::error_code error;
+        ready_.assign(reading ? in_.get() : out_.get(), error);
+        if (error) co_return;
+        co_await ready_.async_wait(reading ? ready_.wait_read : ready_.wait_write, nothrow);
+        ready_.release();
+    }
+
+    Task<> sleep(Clock::duration duration) {
+        timer_.expires_after(duration);
+        co_await timer_.async_wait(nothrow);
+    }
+
+    void count(std::size_t bytes) {
+        bytes_ += bytes;
+        rate_.spent(bytes);
+        gather_.moved(bytes);
+        moved_at_ = Clock::now();
+        watchdog_.restart();
+        if (options_.on_progress && moved_at_ - reported_at_ >= kProgressEvery) {
+            reported_at_ = moved_at_;
+            options_.on_progress(bytes_);
+        }
+    }
+
+    void interrupt() {
+        if (ready_.is_open()) ready_.cancel();
+    }
+
+    bool stalled() const { return Clock::now() - moved_at_ >= options_.stall_timeout; }
+    Error stall_error(const Step& step) const {
+        const auto seconds = std::to_string(options_.stall_timeout.count());
+        return Error{
+            .code = Code::stalled,
+            .message = "no byte moved for " + seconds + " s: " +
+                       (step.kind == Step::Kind::wait_for_in ? "the sending side gives nothing"
+                                                             : "the receiving side takes nothing")};
+    }
+
+    PumpOptions options_;
+    Fd in_;
+    Fd out_;
+    Mover mover_;
+    Gather gather_;
+    asio::posix::stream_descriptor ready_;
+    asio::steady_timer timer_;
+    Clock::time_point moved_at_;
+    Clock::time_point reported_at_;
+    RateLimit rate_;
+    Deadline watchdog_;
+    std::uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+Task<Result<std::uint64_t>> pump(Fd in, Fd out, PumpOptions options) {
+    const auto executor = co_await asio::this_coro::executor;
+    Pump pump(executor, std::move(in), std::move(out), std::move(options));
+    co_return co_await pump.run();
+}
+
+}  // namespace zrepd::stream

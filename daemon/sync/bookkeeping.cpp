@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/bookkeeping.hpp"
+
+#include <algorithm>
+
+#include "daemon/log.hpp"
+#include "daemon/plan/prune.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+/// The list with the acknowledged snapshot in it, also when it came after the list was made.
+Versions with_snapshot(const Versions* known, const Acked& item) {
+    Versions out = known == nullptr ? Versions{} : *known;
+    if (find_snapshot(out, item.guid) == nullptr) {
+        Snapshot added;
+        added.name = item.snapshot.snapshot();
+        added.guid = item.guid;
+        added.createtxg = out.snapshots.empty() ? 1 : out.snapshots.back().createtxg + 1;
+        out.snapshots.push_back(std::move(added));
+    }
+    return out;
+}
+
+/// Our holds on what is older than the new base. Only we hold zrep snapshots with our tag, and a
+/// release of a tag that is not there is no error.
+void add_releases(const Versions& versions, const Acked& item, std::vector<SnapshotName>& out) {
+    for (const Snapshot& snapshot : versions.snapshots) {
+        if (snapshot.guid == item.guid) return;
+        if (!snapshot.held || !zrep_sequence(snapshot.name)) continue;
+        auto name = SnapshotName::make(item.snapshot.dataset(), snapshot.name);
+        if (name) out.push_back(std::move(*name));
+    }
+}
+
+AckItem program_item(const Versions& versions, const Acked& item, Side side) {
+    AckItem out{.snapshot = item.snapshot, .guid = item.guid};
+    out.destroy = plan::to_destroy(plan::prune(versions, item.guid, item.savecount));
+    if (side == Side::master) {
+        out.bookmark = true;
+        for (const Bookmark& bookmark : versions.bookmarks) {
+            const bool ours = bookmark.name == zrep_bookmark_name(bookmark.guid);
+            if (ours && bookmark.guid != item.guid) out.drop_bookmarks.push_back(bookmark.name);
+        }
+    }
+    return out;
+}
+
+void note_in_inventory(Inventory& inventory, const Acked& item, UnixSeconds sent,
+                       const AckOutcome& outcome) {
+    const DatasetName& dataset = item.snapshot.dataset();
+    const Versions* known = inventory.versions(dataset);
+    if (known == nullptr || find_snapshot(*known, item.guid) == nullptr) {
+        Snapshot added;
+        added.name = item.snapshot.snapshot();
+        added.guid = item.guid;
+        added.held = true;
+        inventory.add_snapshot(dataset, std::move(added));
+    }
+    inventory.mark_sent(dataset, item.guid, sent);
+    inventory.forget_snapshots(dataset, outcome.destroyed);
+}
+
+}  // namespace
+
+Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds sent,
+                                          std::vector<Acked> items) {
+    std::vector<DatasetName> unknown;
+    for (const Acked& item : items) {
+        if (parts.inventory.versions(item.snapshot.dataset()) == nullptr) {
+            unknown.push_back(item.snapshot.dataset());
+        }
+    }
+    // Without a list nothing is expired or released this time; the acknowledgement itself stands.
+    auto listed = co_await parts.inventory.list_versions(std::move(unknown));
+    if (!listed) log::event(log::Level::debug, "list_failed", {{"error", listed.error().text()}});
+
+    AckBatch batch{.sent = sent, .items = {}};
+    std::vector<SnapshotName> to_hold;
+    std::vector<SnapshotName> to_release;
+    for (const Acked& item : items) {
+        const Versions versions =
+            with_snapshot(parts.inventory.versions(item.snapshot.dataset()), item);
+        const Snapshot* known = find_snapshot(versions, item.guid);
+        if (known == nullptr || !known->held) to_hold.push_back(item.snapshot);
+        add_releases(versions, item, to_release);
+        batch.items.push_back(program_item(versions, item, side));
+    }
+    Result<void> held = ok();
+    if (!to_hold.empty()) held = co_await parts.zfs.hold(std::move(to_hold));
+    std::vector<AckOutcome> outcomes = co_await parts.zfs.acknowledge(std::move(batch));
+    Result<void> released = ok();
+    // A base that could not be held keeps the old one held: one of them must survive a clean-up.
+    if (held && !to_release.empty()) released = co_await parts.zfs.release(std::move(to_release));
+    for (std::size_t i = 0; i < items.size() && i < outcomes.size(); ++i) {
+        if (!outcomes[i].acknowledged) continue;
+        if (!held) outcomes[i].failed.push_back("hold: " + held.error().text());
+        if (!released) outcomes[i].failed.push_back("release: " + released.error().text());
+        note_in_inventory(parts.inventory, items[i], sent, outcomes[i]);
+    }
+    co_return outcomes;
+}
+
+Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset,
+                                              unsigned savecount) {
+    const Versions* versions = parts.inventory.versions(dataset);
+    const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
+    if (base == nullptr) co_return std::vector<std::string>{};
+    std::vector<std::string> chosen =
+        plan::to_destroy(plan::prune(*versions, base->guid, savecount));
+    if (chosen.empty()) co_return chosen;
+    auto destroyed = co_await parts.zfs.destroy_snapshots(dataset, chosen);
+    if (!destroyed) co_return destroyed.error();
+    parts.inventory.forget_snapshots(dataset, chosen);
+    co_return chosen;
+}
+
+const Snapshot* last_acked(const Versions& versions) {
+    const auto found = std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(),
+                                    [](const Snapshot& s) { return s.sent.has_value(); });
+    return found == versions.snapshots.rend() ? nullptr : &*found;
+}
+
+unsigned pending_count(const Versions& versions) {
+    unsigned count = 0;
+    for (auto it = versions.snapshots.rbegin(); it != versions.snapshots.rend(); ++it) {
+        if (it->sent) break;
+        if (zrep_sequence(it->name)) ++count;
+    }
+    return count;
+}
+
+}  // namespace zrepd::sync

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is recorded on one side once both have a snapshot: zrep:sent, the hold, the bookmark, and
+// expiry (design.md sections 3.6 and 5). The same code on master and target.
+// Thread: io thread. Order: hold the new, then record, then release the old; a crash in between
+// leaves one hold too many, never one too few. Processes: hold, one program per pool, release.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/sync/parts.hpp"
+
+namespace zrepd::sync {
+
+struct Acked {
+    SnapshotName snapshot;
+    Guid guid;
+    unsigned savecount = 5;
+};
+
+enum class Side { master, target };
+
+/// Records these as acknowledged at `sent`. One outcome per item, in order.
+Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds sent,
+                                          std::vector<Acked> items);
+
+/// Expiry alone: what it destroyed, or what zfs said.
+Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset,
+                                              unsigned savecount);
+
+/// The newest snapshot that this side has recorded as acknowledged; null when there is none.
+const Snapshot* last_acked(const Versions& versions);
+/// zrep snapshots newer than the acknowledged one.
+unsigned pending_count(const Versions& versions);
+
+}  // namespace zrepd::sync

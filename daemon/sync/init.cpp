@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/init.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/engine.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+constexpr std::chrono::seconds kPrepareLimit{60};
+constexpr std::chrono::seconds kCommitLimit{180};
+
+std::string command(const InitRequest& request) {
+    return "zrepctl init " + quote(request.dataset.str()) + " " + request.host.str() + " " +
+           quote(request.target.str());
+}
+
+Error nested(const DatasetName& dataset, const DatasetName& other, const char* where) {
+    return Error{.code = Code::nested_pair,
+                 .message = dataset.str() + " lies " + where + " " + other.str() +
+                            ", which is part of a pair already",
+                 .remedy = "replicate " + other.str() +
+                           " and this one under different parents, or zrepctl clear the other first"};
+}
+
+Result<void> check_names(const Parts& parts, const InitRequest& request) {
+    if (request.dataset.str().size() + kSnapshotSuffixRoom > kMaxDatasetName ||
+        request.target.str().size() + kSnapshotSuffixRoom > kMaxDatasetName) {
+        return Error{.code = Code::invalid_params,
+                     .message = "the name leaves no room for snapshot names of ours",
+                     .remedy = "use names of at most " +
+                               std::to_string(kMaxDatasetName - kSnapshotSuffixRoom) + " bytes"};
+    }
+    if (!parts.self.is(request.host)) return ok();
+    if (request.dataset == request.target) {
+        return Error{.code = Code::invalid_params,
+                     .message = "source and destination are the same filesystem",
+                     .remedy = "name a filesystem that does not exist yet, best in another pool"};
+    }
+    if (request.target.is_below(request.dataset) || request.dataset.is_below(request.target)) {
+        return Error{.code = Code::nested_pair,
+                     .message = "source and destination lie inside each other",
+                     .remedy = "choose a destination outside " + request.dataset.str()};
+    }
+    return ok();
+}
+
+/// An init of the same pair that did not finish may be continued; anything else is in the way.
+Result<void> check_existing_pair(const plan::Pair& pair, const InitRequest& request,
+                                 const Parts& parts) {
+    const bool same_host = pair.peer.short_name() == request.host.short_name() ||
+                           (parts.self.is(pair.peer) && parts.self.is(request.host));
+    if (pair.role == plan::Role::initializing && same_host && pair.peer_dataset == request.target) {
+        return ok();
+    }
+    return Error{.code = Code::already_configured,
+                 .message = pair.dataset.str() + " is already the " +
+                            std::string(plan::role_name(pair.role)) + " side of a pair with " +
+                            pair.peer.str() + ":" + pair.peer_dataset.str(),
+                 .remedy = "zrepctl list shows it; zrepctl clear " + quote(pair.dataset.str()) +
+                           " forgets it"};
+}
+
+/// The role properties of both sides but zrep:master, which comes last.
+PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
+    // localhost on both sides keeps the pair whole when the host is renamed.
+    const bool local = parts.self.is(request.host);
+    const std::string here = local ? "localhost" : parts.self.host.str();
+    const std::string there = local ? "localhost" : request.host.short_name();
+    return {{std::string(prop::kSrcHost), here},
+            {std::string(prop::kSrcFs), request.dataset.str()},
+            {std::string(prop::kDestHost), there},
+            {std::string(prop::kDestFs), request.target.str()},
+            {std::string(prop::kSavecount), std::to_string(request.savecount)},
+            {std::string(prop::kEpoch), "1"}};
+}
+
+rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request) {
+    rpc::PrepareIn in;
+    in.source = request.dataset.str();
+    in.target = request.target.str();
+    in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
+    in.referenced_bytes = dataset.referenced_bytes;
+    return in;
+}
+
+const Snapshot* newest_ours(const Versions& versions) {
+    const auto found =
+        std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(),
+                     [](const Snapshot& s) { return zrep_sequence(s.name).has_value(); });
+    return found == versions.snapshots.rend() ? nullptr : &*found;
+}
+
+std::string next_name(const Versions* versions) {
+    std::uint64_t next = 0;
+    if (versions != nullptr) {
+        for (const Snapshot& snapshot : versions->snapshots) {
+            if (const auto number = zrep_sequence(snapshot.name)) next = std::max(next, *number + 1);
+        }
+    }
+    return zrep_snapshot_name(next);
+}
+
+/// One init under way, cut into its steps.
+class Init {
+  public:
+    Init(SourceParts source, RunPtr run, InitRequest request)
+        : source_(source), parts_(source.parts), run_(std::move(run)), request_(std::move(request)) {}
+
+    Task<Result<rpc::RunResult>> go();
+
+  private:
+    Task<Result<void>> store_pair();
+    Task<Result<Snapshot>> take_snapshot();
+    /// The snapshot that the target's partial or complete receive belongs to.
+    Task<Result<Snapshot>> interrupted_snapshot();
+    Task<Result<void>> send(const Snapshot& snapshot);
+    Task<Result<void>> commit(const Snapshot& snapshot);
+
+    SourceParts source_;
+    Parts& parts_;
+    RunPtr run_;
+    InitRequest request_;
+    rpc::PrepareOut prepared_;
+    bool abort_partial_ = false;
+    bool resumed_ = false;
+    std::uint64_t bytes_ = 0;
+};
+
+Task<Result<rpc::RunResult>> Init::go() {
+    parts_.runs.phase(*run_, request_.dataset, "looking");
+    const Dataset* dataset = parts_.inventory.find(request_.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    const rpc::PrepareIn ask = prepare_request(*dataset, request_);
+    auto prepared = co_await source_.peers.call_as<rpc::PrepareOut>(
+        request_.host, "peer.prepare", ask, kPrepareLimit);
+    if (!prepared) co_return prepared.error().in(request_.host.str());
+    prepared_ = std::move(*prepared);
+    auto stored = co_await store_pair();
+    if (!stored) co_return stored.error();
+
+    Result<Snapshot> snapshot = Error{};
+    if (prepared_.state == "new") snapshot = co_await take_snapshot();
+    else snapshot = co_await interrupted_snapshot();
+    if (!snapshot) co_return snapshot.error();
+    if (prepared_.state != "received") {
+        auto sent = co_await send(*snapshot);
+        if (!sent) co_return sent.error();
+    }
+    auto committed = co_await commit(*snapshot);
+    if (!committed) co_return committed.error();
+
+    rpc::RunResult result;
+    result.outcome = "done";
+    result.bytes = bytes_;
+    result.resumed = resumed_;
+    result.text = std::string(resumed_ ? "resumed and sent " : "sent ") + request_.dataset.str() +
+                  "@" + snapshot->name + ", " + human_bytes(bytes_) + ", to " +
+                  request_.host.str() + ":" + request_.target.str();
+    co_return result;
+}
+
+Task<Result<void>> Init::store_pair() {
+    PropertyList properties = pair_properties(parts_, request_);
+    properties.emplace_back(prop::kInprogress, "init");
+    auto stored = co_await parts_.zfs.set(request_.dataset, std::move(properties));
+    if (!stored) co_return stored.error();
+    std::vector<DatasetName> which{request_.dataset};
+    co_return co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
+}
+
+Task<Result<Snapshot>> Init::take_snapshot() {
+    const Versions* versions = parts_.inventory.versions(request_.dataset);
+    // A try that never reached the other side left its snapshot: it serves as well as a new one.
+    const Dataset* dataset = parts_.inventory.find(request_.dataset);
+    if (versions != nullptr && dataset != nullptr) {
+        const Snapshot* ours = newest_ours(*versions);
+        if (ours != nullptr && ours == &versions->snapshots.back() && dataset->written_bytes == 0) {
+            co_return *ours;
+        }
+    }
+    auto name = SnapshotName::make(request_.dataset, next_name(versions));
+    if (!name) co_return name.error();
+    parts_.runs.phase(*run_, request_.dataset, "snapshot");
+    std::vector<SnapshotName> names{*name};
+    auto taken = co_await parts_.zfs.snapshot(names);
+    if (!taken) co_return taken.error();
+    // Held from the start: a first stream may run for days.
+    auto held = co_await parts_.zfs.hold(std::move(names));
+    if (!held) co_return held.error();
+    std::vector<DatasetName> which{request_.dataset};
+    parts_.inventory.note({.dataset = request_.dataset, .versions_only = true});
+    auto listed = co_await parts_.inventory.list_versions(std::move(which));
+    if (!listed) co_return listed.error();
+    for (const Snapshot& snapshot : parts_.inventory.versions(request_.dataset)->snapshots) {
+        if (snapshot.name == name->snapshot()) co_return snapshot;
+    }
+    co_return Error{.code = Code::not_found, .message = "the new snapshot vanished"};
+}
+
+Task<Result<Snapshot>> Init::interrupted_snapshot() {
+    Guid wanted;
+    if (prepared_.state == "received") {
+        if (!prepared_.snapshots.empty()) wanted = prepared_.snapshots.back().guid;
+    } else {
+        auto token = co_await parts_.zfs.token_info(prepared_.resume_token);
+        if (token) wanted = token->guid;
+    }
+    const Versions* versions = parts_.inventory.versions(request_.dataset);
+    const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, wanted);
+    if (found != nullptr && zrep_sequence(found->name)) {
+        resumed_ = prepared_.state == "resume";
+        co_return *found;
+    }
+    if (prepared_.state == "received") {
+        co_return Error{.code = Code::conflict,
+                        .message = request_.target.str() + " on " + request_.host.str() +
+                                   " holds a snapshot that this side no longer has",
+                        .remedy = "destroy it there if nobody needs it, then run " +
+                                  command(request_) + " again"};
+    }
+    // The snapshot of the partial stream is gone: the target throws its part away, we start anew.
+    abort_partial_ = true;
+    prepared_.state = "new";
+    co_return co_await take_snapshot();
+}
+
+Task<Result<void>> Init::send(const Snapshot& snapshot) {
+    const Dataset* dataset = parts_.inventory.find(request_.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    Transfer what{.dataset = request_.dataset, .peer = request_.host, .request = {}, .send = {}};
+    what.limit_bytes_per_second = plan::settings_of(*dataset).limit_bytes_per_second;
+    what.request.source = request_.dataset.str();
+    what.request.target = request_.target.str();
+    what.request.snapshot = snapshot.name;
+    what.request.mode = resumed_ ? "resume" : "full";
+    what.request.kind = dataset->kind == Kind::volume ? "volume" : "filesystem";
+    what.request.abort_partial = abort_partial_;
+    for (auto& [key, value] : pair_properties(parts_, request_)) what.request.settings[key] = value;
+    what.send.raw = dataset->encrypted;
+    if (resumed_) {
+        what.send.token = prepared_.resume_token;
+    } else {
+        auto name = SnapshotName::make(request_.dataset, snapshot.name);
+        if (!name) co_return name.error();
+        what.send.snapshot = *name;
+    }
+    Semaphore::Place place = co_await source_.streams.acquire();
+    if (!place) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+    auto moved = co_await transfer(source_, run_, std::move(what));
+    if (!moved) {
+        Error error = moved.error();
+        if (error.remedy.empty()) error.remedy = "run " + command(request_) + " again; it continues";
+        co_return error;
+    }
+    bytes_ = *moved;
+    co_return ok();
+}
+
+Task<Result<void>> Init::commit(const Snapshot& snapshot) {
+    parts_.runs.phase(*run_, request_.dataset, "acknowledging");
+    rpc::CommitIn in;
+    in.sent = unix_now();
+    in.items.push_back(
+        {request_.dataset.str(), request_.target.str(), snapshot.name, snapshot.guid});
+    auto answer = co_await source_.peers.call_as<rpc::CommitOut>(
+        request_.host, "peer.commit", in, kCommitLimit);
+    if (!answer) co_return answer.error();
+    if (answer->items.size() != 1) {
+        co_return Error{.code = Code::peer_protocol, .message = "the peer acknowledged nothing"};
+    }
+    if (answer->items[0].error) co_return rpc::from_item_error(*answer->items[0].error);
+    auto name = SnapshotName::make(request_.dataset, snapshot.name);
+    if (!name) co_return name.error();
+    std::vector<Acked> acked{{*name, snapshot.guid, request_.savecount}};
+    auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
+    if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
+    // Last, in one transaction: from here on this side is the master of a complete pair.
+    PropertyList properties{{std::string(prop::kMaster), "yes"},
+                            {std::string(prop::kInprogress), ""}};
+    auto set = co_await parts_.zfs.set(request_.dataset, std::move(properties));
+    if (!set) co_return set.error();
+    parts_.runs.memory(request_.dataset).fresh_at = in.sent;
+    std::vector<DatasetName> which{request_.dataset};
+    co_return co_await parts_.inventory.refresh(std::move(which), Freshness::cached);
+}
+
+}  // namespace
+
+Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
+    auto names = check_names(parts, request);
+    if (!names) co_return names;
+    if (const auto trouble = parts.zfs.pool_trouble(request.dataset.pool())) {
+        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
+    }
+    // Everything, because pairs above and below matter.
+    auto seen = co_await parts.inventory.discover();
+    if (!seen) co_return seen;
+    const Dataset* dataset = parts.inventory.find(request.dataset);
+    if (dataset == nullptr) {
+        co_return Error{.code = Code::not_found,
+                        .message = "no filesystem or volume " + quote(request.dataset.str()) + " here",
+                        .remedy = "zfs list shows what there is"};
+    }
+    for (const auto& pair : parts.inventory.pairs()) {
+        if (pair.dataset == request.dataset) {
+            auto same = check_existing_pair(pair, request, parts);
+            if (!same) co_return same;
+        } else if (request.dataset.is_below(pair.dataset)) {
+            co_return nested(request.dataset, pair.dataset, "inside");
+        } else if (pair.dataset.is_below(request.dataset)) {
+            co_return nested(request.dataset, pair.dataset, "around");
+        }
+    }
+    co_return ok();
+}
+
+Task<Result<std::vector<std::string>>> init_steps(SourceParts source, InitRequest request,
+                                                  std::chrono::seconds limit) {
+    const Dataset* dataset = source.parts.inventory.find(request.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    const rpc::PrepareIn ask = prepare_request(*dataset, request);
+    const std::uint64_t size = dataset->referenced_bytes;
+    auto prepared = co_await source.peers.call_as<rpc::PrepareOut>(
+        request.host, "peer.prepare", ask, limit);
+    if (!prepared) co_return prepared.error().in(request.host.str());
+    const std::string there = request.host.str() + ":" + request.target.str();
+    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
+    if (prepared->state == "new") {
+        const Versions* versions = source.parts.inventory.versions(request.dataset);
+        out.push_back("take snapshot " + request.dataset.str() + "@" + next_name(versions));
+        out.push_back("send it whole, about " + human_bytes(size) + ", to " + there);
+    } else if (prepared->state == "resume") {
+        out.push_back("continue the interrupted stream to " + there);
+    }
+    out.push_back("acknowledge it on both sides and make this side the master");
+    co_return out;
+}
+
+Task<Result<rpc::RunResult>> init_pair(SourceParts source, RunPtr run, InitRequest request) {
+    Init init(source, std::move(run), std::move(request));
+    co_return co_await init.go();
+}
+
+}  // namespace zrepd::sync

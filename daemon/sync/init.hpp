@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Making a pair: checks on both sides, the role properties, the first full stream.
+// An interrupted init is run again and continues: the source carries the pair without
+// zrep:master, the target what it received. Nothing of the target is destroyed that the same init
+// did not make. Thread: io thread.
+#pragma once
+
+#include "daemon/sync/transfer.hpp"
+
+namespace zrepd::sync {
+
+struct InitRequest;
+
+/// Everything that can be checked on this side, with a fresh look.
+Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request);
+/// What init_pair() would do, in words; asks the peer.
+Task<Result<std::vector<std::string>>> init_steps(SourceParts source, InitRequest request,
+                                                  std::chrono::seconds limit);
+/// Does it. The dataset is locked by the caller.
+Task<Result<rpc::RunResult>> init_pair(SourceParts source, RunPtr run, InitRequest request);
+
+}  // namespace zrepd::sync

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/peer_group.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/units.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/log.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+constexpr std::chrono::seconds kLookLimit{60};
+constexpr std::chrono::seconds kCommitLimit{180};
+// Acknowledgements of one group share their processes and transactions; a slow stream must not
+// keep the others' copies unacknowledged for longer than this.
+constexpr std::chrono::seconds kAckWait{30};
+// What was interrupted, then what waited behind it, then what was written meanwhile.
+constexpr int kMaxPasses = 3;
+
+Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
+    Snapshot out;
+    out.name = wire.name;
+    out.guid = wire.guid;
+    out.createtxg = order;
+    out.written_bytes = wire.written_bytes;
+    out.sent = wire.sent;
+    return out;
+}
+
+std::string seconds_text(SteadyClock::duration passed) {
+    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count() / 100;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+}  // namespace
+
+PeerGroup::PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<plan::Pair> pairs)
+    : source_(source),
+      parts_(source.parts),
+      run_(std::move(run)),
+      peer_(std::move(peer)),
+      pairs_(std::move(pairs)),
+      wake_(parts_.executor, asio::steady_timer::time_point::max()) {}
+
+Task<> PeerGroup::go() {
+    for (int number = 1; number <= kMaxPasses && !pairs_.empty(); ++number) {
+        last_pass_ = number == kMaxPasses;
+        auto planned = co_await plan_all(kLookLimit);
+        if (!planned) {
+            for (const auto& pair : pairs_) {
+                parts_.runs.fail(*run_, pair.dataset, planned.error());
+            }
+            co_return;
+        }
+        co_await pass();
+        std::vector<DatasetName> next;
+        pairs_.clear();
+        for (const auto& job : jobs_) {
+            if (job->again && run_->pending(job->pair.dataset)) {
+                next.push_back(job->pair.dataset);
+                pairs_.push_back(job->pair);
+            }
+        }
+        auto seen = co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
+        for (const auto& pair : pairs_) {
+            if (!seen) parts_.runs.fail(*run_, pair.dataset, seen.error());
+        }
+        if (!seen) co_return;
+    }
+}
+
+Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
+    rpc::LookIn in;
+    for (const auto& pair : pairs_) {
+        if (run_) parts_.runs.phase(*run_, pair.dataset, "looking");
+        in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str()});
+    }
+    auto looked = co_await source_.peers.call_as<rpc::LookOut>(peer_, "peer.look", in, limit);
+    if (!looked) co_return looked.error();
+    if (looked->targets.size() != pairs_.size()) {
+        co_return Error{.code = Code::peer_protocol, .message = "the peer answered for other filesystems"};
+    }
+    jobs_.clear();
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+        auto job = std::make_unique<Job>(Job{.pair = pairs_[i], .step = plan::Skip{}});
+        const auto& error = looked->targets[i].error;
+        if (error) {
+            job->step = plan::Conflict{rpc::from_item_error(*error).in(peer_.str())};
+        } else {
+            plan::TargetView target = co_await view(std::move(looked->targets[i]));
+            const plan::SourceView here{parts_.inventory.find(job->pair.dataset),
+                                        parts_.inventory.versions(job->pair.dataset)};
+            if (here.dataset != nullptr && here.versions != nullptr) {
+                job->step = plan::plan_sync(here, target);
+            } else {
+                job->step = plan::Conflict{Error{.code = Code::not_found,
+                                                 .message = "the filesystem is gone"}};
+            }
+        }
+        jobs_.push_back(std::move(job));
+    }
+    co_return ok();
+}
+
+Task<plan::TargetView> PeerGroup::view(rpc::TargetState state) {
+    plan::TargetView out;
+    out.exists = state.exists;
+    out.guid = state.guid;
+    out.is_pair = state.is_pair;
+    out.master = state.master;
+    out.epoch = state.epoch;
+    out.written_bytes = state.written_bytes;
+    out.available_bytes = state.available_bytes;
+    out.receiving = state.receiving;
+    out.resume_token = state.resume_token;
+    std::uint64_t order = 0;
+    for (const auto& snapshot : state.snapshots) out.snapshots.push_back(from_wire(snapshot, ++order));
+    if (!out.resume_token.empty()) {
+        // The token comes from the peer: zfs here says what it would make us send, before we do.
+        auto token = co_await parts_.zfs.token_info(out.resume_token);
+        if (token) out.token_guid = token->guid;
+        else log::event(log::Level::info, "dead_resume_token",
+                        {{"dataset", state.target}, {"error", token.error().text()}});
+    }
+    co_return out;
+}
+
+Task<Result<std::vector<std::string>>> PeerGroup::describe(std::chrono::seconds limit) {
+    auto planned = co_await plan_all(limit);
+    if (!planned) co_return planned.error();
+    std::vector<std::string> out;
+    for (const auto& job : jobs_) {
+        for (auto& line : plan::describe(job->step, job->pair.dataset)) out.push_back(std::move(line));
+    }
+    co_return out;
+}
+
+Task<> PeerGroup::pass() {
+    co_await take_snapshots();
+    received_.clear();
+    streaming_ = 0;
+    for (const auto& job : jobs_) {
+        if (!settle(*job)) continue;
+        ++streaming_;
+        source_.tasks.spawn("stream " + job->pair.dataset.str(), stream(*job));
+    }
+    co_await acknowledge_as_they_finish();
+}
+
+/// Ends a job that needs no stream; true when it needs one.
+bool PeerGroup::settle(Job& job) {
+    if (!run_->pending(job.pair.dataset)) return false;
+    if (const auto* conflict = std::get_if<plan::Conflict>(&job.step)) {
+        fail(job, conflict->error);
+        return false;
+    }
+    if (const auto* skip = std::get_if<plan::Skip>(&job.step)) {
+        if (skip->acknowledge) {
+            job.snapshot = skip->acknowledge;
+            received_.push_back(&job);
+            return false;
+        }
+        parts_.runs.memory(job.pair.dataset).fresh_at = unix_now();
+        rpc::RunResult result;
+        result.outcome = "unchanged";
+        result.text = skip->reason;
+        succeed(job, std::move(result));
+        return false;
+    }
+    if (const auto* resume = std::get_if<plan::Resume>(&job.step)) {
+        job.snapshot = resume->snapshot;
+        job.resumed = true;
+        job.again = true;
+        return true;
+    }
+    const auto& incremental = std::get<plan::Incremental>(job.step);
+    if (incremental.existing) {
+        job.snapshot = incremental.existing;
+        job.again = true;
+    }
+    return job.snapshot.has_value();
+}
+
+Task<> PeerGroup::take_snapshots() {
+    std::vector<Job*> jobs;
+    std::vector<SnapshotName> names;
+    for (const auto& job : jobs_) {
+        const auto* step = std::get_if<plan::Incremental>(&job->step);
+        if (step == nullptr || step->take.empty()) continue;
+        auto name = SnapshotName::make(job->pair.dataset, step->take);
+        if (!name) {
+            fail(*job, name.error());
+            continue;
+        }
+        parts_.runs.phase(*run_, job->pair.dataset, "snapshot");
+        names.push_back(std::move(*name));
+        jobs.push_back(job.get());
+    }
+    if (jobs.empty()) co_return;
+    auto taken = co_await parts_.zfs.snapshot(std::move(names));
+    // All or nothing per pool: one filesystem that cannot must not keep the others from it.
+    if (!taken && jobs.size() > 1) co_await snapshot_one_by_one(jobs);
+    else if (!taken) fail(*jobs.front(), taken.error());
+    std::vector<DatasetName> datasets;
+    for (const Job* job : jobs) {
+        datasets.push_back(job->pair.dataset);
+        parts_.inventory.note({.dataset = job->pair.dataset, .versions_only = true});
+    }
+    auto listed = co_await parts_.inventory.list_versions(std::move(datasets));
+    for (Job* job : jobs) {
+        if (!run_->pending(job->pair.dataset)) continue;
+        if (!listed) {
+            fail(*job, listed.error());
+            continue;
+        }
+        const auto& wanted = std::get<plan::Incremental>(job->step).take;
+        const Versions* versions = parts_.inventory.versions(job->pair.dataset);
+        for (const Snapshot& snapshot : versions->snapshots) {
+            if (snapshot.name == wanted) job->snapshot = snapshot;
+        }
+        if (!job->snapshot) {
+            fail(*job, {.code = Code::not_found,
+                        .message = "snapshot " + wanted + " vanished right after it was taken",
+                        .remedy = "see who destroys snapshots: zpool history -i"});
+        }
+    }
+}
+
+Task<> PeerGroup::snapshot_one_by_one(std::vector<Job*> jobs) {
+    for (Job* job : jobs) {
+        auto name = SnapshotName::make(job->pair.dataset, std::get<plan::Incremental>(job->step).take);
+        if (!name) continue;
+        std::vector<SnapshotName> one{*name};
+        auto taken = co_await parts_.zfs.snapshot(std::move(one));
+        // The group may have succeeded in one of several pools.
+        if (!taken && taken.error().code != Code::already_exists) fail(*job, taken.error());
+    }
+}
+
+Transfer PeerGroup::transfer_of(const Job& job) const {
+    Transfer out{.dataset = job.pair.dataset, .peer = peer_, .request = {}, .send = {}};
+    out.limit_bytes_per_second = job.pair.settings.limit_bytes_per_second;
+    out.request.source = job.pair.dataset.str();
+    out.request.target = job.pair.peer_dataset.str();
+    out.request.snapshot = job.snapshot->name;
+    out.request.mode = job.resumed ? "resume" : "incremental";
+    const Dataset* dataset = parts_.inventory.find(job.pair.dataset);
+    out.send.raw = dataset != nullptr && dataset->encrypted;
+    if (const auto* resume = std::get_if<plan::Resume>(&job.step)) {
+        out.send.token = resume->token;
+        return out;
+    }
+    const auto& step = std::get<plan::Incremental>(job.step);
+    out.request.base = step.base_guid;
+    out.request.rollback = step.rollback_target;
+    out.request.abort_partial = step.abort_partial;
+    out.send.base = step.base;
+    auto name = SnapshotName::make(job.pair.dataset, job.snapshot->name);
+    if (name) out.send.snapshot = *name;
+    return out;
+}
+
+Task<> PeerGroup::stream(Job& job) {
+    parts_.runs.phase(*run_, job.pair.dataset, "waiting");
+    Semaphore::Place place = co_await source_.streams.acquire();
+    Result<std::uint64_t> moved = Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+    if (place) moved = co_await transfer(source_, run_, transfer_of(job));
+    if (moved) {
+        job.bytes = *moved;
+        job.streamed = true;
+        received_.push_back(&job);
+        parts_.runs.phase(*run_, job.pair.dataset, "acknowledging");
+    } else {
+        fail(job, moved.error());
+    }
+    --streaming_;
+    wake_.cancel();
+}
+
+Task<> PeerGroup::acknowledge_as_they_finish() {
+    std::optional<SteadyClock::time_point> oldest;
+    while (streaming_ > 0 || !received_.empty()) {
+        const auto now = SteadyClock::now();
+        if (!received_.empty() && !oldest) oldest = now;
+        if (streaming_ == 0 || (oldest && now >= *oldest + kAckWait)) {
+            std::vector<Job*> batch = std::exchange(received_, {});
+            oldest.reset();
+            co_await commit(std::move(batch));
+            continue;
+        }
+        wake_.expires_at(oldest ? *oldest + kAckWait : SteadyClock::time_point::max());
+        co_await wake_.async_wait(nothrow);
+    }
+}
+
+Task<> PeerGroup::commit(std::vector<Job*> batch) {
+    rpc::CommitIn in;
+    in.sent = unix_now();
+    for (const Job* job : batch) {
+        in.items.push_back({job->pair.dataset.str(), job->pair.peer_dataset.str(),
+                            job->snapshot->name, job->snapshot->guid});
+    }
+    auto answer =
+        co_await source_.peers.call_as<rpc::CommitOut>(peer_, "peer.commit", in, kCommitLimit);
+    if (answer && answer->items.size() != batch.size()) {
+        answer = Error{.code = Code::peer_protocol, .message = "the peer acknowledged something else"};
+    }
+    std::vector<Job*> there;
+    std::vector<Acked> acked;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        Job* job = batch[i];
+        if (!answer) {
+            fail(*job, answer.error().in("acknowledge"));
+        } else if (answer->items[i].error) {
+            fail(*job, rpc::from_item_error(*answer->items[i].error).in(peer_.str()));
+        } else {
+            for (const auto& warning : answer->items[i].warnings) {
+                log::event(log::Level::warn, "target_bookkeeping",
+                           {{"dataset", answer->items[i].target}, {"peer", peer_.str()},
+                            {"warning", warning}});
+            }
+            auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
+            there.push_back(job);
+            acked.push_back({*name, job->snapshot->guid, job->pair.settings.savecount});
+        }
+    }
+    if (there.empty()) co_return;
+    auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
+    for (std::size_t i = 0; i < there.size(); ++i) finish(*there[i], outcomes[i]);
+}
+
+void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
+    if (!outcome.acknowledged) {
+        fail(job, outcome.acknowledged.error());
+        job.again = false;
+        return;
+    }
+    for (const auto& warning : outcome.failed) {
+        log::event(log::Level::warn, "bookkeeping",
+                   {{"dataset", job.pair.dataset.str()}, {"warning", warning}});
+        parts_.events.publish("warning", job.pair.dataset.str(), warning);
+    }
+    parts_.runs.memory(job.pair.dataset).fresh_at = unix_now();
+    const std::string name = job.pair.dataset.str() + "@" + job.snapshot->name;
+    rpc::RunResult result;
+    result.outcome = "done";
+    result.bytes = job.bytes;
+    result.resumed = job.resumed;
+    const char* verb = job.resumed ? "resumed " : "sent ";
+    result.text = job.streamed ? verb + name + ", " + human_bytes(job.bytes) + " in " +
+                                     seconds_text(SteadyClock::now() - job.started)
+                               : "recorded " + name + ", which " + peer_.str() + " had already";
+    if (job.again && !last_pass_) {
+        earlier_[job.pair.dataset] = std::move(result);
+    } else {
+        succeed(job, std::move(result));
+    }
+}
+
+/// Ends the dataset's part in the run, with what earlier passes did in front.
+void PeerGroup::succeed(const Job& job, rpc::RunResult result) {
+    if (const auto found = earlier_.find(job.pair.dataset); found != earlier_.end()) {
+        const rpc::RunResult& before = found->second;
+        result.text = before.text + (result.outcome == "done" ? "; " + result.text : "");
+        result.outcome = "done";
+        result.bytes += before.bytes;
+        result.resumed = result.resumed || before.resumed;
+    }
+    parts_.runs.succeed(*run_, job.pair.dataset, std::move(result));
+}
+
+void PeerGroup::fail(const Job& job, const Error& error) {
+    parts_.runs.fail(*run_, job.pair.dataset, error);
+}
+
+}  // namespace zrepd::sync

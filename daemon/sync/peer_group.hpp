@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One peer's share of a sync run: look there, plan, snapshot, stream, acknowledge
+// (design.md section 3). Thread: io thread. Errors end in the run, per dataset; nothing is thrown.
+// Limits: streams by the daemon's semaphore; an acknowledgement waits for others at most kAckWait.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/async/task_group.hpp"
+#include "daemon/plan/plan.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/transfer.hpp"
+
+namespace zrepd::sync {
+
+class PeerGroup {
+  public:
+    /// The datasets are locked by the caller and fresh in the inventory.
+    PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<plan::Pair> pairs);
+
+    /// Syncs all of them. A cancel ends streams, whose targets keep their resumable state.
+    Task<> go();
+    /// What go() would do with each, in words.
+    Task<Result<std::vector<std::string>>> describe(std::chrono::seconds limit);
+
+  private:
+    struct Job {
+        plan::Pair pair;
+        plan::Step step;
+        std::optional<Snapshot> snapshot = {};  ///< to be acknowledged
+        std::uint64_t bytes = 0;
+        bool streamed = false;
+        bool resumed = false;
+        bool again = false;  ///< something newer may wait behind what was sent
+        SteadyClock::time_point started = SteadyClock::now();
+    };
+
+    Task<Result<void>> plan_all(std::chrono::seconds limit);
+    Task<plan::TargetView> view(rpc::TargetState state);
+    Task<> pass();
+    bool settle(Job& job);
+    Task<> take_snapshots();
+    Task<> snapshot_one_by_one(std::vector<Job*> jobs);
+    Task<> stream(Job& job);
+    Transfer transfer_of(const Job& job) const;
+    Task<> acknowledge_as_they_finish();
+    Task<> commit(std::vector<Job*> batch);
+    void finish(Job& job, const AckOutcome& outcome);
+    void succeed(const Job& job, rpc::RunResult result);
+    void fail(const Job& job, const Error& error);
+
+    SourceParts source_;
+    Parts& parts_;
+    RunPtr run_;
+    HostName peer_;
+    std::vector<plan::Pair> pairs_;
+    std::vector<std::unique_ptr<Job>> jobs_;
+    std::map<DatasetName, rpc::RunResult> earlier_;  ///< what former passes did
+    bool last_pass_ = false;
+    std::vector<Job*> received_;  ///< streamed, not yet acknowledged
+    std::size_t streaming_ = 0;
+    asio::steady_timer wake_;
+};
+
+}  // namespace zrepd::sync

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/receiver.hpp"
+
+#include "daemon/stream/pump.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+class StreamReceiver : public peer::TargetService::Receiver {
+  public:
+    StreamReceiver(Parts& parts, ReceiveSpec spec, lock::LockTable::Guard guard)
+        : parts_(parts), spec_(std::move(spec)), guard_(std::move(guard)) {}
+
+    Task<rpc::Received> receive(Fd in, bool direct) override {
+        const DatasetName dataset = spec_.snapshot.dataset();
+        std::vector<DatasetName> which{dataset};
+        run_ = parts_.runs.start("receive", which);
+        parts_.runs.phase(*run_, dataset, "receiving");
+        Result<std::uint64_t> bytes = std::uint64_t{0};
+        if (direct) bytes = co_await receive_directly(std::move(in));
+        else bytes = co_await receive_pumped(std::move(in));
+        parts_.inventory.note({.dataset = dataset, .versions_only = true});
+        rpc::Received out;
+        if (bytes) {
+            out.bytes = *bytes;
+            rpc::RunResult result;
+            result.outcome = "done";
+            result.bytes = *bytes;
+            result.text = "received " + spec_.snapshot.str();
+            parts_.runs.succeed(*run_, dataset, std::move(result));
+        } else {
+            const Error error = bytes.error().in("receive " + spec_.snapshot.str());
+            parts_.runs.fail(*run_, dataset, error);
+            out.error = rpc::to_item_error(error);
+        }
+        co_return out;
+    }
+
+  private:
+    /// zfs reads the pipe itself: nothing to count here, and nothing in between.
+    Task<Result<std::uint64_t>> receive_directly(Fd in) {
+        auto process = parts_.zfs.receive(spec_, std::move(in));
+        if (!process) co_return process.error();
+        auto ended = co_await (*process)->wait();
+        if (!ended) co_return ended.error();
+        co_return std::uint64_t{0};
+    }
+
+    Task<Result<std::uint64_t>> receive_pumped(Fd in) {
+        auto pipe = make_pipe();
+        if (!pipe) co_return pipe.error();
+        auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
+        if (!process) co_return process.error();
+        stream::PumpOptions options{
+            .limit_bytes_per_second = 0,
+            .stall_timeout = parts_.config.stall_timeout,
+            .on_progress = [this](std::uint64_t bytes) {
+                parts_.runs.progress(*run_, spec_.snapshot.dataset(), bytes);
+            }};
+        // When the pump ends, whatever the reason, its pipe end closes: zfs receive sees the end,
+        // keeps what it has, and says what it thinks of it.
+        auto moved =
+            co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
+        auto ended = co_await (*process)->wait();
+        if (!ended && (moved || moved.error().code == Code::io_error)) co_return ended.error();
+        if (!moved) co_return moved.error();
+        co_return *moved;
+    }
+
+    Parts& parts_;
+    ReceiveSpec spec_;
+    lock::LockTable::Guard guard_;
+    RunPtr run_;
+};
+
+}  // namespace
+
+std::unique_ptr<peer::TargetService::Receiver> make_receiver(Parts& parts, ReceiveSpec spec,
+                                                             lock::LockTable::Guard guard) {
+    return std::make_unique<StreamReceiver>(parts, std::move(spec), std::move(guard));
+}
+
+}  // namespace zrepd::sync

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/runs.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "daemon/clock.hpp"
+#include "daemon/log.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+// A client asks for its run's result soon after its end; an hour of minutely runs is plenty.
+constexpr std::size_t kKeptRuns = 60;
+
+double draw_jitter() {
+    static std::minstd_rand generator{std::random_device{}()};
+    return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+}  // namespace
+
+bool Run::pending(const DatasetName& dataset) const {
+    const auto found = slots_.find(dataset);
+    return found != slots_.end() && !found->second.done;
+}
+
+Runs::Runs(EventBus& events) : events_(events) {
+    char tag[32];
+    std::snprintf(tag, sizeof tag, "%llx", static_cast<unsigned long long>(unix_now()));
+    boot_tag_ = tag;
+}
+
+RunPtr Runs::start(std::string operation, const std::vector<DatasetName>& datasets) {
+    auto run = std::make_shared<Run>();
+    run->out_.run_id = boot_tag_ + "-" + std::to_string(next_++);
+    run->out_.operation = std::move(operation);
+    run->started_ = unix_now();
+    run->open_ = datasets.size();
+    for (const auto& dataset : datasets) {
+        run->slots_[dataset].index = run->out_.results.size();
+        rpc::RunResult result;
+        result.dataset = dataset.str();
+        result.outcome = "running";
+        run->out_.results.push_back(std::move(result));
+        memory(dataset).last_start = SteadyClock::now();
+    }
+    active_.push_back(run);
+    rpc::EventOut event;
+    event.event = "run_started";
+    event.run = run->out_;
+    events_.publish(std::move(event));
+    return run;
+}
+
+void Runs::phase(Run& run, const DatasetName& dataset, std::string phase) {
+    const auto slot = run.slots_.find(dataset);
+    if (slot == run.slots_.end() || slot->second.done) return;
+    slot->second.phase = std::move(phase);
+    slot->second.earlier_bytes += slot->second.bytes;
+    slot->second.bytes = 0;
+}
+
+void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
+    const auto found = run.slots_.find(dataset);
+    if (found == run.slots_.end() || found->second.done) return;
+    Run::Slot& slot = found->second;
+    const auto now = SteadyClock::now();
+    const std::chrono::duration<double> passed = now - slot.rate_at;
+    if (bytes > slot.bytes) {
+        const double rate = static_cast<double>(bytes - slot.bytes) / std::max(passed.count(), 0.05);
+        slot.rate = slot.bytes == 0 ? 0 : static_cast<std::uint64_t>(rate);
+        slot.last_progress = unix_now();
+    }
+    slot.rate_at = now;
+    slot.bytes = bytes;
+    rpc::EventOut event;
+    event.event = "run_progress";
+    event.dataset = dataset.str();
+    event.progress = progress_of(run, slot);
+    events_.publish(std::move(event));
+}
+
+void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) {
+    if (!run.pending(dataset)) return;
+    PairMemory& memory = memory_[dataset];
+    memory.failures = 0;
+    memory.error.reset();
+    result.dataset = dataset.str();
+    log::event(log::Level::info, "dataset_done",
+               {{"run", run.id()}, {"op", run.operation()}, {"dataset", dataset.str()},
+                {"outcome", result.outcome}, {"text", result.text}});
+    end(run, dataset, std::move(result));
+}
+
+void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
+    if (!run.pending(dataset)) return;
+    PairMemory& memory = memory_[dataset];
+    if (!memory.error || memory.error->code != error.code) memory.error_since = unix_now();
+    // The same failure every minute is a line an hour in the log, not sixty.
+    const bool repeated =
+        memory.error && memory.error->code == error.code && memory.failures % 60 != 0;
+    ++memory.failures;
+    memory.jitter = draw_jitter();
+    memory.error = error;
+    log::event(repeated ? log::Level::debug : log::Level::error, "dataset_failed",
+               {{"run", run.id()}, {"op", run.operation()}, {"dataset", dataset.str()},
+                {"kind", std::string(info(error.code).name)}, {"error", error.text()},
+                {"next", error.remedy}, {"failures", std::to_string(memory.failures)}});
+    rpc::RunResult result;
+    result.dataset = dataset.str();
+    result.outcome = "failed";
+    result.text = error.text();
+    result.error = rpc::to_item_error(error);
+    end(run, dataset, std::move(result));
+}
+
+void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
+    Run::Slot& slot = run.slots_[dataset];
+    slot.done = true;
+    run.out_.results[slot.index] = std::move(result);
+    if (--run.open_ != 0) return;
+    run.out_.finished = true;
+    const auto found = std::find_if(
+        active_.begin(), active_.end(), [&](const RunPtr& r) { return r.get() == &run; });
+    if (found != active_.end()) {
+        finished_.push_back(*found);
+        active_.erase(found);
+        if (finished_.size() > kKeptRuns) finished_.pop_front();
+    }
+    rpc::EventOut event;
+    event.event = "run_finished";
+    event.run = run.out_;
+    events_.publish(std::move(event));
+}
+
+RunPtr Runs::active(const DatasetName& dataset) const {
+    const auto found = std::find_if(active_.begin(), active_.end(),
+                                    [&](const RunPtr& run) { return run->pending(dataset); });
+    return found == active_.end() ? nullptr : *found;
+}
+
+RunPtr Runs::find(const std::string& id) const {
+    for (const auto& run : active_) {
+        if (run->id() == id) return run;
+    }
+    for (const auto& run : finished_) {
+        if (run->id() == id) return run;
+    }
+    return nullptr;
+}
+
+rpc::Progress Runs::progress_of(const Run& run, const Run::Slot& slot) const {
+    rpc::Progress out;
+    out.run_id = run.id();
+    out.phase = slot.phase;
+    out.bytes = slot.earlier_bytes + slot.bytes;
+    out.rate_bytes_per_second = slot.rate;
+    out.since = to_rfc3339(run.started_);
+    out.last_progress = to_rfc3339(slot.last_progress == 0 ? run.started_ : slot.last_progress);
+    return out;
+}
+
+std::optional<rpc::Progress> Runs::progress_of(const DatasetName& dataset) const {
+    const RunPtr run = active(dataset);
+    if (!run) return std::nullopt;
+    return progress_of(*run, run->slots_.at(dataset));
+}
+
+const PairMemory* Runs::remembered(const DatasetName& dataset) const {
+    const auto found = memory_.find(dataset);
+    return found == memory_.end() ? nullptr : &found->second;
+}
+
+}  // namespace zrepd::sync

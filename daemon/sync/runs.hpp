@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The runs under way and the recent ones: which datasets, how far, how they ended; and what each
+// pair's last run left for status. Thread: io thread. Limits: kKeptRuns finished runs.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ids.hpp"
+#include "common/time.hpp"
+#include "daemon/sync/events.hpp"
+
+namespace zrepd::sync {
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// What is remembered of a pair between runs; lost at restart, and nothing depends on it.
+struct PairMemory {
+    std::optional<SteadyClock::time_point> last_start;
+    unsigned failures = 0;
+    double jitter = 0;
+    std::optional<Error> error;
+    UnixSeconds error_since = 0;
+    UnixSeconds fresh_at = 0;  ///< when source and target were last known to hold the same
+};
+
+class Run {
+  public:
+    const std::string& id() const { return out_.run_id; }
+    const std::string& operation() const { return out_.operation; }
+    const rpc::RunOut& out() const { return out_; }
+    bool finished() const { return out_.finished; }
+    bool has(const DatasetName& dataset) const { return slots_.contains(dataset); }
+    bool pending(const DatasetName& dataset) const;
+
+  private:
+    friend class Runs;
+    struct Slot {
+        std::size_t index = 0;
+        std::string phase = "waiting";
+        std::uint64_t bytes = 0;
+        std::uint64_t rate = 0;
+        std::uint64_t earlier_bytes = 0;  ///< of streams of this run that are complete
+        SteadyClock::time_point rate_at{};
+        UnixSeconds last_progress = 0;
+        bool done = false;
+    };
+    rpc::RunOut out_;
+    std::map<DatasetName, Slot> slots_;
+    UnixSeconds started_ = 0;
+    std::size_t open_ = 0;
+};
+using RunPtr = std::shared_ptr<Run>;
+
+class Runs {
+  public:
+    explicit Runs(EventBus& events);
+
+    RunPtr start(std::string operation, const std::vector<DatasetName>& datasets);
+    void phase(Run& run, const DatasetName& dataset, std::string phase);
+    void progress(Run& run, const DatasetName& dataset, std::uint64_t bytes);
+    /// Ends one dataset's part; the first call counts. The last one ends the run.
+    void succeed(Run& run, const DatasetName& dataset, rpc::RunResult result);
+    void fail(Run& run, const DatasetName& dataset, const Error& error);
+
+    /// The unfinished run that still works on this dataset.
+    RunPtr active(const DatasetName& dataset) const;
+    RunPtr find(const std::string& id) const;
+    std::optional<rpc::Progress> progress_of(const DatasetName& dataset) const;
+    std::size_t active_count() const { return active_.size(); }
+
+    PairMemory& memory(const DatasetName& dataset) { return memory_[dataset]; }
+    const PairMemory* remembered(const DatasetName& dataset) const;
+    void forget(const DatasetName& dataset) { memory_.erase(dataset); }
+
+  private:
+    void end(Run& run, const DatasetName& dataset, rpc::RunResult result);
+    rpc::Progress progress_of(const Run& run, const Run::Slot& slot) const;
+
+    EventBus& events_;
+    std::string boot_tag_;
+    std::uint64_t next_ = 1;
+    std::vector<RunPtr> active_;
+    std::deque<RunPtr> finished_;
+    std::map<DatasetName, PairMemory> memory_;
+};
+
+}  // namespace zrepd::sync

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/target.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "common/props.hpp"
+#include "common/rpc/message.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/sync/receiver.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+// Enough to find the common one on any sane history, little enough for one line of JSON.
+constexpr std::size_t kMaxSnapshotsTold = 1000;
+
+rpc::PeerSnapshot to_wire(const Snapshot& snapshot) {
+    rpc::PeerSnapshot out;
+    out.name = snapshot.name;
+    out.guid = snapshot.guid;
+    out.written_bytes = snapshot.written_bytes;
+    out.sent = snapshot.sent;
+    return out;
+}
+
+std::vector<rpc::PeerSnapshot> newest(const Versions* versions) {
+    std::vector<rpc::PeerSnapshot> out;
+    if (versions == nullptr) return out;
+    const auto& all = versions->snapshots;
+    const std::size_t skip = all.size() > kMaxSnapshotsTold ? all.size() - kMaxSnapshotsTold : 0;
+    for (std::size_t i = skip; i < all.size(); ++i) out.push_back(to_wire(all[i]));
+    return out;
+}
+
+Error not_yours(const std::string& peer, const DatasetName& target) {
+    return Error{.code = Code::not_accepted,
+                 .message = target.str() + " is not the target of a filesystem of " + peer + "'s",
+                 .remedy = "zrepctl list on both hosts shows the pairs"};
+}
+
+}  // namespace
+
+const std::string& boot_id() {
+    static const std::string id = [] {
+        std::string text;
+        std::ifstream("/proc/sys/kernel/random/boot_id") >> text;
+        return text.empty() ? std::to_string(unix_now()) : text;
+    }();
+    return id;
+}
+
+rpc::Hello Target::hello() {
+    return {std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), boot_id(), {}, "peer"};
+}
+
+std::optional<plan::Pair> Target::pair_with(const std::string& peer, const DatasetName& target,
+                                            const std::string& source) const {
+    auto pair = parts_.inventory.pair(target);
+    if (!pair || pair->role != plan::Role::target) return std::nullopt;
+    const bool same_peer = pair->peer.short_name() == peer ||
+                           (parts_.self.is(pair->peer) && parts_.self.is(peer));
+    if (!same_peer || pair->peer_dataset.str() != source) return std::nullopt;
+    return pair;
+}
+
+rpc::TargetState Target::state_of(const std::string& peer, const DatasetName& target,
+                                  const std::string& source) const {
+    rpc::TargetState out;
+    out.target = target.str();
+    const Dataset* dataset = parts_.inventory.find(target);
+    if (dataset == nullptr) return out;
+    out.exists = true;
+    out.master = dataset->local(prop::kMaster) == "yes";
+    out.epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
+    out.is_pair = pair_with(peer, target, source).has_value();
+    // What is not this peer's is none of its business beyond that it exists.
+    if (!out.is_pair) return out;
+    out.guid = dataset->guid;
+    out.written_bytes = dataset->written_bytes;
+    out.available_bytes = dataset->available_bytes;
+    out.resume_token = dataset->resume_token;
+    out.receiving = parts_.locks.conflicting(target, lock::Scope::node).has_value();
+    out.snapshots = newest(parts_.inventory.versions(target));
+    return out;
+}
+
+Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
+    std::vector<DatasetName> names;
+    std::vector<Result<DatasetName>> parsed;
+    for (const auto& pair : in.pairs) {
+        parsed.push_back(DatasetName::parse(pair.target));
+        if (parsed.back()) names.push_back(*parsed.back());
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!seen) co_return seen.error();
+    rpc::LookOut out;
+    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
+        if (parsed[i]) {
+            out.targets.push_back(state_of(peer, *parsed[i], in.pairs[i].source));
+        } else {
+            rpc::TargetState bad;
+            bad.target = in.pairs[i].target;
+            bad.error = rpc::to_item_error(parsed[i].error());
+            out.targets.push_back(std::move(bad));
+        }
+    }
+    co_return out;
+}
+
+Result<void> Target::may_create(const std::string& peer, const DatasetName& target) const {
+    const auto parent = target.parent();
+    if (!parent) {
+        return Error{.code = Code::invalid_params,
+                     .message = quote(target.str()) + " is a pool; a filesystem in it is needed",
+                     .remedy = "use " + target.str() + "/NAME"};
+    }
+    const Dataset* above = parts_.inventory.find(*parent);
+    if (above == nullptr) {
+        return Error{.code = Code::not_found,
+                     .message = "the destination's parent " + parent->str() + " does not exist",
+                     .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
+    }
+    // A pair between two pools of one host was asked for by this host's own administrator.
+    if (parts_.self.is(peer) || plan::accepts(*above, peer)) return ok();
+    return Error{.code = Code::not_accepted,
+                 .message = parts_.self.host.str() + " does not accept filesystems from " + peer +
+                            " below " + parent->str(),
+                 .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " + quote(parent->str()) +
+                           " zrep:accept=" + peer};
+}
+
+Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& target) const {
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (target.is_below(pair.dataset) || pair.dataset.is_below(target)) {
+            return Error{.code = Code::nested_pair,
+                         .message = target.str() + " and the pair " + pair.dataset.str() +
+                                    " lie inside each other",
+                         .remedy = "choose a destination outside " + pair.dataset.str()};
+        }
+    }
+    const auto parent = target.parent();
+    const Dataset* above = parent ? parts_.inventory.find(*parent) : nullptr;
+    if (above != nullptr && above->available_bytes < in.referenced_bytes) {
+        return Error{.code = Code::no_space,
+                     .message = "the first stream is about " + human_bytes(in.referenced_bytes) +
+                                ", and " + parent->str() + " has " +
+                                human_bytes(above->available_bytes) + " free",
+                     .remedy = "make room there, or raise its quota"};
+    }
+    return ok();
+}
+
+Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn in) {
+    auto target = DatasetName::parse(in.target);
+    if (!target) co_return target.error();
+    if (const auto trouble = parts_.zfs.pool_trouble(target->pool())) {
+        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
+    }
+    auto seen = co_await parts_.inventory.discover();
+    if (!seen) co_return seen.error();
+    auto allowed = may_create(peer, *target);
+    if (!allowed) co_return allowed.error();
+    rpc::PrepareOut out;
+    out.state = "new";
+    const Dataset* dataset = parts_.inventory.find(*target);
+    if (dataset == nullptr) {
+        auto room = room_for(in, *target);
+        if (!room) co_return room.error();
+        co_return out;
+    }
+    if (!pair_with(peer, *target, in.source)) {
+        co_return Error{.code = Code::already_exists,
+                        .message = target->str() + " exists already on " + parts_.self.host.str(),
+                        .remedy = "choose another name; zrepd never overwrites a filesystem"};
+    }
+    if (parts_.locks.conflicting(*target, lock::Scope::node)) {
+        co_return Error{.code = Code::busy,
+                        .message = target->str() + " is still receiving",
+                        .remedy = "wait for it, or for the stall timeout if its sender died"};
+    }
+    out.resume_token = dataset->resume_token;
+    out.snapshots = newest(parts_.inventory.versions(*target));
+    out.state = out.resume_token.empty() ? "received" : "resume";
+    co_return out;
+}
+
+Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
+    rpc::CommitOut out;
+    std::vector<Acked> acked;
+    std::vector<std::size_t> places;
+    for (const auto& item : in.items) {
+        rpc::CommitOut::Item answer;
+        answer.target = item.target;
+        auto target = DatasetName::parse(item.target);
+        auto name = target ? SnapshotName::make(*target, item.snapshot)
+                           : Result<SnapshotName>(target.error());
+        const auto pair = name ? pair_with(peer, *target, item.source) : std::nullopt;
+        if (!name) {
+            answer.error = rpc::to_item_error(name.error());
+        } else if (!pair) {
+            answer.error = rpc::to_item_error(not_yours(peer, *target));
+        } else {
+            places.push_back(out.items.size());
+            acked.push_back({*name, item.guid, pair->settings.savecount});
+        }
+        out.items.push_back(std::move(answer));
+    }
+    if (acked.empty()) co_return out;
+    auto outcomes = co_await acknowledge(parts_, Side::target, in.sent, std::move(acked));
+    for (std::size_t i = 0; i < places.size() && i < outcomes.size(); ++i) {
+        auto& answer = out.items[places[i]];
+        if (!outcomes[i].acknowledged) {
+            answer.error = rpc::to_item_error(outcomes[i].acknowledged.error());
+        }
+        answer.warnings = std::move(outcomes[i].failed);
+    }
+    co_return out;
+}
+
+Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
+    std::vector<DatasetName> names;
+    for (const auto& pair : in.pairs) {
+        auto name = DatasetName::parse(pair.target);
+        if (!name) co_return name.error();
+        names.push_back(*name);
+    }
+    auto seen = co_await parts_.inventory.refresh(names, Freshness::listed);
+    if (!seen) co_return seen.error();
+    rpc::PeerExpireOut out;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        rpc::PeerExpireOut::Item answer;
+        answer.target = names[i].str();
+        const auto pair = pair_with(peer, names[i], in.pairs[i].source);
+        if (!pair) {
+            answer.error = rpc::to_item_error(not_yours(peer, names[i]));
+        } else {
+            auto destroyed = co_await sync::expire(parts_, names[i], pair->settings.savecount);
+            if (destroyed) answer.destroyed = std::move(*destroyed);
+            else answer.error = rpc::to_item_error(destroyed.error());
+        }
+        out.items.push_back(std::move(answer));
+    }
+    co_return out;
+}
+
+Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string peer,
+                                                                     rpc::ReceiveIn in) {
+    auto target = DatasetName::parse(in.target);
+    if (!target) co_return target.error();
+    if (!zrep_sequence(in.snapshot)) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = quote(in.snapshot) + " is not a zrep snapshot's name"};
+    }
+    if (const auto trouble = parts_.zfs.pool_trouble(target->pool())) {
+        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
+    }
+    auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "receive from " + peer);
+    if (!guard) co_return guard.error();
+    const bool full = in.mode == "full";
+    Result<void> ready = ok();
+    if (full) ready = co_await ready_for_full(peer, *target, in);
+    else ready = co_await ready_for_more(peer, *target, in);
+    if (!ready) co_return ready.error();
+    auto spec = spec_for(*target, in);
+    if (!spec) co_return spec.error();
+    co_return make_receiver(parts_, std::move(*spec), std::move(*guard));
+}
+
+Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in) {
+    // prepare() looked a moment ago; what it saw is checked again because this is what creates.
+    auto allowed = may_create(peer, target);
+    if (!allowed) co_return allowed;
+    if (parts_.inventory.find(target) == nullptr) co_return ok();
+    if (!in.abort_partial || !pair_with(peer, target, in.source)) {
+        co_return Error{.code = Code::already_exists,
+                        .message = target.str() + " exists already on " + parts_.self.host.str(),
+                        .remedy = "choose another name; zrepd never overwrites a filesystem"};
+    }
+    const Versions* versions = parts_.inventory.versions(target);
+    if (versions != nullptr && !versions->snapshots.empty()) {
+        co_return Error{.code = Code::conflict,
+                        .message = target.str() + " holds complete snapshots; it is not thrown away"};
+    }
+    // Only the partly received first stream of this very pair; that makes the dataset vanish.
+    co_return co_await parts_.zfs.abort_receive(target);
+}
+
+Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in) {
+    if (in.mode != "incremental" && in.mode != "resume") {
+        co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
+    }
+    if (parts_.inventory.versions(target) == nullptr) {
+        std::vector<DatasetName> which{target};
+        auto seen = co_await parts_.inventory.refresh(std::move(which), Freshness::cached);
+        if (!seen) co_return seen;
+    }
+    if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);
+    if (in.abort_partial) {
+        auto aborted = co_await parts_.zfs.abort_receive(target);
+        if (!aborted) co_return aborted;
+    }
+    if (!in.rollback) co_return ok();
+    const Versions* versions = parts_.inventory.versions(target);
+    const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, in.base);
+    if (base == nullptr || base != &versions->snapshots.back()) {
+        co_return Error{.code = Code::conflict,
+                        .message = "the base is not the newest snapshot of " + target.str() +
+                                   "; it is not rolled back past others",
+                        .remedy = "run zrepctl sync again to look anew"};
+    }
+    auto name = SnapshotName::make(target, base->name);
+    if (!name) co_return name.error();
+    parts_.events.publish("target_rolled_back", target.str(),
+                          "written to on this side; back to " + name->str());
+    co_return co_await parts_.zfs.rollback(std::move(*name));
+}
+
+Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const {
+    auto name = SnapshotName::make(target, in.snapshot);
+    if (!name) return name.error();
+    ReceiveSpec spec{.snapshot = *name};
+    if (in.mode != "full") return spec;
+    for (const auto& [key, value] : in.settings) {
+        // A peer sets nothing outside zrep:, and never makes this side a master.
+        const bool known = std::find(prop::kOnDataset.begin(), prop::kOnDataset.end(), key) !=
+                           prop::kOnDataset.end();
+        if (!known || key == prop::kMaster || key == prop::kAccept) {
+            return Error{.code = Code::invalid_params, .message = "a peer may not set " + quote(key)};
+        }
+        spec.properties.emplace_back(key, value);
+    }
+    spec.properties.emplace_back("readonly", "on");
+    // Volumes have neither; the device of a volume appears, readonly, as zfs makes it.
+    if (in.kind == "filesystem") spec.properties.emplace_back("canmount", "noauto");
+    return spec;
+}
+
+}  // namespace zrepd::sync

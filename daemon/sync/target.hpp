@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What peers may do here: look at, create, receive into, acknowledge and expire the targets of
+// their own pairs, and nothing else (design.md section 8). Thread: io thread.
+// A peer never causes a destroy beyond our own expiry, nor a rollback past the base.
+#pragma once
+
+#include "daemon/peer/server.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+
+namespace zrepd::sync {
+
+class Target : public peer::TargetService {
+  public:
+    explicit Target(Parts& parts) : parts_(parts) {}
+
+    rpc::Hello hello() override;
+    Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override;
+    Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override;
+    Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
+    Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override;
+    Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
+                                                         rpc::ReceiveIn in) override;
+
+  private:
+    /// The pair, if `target` is the target side of one with this peer and source.
+    std::optional<plan::Pair> pair_with(const std::string& peer, const DatasetName& target,
+                                        const std::string& source) const;
+    /// not_accepted unless the peer may create below the parent of `target`.
+    Result<void> may_create(const std::string& peer, const DatasetName& target) const;
+    Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
+    rpc::TargetState state_of(const std::string& peer, const DatasetName& target,
+                              const std::string& source) const;
+    Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);
+    Task<Result<void>> ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in);
+    Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;
+
+    Parts& parts_;
+};
+
+/// This boot's id (/proc/sys/kernel/random/boot_id), or the daemon's start where there is none.
+const std::string& boot_id();
+
+}  // namespace zrepd::sync

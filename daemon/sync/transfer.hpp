@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One stream to a peer: zfs send → pump → peer, and its answer. Thread: io thread.
+#pragma once
+
+#include "daemon/sync/parts.hpp"
+
+namespace zrepd::sync {
+
+/// Where a source finds its peers and its places for streams.
+struct SourceParts {
+    Parts& parts;
+    peer::Peers& peers;
+    Semaphore& streams;
+    TaskGroup& tasks;
+};
+
+struct Transfer {
+    DatasetName dataset;  ///< ours; for progress
+    HostName peer;
+    rpc::ReceiveIn request;
+    SendSpec send;
+    std::uint64_t limit_bytes_per_second = 0;
+};
+
+/// Runs the stream to its end and returns its bytes once the peer's zfs has received all of it.
+/// Errors: the peer's reason when it gave one, else zfs send's, else the pump's (stalled, io_error).
+/// A cancel or error kills the send; the target keeps what can be resumed.
+Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer what);
+
+}  // namespace zrepd::sync

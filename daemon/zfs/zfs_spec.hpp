@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is asked of zfs and what it answers, as plain values. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/result.hpp"
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd {
+
+using PropertyList = std::vector<std::pair<std::string, std::string>>;
+
+/// `zfs send` of a full stream, an increment, or the rest named by a resume token.
+struct SendSpec {
+    std::optional<SnapshotName> snapshot;  ///< absent with a token
+    std::string base;   ///< "" full; "@name" or "#name" of the same dataset: incremental
+    std::string token;  ///< resume: nothing else is given then but raw
+    bool raw = false;   ///< -w; encrypted datasets, always
+};
+
+/// `zfs receive -u -s`, never -F.
+struct ReceiveSpec {
+    SnapshotName snapshot;
+    PropertyList properties = {};  ///< -o, on the first receive only
+};
+
+/// What `zfs send -nvP -t TOKEN` says of a resume token.
+struct TokenInfo {
+    std::optional<SnapshotName> snapshot;  ///< toname
+    Guid guid;                             ///< toguid
+    Guid base;                             ///< fromguid; unknown for a full stream
+    std::uint64_t bytes_done = 0;
+    bool raw = false;
+};
+
+/// Bookkeeping after streams were received, for any number of filesystems of one pool.
+struct AckItem {
+    SnapshotName snapshot;
+    Guid guid;                     ///< must be the snapshot's, or the item fails and nothing is set
+    bool set_sent = true;          ///< zrep:sent = AckBatch::sent
+    bool bookmark = false;         ///< make #zrep_<guid> (master only)
+    std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
+    std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
+};
+struct AckBatch {
+    UnixSeconds sent = 0;
+    std::vector<AckItem> items;
+};
+/// Outcome of one item. `failed` says what of the optional part (bookmark, expiry) did not work.
+struct AckOutcome {
+    Result<void> acknowledged = ok();
+    std::vector<std::string> failed = {};
+    std::vector<std::string> destroyed = {};
+};
+
+/// One change seen in the pools. No dataset: anything may have changed.
+struct Change {
+    std::optional<DatasetName> dataset;
+    bool versions_only = false;  ///< only snapshots or bookmarks of it
+};
+
+}  // namespace zrepd
