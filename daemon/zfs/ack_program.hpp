@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common/result.hpp"
-#include "daemon/zfs/specs.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd::ack_program {
 

@@ -6,7 +6,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 
-namespace zrepd::zfs_command {
+namespace zrepd::command {
 namespace {
 
 /// ZAP_MAXNAMELEN and ZAP_MAXVALUELEN without their NUL (zfs source, include/sys/zap.h).
@@ -259,8 +259,4 @@ Argv events() {
     return {"zpool", "events", "-f", "-v", "-H"};
 }
 
-Argv version() {
-    return {"zfs", "version"};
-}
-
-}  // namespace zrepd::zfs_command
+}  // namespace zrepd::command

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "common/result.hpp"
-#include "daemon/zfs/specs.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
-namespace zrepd::zfs_command {
+namespace zrepd::command {
 
 using Argv = std::vector<std::string>;
 
@@ -67,6 +67,5 @@ Result<Argv> receive(const ReceiveSpec& spec);
 /// `zfs program -j pool - args…`: the program comes on stdin, so there is no file to leave behind.
 Argv program(std::string_view pool, const std::vector<std::string>& arguments);
 Argv events();
-Argv version();
 
-}  // namespace zrepd::zfs_command
+}  // namespace zrepd::command

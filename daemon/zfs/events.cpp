@@ -18,17 +18,17 @@ namespace {
 Task<std::string> follow_once(Processes& processes, const std::function<void(Change)>& on_change) {
     Result<Pipe> pipe = make_pipe();
     if (!pipe.has_value()) co_return pipe.error().text();
-    SpawnSpec spec{.argv = zfs_command::events(), .out = std::move(pipe->write)};
-    Result<std::unique_ptr<Child>> started = processes.start(std::move(spec));
+    SpawnSpec spec{.argv = command::events(), .out = std::move(pipe->write)};
+    Result<Child> started = processes.start(std::move(spec));
     if (!started.has_value()) co_return started.error().text();
-    const std::unique_ptr<Child> child = std::move(*started);
+    Child& child = *started;
 
     asio::posix::stream_descriptor out(co_await asio::this_coro::executor, pipe->read.release());
-    child->on_end([&out] { out.cancel(); });
-    zfs_parse::EventReader reader;
+    child.on_end([&out] { out.cancel(); });
+    parse::EventReader reader;
     std::array<char, 16 * 1024> buffer;
     bool stop = false;
-    while (!stop && !child->ended()) {
+    while (!stop && !child.ended()) {
         const auto [ec, size] = co_await out.async_read_some(asio::buffer(buffer), nothrow);
         for (Change& change : reader.feed(std::string_view(buffer.data(), size))) {
             on_change(std::move(change));
@@ -36,11 +36,11 @@ Task<std::string> follow_once(Processes& processes, const std::function<void(Cha
         stop = co_await cancelled();
         if (ec) break;
     }
-    child->on_end([] {});
-    child->terminate();
-    const ExitStatus status = co_await child->wait();
+    child.on_end([] {});
+    child.terminate();
+    const ExitStatus status = co_await child.wait();
     if (stop) co_return std::string();
-    co_return zfs_parse::failure(child->stderr_tail(), status.text()).text();
+    co_return parse::failure(child.stderr_tail(), status.text()).text();
 }
 
 }  // namespace

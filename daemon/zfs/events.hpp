@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "daemon/async/task.hpp"
-#include "daemon/zfs/specs.hpp"
 #include "daemon/zfs/subprocess.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd {
 

@@ -8,7 +8,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 
-namespace zrepd::zfs_parse {
+namespace zrepd::parse {
 namespace {
 
 Error not_understood(std::string_view what) {
@@ -281,4 +281,4 @@ std::optional<std::string> pool_trouble(std::string_view state) {
     return std::nullopt;
 }
 
-}  // namespace zrepd::zfs_parse
+}  // namespace zrepd::parse

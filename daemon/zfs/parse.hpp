@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "common/result.hpp"
-#include "daemon/zfs/specs.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
-namespace zrepd::zfs_parse {
+namespace zrepd::parse {
 
 /// Output of command get_datasets. A value with a line break (a foreign program may set one) is
 /// left out, and nothing behind that break is taken for another dataset's property.
@@ -88,4 +88,4 @@ class EventReader {
     std::string operation_;
 };
 
-}  // namespace zrepd::zfs_parse
+}  // namespace zrepd::parse

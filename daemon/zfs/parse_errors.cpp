@@ -2,7 +2,7 @@
 #include "common/text.hpp"
 #include "daemon/zfs/parse.hpp"
 
-namespace zrepd::zfs_parse {
+namespace zrepd::parse {
 namespace {
 
 struct Row {
@@ -247,4 +247,4 @@ bool only_missing(std::string_view err) {
     return !said.empty();
 }
 
-}  // namespace zrepd::zfs_parse
+}  // namespace zrepd::parse

@@ -2,7 +2,7 @@
 #include "common/text.hpp"
 #include "daemon/zfs/parse.hpp"
 
-namespace zrepd::zfs_parse {
+namespace zrepd::parse {
 namespace {
 
 /// `        name = "value"` → value; nullopt when the line is another field.
@@ -90,4 +90,4 @@ void EventReader::finish(std::vector<Change>& changes) {
     changes.push_back(Change{});
 }
 
-}  // namespace zrepd::zfs_parse
+}  // namespace zrepd::parse

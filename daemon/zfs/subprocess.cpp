@@ -203,6 +203,7 @@ struct Child::State : std::enable_shared_from_this<Child::State> {
 Child::Child(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Child::~Child() {
+    if (!state_) return;
     state_->on_end = nullptr;
     state_->kill();
 }
@@ -238,6 +239,18 @@ Task<ExitStatus> Child::wait() {
     co_return state->status;
 }
 
+Task<std::optional<ExitStatus>> Child::wait_for(std::chrono::milliseconds limit) {
+    const std::shared_ptr<State> state = state_;
+    Deadline deadline(state->timer.get_executor(), limit, [state] { state->changed.notify(); });
+    while (!state->ended && !deadline.expired()) {
+        const bool stop = co_await cancelled();
+        if (stop) break;
+        co_await state->changed.wait();
+    }
+    if (!state->ended) co_return std::nullopt;
+    co_return state->status;
+}
+
 Processes::Processes(asio::any_io_executor executor, std::string path)
     : executor_(std::move(executor)), path_(std::move(path)), book_(std::make_shared<Book>()) {
     // A pipe whose reader died is an error value of write(2), not the end of the daemon.
@@ -261,7 +274,7 @@ Result<std::string> Processes::find_program(const std::string& name) const {
                  .remedy = "install the package that has it (zfs, zpool: zfsutils-linux)"};
 }
 
-Result<std::unique_ptr<Child>> Processes::start(SpawnSpec spec) {
+Result<Child> Processes::start(SpawnSpec spec) {
     Result<std::string> program = find_program(spec.argv.at(0));
     if (!program.has_value()) return program.error();
     Result<Pipe> errors = make_pipe();
@@ -281,7 +294,7 @@ Result<std::unique_ptr<Child>> Processes::start(SpawnSpec spec) {
                                                 join(launch_spec.argv, " "),
                                                 book_);
     state->begin();
-    return std::make_unique<Child>(std::move(state));
+    return Child(std::move(state));
 }
 
 std::uint64_t Processes::started() const {
@@ -375,7 +388,7 @@ Error not_finished(const std::string& command, Code code, std::chrono::seconds l
 }  // namespace
 
 Task<Result<Output>> Processes::run(std::vector<std::string> argv,
-                                    std::chrono::steady_clock::duration timeout,
+                                    std::chrono::milliseconds timeout,
                                     std::string input) {
     const std::string command = join(argv, " ");
     Result<Fd> in = stdin_with(input);
@@ -383,16 +396,16 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
     Result<Pipe> pipe = make_pipe();
     if (!pipe.has_value()) co_return pipe.error();
     SpawnSpec spec{.argv = std::move(argv), .in = std::move(*in), .out = std::move(pipe->write)};
-    Result<std::unique_ptr<Child>> started = start(std::move(spec));
+    Result<Child> started = start(std::move(spec));
     if (!started.has_value()) co_return started.error();
-    const std::unique_ptr<Child> child = std::move(*started);
+    Child& child = *started;
 
     Collector out(executor_, std::move(pipe->read));
-    Deadline deadline(executor_, timeout, [&child] { child->terminate(); });
-    co_await collect(out, *child);
+    Deadline deadline(executor_, timeout, [&child] { child.terminate(); });
+    co_await collect(out, child);
     const bool too_long = out.text.size() > kMaxOutputBytes;
-    if (too_long) child->kill();
-    const ExitStatus status = co_await child->wait();
+    if (too_long) child.kill();
+    const ExitStatus status = co_await child.wait();
 
     const bool stopped = co_await cancelled();
     const auto limit = std::chrono::duration_cast<std::chrono::seconds>(timeout);
@@ -402,7 +415,7 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
         co_return Error{.code = Code::io_error,
                         .message = quote(command) + " wrote more than 64 MiB and was killed"};
     }
-    co_return Output{.status = status, .out = std::move(out.text), .err = child->stderr_tail()};
+    co_return Output{.status = status, .out = std::move(out.text), .err = child.stderr_tail()};
 }
 
 }  // namespace zrepd

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,11 +42,11 @@ struct SpawnSpec {
 };
 
 struct ExitStatus {
-    int code = 0;            ///< exit status, when no signal ended it
+    int code = -1;           ///< exit status; -1 when a signal ended it
     int signal = 0;          ///< 0: it ended by itself
     bool abandoned = false;  ///< it did not even die from SIGKILL; nobody waits for it any more
 
-    bool success() const { return code == 0 && signal == 0 && !abandoned; }
+    bool ok() const { return code == 0 && !abandoned; }
     /// "exit status 1", "killed by signal 9", "did not end even when killed".
     std::string text() const;
 };
@@ -68,8 +69,8 @@ class Child {
   public:
     struct State;
     explicit Child(std::shared_ptr<State> state);
-    Child(const Child&) = delete;
-    Child& operator=(const Child&) = delete;
+    Child(Child&&) noexcept = default;
+    Child& operator=(Child&&) = delete;
     ~Child();
 
     int pid() const;
@@ -77,6 +78,8 @@ class Child {
     /// Waits until it is reaped and its stderr read, or abandoned. A cancel terminates it; the wait
     /// goes on until then, so at most kTerminateGrace + kAbandonAfter longer.
     Task<ExitStatus> wait();
+    /// The end, if it comes within `limit`; neither that nor a cancel ends the process.
+    Task<std::optional<ExitStatus>> wait_for(std::chrono::milliseconds limit);
     /// SIGTERM to its process group, SIGKILL after kTerminateGrace. Returns at once.
     void terminate();
     /// SIGKILL to its process group. Returns at once.
@@ -101,12 +104,12 @@ class Processes {
     ~Processes();
 
     /// not_found when argv[0] is not in the path; io_error when the exec fails.
-    Result<std::unique_ptr<Child>> start(SpawnSpec spec);
+    Result<Child> start(SpawnSpec spec);
     /// Runs to the end and collects stdout. Any exit status is a success here: the caller reads it.
     /// timed_out after `timeout`, cancelled after a cancel; the process is gone then, or abandoned.
     /// `input` is at most kMaxInputBytes, given as stdin.
     Task<Result<Output>> run(std::vector<std::string> argv,
-                             std::chrono::steady_clock::duration timeout,
+                             std::chrono::milliseconds timeout,
                              std::string input = "");
 
     std::uint64_t started() const;

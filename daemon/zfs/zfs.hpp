@@ -12,9 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
-#include "daemon/zfs/specs.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd {
 

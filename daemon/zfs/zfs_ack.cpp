@@ -9,9 +9,6 @@
 namespace zrepd {
 namespace {
 
-namespace command = zfs_command;
-namespace parse = zfs_parse;
-
 std::vector<AckOutcome> all_failed(std::size_t count, const Error& error) {
     return std::vector<AckOutcome>(count, AckOutcome{.acknowledged = error});
 }
@@ -98,7 +95,7 @@ Task<Result<std::vector<AckOutcome>>> ZfsCli::acknowledge_by_program(std::string
     Result<Output> output =
         co_await processes_.run(std::move(argv), kMutationLimit, std::move(input));
     if (!output.has_value()) co_return output.error();
-    if (output->status.success()) co_return ack_program::outcomes(output->out, items);
+    if (output->status.ok()) co_return ack_program::outcomes(output->out, items);
 
     Error error = parse::failure(output->err, output->status.text()).in("zfs program " + pool);
     programs_refused_ = parse::classify(output->err) == parse::Complaint::programs_refused;
@@ -172,7 +169,7 @@ Task<> ZfsCli::tidy(const AckItem& item, AckOutcome& outcome) {
         Result<Output> output =
             co_await processes_.run(command::bookmark(item.snapshot, name), kMutationLimit);
         marked = output.has_value() &&
-                 (output->status.success() ||
+                 (output->status.ok() ||
                   parse::classify(output->err) == parse::Complaint::bookmark_exists);
         if (!marked) {
             const std::string why = output.has_value()

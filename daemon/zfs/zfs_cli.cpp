@@ -14,9 +14,6 @@
 namespace zrepd {
 namespace {
 
-namespace command = zfs_command;
-namespace parse = zfs_parse;
-
 /// First line of a small file; empty when it cannot be read.
 std::string read_line(const std::string& path) {
     std::ifstream file(path);
@@ -90,7 +87,7 @@ std::vector<std::string> ZfsCli::healthy_pools() {
 
 Task<Result<Output>> ZfsCli::succeed(Argv argv, std::chrono::seconds limit) {
     Result<Output> output = co_await processes_.run(argv, limit);
-    if (output.has_value() && !output->status.success()) co_return failed(argv, *output);
+    if (output.has_value() && !output->status.ok()) co_return failed(argv, *output);
     co_return output;
 }
 
@@ -109,7 +106,7 @@ Task<Result<Output>> ZfsCli::list(std::vector<Argv> commands) {
     for (Argv& argv : commands) {
         Result<Output> output = co_await processes_.run(argv, kListLimit);
         if (!output.has_value()) co_return output;
-        const bool usable = output->status.success() || parse::only_missing(output->err);
+        const bool usable = output->status.ok() || parse::only_missing(output->err);
         if (!usable) co_return failed(argv, *output);
         all.out += output->out;
         all.err += output->err;
@@ -180,7 +177,7 @@ Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool r
         for (Argv& argv : commands) {
             Result<Output> output = co_await processes_.run(argv, kMutationLimit);
             if (!output.has_value()) co_return output.error();
-            if (output->status.success() || first) continue;
+            if (output->status.ok() || first) continue;
             // zfs does the snapshots one after the other and complains of each.
             const std::vector<std::string> said = parse::complaints(output->err);
             const bool fine =
@@ -223,8 +220,8 @@ Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
         Argv argv = std::move(alone->at(0));
         Result<Output> output = co_await processes_.run(argv, kMutationLimit);
         if (!output.has_value()) co_return output.error();
-        const bool gone = output->status.success() ||
-                          parse::classify(output->err) == parse::Complaint::no_snapshots;
+        const bool gone =
+            output->status.ok() || parse::classify(output->err) == parse::Complaint::no_snapshots;
         if (gone) {
             destroyed.push_back(name);
         } else {
@@ -253,8 +250,8 @@ Task<Result<void>> ZfsCli::destroy_bookmark(DatasetName dataset, std::string nam
     if (!argv.has_value()) co_return argv.error();
     Result<Output> output = co_await processes_.run(*argv, kMutationLimit);
     if (!output.has_value()) co_return output.error();
-    const bool gone = output->status.success() ||
-                      parse::classify(output->err) == parse::Complaint::bookmark_missing;
+    const bool gone =
+        output->status.ok() || parse::classify(output->err) == parse::Complaint::bookmark_missing;
     if (!gone) co_return failed(*argv, *output);
     co_return ok();
 }
@@ -273,8 +270,8 @@ Task<Result<void>> ZfsCli::abort_receive(DatasetName dataset) {
     const Argv argv = command::abort_receive(dataset);
     Result<Output> output = co_await processes_.run(argv, kFreeLimit);
     if (!output.has_value()) co_return output.error();
-    const bool gone = output->status.success() ||
-                      parse::classify(output->err) == parse::Complaint::no_resume_state;
+    const bool gone =
+        output->status.ok() || parse::classify(output->err) == parse::Complaint::no_resume_state;
     if (!gone) co_return failed(argv, *output);
     co_return ok();
 }
@@ -291,12 +288,8 @@ Task<> ZfsCli::watch(std::function<void(Change)> on_change) {
     co_await follow_events(processes_, std::move(on_change));
 }
 
-Task<std::string> ZfsCli::version() {
-    const std::string loaded = parse::version(read_line(paths_.module_version));
-    if (!loaded.empty()) co_return loaded;
-    Result<Output> output = co_await processes_.run(command::version(), kListLimit);
-    if (!output.has_value()) co_return std::string();
-    co_return parse::version(output->out);
+std::string ZfsCli::version() {
+    return parse::version(read_line(paths_.module_version));
 }
 
 }  // namespace zrepd

@@ -49,7 +49,7 @@ class ZfsCli final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
     std::optional<std::string> pool_trouble(std::string_view pool) override;
-    Task<std::string> version() override;
+    std::string version() override;
 
   private:
     using Argv = std::vector<std::string>;

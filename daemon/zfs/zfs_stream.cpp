@@ -11,19 +11,18 @@ namespace {
 
 class CliStream final : public StreamProcess {
   public:
-    CliStream(std::unique_ptr<Child> child, std::string what)
-        : child_(std::move(child)), what_(std::move(what)) {}
+    CliStream(Child child, std::string what) : child_(std::move(child)), what_(std::move(what)) {}
 
     Task<Result<void>> wait() override {
-        const ExitStatus status = co_await child_->wait();
+        const ExitStatus status = co_await child_.wait();
         const bool stopped = co_await cancelled();
-        if (status.success()) co_return ok();
+        if (status.ok()) co_return ok();
         co_return failure(status, killed_ || stopped).in(what_);
     }
 
     void kill() override {
         killed_ = true;
-        child_->terminate();
+        child_.terminate();
     }
 
   private:
@@ -33,7 +32,7 @@ class CliStream final : public StreamProcess {
                          .message = "the process did not end even when killed",
                          .remedy = "it waits for a disk or pool: look at zpool status and dmesg"};
         }
-        const std::string said = child_->stderr_tail();
+        const std::string said = child_.stderr_tail();
         if (ours && said.empty()) {
             return Error{.code = Code::cancelled, .message = "stopped before its end"};
         }
@@ -44,10 +43,10 @@ class CliStream final : public StreamProcess {
         if (status.signal != 0 && said.empty()) {
             return Error{.code = Code::stream_failed, .message = status.text()};
         }
-        return zfs_parse::failure(said, status.text());
+        return parse::failure(said, status.text());
     }
 
-    std::unique_ptr<Child> child_;
+    Child child_;
     std::string what_;
     bool killed_ = false;
 };
@@ -55,7 +54,7 @@ class CliStream final : public StreamProcess {
 }  // namespace
 
 Result<std::unique_ptr<StreamProcess>> ZfsCli::send(SendSpec spec, Fd out) {
-    Result<Argv> argv = zfs_command::send(spec);
+    Result<Argv> argv = command::send(spec);
     if (!argv.has_value()) return argv.error();
     std::string what = "zfs send " + (spec.snapshot ? spec.snapshot->str() : "of a resumed stream");
     if (spec.snapshot) {
@@ -63,19 +62,19 @@ Result<std::unique_ptr<StreamProcess>> ZfsCli::send(SendSpec spec, Fd out) {
         if (!checked.has_value()) return checked.error();
     }
     SpawnSpec process{.argv = std::move(*argv), .out = std::move(out)};
-    Result<std::unique_ptr<Child>> child = processes_.start(std::move(process));
+    Result<Child> child = processes_.start(std::move(process));
     if (!child.has_value()) return child.error();
     return std::unique_ptr<StreamProcess>(
         std::make_unique<CliStream>(std::move(*child), std::move(what)));
 }
 
 Result<std::unique_ptr<StreamProcess>> ZfsCli::receive(ReceiveSpec spec, Fd in) {
-    Result<Argv> argv = zfs_command::receive(spec);
+    Result<Argv> argv = command::receive(spec);
     if (!argv.has_value()) return argv.error();
     Result<void> checked = check_pool(spec.snapshot.dataset().pool());
     if (!checked.has_value()) return checked.error();
     SpawnSpec process{.argv = std::move(*argv), .in = std::move(in)};
-    Result<std::unique_ptr<Child>> child = processes_.start(std::move(process));
+    Result<Child> child = processes_.start(std::move(process));
     if (!child.has_value()) return child.error();
     return std::unique_ptr<StreamProcess>(
         std::make_unique<CliStream>(std::move(*child), "zfs receive " + spec.snapshot.str()));
