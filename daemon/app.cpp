@@ -53,7 +53,7 @@ struct App::Parts {
         : config(std::move(settings)),
           self{config.host},
           processes(io.get_executor()),
-          zfs(io.get_executor(), processes),
+          zfs(processes),
           inventory(io.get_executor(), zfs, self),
           locks(io.get_executor()),
           runs(events),

@@ -1,85 +1,247 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/zfs/ack_program.hpp"
 
-namespace zrepd {
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
-// An error in the middle of a program is not undone, so each item is checked before it is written:
-// the snapshot must exist and be the very one that was sent. Error 17 is EEXIST: the bookmark is
-// there already, from a run that ended before its answer arrived. Guids come as signed numbers.
-const std::string_view kAckProgram = R"lua(
+#include "common/json.hpp"
+#include "common/text.hpp"
+
+namespace zrepd::ack_program {
+namespace {
+
+// Each item: snapshot, its guid as a signed number (which is how Lua has it), 1 or 0 for zrep:sent,
+// the bookmark to make or "", then two lists, each with its length in front: bookmarks and
+// snapshots to destroy. Bookmark 17 is EEXIST: it is named after the guid, so it is the one we
+// want.
+constexpr std::string_view kText = R"lua(
 args = ...
-local argv = args["argv"]
-local sent = argv[1]
-local out = {}
-local n = 0
-local good = false
-local i = 2
-while argv[i] ~= nil do
-    local op = argv[i]
-    if op == "item" then
-        n = n + 1
-        good = false
-        local snap = argv[i + 1]
-        local key = tostring(n) .. ":"
-        if not zfs.exists(snap) then
-            out[key .. "error"] = snap .. " does not exist any more"
-        else
-            local guid = zfs.get_prop(snap, "guid")
-            if tostring(guid) ~= argv[i + 2] then
-                out[key .. "error"] = snap .. " is not the snapshot that was sent"
-            else
-                local err = 0
-                if argv[i + 3] == "sent" then
-                    err = zfs.sync.set_prop(snap, "zrep:sent", sent)
-                end
-                if err ~= 0 then
-                    out[key .. "error"] = "cannot set zrep:sent on " .. snap .. ", error " .. err
-                else
-                    good = true
-                    out[key .. "ok"] = 1
-                    if argv[i + 4] ~= "-" then
-                        local marked = zfs.sync.bookmark(snap, argv[i + 4])
-                        if marked ~= 0 and marked ~= 17 then
-                            out[key .. "failed:bookmark " .. argv[i + 4]] = marked
-                        end
-                    end
-                end
-            end
-        end
-        i = i + 5
-    elseif op == "destroy" then
-        if good then
-            local err = zfs.sync.destroy(argv[i + 1] .. "@" .. argv[i + 2])
-            if err == 0 then
-                out[tostring(n) .. ":destroyed:" .. argv[i + 2]] = 1
-            else
-                out[tostring(n) .. ":failed:destroy " .. argv[i + 1] .. "@" .. argv[i + 2]] = err
-            end
-        end
-        i = i + 3
+argv = args["argv"]
+at = 1
+function take()
+    at = at + 1
+    return argv[at - 1]
+end
+function take_list()
+    local list = {}
+    for i = 1, tonumber(take()) do list[i] = take() end
+    return list
+end
+sent = take()
+items = {}
+result = {}
+while argv[at] ~= nil do
+    local item = {}
+    item.name = take()
+    item.guid = take()
+    item.set = take()
+    item.bookmark = take()
+    item.drop = take_list()
+    item.destroy = take_list()
+    local out = { state = "ok", drop = {}, destroy = {} }
+    if not zfs.exists(item.name) then
+        out.state = "missing"
     else
-        i = i + 1
+        local guid = zfs.get_prop(item.name, "guid")
+        if tostring(guid) ~= item.guid then out.state = "guid" end
+    end
+    items[#items + 1] = item
+    result[#items] = out
+end
+for i, item in ipairs(items) do
+    local out = result[i]
+    if out.state == "ok" and item.set == "1" then
+        out.sent = zfs.sync.set_prop(item.name, "zrep:sent", sent)
+        if out.sent ~= 0 then out.state = "unset" end
+    end
+    if out.state == "ok" then
+        local marked = 0
+        if item.bookmark ~= "" then
+            marked = zfs.sync.bookmark(item.name, item.bookmark)
+            out.bookmark = marked
+        end
+        if marked == 0 or marked == 17 then
+            for k, name in ipairs(item.drop) do out.drop[k] = zfs.sync.destroy(name) end
+        end
+        for k, name in ipairs(item.destroy) do out.destroy[k] = zfs.sync.destroy(name) end
     end
 end
-return out
+return result
 )lua";
 
-std::vector<std::string> ack_arguments(const AckBatch& batch) {
-    std::vector<std::string> out{std::to_string(batch.sent)};
-    for (const AckItem& item : batch.items) {
-        const std::string dataset = item.snapshot.dataset().str();
-        out.emplace_back("item");
-        out.push_back(item.snapshot.str());
-        out.push_back(std::to_string(static_cast<std::int64_t>(item.guid.value)));
-        out.emplace_back(item.set_sent ? "sent" : "-");
-        out.push_back(item.bookmark ? dataset + "#" + zrep_bookmark_name(item.guid) : "-");
-        for (const auto& name : item.destroy) {
-            out.emplace_back("destroy");
-            out.push_back(dataset);
-            out.push_back(name);
-        }
-    }
-    return out;
+std::string signed_guid(Guid guid) {
+    return std::to_string(static_cast<std::int64_t>(guid.value));
 }
 
-}  // namespace zrepd
+std::string bookmark_path(const AckItem& item, const std::string& name) {
+    return item.snapshot.dataset().str() + "#" + name;
+}
+
+std::string snapshot_path(const AckItem& item, const std::string& name) {
+    return item.snapshot.dataset().str() + "@" + name;
+}
+
+/// What an errno of a channel program's function means here.
+std::string reason(int number) {
+    switch (number) {
+        case EBUSY:
+            return "it is held or in use";
+        case EEXIST:
+            return "it has dependent clones";
+        case ENOSPC:
+            return "the pool is out of space";
+        case EDQUOT:
+            return "a quota is exceeded";
+        default:
+            return std::strerror(number);
+    }
+}
+
+/// Number `key` of an object; 0 when it is not there.
+std::optional<int> number(const Json& object, const std::string& key) {
+    const auto found = object.find(key);
+    if (found == object.end()) return 0;
+    if (!found->is_number_integer()) return std::nullopt;
+    return found->get<int>();
+}
+
+Error not_understood(std::string_view json) {
+    return Error{.code = Code::zfs_failed,
+                 .message = "the channel program answered something else: " + quote(json)};
+}
+
+/// Adds what became of one list; false when the answer is malformed.
+bool read_list(const Json& out,
+               const char* key,
+               const std::vector<std::string>& paths,
+               std::vector<std::pair<std::string, int>>& into) {
+    const auto found = out.find(key);
+    if (found == out.end()) return true;
+    if (!found->is_object()) return false;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        const std::string index = std::to_string(i + 1);
+        if (!found->contains(index)) continue;
+        const auto status = number(*found, index);
+        if (!status) return false;
+        into.emplace_back(paths[i], *status);
+    }
+    return true;
+}
+
+Result<void> acknowledged(const AckItem& item, const Json& out) {
+    const auto state = out.find("state");
+    const std::string word =
+        state != out.end() && state->is_string() ? state->get<std::string>() : std::string();
+    if (word == "ok") return ok();
+    if (word == "missing") return missing(item.snapshot);
+    if (word == "guid") return replaced(item.snapshot);
+    const auto status = number(out, "sent");
+    if (word != "unset" || !status) return not_understood(dump_json(out));
+    const bool full = *status == ENOSPC || *status == EDQUOT;
+    return Error{
+        .code = full ? Code::no_space : Code::zfs_failed,
+        .message = "cannot set zrep:sent on " + item.snapshot.str() + ": " + reason(*status)};
+}
+
+bool read_rest(const AckItem& item, const Json& out, AckOutcome& outcome) {
+    const auto marked = number(out, "bookmark");
+    if (!marked) return false;
+    if (*marked != 0 && *marked != EEXIST) {
+        outcome.failed.push_back("bookmark " + bookmark_path(item, zrep_bookmark_name(item.guid)) +
+                                 ": " + reason(*marked));
+    }
+    std::vector<std::string> bookmarks;
+    for (const std::string& name : item.drop_bookmarks)
+        bookmarks.push_back(bookmark_path(item, name));
+    std::vector<std::pair<std::string, int>> done;
+    if (!read_list(out, "drop", bookmarks, done)) return false;
+    for (const auto& [path, status] : done) {
+        if (status == 0 || status == ENOENT) continue;  // gone is what was wanted
+        outcome.failed.push_back("destroy " + path + ": " + reason(status));
+    }
+    done.clear();
+    if (!read_list(out, "destroy", item.destroy, done)) return false;
+    for (const auto& [name, status] : done) {
+        if (status == 0 || status == ENOENT) {
+            outcome.destroyed.push_back(name);
+        } else {
+            outcome.failed.push_back("destroy " + snapshot_path(item, name) + ": " +
+                                     reason(status));
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+std::string_view text() {
+    return kText;
+}
+
+std::vector<std::string> arguments(UnixSeconds sent, const std::vector<AckItem>& items) {
+    std::vector<std::string> result{std::to_string(sent)};
+    for (const AckItem& item : items) {
+        result.push_back(item.snapshot.str());
+        result.push_back(signed_guid(item.guid));
+        result.push_back(item.set_sent ? "1" : "0");
+        const std::string name = zrep_bookmark_name(item.guid);
+        result.push_back(item.bookmark ? bookmark_path(item, name) : std::string());
+        result.push_back(std::to_string(item.drop_bookmarks.size()));
+        for (const std::string& drop : item.drop_bookmarks)
+            result.push_back(bookmark_path(item, drop));
+        result.push_back(std::to_string(item.destroy.size()));
+        for (const std::string& old : item.destroy) result.push_back(snapshot_path(item, old));
+    }
+    return result;
+}
+
+Result<std::vector<AckOutcome>> outcomes(std::string_view json, const std::vector<AckItem>& items) {
+    const Result<Json> parsed = parse_json(json);
+    if (!parsed.has_value() || !parsed->is_object()) return not_understood(json);
+    const auto returned = parsed->find("return");
+    if (returned == parsed->end() || !returned->is_object()) return not_understood(json);
+    std::vector<AckOutcome> result;
+    for (const AckItem& item : items) {
+        const auto out = returned->find(std::to_string(result.size() + 1));
+        if (out == returned->end() || !out->is_object()) return not_understood(json);
+        AckOutcome outcome{.acknowledged = acknowledged(item, *out)};
+        if (!read_rest(item, *out, outcome)) return not_understood(json);
+        result.push_back(std::move(outcome));
+    }
+    return result;
+}
+
+Result<void> check(const AckItem& item) {
+    const auto& names = item.destroy;
+    const bool own = std::find(names.begin(), names.end(), item.snapshot.snapshot()) != names.end();
+    const std::string bookmark = zrep_bookmark_name(item.guid);
+    const auto& marks = item.drop_bookmarks;
+    const bool own_mark = std::find(marks.begin(), marks.end(), bookmark) != marks.end();
+    if (own || own_mark || !item.guid.known()) {
+        return Error{.code = Code::internal,
+                     .message = "refused to destroy the base " + item.snapshot.str()};
+    }
+    for (const std::string& name : names) {
+        const Result<SnapshotName> full = SnapshotName::make(item.snapshot.dataset(), name);
+        if (!full.has_value()) return full.error();
+    }
+    for (const std::string& name : marks) {
+        const Result<SnapshotName> full = SnapshotName::make(item.snapshot.dataset(), name);
+        if (!full.has_value()) return full.error();
+    }
+    return ok();
+}
+
+Error missing(const SnapshotName& snapshot) {
+    return Error{.code = Code::not_found,
+                 .message = "snapshot " + snapshot.str() + " does not exist any more"};
+}
+
+Error replaced(const SnapshotName& snapshot) {
+    return Error{.code = Code::conflict,
+                 .message = "another snapshot has the name " + snapshot.str() +
+                            " now; nothing was recorded on it"};
+}
+
+}  // namespace zrepd::ack_program

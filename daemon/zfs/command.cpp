@@ -9,115 +9,254 @@
 namespace zrepd::command {
 namespace {
 
-template <class Names>
-Argv with_names(Argv argv, const Names& names) {
-    for (const auto& name : names) argv.push_back(name.str());
-    return argv;
+/// ZAP_MAXNAMELEN and ZAP_MAXVALUELEN without their NUL (zfs source, include/sys/zap.h).
+constexpr std::size_t kMaxPropertyName = 255;
+constexpr std::size_t kMaxPropertyValue = 8191;
+
+Error invalid(std::string message) {
+    return Error{.code = Code::invalid_params, .message = std::move(message)};
+}
+
+Argv with(Argv head, const Argv& tail) {
+    head.insert(head.end(), tail.begin(), tail.end());
+    return head;
+}
+
+std::vector<Argv> commands(const Argv& head, const Argv& items) {
+    std::vector<Argv> result;
+    for (const Argv& group : chunks(items)) result.push_back(with(head, group));
+    return result;
+}
+
+Argv texts(const std::vector<DatasetName>& names) {
+    Argv result;
+    for (const DatasetName& name : names) result.push_back(name.str());
+    return result;
+}
+
+Argv texts(const std::vector<SnapshotName>& names) {
+    Argv result;
+    for (const SnapshotName& name : names) result.push_back(name.str());
+    return result;
+}
+
+std::string all_dataset_properties() {
+    std::string result(kDatasetProperties);
+    for (const std::string_view property : prop::kOnDataset) result.append(",").append(property);
+    return result;
+}
+
+Argv get_datasets_head() {
+    return {"zfs",
+            "get",
+            "-Hp",
+            "-t",
+            "filesystem,volume",
+            "-o",
+            "name,property,value,source",
+            all_dataset_properties()};
+}
+
+/// A letter first, so that it is never an option.
+Result<void> check_property_name(std::string_view name) {
+    const bool letters = !name.empty() && name.size() <= kMaxPropertyName && name[0] >= 'a' &&
+                         name[0] <= 'z' && std::all_of(name.begin(), name.end(), [](char c) {
+                             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ':' ||
+                                    c == '-' || c == '_' || c == '.' || c == '+';
+                         });
+    if (!letters) return invalid("not a property name: " + quote(name));
+    return ok();
+}
+
+Result<std::string> assignment(const std::string& name, const std::string& value) {
+    const Result<void> named = check_property_name(name);
+    if (!named.has_value()) return named.error();
+    const bool printable = std::none_of(value.begin(), value.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (!printable || value.size() > kMaxPropertyValue) {
+        return invalid("not a value for " + name + ": " + quote(value));
+    }
+    return name + "=" + value;
+}
+
+/// What `zfs destroy` reads as one snapshot: no list, no range.
+Result<std::string> one_snapshot(const DatasetName& dataset, const std::string& name) {
+    // make() refuses ',' and '%', as zfs itself does in names.
+    Result<SnapshotName> full = SnapshotName::make(dataset, name);
+    if (!full.has_value()) return full.error();
+    return name;
+}
+
+Result<void> check_token(std::string_view token) {
+    const bool good = !token.empty() && token.size() <= kMaxTokenBytes && token[0] != '-' &&
+                      std::all_of(token.begin(), token.end(), [](char c) {
+                          return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-';
+                      });
+    if (!good) return invalid("not a resume token: " + quote(token));
+    return ok();
 }
 
 }  // namespace
 
-Argv get_datasets(const std::vector<DatasetName>& which) {
-    std::string columns =
-        "type,guid,written,referenced,available,volsize,readonly,mounted,encryption,"
-        "receive_resume_token";
-    for (const auto name : prop::kOnDataset) columns += "," + std::string(name);
-    return with_names({"zfs", "get", "-Hp", "-t", "filesystem,volume", "-o",
-                       "name,property,value,source", columns},
-                      which);
+std::vector<Argv> chunks(const Argv& items, std::size_t limit) {
+    std::vector<Argv> result;
+    std::size_t bytes = limit;
+    for (const std::string& item : items) {
+        const std::size_t cost = item.size() + 1 + sizeof(char*);
+        if (result.empty() || bytes + cost > limit) {
+            result.emplace_back();
+            bytes = 0;
+        }
+        bytes += cost;
+        result.back().push_back(item);
+    }
+    return result;
 }
 
-Argv list_versions(const std::vector<DatasetName>& which) {
-    // -d 1: snapshots of these datasets, none of their children's.
-    return with_names({"zfs", "list", "-Hp", "-d", "1", "-t", "snapshot,bookmark", "-o",
-                       "name,guid,createtxg,written,userrefs,clones,zrep:sent"},
-                      which);
+std::vector<Argv> get_datasets(const std::vector<DatasetName>& which) {
+    if (which.empty()) return {get_datasets_head()};
+    return commands(get_datasets_head(), texts(which));
 }
 
-Argv snapshot(const std::vector<SnapshotName>& names) {
-    return with_names({"zfs", "snapshot"}, names);
+Argv get_datasets_of_pools(const std::vector<std::string>& pools) {
+    Argv head = get_datasets_head();
+    head.insert(head.begin() + 2, "-r");
+    return with(std::move(head), pools);
 }
 
-Argv set(const DatasetName& dataset, const PropertyList& properties) {
-    Argv argv{"zfs", "set"};
-    for (const auto& [key, value] : properties) argv.push_back(key + "=" + value);
-    argv.push_back(dataset.str());
-    return argv;
+std::vector<Argv> get_versions(const std::vector<DatasetName>& which) {
+    const Argv head{"zfs",
+                    "get",
+                    "-Hp",
+                    "-d",
+                    "1",
+                    "-t",
+                    "snapshot,bookmark",
+                    "-s",
+                    "local,none",
+                    "-o",
+                    "name,property,value",
+                    std::string(kVersionProperties)};
+    return commands(head, texts(which));
 }
 
-Argv inherit(const DatasetName& dataset, const std::string& property) {
-    return {"zfs", "inherit", property, dataset.str()};
+std::vector<Argv> get_guids(const std::vector<SnapshotName>& which) {
+    return commands({"zfs", "get", "-Hp", "-o", "name,value", "guid"}, texts(which));
 }
 
-Argv hold(const std::vector<SnapshotName>& names) {
-    return with_names({"zfs", "hold", std::string(prop::kBaseHold)}, names);
+std::vector<Argv> snapshot(const std::vector<SnapshotName>& names) {
+    return commands({"zfs", "snapshot"}, texts(names));
 }
 
-Argv release(const std::vector<SnapshotName>& names) {
-    return with_names({"zfs", "release", std::string(prop::kBaseHold)}, names);
+Result<Argv> set(const DatasetName& dataset, const PropertyList& properties) {
+    if (properties.empty()) return invalid("no property to set on " + dataset.str());
+    Argv result{"zfs", "set"};
+    for (const auto& [name, value] : properties) {
+        Result<std::string> text = assignment(name, value);
+        if (!text.has_value()) return text.error();
+        result.push_back(std::move(*text));
+    }
+    result.push_back(dataset.str());
+    return result;
 }
 
-Argv destroy_snapshots(const DatasetName& dataset, const std::vector<std::string>& names) {
-    return {"zfs", "destroy", dataset.str() + "@" + join(names, ",")};
+std::vector<Argv> set_sent(const std::vector<SnapshotName>& names, UnixSeconds sent) {
+    const std::string text = std::string(prop::kSent) + "=" + std::to_string(sent);
+    return commands({"zfs", "set", text}, texts(names));
 }
 
-Argv destroy_bookmark(const DatasetName& dataset, const std::string& name) {
-    return {"zfs", "destroy", dataset.str() + "#" + name};
+Result<Argv> inherit(const DatasetName& dataset, const std::string& property) {
+    const Result<void> named = check_property_name(property);
+    if (!named.has_value()) return named.error();
+    return Argv{"zfs", "inherit", property, dataset.str()};
+}
+
+std::vector<Argv> hold(const std::vector<SnapshotName>& names) {
+    return commands({"zfs", "hold", std::string(prop::kBaseHold)}, texts(names));
+}
+
+std::vector<Argv> release(const std::vector<SnapshotName>& names) {
+    return commands({"zfs", "release", std::string(prop::kBaseHold)}, texts(names));
+}
+
+Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
+                                            const std::vector<std::string>& names) {
+    Argv checked;
+    for (const std::string& name : names) {
+        Result<std::string> one = one_snapshot(dataset, name);
+        if (!one.has_value()) return one.error();
+        checked.push_back(std::move(*one));
+    }
+    // One argument: Linux limits a single one to 128 KiB.
+    constexpr std::size_t kMaxOneArgument = 96 * 1024;
+    std::vector<Argv> result;
+    for (const Argv& group : chunks(checked, kMaxOneArgument)) {
+        result.push_back({"zfs", "destroy", dataset.str() + "@" + join(group, ",")});
+    }
+    return result;
+}
+
+Result<Argv> destroy_bookmark(const DatasetName& dataset, const std::string& name) {
+    // A bookmark's name has a snapshot's characters.
+    Result<std::string> one = one_snapshot(dataset, name);
+    if (!one.has_value()) return one.error();
+    return Argv{"zfs", "destroy", dataset.str() + "#" + *one};
 }
 
 Argv bookmark(const SnapshotName& snapshot, const std::string& name) {
     return {"zfs", "bookmark", snapshot.str(), snapshot.dataset().str() + "#" + name};
 }
 
-Argv set_sent(const std::vector<SnapshotName>& names, UnixSeconds sent) {
-    return with_names({"zfs", "set", std::string(prop::kSent) + "=" + std::to_string(sent)}, names);
+Argv rollback(const SnapshotName& snapshot) {
+    return {"zfs", "rollback", snapshot.str()};
 }
 
-Argv rollback(const SnapshotName& snapshot) { return {"zfs", "rollback", snapshot.str()}; }
+Argv abort_receive(const DatasetName& dataset) {
+    return {"zfs", "receive", "-A", dataset.str()};
+}
 
-Argv abort_receive(const DatasetName& dataset) { return {"zfs", "receive", "-A", dataset.str()}; }
+Result<Argv> token_info(const std::string& token) {
+    const Result<void> checked = check_token(token);
+    if (!checked.has_value()) return checked.error();
+    return Argv{"zfs", "send", "-nvP", "-t", token};
+}
 
-Argv token_info(const std::string& token) { return {"zfs", "send", "-nvP", "-t", token}; }
-
-Argv send(const SendSpec& spec) {
-    if (!spec.token.empty()) return {"zfs", "send", "-t", spec.token};
-    // Blocks travel as they lie on disk. Raw streams bring no embedded blocks: they and encryption
-    // do not go together when resumed (openzfs 8886, 12480).
-    Argv argv{"zfs", "send", "-L", "-c"};
-    argv.emplace_back(spec.raw ? "-w" : "-e");
+Result<Argv> send(const SendSpec& spec) {
+    Argv result{"zfs", "send", "-L", "-c", spec.raw ? "-w" : "-e"};
+    if (!spec.token.empty()) {
+        const Result<void> checked = check_token(spec.token);
+        if (!checked.has_value()) return checked.error();
+        return with(std::move(result), {"-t", spec.token});
+    }
+    if (!spec.snapshot) return invalid("nothing to send: neither a snapshot nor a resume token");
     if (!spec.base.empty()) {
-        argv.emplace_back("-i");
-        argv.push_back(spec.base.front() == '#' ? spec.snapshot->dataset().str() + spec.base
-                                                : spec.base);
+        const std::string name = spec.base.substr(1);
+        const bool marked = spec.base[0] == '@' || spec.base[0] == '#';
+        if (!marked) return invalid("not a base of an increment: " + quote(spec.base));
+        Result<std::string> one = one_snapshot(spec.snapshot->dataset(), name);
+        if (!one.has_value()) return one.error();
+        result = with(std::move(result), {"-i", spec.base});
     }
-    argv.push_back(spec.snapshot->str());
-    return argv;
+    return with(std::move(result), {spec.snapshot->str()});
 }
 
-Argv receive(const ReceiveSpec& spec) {
-    Argv argv{"zfs", "receive", "-u", "-s"};
-    for (const auto& [key, value] : spec.properties) {
-        argv.emplace_back("-o");
-        argv.push_back(key + "=" + value);
+Result<Argv> receive(const ReceiveSpec& spec) {
+    Argv result{"zfs", "receive", "-u", "-s"};
+    for (const auto& [name, value] : spec.properties) {
+        Result<std::string> text = assignment(name, value);
+        if (!text.has_value()) return text.error();
+        result = with(std::move(result), {"-o", *text});
     }
-    // With its snapshot: a stream of another one is refused instead of appearing under its own name.
-    argv.push_back(spec.snapshot.str());
-    return argv;
+    return with(std::move(result), {spec.snapshot.str()});
 }
 
-Argv program(const std::string& pool, const std::vector<std::string>& arguments) {
-    Argv argv{"zfs", "program", "-j", pool, "-"};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    return argv;
+Argv program(std::string_view pool, const std::vector<std::string>& arguments) {
+    return with({"zfs", "program", "-j", std::string(pool), "-"}, arguments);
 }
 
-Argv events() { return {"zpool", "events", "-f", "-v"}; }
-
-bool is_token(std::string_view text) {
-    return !text.empty() && text.size() <= 8192 && text.front() != '-' &&
-           std::all_of(text.begin(), text.end(), [](char c) {
-               return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
+Argv events() {
+    return {"zpool", "events", "-f", "-v", "-H"};
 }
 
 }  // namespace zrepd::command

@@ -1,57 +1,71 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Argument vectors of every zfs(8) and zpool(8) call. Pure. Every name in them is a checked type
-// that starts with a letter, so none can be taken for an option.
+// Argument lists of every zfs(8) and zpool(8) command we run. Pure; no shell ever sees them.
+// Errors: invalid_params for what zfs would take for something else than meant.
+// Limits: an argument list stays below kMaxArgumentBytes; longer ones come as several commands.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/result.hpp"
 #include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd::command {
 
 using Argv = std::vector<std::string>;
 
-/// Longest argument list we build, in bytes; a fraction of Linux's 2 MiB (execve(2)).
-inline constexpr std::size_t kMaxArguments = 256 * 1024;
+/// A quarter of what Linux allows with the usual 8 MiB stack (execve(2)), half of illumos's limit.
+/// About 2,000 of the longest names, or 15,000 usual ones.
+inline constexpr std::size_t kMaxArgumentBytes = 512 * 1024;
+/// Resume tokens are a few hundred bytes; redaction lists make them longer.
+inline constexpr std::size_t kMaxTokenBytes = 64 * 1024;
 
-Argv get_datasets(const std::vector<DatasetName>& which);
-Argv list_versions(const std::vector<DatasetName>& which);
-Argv snapshot(const std::vector<SnapshotName>& names);
-Argv set(const DatasetName& dataset, const PropertyList& properties);
-Argv inherit(const DatasetName& dataset, const std::string& property);
-Argv hold(const std::vector<SnapshotName>& names);
-Argv release(const std::vector<SnapshotName>& names);
-Argv destroy_snapshots(const DatasetName& dataset, const std::vector<std::string>& names);
-Argv destroy_bookmark(const DatasetName& dataset, const std::string& name);
+/// Native properties read of each dataset, in this order; the zrep: ones follow (parse.cpp relies
+/// on "type" being the first).
+inline constexpr std::string_view kDatasetProperties =
+    "type,guid,written,referenced,available,volsize,readonly,mounted,encryption,"
+    "receive_resume_token";
+/// Of snapshots and bookmarks; "guid" is the first.
+inline constexpr std::string_view kVersionProperties =
+    "guid,createtxg,written,userrefs,numclones,zrep:sent";
+
+/// Items cut into groups whose bytes, a NUL and a pointer each, stay below the limit.
+std::vector<Argv> chunks(const Argv& items, std::size_t limit = kMaxArgumentBytes);
+
+/// `zfs get` of the properties above; no names: every filesystem and volume.
+std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);
+/// The same below these pools, for when one of the pools must not be touched.
+Argv get_datasets_of_pools(const std::vector<std::string>& pools);
+/// `zfs get -d 1`: unlike `zfs list` it can leave out a zrep:sent inherited from the dataset.
+std::vector<Argv> get_versions(const std::vector<DatasetName>& which);
+/// Name and guid of these snapshots.
+std::vector<Argv> get_guids(const std::vector<SnapshotName>& which);
+
+/// One pool's snapshots; more than one command only above kMaxArgumentBytes, and then not atomic.
+std::vector<Argv> snapshot(const std::vector<SnapshotName>& names);
+/// Names as zfs takes them, values without control characters: those could not be read back.
+Result<Argv> set(const DatasetName& dataset, const PropertyList& properties);
+std::vector<Argv> set_sent(const std::vector<SnapshotName>& names, UnixSeconds sent);
+Result<Argv> inherit(const DatasetName& dataset, const std::string& property);
+std::vector<Argv> hold(const std::vector<SnapshotName>& names);
+std::vector<Argv> release(const std::vector<SnapshotName>& names);
+/// `zfs destroy ds@a,b,c`: zfs destroys all of them or none. Never -r, -R, -f or a '%' range.
+Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
+                                            const std::vector<std::string>& names);
+Result<Argv> destroy_bookmark(const DatasetName& dataset, const std::string& name);
 Argv bookmark(const SnapshotName& snapshot, const std::string& name);
-Argv set_sent(const std::vector<SnapshotName>& names, UnixSeconds sent);
 Argv rollback(const SnapshotName& snapshot);
 Argv abort_receive(const DatasetName& dataset);
-Argv token_info(const std::string& token);
-Argv send(const SendSpec& spec);
-Argv receive(const ReceiveSpec& spec);
-Argv program(const std::string& pool, const std::vector<std::string>& arguments);
+Result<Argv> token_info(const std::string& token);
+/// -L -c -e, or -L -c -w: with -w never -e, which breaks resumed raw streams. With a token the same
+/// flags, so that large blocks stay large in the rest of the stream.
+Result<Argv> send(const SendSpec& spec);
+/// -u -s and "ds@snap", not "ds": the snapshot gets the name we allowed and locked, whatever name
+/// the stream carries. Never -F, -d or -e.
+Result<Argv> receive(const ReceiveSpec& spec);
+/// `zfs program -j pool - args…`: the program comes on stdin, so there is no file to leave behind.
+Argv program(std::string_view pool, const std::vector<std::string>& arguments);
 Argv events();
-
-/// True for what a resume token may consist of; anything else never reaches an argument list.
-bool is_token(std::string_view text);
-
-/// Cuts a list so that each part's names stay below kMaxArguments.
-template <class Name>
-std::vector<std::vector<Name>> chunks(const std::vector<Name>& all) {
-    std::vector<std::vector<Name>> out;
-    std::size_t bytes = 0;
-    for (const Name& name : all) {
-        const std::size_t size = name.str().size() + 9;  // its pointer and NUL
-        if (out.empty() || bytes + size > kMaxArguments) {
-            out.emplace_back();
-            bytes = 0;
-        }
-        bytes += size;
-        out.back().push_back(name);
-    }
-    return out;
-}
 
 }  // namespace zrepd::command

@@ -28,7 +28,7 @@ struct Property {
 struct Snapshot {
     std::string name;  ///< after the '@'
     Guid guid;
-    std::uint64_t createtxg = 0;  ///< the order; a name or a clock is none
+    std::uint64_t createtxg = 0;      ///< the order; a name or a clock is none
     std::uint64_t written_bytes = 0;  ///< between the snapshot before it and this one
     bool held = false;
     bool cloned = false;
@@ -60,7 +60,7 @@ struct Dataset {
     bool readonly = false;
     bool mounted = false;
     bool encrypted = false;
-    std::string resume_token;  ///< empty: none
+    std::string resume_token;                            ///< empty: none
     std::map<std::string, Property, std::less<>> props;  ///< zrep: ones that are set anywhere
 
     /// The value if it is this dataset's own: local or received. Role properties count only so.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -10,17 +11,17 @@
 namespace zrepd::parse {
 namespace {
 
-Error malformed(std::string_view what, std::string_view line) {
+Error not_understood(std::string_view what) {
     return Error{.code = Code::zfs_failed,
-                 .message = "cannot read what zfs printed as " + std::string(what) + ": " + quote(line)};
+                 .message = "zfs printed something that is not understood: " + quote(what),
+                 .remedy = "run the same command by hand; report it with the version of OpenZFS"};
 }
 
+/// Lines without their line break; the last one may lack it.
 std::vector<std::string_view> lines(std::string_view text) {
-    std::vector<std::string_view> out;
-    for (const auto line : split(text, '\n')) {
-        if (!line.empty()) out.push_back(line);
-    }
-    return out;
+    std::vector<std::string_view> result = split(text, '\n');
+    if (!result.empty() && result.back().empty()) result.pop_back();
+    return result;
 }
 
 Source source_of(std::string_view text) {
@@ -31,219 +32,253 @@ Source source_of(std::string_view text) {
     return Source::none;
 }
 
-/// "-" is zfs's way to say: not for this kind of dataset.
-std::uint64_t number_or_zero(std::string_view text) { return parse_u64(text).value_or(0); }
+/// "-" is how zfs writes "does not apply".
+bool read_number(std::string_view text, std::uint64_t& into) {
+    const auto value = parse_u64(text);
+    if (!value && text != "-") return false;
+    into = value.value_or(0);
+    return true;
+}
 
-void take_property(Dataset& into, std::string_view key, std::string_view value, Source source) {
-    if (key.starts_with("zrep:")) {
-        if (source != Source::none) into.props[std::string(key)] = {std::string(value), source};
-    } else if (key == "type") {
-        into.kind = value == "volume" ? Kind::volume : Kind::filesystem;
-    } else if (key == "guid") {
-        into.guid = Guid::parse(value).value_or(Guid{});
-    } else if (key == "written") {
-        into.written_bytes = number_or_zero(value);
-    } else if (key == "referenced") {
-        into.referenced_bytes = number_or_zero(value);
-    } else if (key == "available") {
-        into.available_bytes = number_or_zero(value);
-    } else if (key == "volsize") {
-        into.volsize_bytes = number_or_zero(value);
-    } else if (key == "readonly") {
-        into.readonly = value == "on";
-    } else if (key == "mounted") {
-        into.mounted = value == "yes";
-    } else if (key == "encryption") {
-        into.encrypted = value != "off" && value != "-";
-    } else if (key == "receive_resume_token") {
-        into.resume_token = value == "-" ? "" : std::string(value);
+/// False when the value of a native property is nonsense.
+bool apply_native(Dataset& dataset, std::string_view property, std::string_view value) {
+    if (property == "type") {
+        dataset.kind = value == "volume" ? Kind::volume : Kind::filesystem;
+        return value == "volume" || value == "filesystem";
+    }
+    if (property == "guid") return read_number(value, dataset.guid.value);
+    if (property == "written") return read_number(value, dataset.written_bytes);
+    if (property == "referenced") return read_number(value, dataset.referenced_bytes);
+    if (property == "available") return read_number(value, dataset.available_bytes);
+    if (property == "volsize") return read_number(value, dataset.volsize_bytes);
+    if (property == "readonly") dataset.readonly = value == "on";
+    if (property == "mounted") dataset.mounted = value == "yes";
+    if (property == "encryption") dataset.encrypted = value != "off" && value != "-";
+    if (property == "receive_resume_token") dataset.resume_token = value == "-" ? "" : value;
+    return true;
+}
+
+bool is_ours(std::string_view property) {
+    return std::find(prop::kOnDataset.begin(), prop::kOnDataset.end(), property) !=
+           prop::kOnDataset.end();
+}
+
+bool is_native(std::string_view property) {
+    constexpr std::string_view names[] = {"type",
+                                          "guid",
+                                          "written",
+                                          "referenced",
+                                          "available",
+                                          "volsize",
+                                          "readonly",
+                                          "mounted",
+                                          "encryption",
+                                          "receive_resume_token"};
+    return std::find(std::begin(names), std::end(names), property) != std::end(names);
+}
+
+/// Reads the records of one listing. A dataset's records stand together and begin with "type"; any
+/// other line is the rest of a value with a line break in it.
+class DatasetReader {
+  public:
+    Result<void> line(std::string_view text) {
+        const std::vector<std::string_view> fields = split(text, '\t');
+        const bool record = fields.size() == 4 && (is_native(fields[1]) || is_ours(fields[1]));
+        if (record && fields[1] == "type") return begin(fields[0], text, fields[2]);
+        if (!record || fields[0] != name_) return broken_value();
+        return property(fields[1], fields[2], fields[3], text);
+    }
+
+    Result<std::vector<Dataset>> take() {
+        for (const Dataset& dataset : found_) {
+            if (!dataset.guid.known())
+                return not_understood(dataset.name.str() + " without a guid");
+        }
+        return std::move(found_);
+    }
+
+  private:
+    Result<void> begin(std::string_view name, std::string_view text, std::string_view type) {
+        name_ = name;
+        property_.clear();
+        // Names that are not valid are of no use to us, and of no harm.
+        const Result<DatasetName> parsed = DatasetName::parse(name);
+        skip_ = !parsed.has_value();
+        if (skip_) return ok();
+        if (!seen_.insert(*parsed).second) return not_understood(text);
+        found_.emplace_back(*parsed);
+        if (!apply_native(found_.back(), "type", type)) return not_understood(text);
+        return ok();
+    }
+
+    Result<void> broken_value() {
+        if (!skip_ && !found_.empty() && !property_.empty()) found_.back().props.erase(property_);
+        return ok();
+    }
+
+    Result<void> property(std::string_view name,
+                          std::string_view value,
+                          std::string_view source,
+                          std::string_view text) {
+        if (skip_) return ok();
+        property_.clear();
+        if (is_native(name)) {
+            if (!apply_native(found_.back(), name, value)) return not_understood(text);
+            return ok();
+        }
+        property_ = name;
+        const Source from = source_of(source);
+        if (from == Source::none) return ok();
+        found_.back().props[property_] = Property{.value = std::string(value), .source = from};
+        return ok();
+    }
+
+    std::vector<Dataset> found_;
+    std::set<DatasetName> seen_;
+    std::string name_;
+    std::string property_;  ///< the zrep: property read last
+    bool skip_ = false;
+};
+
+/// One snapshot or bookmark while its records are read.
+struct Version {
+    std::string full_name;
+    Snapshot snapshot;
+    bool valid = true;
+};
+
+bool apply(Version& version, std::string_view property, std::string_view value) {
+    Snapshot& snapshot = version.snapshot;
+    std::uint64_t number = 0;
+    if (property == prop::kSent) {
+        // Anything but a number is as good as unset: a foreign value must not stop the listing.
+        snapshot.sent = parse_i64(value);
+        return true;
+    }
+    if (!read_number(value, number)) return false;
+    if (property == "guid") snapshot.guid.value = number;
+    if (property == "createtxg") snapshot.createtxg = number;
+    if (property == "written") snapshot.written_bytes = number;
+    if (property == "userrefs") snapshot.held = number > 0;
+    if (property == "numclones") snapshot.cloned = number > 0;
+    return true;
+}
+
+void file(std::map<DatasetName, Versions>& all, Version version) {
+    const std::size_t mark = version.full_name.find_first_of("@#");
+    if (mark == std::string::npos) return;
+    const Result<DatasetName> dataset = DatasetName::parse(version.full_name.substr(0, mark));
+    if (!dataset.has_value()) return;
+    Snapshot& snapshot = version.snapshot;
+    snapshot.name = version.full_name.substr(mark + 1);
+    if (version.full_name[mark] == '@') {
+        all[*dataset].snapshots.push_back(std::move(snapshot));
+    } else {
+        all[*dataset].bookmarks.push_back(
+            {.name = snapshot.name, .guid = snapshot.guid, .createtxg = snapshot.createtxg});
     }
 }
 
-Snapshot snapshot_from(const std::vector<std::string_view>& f, std::string_view name) {
-    Snapshot out;
-    out.name = name;
-    out.guid = Guid::parse(f[1]).value_or(Guid{});
-    out.createtxg = number_or_zero(f[2]);
-    out.written_bytes = number_or_zero(f[3]);
-    out.held = number_or_zero(f[4]) > 0;
-    out.cloned = f[5] != "-" && !f[5].empty();
-    if (const auto sent = parse_i64(f[6])) out.sent = *sent;
-    return out;
+bool is_version_property(std::string_view name) {
+    constexpr std::string_view names[] = {"guid", "createtxg", "written", "userrefs", "numclones"};
+    return name == prop::kSent ||
+           std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-void sort_by_txg(Versions& versions) {
-    const auto older = [](const auto& a, const auto& b) { return a.createtxg < b.createtxg; };
-    std::stable_sort(versions.snapshots.begin(), versions.snapshots.end(), older);
-    std::stable_sort(versions.bookmarks.begin(), versions.bookmarks.end(), older);
-}
-
-/// "0xb10b" or "12".
-std::uint64_t any_number(std::string_view text) {
-    const bool hex = text.starts_with("0x");
-    if (hex) text.remove_prefix(2);
+std::optional<std::uint64_t> parse_hex(std::string_view text) {
+    if (!text.starts_with("0x")) return std::nullopt;
     std::uint64_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
+    const auto [end, ec] = std::from_chars(text.data() + 2, text.data() + text.size(), value, 16);
+    if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
     return value;
 }
 
 }  // namespace
 
 Result<std::vector<Dataset>> datasets(std::string_view out) {
-    std::vector<Dataset> all;
-    for (const auto line : lines(out)) {
-        const auto fields = split(line, '\t');
-        if (fields.size() != 4) return malformed("a property", line);
-        if (all.empty() || all.back().name.str() != fields[0]) {
-            // Snapshots never come; "%recv" and the like are zfs's own and not ours to look at.
-            auto name = DatasetName::parse(fields[0]);
-            if (!name) continue;
-            all.emplace_back(std::move(*name));
-        }
-        take_property(all.back(), fields[1], fields[2], source_of(fields[3]));
+    DatasetReader reader;
+    for (const std::string_view text : lines(out)) {
+        Result<void> read = reader.line(text);
+        if (!read.has_value()) return read.error();
     }
-    return all;
+    return reader.take();
 }
 
 Result<std::map<DatasetName, Versions>> versions(std::string_view out) {
-    std::map<DatasetName, Versions> all;
-    for (const auto line : lines(out)) {
-        const auto fields = split(line, '\t');
-        const std::size_t mark = line.find_first_of("@#");
-        if (fields.size() != 7 || mark == line.npos || mark >= fields[0].size()) {
-            return malformed("a snapshot", line);
-        }
-        auto dataset = DatasetName::parse(fields[0].substr(0, mark));
-        if (!dataset) continue;
-        Versions& into = all[*dataset];
-        const std::string_view name = fields[0].substr(mark + 1);
-        if (line[mark] == '@') {
-            into.snapshots.push_back(snapshot_from(fields, name));
-        } else {
-            into.bookmarks.push_back({std::string(name), Guid::parse(fields[1]).value_or(Guid{}),
-                                      number_or_zero(fields[2])});
-        }
+    std::vector<Version> found;
+    for (const std::string_view text : lines(out)) {
+        const std::vector<std::string_view> fields = split(text, '\t');
+        if (fields.size() != 3 || !is_version_property(fields[1])) continue;  // rest of a value
+        if (fields[1] == "guid")
+            found.push_back({.full_name = std::string(fields[0]), .snapshot = {}});
+        if (found.empty() || found.back().full_name != fields[0]) return not_understood(text);
+        if (!apply(found.back(), fields[1], fields[2])) return not_understood(text);
     }
-    for (auto& [name, one] : all) sort_by_txg(one);
-    return all;
+    std::map<DatasetName, Versions> result;
+    for (Version& version : found) {
+        if (!version.snapshot.guid.known()) return not_understood(version.full_name);
+        file(result, std::move(version));
+    }
+    const auto older = [](const auto& a, const auto& b) { return a.createtxg < b.createtxg; };
+    for (auto& [dataset, all] : result) {
+        std::stable_sort(all.snapshots.begin(), all.snapshots.end(), older);
+        std::stable_sort(all.bookmarks.begin(), all.bookmarks.end(), older);
+    }
+    return result;
+}
+
+Result<std::map<std::string, Guid>> guids(std::string_view out) {
+    std::map<std::string, Guid> result;
+    for (const std::string_view text : lines(out)) {
+        const std::vector<std::string_view> fields = split(text, '\t');
+        const auto guid = fields.size() == 2 ? Guid::parse(fields[1]) : std::nullopt;
+        if (!guid) return not_understood(text);
+        result[std::string(fields[0])] = *guid;
+    }
+    return result;
 }
 
 Result<TokenInfo> token(std::string_view out) {
-    TokenInfo info;
-    bool has_guid = false;
-    for (const auto line : lines(out)) {
-        const std::size_t equals = line.find(" = ");
-        if (equals == line.npos) continue;
-        const auto key = trim(line.substr(0, equals));
-        const auto value = trim(line.substr(equals + 3));
-        if (key == "toguid") {
-            info.guid = Guid{any_number(value)};
-            has_guid = true;
-        } else if (key == "fromguid") {
-            info.base = Guid{any_number(value)};
-        } else if (key == "bytes") {
-            info.bytes_done = any_number(value);
-        } else if (key == "rawok") {
-            info.raw = any_number(value) != 0;
-        } else if (key == "toname") {
-            auto name = SnapshotName::parse(value);
-            if (name) info.snapshot = std::move(*name);
+    TokenInfo result;
+    for (const std::string_view text : lines(out)) {
+        const std::size_t equals = text.find(" = ");
+        if (equals == text.npos) continue;
+        const std::string_view key = trim(text.substr(0, equals));
+        const std::string_view value = text.substr(equals + 3);
+        if (key == "toname") {
+            const Result<SnapshotName> name = SnapshotName::parse(value);
+            if (!name.has_value()) return name.error();
+            result.snapshot = *name;
         }
+        const bool number =
+            key == "toguid" || key == "fromguid" || key == "bytes" || key == "rawok";
+        if (!number) continue;
+        const auto parsed = key == "rawok" ? parse_u64(value) : parse_hex(value);
+        if (!parsed) return not_understood(text);
+        if (key == "toguid") result.guid.value = *parsed;
+        if (key == "fromguid") result.base.value = *parsed;
+        if (key == "bytes") result.bytes_done = *parsed;
+        if (key == "rawok") result.raw = *parsed != 0;
     }
-    if (!has_guid) return malformed("a resume token", out.substr(0, 200));
-    return info;
+    if (!result.snapshot || !result.guid.known()) return not_understood(out.substr(0, 200));
+    return result;
 }
 
-Result<std::vector<AckOutcome>> program(std::string_view out, std::size_t items) {
-    auto json = parse_json(trim(out));
-    if (!json) return malformed("a channel program's result", out.substr(0, 200));
-    const auto result = json->find("return");
-    if (result == json->end() || !result->is_object()) {
-        return malformed("a channel program's result", out.substr(0, 200));
-    }
-    std::vector<AckOutcome> outcomes(items);
-    for (std::size_t i = 0; i < items; ++i) {
-        const std::string prefix = std::to_string(i + 1) + ":";
-        bool seen = false;
-        // Keys are "1:ok", "1:error", "1:failed:<what>", "1:destroyed:<name>": flat, because a table
-        // in a table costs the program's memory limit dearly.
-        for (const auto& [key, value] : result->items()) {
-            if (!key.starts_with(prefix)) continue;
-            const std::string rest = key.substr(prefix.size());
-            if (rest == "ok") seen = true;
-            else if (rest.starts_with("destroyed:")) outcomes[i].destroyed.push_back(rest.substr(10));
-            else if (rest.starts_with("failed:")) {
-                outcomes[i].failed.push_back(rest.substr(7) + " (error " + value.dump() + ")");
-            } else if (rest == "error") {
-                seen = true;
-                const auto* text = value.get_ptr<const std::string*>();
-                outcomes[i].acknowledged = Error{
-                    .code = Code::conflict,
-                    .message = text == nullptr ? "not recorded" : *text,
-                    .remedy = "run zrepctl sync again; it looks at both sides anew"};
-            }
-        }
-        if (!seen) {
-            outcomes[i].acknowledged =
-                Error{.code = Code::zfs_failed, .message = "the channel program did not get to it"};
-        }
-    }
-    return outcomes;
+std::string version(std::string_view out) {
+    std::string_view text = trim(out.substr(0, out.find('\n')));
+    if (text.starts_with("zfs-")) text.remove_prefix(4);
+    const std::size_t end = text.find_first_not_of("0123456789.");
+    return std::string(text.substr(0, end));
 }
 
-std::optional<Change> EventReader::line(std::string_view text) {
-    const bool detail = text.starts_with(' ') || text.starts_with('\t');
-    text = trim(text);
-    if (text.empty()) return finish();
-    if (!detail) {
-        auto change = finish();
-        const auto words = split(text, ' ');
-        class_ = words.back();
-        return change;
+std::optional<std::string> pool_trouble(std::string_view state) {
+    const std::string_view word = trim(state);
+    // spa_state_to_name() in module/zfs/spa_misc.c; anything newer than these is not our business.
+    for (const std::string_view bad :
+         {"SUSPENDED", "FAULTED", "UNAVAIL", "REMOVED", "OFFLINE", "CANT_OPEN"}) {
+        if (word == bad) return std::string(bad);
     }
-    const std::size_t equals = text.find(" = ");
-    if (equals == text.npos) return std::nullopt;
-    const auto key = text.substr(0, equals);
-    auto value = text.substr(equals + 3);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
-        value = value.substr(1, value.size() - 2);
-    }
-    if (key == "history_dsname") dataset_ = value;
-    else if (key == "history_internal_name") name_ = value;
-    else if (key == "history_internal_str") detail_ = value;
     return std::nullopt;
-}
-
-/// What the event that just ended means for what we remember.
-std::optional<Change> EventReader::finish() {
-    const std::string event = std::exchange(class_, {});
-    const std::string dataset = std::exchange(dataset_, {});
-    const std::string name = std::exchange(name_, {});
-    const std::string detail = std::exchange(detail_, {});
-    if (event.empty()) return std::nullopt;
-    if (event != "sysevent.fs.zfs.history_event") {
-        // Pools that come and go change everything; I/O statistics and scrubs change nothing.
-        const bool pool = event.find("pool_import") != event.npos ||
-                          event.find("pool_export") != event.npos ||
-                          event.find("pool_destroy") != event.npos;
-        return pool ? std::optional(Change{}) : std::nullopt;
-    }
-    const auto parsed = DatasetName::parse(dataset.substr(0, dataset.find_first_of("@#%")));
-    if (!parsed) {
-        // "tank/fs/%recv": the hidden clone of a receive, which tells nothing new about tank/fs.
-        const auto above = dataset.find("/%");
-        const auto owner = DatasetName::parse(dataset.substr(0, above));
-        if (above == dataset.npos || !owner) return std::nullopt;
-        return Change{*owner, /*versions_only=*/true};
-    }
-    const bool version = dataset.find_first_of("@#") != dataset.npos;
-    if (version) return Change{*parsed, /*versions_only=*/true};
-    if (name == "create" || name == "destroy" || name == "rename" || name == "clone" ||
-        name == "promote" || name == "inherit" || name == "receive") {
-        return Change{*parsed, /*versions_only=*/false};
-    }
-    const bool ours = detail.find("zrep:") != detail.npos;
-    return Change{*parsed, /*versions_only=*/!ours};
 }
 
 }  // namespace zrepd::parse

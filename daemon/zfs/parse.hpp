@@ -1,48 +1,91 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads what zfs(8) and zpool(8) print. The only place that interprets their words; samples of each
-// stand in tests/unit/zfs_parse_test.cpp. Pure. Malformed input is an Error, never a crash.
+// Reads what zfs(8) and zpool(8) print. Pure. The only place where their stderr is interpreted.
+// Errors: zfs_failed for output that is not understood; any bytes are tolerated, none crash.
+// Limits: input sizes are bounded by whoever ran the command; an event line by kMaxEventLine.
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/json.hpp"
+#include "common/result.hpp"
 #include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd::parse {
 
-/// Output of command::get_datasets().
+/// Output of command get_datasets. A value with a line break (a foreign program may set one) is
+/// left out, and nothing behind that break is taken for another dataset's property.
 Result<std::vector<Dataset>> datasets(std::string_view out);
-/// Output of command::list_versions(); each list oldest first.
+/// Output of get_versions: datasets without snapshots and bookmarks are not in it.
 Result<std::map<DatasetName, Versions>> versions(std::string_view out);
-/// Output of command::token_info().
+/// Output of get_guids, by snapshot name.
+Result<std::map<std::string, Guid>> guids(std::string_view out);
+/// Output of `zfs send -nvP -t TOKEN`.
 Result<TokenInfo> token(std::string_view out);
+/// "2.3.2" out of `zfs version` or /sys/module/zfs/version ("2.3.2-2~bpo12+2"); empty if neither.
+std::string version(std::string_view out);
+/// The trouble that /proc/spl/kstat/zfs/POOL/state tells of; nullopt when the pool can be used.
+std::optional<std::string> pool_trouble(std::string_view state);
 
-/// Why zfs failed. Unknown words are zfs_failed with the last lines kept.
-Error failure(std::string_view err);
-/// True when every complaint is that the hold is there already / gone already.
-bool only_hold_exists(std::string_view err);
-bool only_hold_missing(std::string_view err);
-/// True when zfs does not offer or permit channel programs, so that plain commands are to be used.
-bool program_refused(std::string_view err);
+/// What a line of stderr says, as far as our code must tell them apart.
+enum class Complaint {
+    unknown,
+    dataset_missing,
+    already_exists,
+    hold_exists,
+    hold_missing,
+    no_resume_state,
+    no_snapshots,  ///< destroy found none of the names
+    bookmark_exists,
+    bookmark_missing,
+    held,
+    cloned,
+    busy,
+    no_space,
+    pool_unavailable,
+    permission,
+    key_not_loaded,
+    target_modified,
+    base_mismatch,
+    newer_exist,  ///< rollback past newer snapshots or bookmarks
+    partial_state,
+    token_dead,
+    stream_broken,  ///< checksum, end of file or garbage in the stream
+    programs_refused,
+    unsupported,
+    invalid_value,
+    no_zfs,
+};
 
-/// Output of `zfs program -j` with our acknowledgement program; one outcome per item.
-Result<std::vector<AckOutcome>> program(std::string_view out, std::size_t items);
+/// The first table entry found in the text.
+Complaint classify(std::string_view text);
+/// One string per complaint, without usage texts, hints and the like.
+std::vector<std::string> complaints(std::string_view err);
+/// The error for a command that failed: code and remedy from the table, zfs's own words as the
+/// message, or `status` ("exit status 1") when it said nothing.
+Error failure(std::string_view err, std::string_view status);
+/// True when every complaint is that a dataset does not exist (and there is one).
+bool only_missing(std::string_view err);
 
-/// Lines of `zpool events -f -v` one at a time; a Change when an event is complete and matters.
+/// Longest line of `zpool events -v` that is looked at; longer ones are skipped.
+inline constexpr std::size_t kMaxEventLine = 64 * 1024;
+
+/// Incremental reader of `zpool events -v -H`.
 class EventReader {
   public:
-    std::optional<Change> line(std::string_view text);
+    /// The changes that these bytes complete.
+    std::vector<Change> feed(std::string_view bytes);
 
   private:
-    std::optional<Change> finish();
+    void line(std::string_view text, std::vector<Change>& changes);
+    void finish(std::vector<Change>& changes);
+
+    std::string pending_;
+    bool skipping_ = false;  ///< in a line over the limit
     std::string class_;
     std::string dataset_;
-    std::string name_;
-    std::string detail_;
+    std::string operation_;
 };
 
 }  // namespace zrepd::parse

@@ -1,338 +1,421 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/zfs/subprocess.hpp"
 
-#include <fcntl.h>
-#include <spawn.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __linux__
-extern "C" {  // glibc 2.36 forgets to say so itself
-#include <sys/pidfd.h>
-}
-#include <sys/prctl.h>
-#endif
 
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <csignal>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/log.hpp"
+#include "daemon/zfs/spawn.hpp"
 
 namespace zrepd {
 namespace {
 
-constexpr std::size_t kStderrKept = 32 * 1024;
-constexpr std::size_t kMaxOutput = 64u << 20;  // 100,000 snapshots with every column we ask for
-constexpr std::chrono::seconds kGrace{2};
-constexpr std::chrono::seconds kAbandonAfter{10};
+constexpr std::size_t kReadBytes = 64 * 1024;
+// Without a pidfd the child is asked for at this pace; only where Linux is not.
+constexpr std::chrono::milliseconds kPollInterval{20};
 
-struct Launch {
-    const char* program;
-    char* const* argv;
-    char* const* envp;
-    int in, out, err;
-    pid_t parent;
-    int error = 0;
-};
-
-#ifdef __linux__
-/// Runs in the child between vfork and exec: system calls only, no allocation, nothing returned.
-[[noreturn]] void child_after_vfork(Launch& launch) {
-    ::setpgid(0, 0);
-    // posix_spawn has no way to ask for this: no zfs or ssh may outlive a killed zrepd (ADR 0005).
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct sigaction plain = {};
-    plain.sa_handler = SIG_DFL;
-    for (int number = 1; number < 32; ++number) ::sigaction(number, &plain, nullptr);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    // All three are 3 or higher (make_pipe and open never get 0 to 2: zrepd keeps those open).
-    const bool wired = ::dup2(launch.in, 0) >= 0 && ::dup2(launch.out, 1) >= 0 &&
-                       ::dup2(launch.err, 2) >= 0;
-    ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (wired && ::getppid() == launch.parent) {
-        ::execve(launch.program, launch.argv, launch.envp);
-    }
-    launch.error = errno != 0 ? errno : ESRCH;
-    ::_exit(127);
+std::vector<std::string> fixed_environment(const std::string& path) {
+    // Messages are parsed, so the language is fixed; an ssh agent would be whoever started us.
+    std::vector<std::string> result{"LC_ALL=C", "PATH=" + path};
+    if (const char* home = ::getenv("HOME")) result.push_back(std::string("HOME=") + home);
+    return result;
 }
 
-[[gnu::noinline]] pid_t launch_process(Launch& launch) {
-    // Signals wait while the child shares our memory: no handler of ours may run in it.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before);
-    const pid_t pid = ::vfork();
-    if (pid == 0) child_after_vfork(launch);
-    if (pid < 0) launch.error = errno;
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
-    return pid;
-}
-#else
-pid_t launch_process(Launch& launch) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, launch.in, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, launch.out, 1);
-    ::posix_spawn_file_actions_adddup2(&actions, launch.err, 2);
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    pid_t pid = -1;
-    launch.error =
-        ::posix_spawn(&pid, launch.program, &actions, &attributes, launch.argv, launch.envp);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    return launch.error == 0 ? pid : -1;
-}
-#endif
-
-Error cannot_start(const std::string& program, int number) {
-    return Error{.code = Code::io_error,
-                 .message = "cannot start " + program + ": " + std::strerror(number),  // NOLINT
-                 .sys_errno = number};
+void keep_tail(std::string& text, std::size_t limit) {
+    if (text.size() > limit) text.erase(0, text.size() - limit);
 }
 
 }  // namespace
 
 std::string ExitStatus::text() const {
-    if (abandoned) return "does not react to SIGKILL; it hangs in the kernel";
+    if (abandoned) return "did not end even when killed";
     if (signal != 0) return "killed by signal " + std::to_string(signal);
     return "exit status " + std::to_string(code);
 }
 
-struct Child::State : std::enable_shared_from_this<Child::State> {
-    State(asio::any_io_executor executor, pid_t process, int pidfd, int stderr_fd)
-        : pid(process), exit_fd(executor, pidfd), err_fd(executor, stderr_fd), timer(executor),
-          done(executor) {}
+struct Processes::Book {
+    std::uint64_t started = 0;
+    std::uint64_t abandoned = 0;
+    std::map<pid_t, std::weak_ptr<Child::State>> running;
+};
 
-    void watch() {
-        exit_fd.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [self = shared_from_this()](const boost::system::error_code& ec) {
-                               if (!ec) self->reap();
-                           });
+/// Kept alive by its own pending operations, so that a child nobody holds any more is still reaped.
+struct Child::State : std::enable_shared_from_this<Child::State> {
+    State(const asio::any_io_executor& executor,
+          Launched process,
+          Fd stderr_end,
+          std::string command_line,
+          std::shared_ptr<Processes::Book> processes)
+        : pid(process.pid),
+          command(std::move(command_line)),
+          book(std::move(processes)),
+          since(std::chrono::steady_clock::now()),
+          exit_fd(executor),
+          err_fd(executor, stderr_end.release()),
+          timer(executor),
+          changed(executor) {
+        if (process.pidfd) exit_fd.assign(process.pidfd.release());
+        err_fd.non_blocking(true);
+    }
+
+    void begin() {
+        book->running[pid] = weak_from_this();
+        watch_exit();
         read_stderr();
     }
-    void reap() {
-        siginfo_t info = {};
-        if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0 ||
-            info.si_pid == 0) {
-            return watch_again();
-        }
-        drain_stderr();
-        ended = true;
-        if (info.si_code == CLD_EXITED) status.code = info.si_status;
-        else status.signal = info.si_status;
-        status.abandoned = false;
-        timer.cancel();
-        boost::system::error_code ignored;
-        exit_fd.close(ignored);
-        err_fd.close(ignored);
-        done.notify();
-    }
-    void watch_again() {
-        exit_fd.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [self = shared_from_this()](const boost::system::error_code& ec) {
-                               if (!ec) self->reap();
-                           });
-    }
-    void read_stderr() {
-        err_fd.async_wait(asio::posix::stream_descriptor::wait_read,
-                          [self = shared_from_this()](const boost::system::error_code& ec) {
-                              if (!ec && self->drain_stderr()) self->read_stderr();
-                          });
-    }
-    /// False at end-of-file.
-    bool drain_stderr() {
-        char buffer[4096];
-        while (err_fd.is_open()) {
-            const ssize_t got = ::read(err_fd.native_handle(), buffer, sizeof buffer);
-            if (got < 0) return errno == EAGAIN || errno == EINTR;
-            if (got == 0) return false;
-            err.append(buffer, static_cast<std::size_t>(got));
-            if (err.size() > 2 * kStderrKept) err.erase(0, err.size() - kStderrKept);
-        }
-        return false;
-    }
+
     void signal_group(int number) const {
-        if (!ended) ::kill(-pid, number);
-    }
-    void terminate() {
-        if (ended || terminating) return;
-        terminating = true;
-        signal_group(SIGTERM);
-        after(kGrace, [](State& self) {
-            self.signal_group(SIGKILL);
-            self.after(kAbandonAfter, [](State& late) { late.abandon(); });
-        });
-    }
-    void after(std::chrono::seconds delay, void (*action)(State&)) {
-        timer.expires_after(delay);
-        timer.async_wait([self = shared_from_this(), action](const boost::system::error_code& ec) {
-            if (!ec && !self->ended) action(*self);
-        });
-    }
-    /// The pidfd stays watched, so that it is reaped should it ever wake up.
-    void abandon() {
-        status.abandoned = true;
-        log::event(log::Level::error, "child_abandoned", {{"pid", std::to_string(pid)}});
-        done.notify();
+        if (!reaped) ::kill(-pid, number);
     }
 
-    pid_t pid;
+    void terminate() {
+        if (ended || terminating || killing) return;
+        terminating = true;
+        signal_group(SIGTERM);
+        timer.expires_after(kTerminateGrace);
+        timer.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+            if (!ec) self->kill();
+        });
+    }
+
+    void kill() {
+        if (ended || killing) return;
+        killing = true;
+        signal_group(SIGKILL);
+        timer.expires_after(kAbandonAfter);
+        timer.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+            if (!ec) self->abandon();
+        });
+    }
+
+    void abandon() {
+        if (ended) return;
+        status.abandoned = true;
+        ++book->abandoned;
+        log::event(
+            log::Level::error,
+            "child_abandoned",
+            {{"pid", std::to_string(pid)},
+             {"command", command},
+             {"why", "SIGKILL did not end it: it waits in the kernel, as on a suspended pool"}});
+        finish();
+    }
+
+    void watch_exit() {
+        if (exit_fd.is_open()) {
+            exit_fd.async_wait(asio::posix::stream_descriptor::wait_read,
+                               [self = shared_from_this()](const boost::system::error_code& ec) {
+                                   if (ec != asio::error::operation_aborted) self->reap();
+                               });
+            return;
+        }
+        auto poll = std::make_shared<asio::steady_timer>(exit_fd.get_executor(), kPollInterval);
+        poll->async_wait([self = shared_from_this(), poll](const boost::system::error_code& ec) {
+            if (!ec) self->reap();
+        });
+    }
+
+    void reap() {
+        siginfo_t info{};
+        const auto id = static_cast<id_t>(pid);
+        const int found = ::waitid(P_PID, id, &info, WEXITED | WNOHANG | WNOWAIT);
+        if (found == 0 && info.si_pid == 0) return watch_exit();
+        // While the zombie stands, its group's number cannot be anybody else's.
+        if (terminating || killing) ::kill(-pid, SIGKILL);
+        ::waitid(P_PID, id, &info, WEXITED | WNOHANG);
+        reaped = true;
+        book->running.erase(pid);
+        if (info.si_code == CLD_EXITED) {
+            status.code = info.si_status;
+        } else {
+            status.signal = info.si_status;
+        }
+        if (ended) return;  // was abandoned, and died after all
+        drain_stderr();
+        finish();
+    }
+
+    void read_stderr() {
+        err_fd.async_read_some(
+            asio::buffer(chunk),
+            [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) {
+                if (ec) return;
+                self->append(size);
+                self->read_stderr();
+            });
+    }
+
+    /// What is left after the exit. Not until end-of-file: a grandchild may hold the pipe for ever.
+    void drain_stderr() {
+        for (std::size_t total = 0; total < kMaxOutputBytes;) {
+            boost::system::error_code ec;
+            const std::size_t size = err_fd.read_some(asio::buffer(chunk), ec);
+            if (ec || size == 0) return;
+            append(size);
+            total += size;
+        }
+    }
+
+    void append(std::size_t size) {
+        tail.append(chunk.data(), size);
+        keep_tail(tail, kStderrTailBytes);
+    }
+
+    void finish() {
+        ended = true;
+        timer.cancel();
+        boost::system::error_code ignored;
+        err_fd.close(ignored);
+        changed.notify();
+        if (on_end) std::exchange(on_end, nullptr)();
+    }
+
+    const pid_t pid;
+    const std::string command;
+    const std::shared_ptr<Processes::Book> book;
+    const std::chrono::steady_clock::time_point since;
     asio::posix::stream_descriptor exit_fd;
     asio::posix::stream_descriptor err_fd;
     asio::steady_timer timer;
-    Signal done;
-    std::string err;
+    Signal changed;
+    std::array<char, 4096> chunk;
+    std::string tail;
+    std::function<void()> on_end;
     ExitStatus status;
-    bool ended = false;
     bool terminating = false;
+    bool killing = false;
+    bool reaped = false;
+    bool ended = false;
 };
 
+Child::Child(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
 Child::~Child() {
-    if (state_ && !state_->ended) state_->signal_group(SIGKILL);
+    if (!state_) return;
+    state_->on_end = nullptr;
+    state_->kill();
+}
+
+int Child::pid() const {
+    return state_->pid;
+}
+bool Child::ended() const {
+    return state_->ended;
+}
+void Child::terminate() {
+    state_->terminate();
+}
+void Child::kill() {
+    state_->kill();
+}
+std::string Child::stderr_tail() const {
+    return state_->tail;
+}
+
+void Child::on_end(std::function<void()> handler) {
+    if (state_->ended) return handler();
+    state_->on_end = std::move(handler);
 }
 
 Task<ExitStatus> Child::wait() {
     const std::shared_ptr<State> state = state_;
-    while (!state->ended && !state->status.abandoned) {
-        co_await state->done.wait();
-        if (!state->ended && co_await cancelled()) state->terminate();
+    while (!state->ended) {
+        const bool stop = co_await cancelled();
+        if (stop) state->terminate();
+        co_await state->changed.wait();
     }
     co_return state->status;
 }
 
 Task<std::optional<ExitStatus>> Child::wait_for(std::chrono::milliseconds limit) {
     const std::shared_ptr<State> state = state_;
-    Deadline deadline(state->timer.get_executor(), limit, [state] { state->done.notify(); });
-    while (!state->ended && !deadline.expired() && !co_await cancelled()) {
-        co_await state->done.wait();
+    Deadline deadline(state->timer.get_executor(), limit, [state] { state->changed.notify(); });
+    while (!state->ended && !deadline.expired()) {
+        const bool stop = co_await cancelled();
+        if (stop) break;
+        co_await state->changed.wait();
     }
     if (!state->ended) co_return std::nullopt;
     co_return state->status;
 }
 
-void Child::terminate() { state_->terminate(); }
-
-std::string Child::stderr_tail() const {
-    const std::string& all = state_->err;
-    return all.size() > kStderrKept ? all.substr(all.size() - kStderrKept) : all;
+Processes::Processes(asio::any_io_executor executor, std::string path)
+    : executor_(std::move(executor)), path_(std::move(path)), book_(std::make_shared<Book>()) {
+    // A pipe whose reader died is an error value of write(2), not the end of the daemon.
+    ::signal(SIGPIPE, SIG_IGN);
 }
 
-int Child::pid() const { return state_->pid; }
+Processes::~Processes() {
+    for (const auto& [pid, weak] : book_->running) {
+        if (const auto state = weak.lock()) state->signal_group(SIGKILL);
+    }
+}
 
-Processes::Processes(asio::any_io_executor executor, std::string path)
-    : executor_(std::move(executor)), path_(std::move(path)) {}
-
-Result<std::string> Processes::find(const std::string& program) const {
-    for (const auto dir : split(path_, ':')) {
-        std::string candidate = std::string(dir) + "/" + program;
+Result<std::string> Processes::find_program(const std::string& name) const {
+    if (name.find('/') != std::string::npos) return name;
+    for (const std::string_view folder : split(path_, ':')) {
+        std::string candidate = std::string(folder) + "/" + name;
         if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     }
-    return Error{.code = Code::unsupported,
-                 .message = program + " is not installed (looked in " + path_ + ")",
-                 .remedy = program == "ssh" ? "install openssh-client" : "install OpenZFS's tools"};
+    return Error{.code = Code::not_found,
+                 .message = "the program " + quote(name) + " is not in " + path_,
+                 .remedy = "install the package that has it (zfs, zpool: zfsutils-linux)"};
 }
 
 Result<Child> Processes::start(SpawnSpec spec) {
-    auto program = find(spec.argv.front());
-    if (!program) return program.error();
-    auto err = make_pipe();
-    if (!err) return err.error();
-    const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    std::vector<char*> argv;
-    for (auto& argument : spec.argv) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    std::string path = "PATH=" + path_;
-    std::string locale = "LC_ALL=C";
-    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe)
-    std::string home_entry = std::string("HOME=") + (home == nullptr ? "/root" : home);
-    char* const envp[] = {path.data(), locale.data(), home_entry.data(), nullptr};
-    Launch launch{.program = program->c_str(), .argv = argv.data(), .envp = envp,
-                  .in = spec.in ? spec.in.get() : null.get(),
-                  .out = spec.out ? spec.out.get() : null.get(),
-                  .err = err->write.get(), .parent = ::getpid()};
-    const pid_t pid = launch_process(launch);
-    if (pid < 0 || launch.error != 0) {
-        if (pid > 0) ::waitpid(pid, nullptr, 0);
-        return cannot_start(spec.argv.front(), launch.error);
-    }
-    ++started_;
-    const int pidfd = ::pidfd_open(pid, 0);
-    if (pidfd < 0) {
-        const int number = errno;
-        ::kill(pid, SIGKILL);
-        ::waitpid(pid, nullptr, 0);
-        return cannot_start(spec.argv.front(), number);
-    }
-    set_nonblocking(err->read.get());
-    auto state = std::make_shared<Child::State>(executor_, pid, pidfd, err->read.release());
-    state->watch();
+    Result<std::string> program = find_program(spec.argv.at(0));
+    if (!program.has_value()) return program.error();
+    Result<Pipe> errors = make_pipe();
+    if (!errors.has_value()) return errors.error();
+    const LaunchSpec launch_spec{.program = std::move(*program),
+                                 .argv = std::move(spec.argv),
+                                 .environment = fixed_environment(path_),
+                                 .in = spec.in.get(),
+                                 .out = spec.out.get(),
+                                 .err = errors->write.get()};
+    Result<Launched> launched = launch(launch_spec);
+    if (!launched.has_value()) return launched.error();
+    ++book_->started;
+    auto state = std::make_shared<Child::State>(executor_,
+                                                std::move(*launched),
+                                                std::move(errors->read),
+                                                join(launch_spec.argv, " "),
+                                                book_);
+    state->begin();
     return Child(std::move(state));
+}
+
+std::uint64_t Processes::started() const {
+    return book_->started;
+}
+std::uint64_t Processes::abandoned() const {
+    return book_->abandoned;
+}
+
+std::vector<RunningProcess> Processes::running() const {
+    std::vector<RunningProcess> result;
+    for (const auto& [pid, weak] : book_->running) {
+        const auto state = weak.lock();
+        if (!state) continue;
+        result.push_back({.pid = pid,
+                          .command = state->command,
+                          .since = state->since,
+                          .abandoned = state->status.abandoned});
+    }
+    return result;
 }
 
 namespace {
 
-/// Reads everything up to the bound; nullopt when it is exceeded.
-Task<std::optional<std::string>> read_all(asio::posix::stream_descriptor& from) {
-    std::string out;
-    std::vector<char> buffer(64 * 1024);
-    while (true) {
-        auto [ec, count] = co_await from.async_read_some(asio::buffer(buffer), nothrow);
-        if (ec) co_return out;
-        out.append(buffer.data(), count);
-        if (out.size() > kMaxOutput) co_return std::nullopt;
+/// The read end of a child's stdout while run() collects it.
+struct Collector {
+    Collector(const asio::any_io_executor& executor, Fd read_end)
+        : fd(executor, read_end.release()), chunk(kReadBytes) {
+        fd.non_blocking(true);
     }
+
+    /// What is there now, without waiting. False once there is no more.
+    bool take_rest() {
+        boost::system::error_code ec;
+        const std::size_t size = fd.read_some(asio::buffer(chunk), ec);
+        if (ec || size == 0) return false;
+        text.append(chunk.data(), size);
+        return text.size() <= kMaxOutputBytes;
+    }
+
+    asio::posix::stream_descriptor fd;
+    std::vector<char> chunk;
+    std::string text;
+};
+
+/// Reads until end-of-file, the child's end, the size limit or a cancel.
+Task<> collect(Collector& out, Child& child) {
+    // The exit ends the read too: a grandchild, or a child in uninterruptible sleep, keeps it open.
+    child.on_end([&out] { out.fd.cancel(); });
+    bool eof = false;
+    while (!eof && !child.ended() && out.text.size() <= kMaxOutputBytes) {
+        const auto [ec, size] = co_await out.fd.async_read_some(asio::buffer(out.chunk), nothrow);
+        out.text.append(out.chunk.data(), size);
+        const bool stop = co_await cancelled();
+        if (stop) break;
+        eof = ec && ec != asio::error::operation_aborted;
+    }
+    child.on_end([] {});
+    if (!eof && child.ended()) {
+        while (out.take_rest()) {
+        }
+    }
+}
+
+Result<Fd> stdin_with(const std::string& input) {
+    if (input.empty()) return Fd();
+    if (input.size() > kMaxInputBytes) {
+        return Error{.code = Code::internal, .message = "the input of a command is too long"};
+    }
+    Result<Pipe> pipe = make_pipe();
+    if (!pipe.has_value()) return pipe.error();
+    // Fits into the pipe whole, so it neither waits nor is cut.
+    if (::write(pipe->write.get(), input.data(), input.size()) < 0) {
+        return Error{.code = Code::io_error,
+                     .message = std::string("cannot write to a pipe: ") + std::strerror(errno),
+                     .sys_errno = errno};
+    }
+    return std::move(pipe->read);
+}
+
+Error not_finished(const std::string& command, Code code, std::chrono::seconds limit) {
+    if (code == Code::cancelled) {
+        return Error{.code = code, .message = quote(command) + " was stopped before its end"};
+    }
+    return Error{.code = code,
+                 .message = quote(command) + " did not end within " +
+                            std::to_string(limit.count()) + " s and was killed",
+                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
 }
 
 }  // namespace
 
-Task<Result<Output>> Processes::run(std::vector<std::string> argv, std::chrono::seconds limit,
+Task<Result<Output>> Processes::run(std::vector<std::string> argv,
+                                    std::chrono::milliseconds timeout,
                                     std::string input) {
-    const std::string name = argv.front() + (argv.size() > 1 ? " " + argv[1] : "");
-    auto out = make_pipe();
-    if (!out) co_return out.error();
-    SpawnSpec spec{.argv = std::move(argv)};
-    spec.out = std::move(out->write);
-    if (!input.empty()) {
-        auto in = make_pipe();
-        if (!in) co_return in.error();
-        // Fits into the pipe, so this cannot block.
-        if (::write(in->write.get(), input.data(), input.size()) !=
-            static_cast<ssize_t>(input.size())) {
-            co_return Error{.code = Code::io_error, .message = "cannot write to a pipe"};
-        }
-        spec.in = std::move(in->read);
+    const std::string command = join(argv, " ");
+    Result<Fd> in = stdin_with(input);
+    if (!in.has_value()) co_return in.error();
+    Result<Pipe> pipe = make_pipe();
+    if (!pipe.has_value()) co_return pipe.error();
+    SpawnSpec spec{.argv = std::move(argv), .in = std::move(*in), .out = std::move(pipe->write)};
+    Result<Child> started = start(std::move(spec));
+    if (!started.has_value()) co_return started.error();
+    Child& child = *started;
+
+    Collector out(executor_, std::move(pipe->read));
+    Deadline deadline(executor_, timeout, [&child] { child.terminate(); });
+    co_await collect(out, child);
+    const bool too_long = out.text.size() > kMaxOutputBytes;
+    if (too_long) child.kill();
+    const ExitStatus status = co_await child.wait();
+
+    const bool stopped = co_await cancelled();
+    const auto limit = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+    if (stopped) co_return not_finished(command, Code::cancelled, limit);
+    if (deadline.expired()) co_return not_finished(command, Code::timed_out, limit);
+    if (too_long) {
+        co_return Error{.code = Code::io_error,
+                        .message = quote(command) + " wrote more than 64 MiB and was killed"};
     }
-    auto child = start(std::move(spec));
-    spec.in.reset();
-    spec.out.reset();
-    if (!child) co_return child.error();
-    set_nonblocking(out->read.get());
-    asio::posix::stream_descriptor from(executor_, out->read.release());
-    Deadline deadline(executor_, limit, [&] {
-        child->terminate();
-        boost::system::error_code ignored;
-        from.cancel(ignored);
-    });
-    auto text = co_await read_all(from);
-    if (!text || co_await cancelled() || deadline.expired()) child->terminate();
-    const ExitStatus status = co_await child->wait();
-    if (deadline.expired()) {
-        co_return Error{.code = Code::timed_out,
-                        .message = name + " did not end within " + std::to_string(limit.count()) + " s",
-                        .remedy = "look for a hung pool: zpool status"};
-    }
-    if (co_await cancelled()) co_return Error{.code = Code::cancelled, .message = name + " was cancelled"};
-    if (!text) co_return Error{.code = Code::internal, .message = name + " printed more than 64 MiB"};
-    co_return Output{status, std::move(*text), child->stderr_tail()};
+    co_return Output{.status = status, .out = std::move(out.text), .err = child.stderr_tail()};
 }
 
 }  // namespace zrepd

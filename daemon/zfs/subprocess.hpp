@@ -1,86 +1,131 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The only place that starts processes: an argument vector, never a shell; a fixed environment;
-// no descriptor of ours but the three given. Children die with us (ADR 0005).
-// Thread: io thread. Errors: io_error when a process cannot be started, timed_out, cancelled.
-// Limits: kept stderr 32 KiB, collected stdout 64 MiB; a child that does not die 10 s after SIGKILL
-// (uninterruptible sleep) is abandoned and counted, never waited for.
+// Child processes: the only place of the daemon that starts, kills and reaps them.
+// Thread: the io thread only. Errors: not_found, io_error, timed_out, cancelled. Atomicity: none.
+// Limits: stderr tail, output size, grace after SIGTERM, time to die after SIGKILL: constants
+// below.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
 
 namespace zrepd {
 
+/// Where zfs, zpool and ssh are looked for, whatever the daemon's own environment says.
+inline constexpr std::string_view kProgramPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Of stderr the last part is kept: the reason stands at the end.
+inline constexpr std::size_t kStderrTailBytes = 32 * 1024;
+/// A listing of 100,000 snapshots is 30 MB; more than this is not a listing.
+inline constexpr std::size_t kMaxOutputBytes = 64 * 1024 * 1024;
+/// What every pipe holds at least (pipe(7)), so that writing it can never wait for the child.
+inline constexpr std::size_t kMaxInputBytes = 4096;
+/// zfs and ssh end within milliseconds of a SIGTERM unless they hang.
+inline constexpr std::chrono::seconds kTerminateGrace{2};
+/// A process that SIGKILL does not end is in uninterruptible sleep, as on a suspended pool.
+inline constexpr std::chrono::seconds kAbandonAfter{10};
+
 struct SpawnSpec {
-    std::vector<std::string> argv;
-    Fd in = Fd();   ///< absent: /dev/null
-    Fd out = Fd();  ///< absent: /dev/null
+    std::vector<std::string> argv;  ///< argv[0] is looked up in the program path; no shell
+    Fd in = {};                     ///< absent: /dev/null. Closed here once the process runs.
+    Fd out = {};
 };
 
 struct ExitStatus {
-    int code = -1;        ///< exit code; -1 when a signal ended it
-    int signal = 0;       ///< the signal that ended it
-    bool abandoned = false;
-    bool ok() const { return code == 0; }
-    /// "exit status 1", "killed by signal 9", "does not react to SIGKILL".
+    int code = -1;           ///< exit status; -1 when a signal ended it
+    int signal = 0;          ///< 0: it ended by itself
+    bool abandoned = false;  ///< it did not even die from SIGKILL; nobody waits for it any more
+
+    bool ok() const { return code == 0 && !abandoned; }
+    /// "exit status 1", "killed by signal 9", "did not end even when killed".
     std::string text() const;
-};
-
-/// A running process. Destroying it kills its process group and leaves the reaping to the loop.
-class Child {
-  public:
-    struct State;
-    explicit Child(std::shared_ptr<State> state) : state_(std::move(state)) {}
-    Child(Child&&) noexcept = default;
-    Child& operator=(Child&&) = delete;
-    ~Child();
-
-    /// Waits for the end. A cancel terminates the process and still waits, bounded as above.
-    Task<ExitStatus> wait();
-    /// The end, if it comes within `limit`; neither that nor a cancel ends the process.
-    Task<std::optional<ExitStatus>> wait_for(std::chrono::milliseconds limit);
-    /// SIGTERM to its process group, SIGKILL 2 s later.
-    void terminate();
-    /// The last 32 KiB of what it wrote to stderr.
-    std::string stderr_tail() const;
-    int pid() const;
-
-  private:
-    std::shared_ptr<State> state_;
 };
 
 struct Output {
     ExitStatus status;
     std::string out;
-    std::string err;
+    std::string err;  ///< the last kStderrTailBytes
 };
 
-class Processes {
+struct RunningProcess {
+    int pid = 0;
+    std::string command;
+    std::chrono::steady_clock::time_point since;
+    bool abandoned = false;
+};
+
+/// A started process. The destructor kills it (SIGKILL) and never blocks; reaping goes on behind.
+class Child {
   public:
-    explicit Processes(asio::any_io_executor executor, std::string path = kPath);
+    struct State;
+    explicit Child(std::shared_ptr<State> state);
+    Child(Child&&) noexcept = default;
+    Child& operator=(Child&&) = delete;
+    ~Child();
 
-    /// Where programs are looked for, and the PATH that children get.
-    static constexpr const char* kPath =
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-    Result<Child> start(SpawnSpec spec);
-    /// Runs to the end and collects the output. `input` (at most 60 KiB) is its stdin.
-    Task<Result<Output>> run(std::vector<std::string> argv, std::chrono::seconds limit,
-                             std::string input = {});
-    std::uint64_t started() const { return started_; }
+    int pid() const;
+    bool ended() const;
+    /// Waits until it is reaped and its stderr read, or abandoned. A cancel terminates it; the wait
+    /// goes on until then, so at most kTerminateGrace + kAbandonAfter longer.
+    Task<ExitStatus> wait();
+    /// The end, if it comes within `limit`; neither that nor a cancel ends the process.
+    Task<std::optional<ExitStatus>> wait_for(std::chrono::milliseconds limit);
+    /// SIGTERM to its process group, SIGKILL after kTerminateGrace. Returns at once.
+    void terminate();
+    /// SIGKILL to its process group. Returns at once.
+    void kill();
+    /// What it wrote to stderr so far, the last kStderrTailBytes of it.
+    std::string stderr_tail() const;
+    /// Called once, from the event loop, when it has ended or was abandoned.
+    void on_end(std::function<void()> handler);
 
   private:
-    Result<std::string> find(const std::string& program) const;
+    std::shared_ptr<State> state_;
+};
+
+/// Starts processes and knows those that run, for status and for tests that count them.
+class Processes {
+  public:
+    explicit Processes(asio::any_io_executor executor,
+                       std::string path = std::string(kProgramPath));
+    Processes(const Processes&) = delete;
+    Processes& operator=(const Processes&) = delete;
+    /// Kills what still runs.
+    ~Processes();
+
+    /// not_found when argv[0] is not in the path; io_error when the exec fails.
+    Result<Child> start(SpawnSpec spec);
+    /// Runs to the end and collects stdout. Any exit status is a success here: the caller reads it.
+    /// timed_out after `timeout`, cancelled after a cancel; the process is gone then, or abandoned.
+    /// `input` is at most kMaxInputBytes, given as stdin.
+    Task<Result<Output>> run(std::vector<std::string> argv,
+                             std::chrono::milliseconds timeout,
+                             std::string input = "");
+
+    std::uint64_t started() const;
+    /// Those that ended neither by themselves nor by SIGKILL, in this daemon's life.
+    std::uint64_t abandoned() const;
+    std::vector<RunningProcess> running() const;
+
+  private:
+    struct Book;
+    friend struct Child::State;
+
+    Result<std::string> find_program(const std::string& name) const;
 
     asio::any_io_executor executor_;
     std::string path_;
-    std::uint64_t started_ = 0;
+    std::shared_ptr<Book> book_;
 };
 
 }  // namespace zrepd

@@ -10,9 +10,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
 #include "daemon/zfs/zfs_spec.hpp"
@@ -46,7 +46,8 @@ class Zfs {
     /// One transaction for all the properties (design.md section 6). One process.
     virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;
     /// Back to inherited; one process per property.
-    virtual Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) = 0;
+    virtual Task<Result<void>> inherit(DatasetName dataset,
+                                       std::vector<std::string> properties) = 0;
     /// One process each. A hold that is there already, or already gone, is no error.
     virtual Task<Result<void>> hold(std::vector<SnapshotName> names) = 0;
     virtual Task<Result<void>> release(std::vector<SnapshotName> names) = 0;

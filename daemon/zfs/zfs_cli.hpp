@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Zfs by running zfs(8) and zpool(8); see zfs.hpp for the contract.
+// Zfs by running zfs(8) and zpool(8). Thread: io thread. Errors: as zfs.hpp.
+// Atomicity: as zfs.hpp. Limits: the time limits below; output and argument limits of the parts.
 #pragma once
+
+#include <chrono>
+#include <string>
 
 #include "daemon/zfs/subprocess.hpp"
 #include "daemon/zfs/zfs.hpp"
 
 namespace zrepd {
 
-class ZfsCli : public Zfs {
-  public:
-    ZfsCli(asio::any_io_executor executor, Processes& processes)
-        : executor_(std::move(executor)), processes_(processes) {}
+/// A listing of 10,000 datasets on a busy pool takes about ten seconds.
+inline constexpr std::chrono::seconds kListLimit{60};
+/// Each waits for a transaction group, which a loaded pool may take half a minute to write.
+inline constexpr std::chrono::seconds kMutationLimit{120};
+/// Rolling back or aborting a receive frees blocks first.
+inline constexpr std::chrono::seconds kFreeLimit{300};
 
+struct ZfsPaths {
+    std::string kstat = "/proc/spl/kstat/zfs";
+    std::string module_version = "/sys/module/zfs/version";
+};
+
+class ZfsCli final : public Zfs {
+  public:
+    explicit ZfsCli(Processes& processes, ZfsPaths paths = {});
+
+    /// With no names, and while a pool is in trouble: only the datasets of the other pools.
     Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
     Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
     Task<Result<void>> snapshot(std::vector<SnapshotName> names) override;
@@ -19,11 +35,14 @@ class ZfsCli : public Zfs {
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;
     Task<Result<void>> release(std::vector<SnapshotName> names) override;
+    /// zfs destroys all or none: when it refuses, each is tried alone so that one held snapshot
+    /// does not keep the others.
     Task<Result<void>> destroy_snapshots(DatasetName dataset,
                                          std::vector<std::string> names) override;
     Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) override;
     Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) override;
     Task<Result<void>> rollback(SnapshotName snapshot) override;
+    /// No error when there is nothing to abort.
     Task<Result<void>> abort_receive(DatasetName dataset) override;
     Task<Result<TokenInfo>> token_info(std::string token) override;
     Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
@@ -33,15 +52,44 @@ class ZfsCli : public Zfs {
     std::string version() override;
 
   private:
-    /// Runs a command that changes something; its complaint as an Error.
-    Task<Result<void>> change(std::vector<std::string> argv);
-    Task<std::vector<AckOutcome>> acknowledge_in_pool(AckBatch batch);
-    Task<AckOutcome> acknowledge_plainly(AckItem item, UnixSeconds sent);
-    Task<Result<void>> follow_events(std::function<void(Change)>& on_change);
+    using Argv = std::vector<std::string>;
 
-    asio::any_io_executor executor_;
+    /// The error of a pool that must not be touched now.
+    Result<void> check_pool(std::string_view pool);
+    Result<void> check_pools(const std::vector<DatasetName>& which);
+    /// Pools that can be read, when at least one cannot; empty: all can, or not knowable.
+    std::vector<std::string> healthy_pools();
+    /// Runs and turns a failure into its error.
+    Task<Result<Output>> succeed(Argv argv, std::chrono::seconds limit);
+    /// Runs each in turn until one fails.
+    Task<Result<void>> mutate(std::string pool, std::vector<Argv> commands);
+    /// The stdout of all, and in `err` what they complained of; only missing datasets are
+    /// tolerated.
+    Task<Result<Output>> list(std::vector<Argv> commands);
+    /// As mutate, but goes on after a failure; complaints of the tolerated kind are no error.
+    Task<Result<void>> tag_snapshots(std::vector<SnapshotName> names, bool release);
+    Task<Result<void>> destroy_each(DatasetName dataset,
+                                    std::vector<std::string> names,
+                                    std::vector<std::string>& destroyed,
+                                    std::vector<std::string>& failed);
+
+    // zfs_ack.cpp
+    Task<std::vector<AckOutcome>> acknowledge_pool(std::string pool,
+                                                   UnixSeconds sent,
+                                                   std::vector<AckItem> items);
+    Task<Result<std::vector<AckOutcome>>> acknowledge_by_program(std::string pool,
+                                                                 UnixSeconds sent,
+                                                                 std::vector<AckItem> items);
+    Task<std::vector<AckOutcome>> acknowledge_plainly(UnixSeconds sent, std::vector<AckItem> items);
+    Task<std::vector<AckOutcome>> check_guids(std::vector<AckItem> items);
+    Task<> record_sent(UnixSeconds sent,
+                       const std::vector<AckItem>& items,
+                       std::vector<AckOutcome>& outcomes);
+    Task<> tidy(const AckItem& item, AckOutcome& outcome);
+
     Processes& processes_;
-    bool programs_refused_ = false;
+    ZfsPaths paths_;
+    bool programs_refused_ = false;  ///< found out once; then plain commands at once
 };
 
 }  // namespace zrepd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is asked of zfs and what it answers, as plain values. Pure.
+// What is asked of ZFS and what it answers, as plain values. Pure.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/ids.hpp"
 #include "common/result.hpp"
+#include "common/time.hpp"
 #include "daemon/zfs/model.hpp"
 
 namespace zrepd {
@@ -40,9 +42,9 @@ struct TokenInfo {
 /// Bookkeeping after streams were received, for any number of filesystems of one pool.
 struct AckItem {
     SnapshotName snapshot;
-    Guid guid;                     ///< must be the snapshot's, or the item fails and nothing is set
-    bool set_sent = true;          ///< zrep:sent = AckBatch::sent
-    bool bookmark = false;         ///< make #zrep_<guid> (master only)
+    Guid guid;              ///< must be the snapshot's, or the item fails and nothing is set
+    bool set_sent = true;   ///< zrep:sent = AckBatch::sent
+    bool bookmark = false;  ///< make #zrep_<guid> (master only)
     std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
     std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
 };

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "common/text.hpp"
+#include "daemon/zfs/parse.hpp"
+
+namespace zrepd::parse {
+namespace {
+
+struct Row {
+    std::string_view needle;
+    Complaint complaint;
+    Code code;
+    std::string_view remedy;
+};
+
+constexpr std::string_view kRoot =
+    "run zrepd as root, or delegate what it needs with zfs allow (docs/operations.md)";
+constexpr std::string_view kSpace =
+    "free space, raise the quota, or add disks; zrepctl expire removes old zrep snapshots";
+constexpr std::string_view kPool = "look at zpool status; zpool clear resumes a suspended pool";
+constexpr std::string_view kToken =
+    "throw the partial receive away: zfs receive -A on the target; the next sync starts anew";
+constexpr std::string_view kKey = "load the key with zfs load-key, or send raw";
+
+// The first row that is found wins, so the particular ones stand before the general. A captured
+// sample of each is in tests/data/zfs/stderr.txt.
+constexpr Row kRows[] = {
+    {"tag already exists on this dataset", Complaint::hold_exists, Code::already_exists, ""},
+    {"no such tag on this dataset", Complaint::hold_missing, Code::not_found, ""},
+    {"does not have any resumable receive state", Complaint::no_resume_state, Code::not_found, ""},
+    {"could not find any snapshots to destroy", Complaint::no_snapshots, Code::not_found, ""},
+    {"bookmark exists", Complaint::bookmark_exists, Code::already_exists, ""},
+    {"more recent snapshots or bookmarks exist",
+     Complaint::newer_exist,
+     Code::conflict,
+     "snapshots newer than the base are in the way; destroy or move them if they are not needed"},
+    {"it's being held", Complaint::held, Code::busy, "zfs holds shows who holds it"},
+    {"has dependent clones",
+     Complaint::cloned,
+     Code::busy,
+     "destroy or promote the clones if it must go"},
+    {"channel programs must be run as root", Complaint::programs_refused, Code::unsupported, kRoot},
+    {"channel program execution failed: permission denied",
+     Complaint::programs_refused,
+     Code::unsupported,
+     kRoot},
+    {"attempt to call field", Complaint::programs_refused, Code::unsupported, ""},
+    {"unrecognized command 'program'", Complaint::programs_refused, Code::unsupported, ""},
+    {"key must be loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},
+    {"key not loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},
+    {"quota exceeded", Complaint::no_space, Code::no_space, kSpace},
+    {"out of space", Complaint::no_space, Code::no_space, kSpace},
+    {"no space left on device", Complaint::no_space, Code::no_space, kSpace},
+    {"pool i/o is currently suspended", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
+    {"pool is read-only",
+     Complaint::pool_unavailable,
+     Code::pool_unavailable,
+     "import the pool again without readonly=on"},
+    {"read-only file system", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
+    {"pool is unavailable", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
+    {"i/o error", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
+    {"no such pool",
+     Complaint::pool_unavailable,
+     Code::pool_unavailable,
+     "import the pool: zpool import"},
+    {"has been modified",
+     Complaint::target_modified,
+     Code::conflict,
+     "the target was written to since the base; it is rolled back if it has no newer snapshot"},
+    {"does not match incremental source",
+     Complaint::base_mismatch,
+     Code::conflict,
+     "the two sides have no common base any more; zrepctl status shows what each has"},
+    // The same, as zfs breaks the line.
+    {"match incremental source",
+     Complaint::base_mismatch,
+     Code::conflict,
+     "the two sides have no common base any more; zrepctl status shows what each has"},
+    {"contains partially-complete state", Complaint::partial_state, Code::conflict, kToken},
+    {"used in the initial send no longer exists", Complaint::token_dead, Code::not_found, kToken},
+    {"no longer the same snapshot used in the initial send",
+     Complaint::token_dead,
+     Code::not_found,
+     kToken},
+    {"resume token is corrupt", Complaint::token_dead, Code::not_found, kToken},
+    {"cannot resume send: incremental source", Complaint::token_dead, Code::not_found, kToken},
+    {"checksum mismatch or incomplete stream", Complaint::stream_broken, Code::stream_failed, ""},
+    {"incomplete stream", Complaint::stream_broken, Code::stream_failed, ""},
+    {"failed to read from stream", Complaint::stream_broken, Code::stream_failed, ""},
+    {"invalid stream", Complaint::stream_broken, Code::stream_failed, ""},
+    {"broken pipe", Complaint::stream_broken, Code::stream_failed, ""},
+    {"not an earlier snapshot from the same fs", Complaint::base_mismatch, Code::conflict, ""},
+    {"must specify -f to overwrite it",
+     Complaint::already_exists,
+     Code::already_exists,
+     "choose another name for the destination, or take it on with zrepctl init --adopt"},
+    {"already exists", Complaint::already_exists, Code::already_exists, ""},
+    {"dataset is busy",
+     Complaint::busy,
+     Code::busy,
+     "a send, receive or mount uses it; it is tried again"},
+    {"permission denied", Complaint::permission, Code::access_denied, kRoot},
+    {"/dev/zfs and /proc/self/mounts are required",
+     Complaint::no_zfs,
+     Code::unsupported,
+     "load the module: modprobe zfs"},
+    {"zfs modules are not loaded",
+     Complaint::no_zfs,
+     Code::unsupported,
+     "load the module: modprobe zfs"},
+    {"unable to open /dev/zfs",
+     Complaint::no_zfs,
+     Code::unsupported,
+     "load the module: modprobe zfs"},
+    {"property value too long", Complaint::invalid_value, Code::invalid_params, ""},
+    {"is too long", Complaint::invalid_value, Code::invalid_params, ""},
+    {"must be one of", Complaint::invalid_value, Code::invalid_params, ""},
+    {"invalid property", Complaint::invalid_value, Code::invalid_params, ""},
+    {"invalid option",
+     Complaint::unsupported,
+     Code::unsupported,
+     "this OpenZFS is older than 2.1, the oldest that zrepd supports"},
+    {"unrecognized command",
+     Complaint::unsupported,
+     Code::unsupported,
+     "this OpenZFS is older than 2.1, the oldest that zrepd supports"},
+    {"dataset does not exist", Complaint::dataset_missing, Code::not_found, ""},
+    {"incremental source (", Complaint::base_mismatch, Code::conflict, ""},
+    {"bookmark '", Complaint::bookmark_missing, Code::not_found, ""},
+    {"does not exist", Complaint::dataset_missing, Code::not_found, ""},
+};
+
+/// Messages changed the case of a letter between versions.
+std::string lower(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return result;
+}
+
+const Row* find_row(std::string_view text) {
+    const std::string searched = lower(text);
+    for (const Row& row : kRows) {
+        if (searched.find(row.needle) != std::string::npos) return &row;
+    }
+    return nullptr;
+}
+
+// A message is for one line of a log; the reason stands at the beginning.
+constexpr std::size_t kMaxMessage = 600;
+
+/// Lines that only explain or repeat.
+bool is_hint(std::string_view line) {
+    for (const std::string_view start : {"use '-",
+                                         "Partially received snapshot",
+                                         "A resuming stream can",
+                                         "    zfs send -t",
+                                         "no snapshots were created",
+                                         "must specify -F",
+                                         "stack traceback",
+                                         "Try running",
+                                         "warning: cannot mount"}) {
+        if (line.starts_with(start)) return true;
+    }
+    return line.starts_with("\t");
+}
+
+/// A new complaint begins so; other lines continue the one before, as zfs breaks long ones.
+bool is_start(std::string_view line) {
+    for (const std::string_view start : {"cannot ",
+                                         "warning: ",
+                                         "internal error",
+                                         "could not ",
+                                         "bookmark '",
+                                         "'",
+                                         "invalid ",
+                                         "unrecognized ",
+                                         "Channel program",
+                                         "missing ",
+                                         "permission ",
+                                         "/dev/zfs",
+                                         "bad "}) {
+        if (line.starts_with(start)) return true;
+    }
+    return false;
+}
+
+std::string safe(std::string_view text) {
+    std::string result;
+    for (const char c : text.substr(0, kMaxMessage)) {
+        const auto byte = static_cast<unsigned char>(c);
+        result.push_back(byte < 0x20 || byte == 0x7f ? ' ' : c);
+    }
+    return is_utf8(result) ? result : quote(result);
+}
+
+}  // namespace
+
+std::vector<std::string> complaints(std::string_view err) {
+    std::vector<std::string> result;
+    bool list = false;  // names listed after "use '-r' to destroy the following"
+    for (const std::string_view line : split(err, '\n')) {
+        if (line.starts_with("usage:")) break;
+        if (is_start(line)) {
+            list = false;
+            result.emplace_back(line);
+        } else if (is_hint(line)) {
+            list = list || line.starts_with("use '-") || line.starts_with("stack traceback");
+        } else if (!list && !trim(line).empty()) {
+            if (result.empty()) {
+                result.emplace_back(line);
+            } else {
+                result.back().append(" ").append(trim(line));
+            }
+        }
+    }
+    return result;
+}
+
+Complaint classify(std::string_view text) {
+    const Row* row = find_row(text);
+    return row == nullptr ? Complaint::unknown : row->complaint;
+}
+
+Error failure(std::string_view err, std::string_view status) {
+    const std::vector<std::string> said = complaints(err);
+    Error error{.code = Code::zfs_failed, .message = ""};
+    // All of it is searched: the telling words may stand in a hint line.
+    if (const Row* row = find_row(err.substr(0, err.find("\nusage:")))) {
+        error.code = row->code;
+        error.remedy = row->remedy;
+    }
+    if (!said.empty()) {
+        error.message = safe(join(said, "; "));
+    } else {
+        const std::string_view tail = trim(err);
+        error.message = tail.empty() ? "no message, " + std::string(status) : safe(tail);
+    }
+    return error;
+}
+
+bool only_missing(std::string_view err) {
+    const std::vector<std::string> said = complaints(err);
+    for (const std::string& one : said) {
+        if (classify(one) != Complaint::dataset_missing) return false;
+    }
+    return !said.empty();
+}
+
+}  // namespace zrepd::parse
