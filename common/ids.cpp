@@ -128,6 +128,8 @@ std::optional<std::uint64_t> zrep_sequence(std::string_view snapshot) {
     snapshot.remove_prefix(5);
     if (snapshot.ends_with("_unsent")) snapshot.remove_suffix(7);
     if (snapshot.size() < 6 || snapshot.size() > 15) return std::nullopt;
+    // %06x pads to six digits, never beyond: "zrep_0000001" is somebody else's.
+    if (snapshot.size() > 6 && snapshot.front() == '0') return std::nullopt;
     std::uint64_t value = 0;
     for (const char c : snapshot) {
         const bool digit = c >= '0' && c <= '9';

@@ -22,6 +22,7 @@
 
 #include "common/ids.hpp"
 #include "common/json.hpp"
+#include "common/text.hpp"
 
 namespace zrepd::rpc {
 
@@ -54,6 +55,14 @@ namespace detail {
 inline Error wrong(const std::string& path, const std::string& wanted) {
     return Error{.code = Code::invalid_params,
                  .message = (path.empty() ? std::string("params") : path) + ": " + wanted};
+}
+
+/// A key as it came from outside, fit for a message: anything but a plain word is quoted.
+inline std::string shown_key(const std::string& key) {
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:";
+    const bool plain = key.size() <= 100 && key.find_first_not_of(kPlain) == key.npos;
+    return plain && !key.empty() ? key : quote(key);
 }
 
 class Encoder {
@@ -119,7 +128,7 @@ class Decoder {
     Error unknown_key() const {
         for (const auto& [key, ignored] : json_.items()) {
             if (std::find(keys_.begin(), keys_.end(), key) == keys_.end()) {
-                return wrong(at(key.substr(0, 100)), "unknown key");
+                return wrong(at(shown_key(key)), "unknown key");
             }
         }
         return wrong(path_, "unknown key");
@@ -226,7 +235,7 @@ Result<void> decode(const Json& json, T& into, Strictness strictness, const std:
         if (!json.is_object()) return wrong(path, "must be an object");
         for (const auto& [key, item] : json.items()) {
             const auto* text = item.template get_ptr<const std::string*>();
-            if (text == nullptr) return wrong(path + "." + key, "must be a string");
+            if (text == nullptr) return wrong(path + "." + detail::shown_key(key), "must be a string");
             into[key] = *text;
         }
     } else {

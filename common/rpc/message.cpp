@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "common/rpc/message.hpp"
 
+#include "common/rpc/fields.hpp"
 #include "common/text.hpp"
 
 namespace zrepd::rpc {
@@ -115,6 +116,10 @@ Error error_from_json(const Json& json) {
     }
     if (const auto* remedy = text_at(*data, "remedy")) error.remedy = *remedy;
     if (const auto* run_id = text_at(*data, "run_id")) error.run_id = *run_id;
+    if (const auto number = data->find("errno"); number != data->end()) {
+        int value = 0;
+        if (decode(*number, value, Strictness::reply, "errno")) error.sys_errno = value;
+    }
     return error;
 }
 

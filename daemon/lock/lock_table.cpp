@@ -22,7 +22,7 @@ Error busy(const Holder& holder, const DatasetName& wanted) {
         std::chrono::steady_clock::now() - holder.since);
     return Error{.code = Code::busy,
                  .message = wanted.str() + " is in use: " + holder.reason + " of " +
-                            holder.dataset.str() + " since " + human_duration(age),
+                            holder.dataset.str() + " for " + human_duration(age),
                  .remedy = "wait for it; zrepctl status shows what runs",
                  .run_id = holder.run_id};
 }
@@ -35,8 +35,12 @@ LockTable::Guard::Guard(Guard&& other) noexcept
     : table_(std::exchange(other.table_, nullptr)), id_(other.id_) {}
 
 LockTable::Guard& LockTable::Guard::operator=(Guard&& other) noexcept {
-    std::swap(table_, other.table_);
-    std::swap(id_, other.id_);
+    // What was held is let go now, not whenever `other` happens to die.
+    if (this != &other) {
+        LockTable* const old_table = std::exchange(table_, std::exchange(other.table_, nullptr));
+        const std::uint64_t old_id = std::exchange(id_, other.id_);
+        if (old_table != nullptr) old_table->release(old_id);
+    }
     return *this;
 }
 
@@ -51,12 +55,17 @@ std::optional<Holder> LockTable::conflicting(const DatasetName& dataset, Scope s
     return std::nullopt;
 }
 
-Result<LockTable::Guard> LockTable::try_lock(DatasetName dataset, Scope scope, std::string reason,
+Result<LockTable::Guard> LockTable::try_lock(DatasetName dataset,
+                                             Scope scope,
+                                             std::string reason,
                                              std::string run_id) {
     if (const auto holder = conflicting(dataset, scope)) return busy(*holder, dataset);
     Entry entry{.id = next_id_++,
-                .holder = {.dataset = std::move(dataset), .scope = scope, .reason = std::move(reason),
-                           .run_id = std::move(run_id), .since = std::chrono::steady_clock::now()}};
+                .holder = {.dataset = std::move(dataset),
+                           .scope = scope,
+                           .reason = std::move(reason),
+                           .run_id = std::move(run_id),
+                           .since = std::chrono::steady_clock::now()}};
     Guard guard;
     guard.table_ = this;
     guard.id_ = entry.id;
@@ -64,27 +73,42 @@ Result<LockTable::Guard> LockTable::try_lock(DatasetName dataset, Scope scope, s
     return guard;
 }
 
-Task<Result<LockTable::Guard>> LockTable::lock(DatasetName dataset, Scope scope, std::string reason,
+void LockTable::count_waiter(const DatasetName& dataset, Scope scope, Waiter& waiter) {
+    for (Entry& entry : entries_) {
+        if (!collide(entry.holder, dataset, scope)) continue;
+        ++entry.holder.waiting;
+        waiter.push_back(entry.id);
+    }
+}
+
+void LockTable::forget_waiter(const Waiter& waiter) {
+    for (Entry& entry : entries_) {
+        if (std::find(waiter.begin(), waiter.end(), entry.id) != waiter.end()) {
+            --entry.holder.waiting;
+        }
+    }
+}
+
+Task<Result<LockTable::Guard>> LockTable::lock(DatasetName dataset,
+                                               Scope scope,
+                                               std::string reason,
                                                std::chrono::steady_clock::duration limit,
                                                std::string run_id) {
-    const auto until = std::chrono::steady_clock::now() + limit;
+    const auto executor = co_await asio::this_coro::executor;
+    const std::function<void()> wake = [this] { changed_.notify(); };
+    Deadline deadline(executor, limit, wake);
     while (true) {
         auto guard = try_lock(dataset, scope, reason, run_id);
-        if (guard || std::chrono::steady_clock::now() >= until) co_return guard;
-        for (Entry& entry : entries_) {
-            if (collide(entry.holder, dataset, scope)) ++entry.holder.waiting;
-        }
-        Deadline deadline(co_await asio::this_coro::executor,
-                          until - std::chrono::steady_clock::now(),
-                          [this] { changed_.notify(); });
+        if (guard || deadline.expired()) co_return guard;
+        // By number: while this waits, holders come and go.
+        Waiter waiter;
+        count_waiter(dataset, scope, waiter);
         co_await changed_.wait();
-        for (Entry& entry : entries_) {
-            if (entry.holder.waiting > 0 && collide(entry.holder, dataset, scope)) {
-                --entry.holder.waiting;
-            }
-        }
+        forget_waiter(waiter);
         if (co_await cancelled()) {
-            co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+            co_return Error{.code = Code::cancelled,
+                            .message = "stopped waiting for " + dataset.str(),
+                            .remedy = "try again"};
         }
     }
 }

@@ -56,7 +56,11 @@ class LockTable {
     std::vector<Holder> holders() const;
 
   private:
+    using Waiter = std::vector<std::uint64_t>;  ///< numbers of the entries it waits for
+
     void release(std::uint64_t id);
+    void count_waiter(const DatasetName& dataset, Scope scope, Waiter& waiter);
+    void forget_waiter(const Waiter& waiter);
     struct Entry {
         std::uint64_t id = 0;
         Holder holder;

@@ -13,9 +13,10 @@ std::optional<Base> newest_common(const Versions& source, const std::vector<Snap
         if (const Snapshot* snapshot = find_snapshot(source, guid)) {
             here = Base{"@" + snapshot->name, guid, snapshot->createtxg, i};
         } else {
-            const auto mark =
-                std::find_if(source.bookmarks.begin(), source.bookmarks.end(),
-                             [&](const Bookmark& bookmark) { return bookmark.guid == guid; });
+            const auto mark = std::find_if(
+                source.bookmarks.begin(), source.bookmarks.end(), [&](const Bookmark& bookmark) {
+                    return bookmark.guid == guid;
+                });
             if (mark != source.bookmarks.end()) {
                 here = Base{"#" + mark->name, guid, mark->createtxg, i};
             }

@@ -5,84 +5,24 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
-#include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/conflicts.hpp"
 #include "daemon/plan/diff.hpp"
 #include "daemon/plan/pair.hpp"
 
 namespace zrepd::plan {
 namespace {
 
-Conflict conflict(Code code, std::string message, std::string remedy) {
-    return Conflict{Error{.code = code, .message = std::move(message), .remedy = std::move(remedy)}};
-}
-
 /// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target) {
-    const std::string name = quote(source.name.str());
-    if (!target.exists) {
-        return conflict(Code::conflict,
-                        "the target filesystem does not exist any more",
-                        "if it was destroyed on purpose: zrepctl clear " + name +
-                            ", then zrepctl init again");
-    }
     const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);
-    if (target.master) {
-        return conflict(Code::conflict,
-                        "split brain: the other side is master too (epoch " +
-                            std::to_string(target.epoch) + " there, " + std::to_string(epoch) +
-                            " here); nothing was sent",
-                        "decide which side's data counts; on the other one run zrepctl clear, keep "
-                        "its data under another name (zfs rename), then zrepctl init from the first");
-    }
-    if (!target.is_pair) {
-        return conflict(Code::conflict,
-                        "the target filesystem belongs to another pair, or to none",
-                        "zrepctl list -v on both hosts shows what each has stored");
-    }
-    if (target.epoch > epoch) {
-        return conflict(Code::conflict,
-                        "the other side has gone through a role change that this one missed (epoch " +
-                            std::to_string(target.epoch) + " there, " + std::to_string(epoch) + " here)",
-                        "do not write here until it is settled which side is master: zrepctl list -v "
-                        "on both hosts");
-    }
-    if (target.receiving) {
-        return conflict(Code::busy,
-                        "the target is still working on an earlier request",
-                        "wait; if its sender died it lets go after the stall timeout");
-    }
+    if (!target.exists) return target_missing(source);
+    // Before is_pair: a side that took over has the pair's direction swapped.
+    if (target.master) return both_masters(source, target, epoch);
+    if (!target.is_pair) return not_our_pair(source);
+    if (target.epoch > epoch) return taken_over(source, target, epoch);
+    if (target.receiving) return target_busy(source);
     return std::nullopt;
-}
-
-std::string what_is_newer(const TargetView& target, std::size_t after) {
-    std::uint64_t bytes = target.written_bytes;
-    for (std::size_t i = after; i < target.snapshots.size(); ++i) {
-        bytes += target.snapshots[i].written_bytes;
-    }
-    const std::size_t count = target.snapshots.size() - after;
-    return std::to_string(count) + (count == 1 ? " snapshot (@" : " snapshots (@") +
-           target.snapshots[after].name + (count == 1 ? "" : " …") + ", " + human_bytes(bytes) + ")";
-}
-
-Conflict newer_on_target(const Dataset& source, const TargetView& target, const Base& base) {
-    return conflict(
-        Code::conflict,
-        "the target has " + what_is_newer(target, base.target_index + 1) +
-            " newer than the newest common one, @" + target.snapshots[base.target_index].name,
-        "if they are not needed, destroy them on the target (zfs destroy), then zrepctl sync " +
-            quote(source.name.str()));
-}
-
-Conflict no_common(const SourceView& source, const TargetView& target) {
-    const auto newest = [](const std::vector<Snapshot>& all) {
-        return all.empty() ? std::string("none") : "@" + all.back().name;
-    };
-    return conflict(Code::conflict,
-                    "the two sides have no snapshot in common (newest here " +
-                        newest(source.versions->snapshots) + ", there " + newest(target.snapshots) + ")",
-                    "keep the target under another name (zfs rename there), zrepctl clear " +
-                        quote(source.dataset->name.str()) + ", then zrepctl init");
 }
 
 std::uint64_t next_sequence(const SourceView& source, const TargetView& target) {
@@ -112,11 +52,16 @@ std::uint64_t unsent_bytes(const SourceView& source, const std::vector<const Sna
     return bytes;
 }
 
-/// The interrupted stream's snapshot, when it can still be sent.
-const Snapshot* resumable(const SourceView& source, const TargetView& target, const Base& base) {
+/// The interrupted stream's snapshot, when it can still be sent. No base: a first full stream.
+const Snapshot* resumable(const SourceView& source, const TargetView& target, const Base* base) {
     if (target.resume_token.empty() || !target.token_guid) return nullptr;
     const Snapshot* found = find_snapshot(*source.versions, *target.token_guid);
-    return found != nullptr && found->createtxg > base.createtxg ? found : nullptr;
+    if (found == nullptr) return nullptr;
+    if (base == nullptr) return target.snapshots.empty() ? found : nullptr;
+    // A target that was written to since has to be rolled back, and zfs would refuse the rest of
+    // the stream at its very end: that transfer is better begun anew.
+    if (target.written_bytes > 0) return nullptr;
+    return found->createtxg > base->createtxg ? found : nullptr;
 }
 
 Step when_nothing_written(const Snapshot* base_here) {
@@ -129,11 +74,43 @@ Step when_nothing_written(const Snapshot* base_here) {
     return skip;
 }
 
-std::vector<const Snapshot*> pending(const std::vector<const Snapshot*>& newer) {
-    std::vector<const Snapshot*> out;
-    std::copy_if(newer.begin(), newer.end(), std::back_inserter(out),
-                 [](const Snapshot* s) { return zrep_sequence(s->name).has_value(); });
-    return out;
+/// Ours to send. What a legacy zrep gave up on (`_unsent`) stays behind and expires.
+bool sendable(const Snapshot& snapshot) {
+    return zrep_sequence(snapshot.name) && !snapshot.name.ends_with("_unsent");
+}
+
+/// The snapshot to send instead of taking one: the newest of ours when the cap on unacknowledged
+/// ones is reached, or when nothing was written after it.
+const Snapshot* reusable(const SourceView& source,
+                         const std::vector<const Snapshot*>& newer,
+                         unsigned maxsnaps) {
+    const Snapshot* newest = nullptr;
+    std::uint64_t written_after = 0;
+    unsigned unacknowledged = 0;
+    for (const Snapshot* s : newer) {
+        written_after += s->written_bytes;
+        if (!sendable(*s)) continue;
+        newest = s;
+        written_after = 0;
+        if (!s->sent) ++unacknowledged;
+    }
+    if (newest == nullptr) return nullptr;
+    const bool complete = written_after + source.dataset->written_bytes == 0;
+    return complete || unacknowledged >= maxsnaps ? newest : nullptr;
+}
+
+std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes) {
+    if (dataset.available_bytes == 0) {
+        return no_space("the pool or a quota is full; no snapshot was taken",
+                        "free space in " + std::string(dataset.name.pool()) +
+                            ", or raise the quota (zfs get quota,refquota,available " +
+                            quote(dataset.name.str()) + ")");
+    }
+    if (dataset.available_bytes >= minfree_bytes) return std::nullopt;
+    return no_space(human_bytes(dataset.available_bytes) + " free, below zrep:minfree of " +
+                        human_bytes(minfree_bytes) + "; no snapshot was taken",
+                    "free space in " + std::string(dataset.name.pool()) + ", or zrepctl set " +
+                        quote(dataset.name.str()) + " minfree=SIZE");
 }
 
 }  // namespace
@@ -142,32 +119,31 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
     const Dataset& dataset = *source.dataset;
     if (auto wrong = check_roles(dataset, target)) return *wrong;
     const auto base = newest_common(*source.versions, target.snapshots);
-    if (!base) return no_common(source, target);
-    if (base->target_index + 1 != target.snapshots.size()) {
-        return newer_on_target(dataset, target, *base);
+    if (base && base->target_index + 1 != target.snapshots.size()) {
+        return newer_on_target(source, target, *base);
     }
-    if (const Snapshot* half_sent = resumable(source, target, *base)) {
+    if (const Snapshot* half_sent = resumable(source, target, base ? &*base : nullptr)) {
         return Resume{*half_sent, target.resume_token};
     }
+    if (!base) return no_common(source, target);
     const auto newer = newer_here(source, *base);
-    if (unsent_bytes(source, newer) == 0 && pending(newer).empty()) {
+    const bool pending = std::any_of(
+        newer.begin(), newer.end(), [](const Snapshot* s) { return sendable(*s) && !s->sent; });
+    if (!pending && unsent_bytes(source, newer) == 0) {
         return when_nothing_written(find_snapshot(*source.versions, base->guid));
+    }
+    if (target.available_bytes == 0) {
+        return no_space("no space is left on the target", "free space there, or raise its quota");
     }
     Incremental step{.base = base->name, .base_guid = base->guid, .take = {}, .existing = {}};
     step.rollback_target = target.written_bytes > 0;
     step.abort_partial = !target.resume_token.empty();
     const Settings settings = settings_of(dataset);
-    const auto waiting = pending(newer);
-    if (waiting.size() >= settings.maxsnaps) {
-        step.existing = *waiting.back();
+    if (const Snapshot* existing = reusable(source, newer, settings.maxsnaps)) {
+        step.existing = *existing;
         return step;
     }
-    if (dataset.available_bytes < settings.minfree_bytes) {
-        return conflict(Code::no_space,
-                        human_bytes(dataset.available_bytes) + " free, below zrep:minfree of " +
-                            human_bytes(settings.minfree_bytes) + "; no snapshot was taken",
-                        "free space in the pool, or lower zrep:minfree");
-    }
+    if (auto full = check_room(dataset, settings.minfree_bytes)) return *full;
     step.take = zrep_snapshot_name(next_sequence(source, target));
     return step;
 }
@@ -184,13 +160,13 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     if (const auto* wrong = std::get_if<Conflict>(&step)) {
         return {name + ": " + wrong->error.text() + "; next: " + wrong->error.remedy};
     }
-    const auto& step_in = std::get<Incremental>(step);
+    const auto& todo = std::get<Incremental>(step);
+    const std::string what = name + "@" + (todo.existing ? todo.existing->name : todo.take);
     std::vector<std::string> out;
-    if (step_in.abort_partial) out.push_back("discard the partly received stream on the target");
-    if (step_in.rollback_target) out.push_back("roll the target back to its newest snapshot");
-    if (!step_in.take.empty()) out.push_back("take snapshot " + name + "@" + step_in.take);
-    const std::string what = step_in.existing ? step_in.existing->name : step_in.take;
-    out.push_back("send " + name + "@" + what + " from " + step_in.base);
+    if (!todo.take.empty()) out.push_back("take snapshot " + what);
+    if (todo.abort_partial) out.push_back("discard the partly received stream on the target");
+    if (todo.rollback_target) out.push_back("roll the target back to its newest snapshot");
+    out.push_back("send " + what + " from " + todo.base);
     return out;
 }
 

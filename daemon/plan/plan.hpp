@@ -55,7 +55,7 @@ struct Incremental {
 };
 /// The two sides cannot be brought together without a decision. Nothing is changed.
 struct Conflict {
-    Error error;  ///< code conflict (or wrong_role), message with both sides' facts, remedy
+    Error error;  ///< conflict, split_brain, busy or no_space; both sides' facts, remedy
 };
 using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 

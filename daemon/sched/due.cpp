@@ -6,6 +6,12 @@
 #include "common/text.hpp"
 
 namespace zrepd::sched {
+namespace {
+
+// September 2001. Smaller numbers are no times: whoever sets zrep:paused=1 means yes.
+constexpr UnixSeconds kFirstPlausibleTime = 1'000'000'000;
+
+}  // namespace
 
 std::chrono::milliseconds backoff(unsigned failures, double jitter) {
     const unsigned doublings = std::min(failures, 10u);
@@ -28,9 +34,13 @@ std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_
 
 bool is_paused(std::string_view value, UnixSeconds now) {
     value = trim(value);
-    if (value.empty() || value == "no" || value == "off" || value == "-") return false;
+    if (value.empty() || value == "no" || value == "off" || value == "0" || value == "-") {
+        return false;
+    }
     if (const auto until = from_rfc3339(value)) return now < *until;
-    if (const auto until = parse_i64(value)) return now < *until;
+    if (const auto until = parse_i64(value); until && *until >= kFirstPlausibleTime) {
+        return now < *until;
+    }
     return true;
 }
 

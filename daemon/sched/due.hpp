@@ -31,7 +31,8 @@ std::chrono::milliseconds backoff(unsigned failures, double jitter);
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
 
 /// Reads zrep:paused: "yes", or an RFC 3339 time or Unix seconds until which it holds. Anything
-/// else that is not empty, "no" or "off" counts as paused: to sync against a wish is the worse error.
+/// else that is not empty, "no", "off" or "0" counts as paused: to sync against a wish is the worse
+/// error.
 bool is_paused(std::string_view value, UnixSeconds now);
 
 }  // namespace zrepd::sched

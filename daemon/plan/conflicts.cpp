@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/plan/conflicts.hpp"
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/time.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::plan {
+namespace {
+
+// More names make a line that nobody reads; the count and the bytes are always said.
+constexpr std::size_t kNamesShown = 5;
+
+Conflict make(Code code, std::string message, std::string remedy) {
+    return {Error{.code = code, .message = std::move(message), .remedy = std::move(remedy)}};
+}
+
+/// The name as it can be pasted into a shell: quoted only when it needs to be.
+std::string word(const std::string& name) {
+    return name.find(' ') == std::string::npos ? name : "'" + name + "'";
+}
+
+struct Names {
+    explicit Names(const Dataset& dataset)
+        : source(dataset.name.str()),
+          host(dataset.own(prop::kDestHost).value_or("the other host")),
+          target(dataset.own(prop::kDestFs).value_or("the target")) {}
+
+    std::string at(const std::string& snapshot) const { return word(target + snapshot); }
+    std::string clear_and_init() const {
+        return "zrepctl clear " + word(source) + " and zrepctl init " + word(source) + " " + host +
+               " " + word(target);
+    }
+    /// Starting over without losing what is there.
+    std::string start_over() const {
+        return "to start over and keep the data there: on " + host + " run zrepctl clear " +
+               word(target) + " and zfs rename " + word(target) + " " + at("_old") +
+               ", then here " + clear_and_init();
+    }
+
+    std::string source;
+    std::string host;
+    std::string target;
+};
+
+std::string epochs(const TargetView& target, std::uint64_t epoch) {
+    return "epoch " + std::to_string(target.epoch) + " there, " + std::to_string(epoch) + " here";
+}
+
+std::string with_time(const Snapshot& snapshot) {
+    const std::string when =
+        snapshot.sent ? " (acknowledged " + to_rfc3339(*snapshot.sent) + ")" : "";
+    return "@" + snapshot.name + when;
+}
+
+std::string newest_of(const std::vector<Snapshot>& all) {
+    if (all.empty()) return "none";
+    return with_time(all.back()) + " with guid " + all.back().guid.str();
+}
+
+std::string list_newer(const TargetView& target, std::size_t first) {
+    const std::size_t count = target.snapshots.size() - first;
+    std::uint64_t bytes = 0;
+    std::vector<std::string> names;
+    for (std::size_t i = first; i < target.snapshots.size(); ++i) {
+        bytes += target.snapshots[i].written_bytes;
+        if (names.size() < kNamesShown) names.push_back(with_time(target.snapshots[i]));
+    }
+    std::string out = std::to_string(count) + (count == 1 ? " snapshot (" : " snapshots (");
+    out += human_bytes(bytes) + ") that this side does not have: " + join(names, ", ");
+    if (count > kNamesShown) out += " and " + std::to_string(count - kNamesShown) + " more";
+    return out;
+}
+
+}  // namespace
+
+Conflict target_missing(const Dataset& source) {
+    const Names names(source);
+    return make(Code::conflict,
+                names.host + " has no filesystem " + quote(names.target) +
+                    ": it was destroyed or renamed, or its pool is not imported",
+                "bring it back there (zpool import, zfs rename); if it is gone for good: " +
+                    names.clear_and_init());
+}
+
+Conflict both_masters(const Dataset& source, const TargetView& target, std::uint64_t epoch) {
+    const Names names(source);
+    const std::string both = names.target + " on " + names.host + " is marked as master too (" +
+                             epochs(target, epoch) + "); nothing was sent";
+    const std::string decide = "decide which side's data counts. If it is this one, ";
+    if (target.epoch == epoch) {
+        return make(Code::split_brain, "split brain: " + both, decide + names.start_over());
+    }
+    if (target.epoch > epoch) {
+        return make(
+            Code::conflict,
+            "the other side took over: " + both,
+            "stop writing to " + word(names.source) + " here, then " + decide + names.start_over());
+    }
+    return make(Code::conflict,
+                "the other side missed a role change: " + both,
+                "stop writing to it there; " + names.start_over());
+}
+
+Conflict not_our_pair(const Dataset& source) {
+    const Names names(source);
+    return make(Code::conflict,
+                names.target + " on " + names.host + " belongs to another pair, or to none",
+                "see what each side has stored (zrepctl list -v on both hosts); to use another "
+                "target: zrepctl clear " +
+                    word(names.source) + ", then zrepctl init");
+}
+
+Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64_t epoch) {
+    const Names names(source);
+    return make(Code::conflict,
+                "the other side has gone through a role change that this one missed (" +
+                    epochs(target, epoch) + "); nothing was sent",
+                "make sure that nobody writes to " + names.target + " on " + names.host +
+                    "; if this side is to stay master: zfs set zrep:epoch=" +
+                    std::to_string(target.epoch) + " " + word(names.source));
+}
+
+Conflict newer_on_target(const SourceView& source, const TargetView& target, const Base& base) {
+    const Names names(*source.dataset);
+    const Snapshot& common = target.snapshots[base.target_index];
+    return make(
+        Code::conflict,
+        names.target + " on " + names.host + " has " + list_newer(target, base.target_index + 1) +
+            "; the newest common snapshot is " + with_time(common) + "; nothing was destroyed",
+        "on " + names.host + ": look at them (zfs list -t snapshot " + word(names.target) +
+            "), copy away what is needed (zfs send -i @" + common.name + " " +
+            names.at("@" + target.snapshots.back().name) +
+            "), destroy them one by one (zfs destroy); then zrepctl sync " + word(names.source));
+}
+
+Conflict no_common(const SourceView& source, const TargetView& target) {
+    const Names names(*source.dataset);
+    return make(Code::conflict,
+                names.source + " and " + names.target + " on " + names.host +
+                    " have no snapshot in common (newest here " +
+                    newest_of(source.versions->snapshots) + ", there " +
+                    newest_of(target.snapshots) + "); nothing was destroyed",
+                names.start_over());
+}
+
+Conflict target_busy(const Dataset& source) {
+    const Names names(source);
+    return make(Code::busy,
+                names.target + " on " + names.host + " is still receiving an earlier stream",
+                "wait; if its sender died, it lets go after the stall timeout");
+}
+
+Conflict no_space(std::string message, std::string remedy) {
+    return make(Code::no_space, std::move(message), std::move(remedy));
+}
+
+}  // namespace zrepd::plan

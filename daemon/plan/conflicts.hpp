@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The refusals of a sync, in words: both sides' facts, and the commands that settle it as things
+// stand today. Pure.
+#pragma once
+
+#include "daemon/plan/diff.hpp"
+#include "daemon/plan/plan.hpp"
+
+namespace zrepd::plan {
+
+/// The target filesystem does not exist on the other side.
+Conflict target_missing(const Dataset& source);
+/// Both sides are marked as master. `epoch` is ours; split_brain when it is the same there.
+Conflict both_masters(const Dataset& source, const TargetView& target, std::uint64_t epoch);
+/// What is stored at the target names another pair, or none.
+Conflict not_our_pair(const Dataset& source);
+/// The target's epoch is higher than `epoch`, ours: a role change passed by this side.
+Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64_t epoch);
+/// The target has snapshots after `base`, the newest common one.
+Conflict newer_on_target(const SourceView& source, const TargetView& target, const Base& base);
+/// Neither a common snapshot nor a bookmark of one.
+Conflict no_common(const SourceView& source, const TargetView& target);
+/// A stream is still being received over there (busy; passes by itself).
+Conflict target_busy(const Dataset& source);
+/// There is no room, here or there, to do it (no_space).
+Conflict no_space(std::string message, std::string remedy);
+
+}  // namespace zrepd::plan
