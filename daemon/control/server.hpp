@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Listens on zrepd.sock and zrepd-ro.sock (design.md section 8; docs/adr/0003-socket-directory.md).
-// Thread: io thread. Errors: io_error when a socket cannot be made. Limits: kMaxConnections.
+// Thread: io thread. Errors: io_error when a socket cannot be made; no descriptor left for a client
+// is waited out. Limits: ServerLimits.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -12,25 +14,37 @@ namespace zrepd::control {
 
 inline constexpr const char* kSocketName = "zrepd.sock";
 inline constexpr const char* kReadSocketName = "zrepd-ro.sock";
-// A monitoring system gone wild must leave room for the administrator who comes to look.
-inline constexpr std::size_t kMaxConnections = 1024;
+inline constexpr std::size_t kMaxConnections = 512;
+// The reading socket is open to every user of the host: it may not use up everything, so that the
+// administrator who comes to look finds a place.
+inline constexpr std::size_t kMaxReaders = 256;
+
+struct ServerLimits {
+    std::size_t connections = kMaxConnections;
+    std::size_t readers = kMaxReaders;
+    /// Every call answers within this (design.md section 8.4).
+    std::chrono::milliseconds answer{5'000};
+    SessionLimits session = {};
+};
 
 class Server {
   public:
     Server(asio::any_io_executor executor, Service& service, EventSource& events,
-           std::chrono::seconds line_limit = std::chrono::seconds(60));
+           ServerLimits limits = {});
+    /// stop() must have ended before.
     ~Server();
 
-    /// Makes both sockets in `dir`, replacing what an earlier daemon left there: the caller holds
-    /// the daemon lock.
+    /// Makes both sockets in `dir` and begins to serve. A socket file of an earlier daemon is
+    /// replaced, anything else of that name is not. The caller holds the daemon lock: without it,
+    /// the sockets of a living daemon would be taken away.
     Result<void> listen(const std::filesystem::path& dir);
-    /// Stops accepting, cuts every client off, waits for their tasks.
+    /// Removes the sockets, cuts every client off, stops the calls under way, waits for all tasks.
     Task<> stop();
     std::size_t connections() const;
 
   private:
     struct Impl;
-    std::shared_ptr<Impl> impl_;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace zrepd::control

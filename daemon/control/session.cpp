@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/control/session.hpp"
 
-#include <boost/asio/write.hpp>
-
-#include "common/rpc/message.hpp"
 #include "common/text.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::control {
 namespace {
 
-// Several status replies of a large host; a client that is further behind does not read at all.
-constexpr std::size_t kMaxQueued = std::size_t{8} << 20;
-constexpr std::size_t kMaxQueuedLines = 4000;
-// Every call answers within this (design.md section 8.4); what it started goes on.
-constexpr std::chrono::seconds kAnswerLimit{5};
-// An error is the last thing a client is told before it is cut off; it gets this long to read it.
-constexpr std::chrono::seconds kLastWords{2};
+// One read. Requests are short; a long one takes a few turns.
+constexpr std::size_t kReadBytes = std::size_t{16} << 10;
+// The next request waits until the client has read the earlier answers up to this.
+constexpr std::size_t kUnreadBytes = std::size_t{256} << 10;
+// After a line that was refused: what is read and thrown away so that the client, which may still
+// be writing, gets to see the error instead of a broken pipe.
+constexpr std::size_t kDiscardBytes = std::size_t{16} << 20;
+
+Error denied(const Method& method, Access access) {
+    return Error{.code = Code::access_denied,
+                 .message = std::string(method.name) + " needs " +
+                            std::string(access_name(method.access)) + " access, this connection has " +
+                            std::string(access_name(access)),
+                 .remedy = access == Access::read
+                               ? "use zrepd.sock, as root or as a member of its group"
+                               : "run it as root"};
+}
 
 }  // namespace
-
-struct Session::Call {
-    explicit Call(asio::any_io_executor executor) : done(std::move(executor)) {}
-    std::optional<Result<Json>> result;
-    Alarm done;
-};
 
 Session::Session(SessionContext context, Socket socket, Access access, Caller caller)
     : context_(context),
@@ -47,82 +48,83 @@ Task<> Session::run() {
     context_.tasks.spawn("control writer", write_loop());
     rpc::Hello hello = context_.service.hello();
     hello.access = access_name(access_);
-    push({rpc::notification_line("hello", rpc::encode(hello)), ""});
-    co_await serve();
-    if (!closed_) {
-        ending_ = true;
-        wake_.notify();
-        const std::weak_ptr<Session> weak = self;
-        Deadline last(socket_.get_executor(), kLastWords, [weak] {
-            if (const auto session = weak.lock()) session->close();
-        });
-        while (!closed_) co_await wake_.wait();
-    }
-}
-
-Task<> Session::write_loop() {
-    const auto self = shared_from_this();
-    while (!closed_) {
-        if (queue_.empty()) {
-            if (ending_ || co_await cancelled()) break;
-            co_await wake_.wait();
-            continue;
-        }
-        const Queued item = std::move(queue_.front());
-        queue_.pop_front();
-        auto [ec, count] = co_await asio::async_write(socket_, asio::buffer(item.line), nothrow);
-        queued_bytes_ -= item.line.size();
-        if (ec) break;
+    push(rpc::notification_line("hello", rpc::encode(hello)));
+    const bool error_said = co_await serve();
+    subscription_.reset();
+    ending_ = true;
+    wake_.notify();
+    const std::weak_ptr<Session> weak = self;
+    const Deadline last(socket_.get_executor(), context_.limits.last_words, [weak] {
+        if (const auto session = weak.lock()) session->close();
+    });
+    if (error_said) co_await drain();
+    while (!closed_ && !writer_done_) {
+        if (co_await cancelled()) break;
+        co_await wake_.wait();
     }
     close();
 }
 
-/// Reads lines and answers them, one after the other, until the client leaves or errs.
-Task<> Session::serve() {
-    std::string buffer;
-    std::vector<char> chunk(64 * 1024);
-    std::optional<Deadline> line_deadline;
-    const std::weak_ptr<Session> weak = weak_from_this();
+/// Reads lines and answers them, one after the other, until the client leaves (false) or errs and
+/// was told so (true).
+Task<bool> Session::serve() {
     while (!closed_) {
-        const std::size_t end = buffer.find('\n');
-        if (end != buffer.npos) {
-            std::string line = buffer.substr(0, end);
-            buffer.erase(0, end + 1);
-            line_deadline.reset();
-            const bool go_on = co_await handle(std::move(line));
-            if (!go_on) co_return;
+        if (co_await cancelled()) co_return false;
+        if (outbox_.bytes() > kUnreadBytes) {
+            co_await wake_.wait();
             continue;
         }
-        if (buffer.size() >= rpc::kMaxRequestLine) {
-            push({rpc::error_line(nullptr, {.code = Code::parse_error,
-                                            .message = "request line longer than 1 MiB"}), ""});
-            co_return;
+        auto line = lines_.take();
+        if (line) {
+            line_deadline_.reset();
+            const bool go_on = co_await handle(std::move(*line));
+            if (!go_on) co_return true;
+            continue;
         }
-        if (!buffer.empty() && !line_deadline) {
-            line_deadline.emplace(socket_.get_executor(), context_.line_limit, [weak] {
-                if (const auto session = weak.lock()) session->close();
-            });
+        if (lines_.too_long()) {
+            say_error({.code = Code::parse_error, .message = "a request line is at most 1 MiB"});
+            co_return true;
         }
-        auto [ec, count] = co_await socket_.async_read_some(asio::buffer(chunk), nothrow);
-        if (ec || co_await cancelled()) {
-            close();
-            co_return;
+        const Read got = co_await read();
+        if (got == Read::end_of_input) co_return false;
+        if (got == Read::overdue) {
+            say_error({.code = Code::timed_out, .message = "a request was begun but not ended"});
+            co_return true;
         }
-        buffer.append(chunk.data(), count);
     }
+    co_return false;
 }
 
-/// False when the connection is to end after what was queued.
+Task<Session::Read> Session::read() {
+    if (lines_.begun() && !line_deadline_) {
+        const std::weak_ptr<Session> weak = weak_from_this();
+        line_deadline_.emplace(socket_.get_executor(), context_.limits.line, [weak] {
+            const auto session = weak.lock();
+            if (!session) return;
+            session->line_overdue_ = true;
+            boost::system::error_code ignored;
+            session->socket_.cancel(ignored);
+        });
+    }
+    if (line_overdue_) co_return Read::overdue;
+    char chunk[kReadBytes];
+    auto [ec, count] = co_await socket_.async_read_some(asio::buffer(chunk), nothrow);
+    if (line_overdue_) co_return Read::overdue;
+    if (ec) co_return Read::end_of_input;
+    lines_.append(std::string_view(chunk, count));
+    co_return Read::got_bytes;
+}
+
+/// False when the line was no request: the connection ends after the error.
 Task<bool> Session::handle(std::string line) {
-    if (trim(line).empty()) co_return true;
     auto request = rpc::parse_request(line);
     if (!request) {
-        push({rpc::error_line(nullptr, request.error()), ""});
+        say_error(request.error());
         co_return false;
     }
     const Json id = request->id;
     auto reply = co_await dispatch(std::move(*request));
-    push({reply ? rpc::reply_line(id, *reply) : rpc::error_line(id, reply.error()), ""});
+    push(reply ? rpc::reply_line(id, *reply) : rpc::error_line(id, reply.error()));
     co_return true;
 }
 
@@ -133,58 +135,19 @@ Task<Result<Json>> Session::dispatch(rpc::Request request) {
                         .message = "no method " + quote(request.method),
                         .remedy = "rpc.discover lists them"};
     }
-    if (method->access > access_) {
-        co_return Error{.code = Code::access_denied,
-                        .message = std::string(method->name) + " needs " +
-                                   std::string(access_name(method->access)) + " access, this is " +
-                                   std::string(access_name(access_)),
-                        .remedy = access_ == Access::read
-                                      ? "use zrepd.sock, as root or a member of its group"
-                                      : "run it as root"};
-    }
-    if (method->handler == nullptr) co_return subscribe(request.params);
-    const bool mutation = method->access != Access::read;
-    std::string key;
-    if (const auto found = request.params.find("request_key");
-        mutation && found != request.params.end() && found->is_string()) {
-        key = std::string(method->name) + " " + found->get<std::string>();
-        if (auto earlier = context_.replies.find(key)) co_return std::move(*earlier);
-    }
-    if (mutation) {
-        log::event(log::Level::info, "control_call",
-                   {{"method", std::string(method->name)}, {"uid", std::to_string(caller_.uid)},
-                    {"pid", std::to_string(caller_.pid)}});
-    }
-    auto call = std::make_shared<Call>(socket_.get_executor());
-    context_.tasks.spawn("method " + std::string(method->name),
-                         run_handler(method, std::move(request.params), call));
-    const auto until = std::chrono::steady_clock::now() + kAnswerLimit;
-    while (!call->result && std::chrono::steady_clock::now() < until && !co_await cancelled()) {
-        co_await call->done.wait_until(until);
-    }
-    if (!call->result) {
-        co_return Error{.code = Code::timed_out,
-                        .message = std::string(method->name) + " takes longer than 5 s; it goes on",
-                        .remedy = "ask again with the same request_key, or look at the status"};
-    }
-    if (!key.empty() && *call->result) context_.replies.store(key, **call->result);
-    co_return std::move(*call->result);
+    if (method->access > access_) co_return denied(*method, access_);
+    if (method->handler == nullptr) co_return subscribe(*method, request.params);
+    co_return co_await context_.calls.call(method, std::move(request.params), caller_);
 }
 
-Task<> Session::run_handler(const Method* method, Json params, std::shared_ptr<Call> call) {
-    const auto self = shared_from_this();
-    auto result = co_await method->handler(context_.service, std::move(params), caller_);
-    call->result = std::move(result);
-    call->done.notify();
-}
-
-Result<Json> Session::subscribe(const Json& params) {
-    auto in = rpc::decode_as<rpc::Empty>(params, rpc::Strictness::request);
-    if (!in) return in.error();
+Result<Json> Session::subscribe(const Method& method, const Json& params) {
+    auto checked = method.check(params);
+    if (!checked) return checked.error();
     auto status = context_.service.status({});
     if (!status) return status.error();
-    rpc::SubscribeOut out{context_.events.last_seq(), std::move(*status)};
+    const rpc::SubscribeOut out{context_.events.last_seq(), std::move(*status)};
     const std::weak_ptr<Session> weak = weak_from_this();
+    // No wait between the snapshot, this and the reply: nothing is missed, nothing comes too early.
     subscription_ = context_.events.subscribe([weak](const rpc::EventOut& event) {
         const auto session = weak.lock();
         return session && session->push_event(event);
@@ -193,29 +156,76 @@ Result<Json> Session::subscribe(const Json& params) {
 }
 
 bool Session::push_event(const rpc::EventOut& event) {
-    const bool progress = event.event == "run_progress";
-    push({rpc::notification_line("event", rpc::encode(event)), progress ? event.dataset : ""});
+    const std::string topic =
+        event.event == "run_progress" && event.progress
+            ? event.progress->run_id + " " + event.dataset
+            : "";
+    push(rpc::notification_line("event", rpc::encode(event)), topic);
     return !closed_;
 }
 
-void Session::push(Queued item) {
+void Session::say_error(const Error& error) { push(rpc::error_line(nullptr, error)); }
+
+void Session::push(std::string line, std::string topic) {
     if (closed_ || ending_) return;
-    if (!item.coalesce.empty()) {
-        for (Queued& waiting : queue_) {
-            if (waiting.coalesce != item.coalesce) continue;
-            queued_bytes_ += item.line.size() - waiting.line.size();
-            waiting.line = std::move(item.line);
-            return;
-        }
-    }
-    queued_bytes_ += item.line.size();
-    queue_.push_back(std::move(item));
+    if (!outbox_.push(std::move(line), std::move(topic))) return cut_off();
     wake_.notify();
-    if (queued_bytes_ <= kMaxQueued && queue_.size() <= kMaxQueuedLines) return;
+}
+
+void Session::cut_off() {
+    if (closed_) return;
     log::event(log::Level::warn, "client_cut_off",
-               {{"uid", std::to_string(caller_.uid)}, {"pid", std::to_string(caller_.pid)},
+               {{"uid", std::to_string(caller_.uid)},
+                {"pid", std::to_string(caller_.pid)},
                 {"reason", "does not read its answers"}});
     close();
+}
+
+Task<> Session::write_loop() {
+    const auto self = shared_from_this();
+    while (!closed_) {
+        if (outbox_.empty()) {
+            if (ending_ || co_await cancelled()) break;
+            co_await wake_.wait();
+            continue;
+        }
+        const std::string line = outbox_.take();
+        const bool written = co_await write(line);
+        if (!written) close();
+        wake_.notify();
+    }
+    boost::system::error_code ignored;
+    if (!closed_) socket_.shutdown(Socket::shutdown_send, ignored);
+    writer_done_ = true;
+    wake_.notify();
+}
+
+/// False when the client is gone, or took nothing for the stall limit.
+Task<bool> Session::write(const std::string& line) {
+    const std::weak_ptr<Session> weak = weak_from_this();
+    Deadline stall(socket_.get_executor(), context_.limits.write_stall, [weak] {
+        if (const auto session = weak.lock()) session->cut_off();
+    });
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        auto [ec, count] =
+            co_await socket_.async_write_some(asio::buffer(rest.data(), rest.size()), nothrow);
+        if (ec) co_return false;
+        rest.remove_prefix(count);
+        stall.restart();
+    }
+    co_return true;
+}
+
+/// Reads on without looking, until the client stops sending; run() bounds the time.
+Task<> Session::drain() {
+    std::size_t discarded = 0;
+    char chunk[kReadBytes];
+    while (!closed_ && discarded < kDiscardBytes) {
+        auto [ec, count] = co_await socket_.async_read_some(asio::buffer(chunk), nothrow);
+        if (ec) co_return;
+        discarded += count;
+    }
 }
 
 }  // namespace zrepd::control

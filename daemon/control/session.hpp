@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One client of the control socket: lines in, replies and events out.
-// Thread: io thread. Limits: 1 MiB per request line, kMaxQueued bytes of answers not yet read; a
-// client beyond either is cut off, never waited for.
+// One client of the control socket: lines in, replies and events out. Requests of one connection
+// are answered one after another; events go out between them.
+// Thread: io thread. Errors: a line that is no request ends the connection, after saying why.
+// Limits: 1 MiB per request line, Outbox's for what the client has not read yet; a client beyond
+// either is cut off, never waited for.
 #pragma once
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <deque>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,19 +15,29 @@
 #include "common/rpc/message.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/control/calls.hpp"
+#include "daemon/control/lines.hpp"
 #include "daemon/control/registry.hpp"
-#include "daemon/control/replies.hpp"
 
 namespace zrepd::control {
+
+/// Time limits of a connection; tests shorten them.
+struct SessionLimits {
+    /// From the first byte of a line to its end. An idle client may stay as long as it likes.
+    std::chrono::milliseconds line{60'000};
+    /// A client that takes not one byte of an answer for this long is gone.
+    std::chrono::milliseconds write_stall{30'000};
+    /// After an error is said, for the client to read it and to stop sending.
+    std::chrono::milliseconds last_words{2'000};
+};
 
 /// What all sessions of a server share.
 struct SessionContext {
     Service& service;
     EventSource& events;
     TaskGroup& tasks;
-    ReplyCache& replies;
-    /// From the first byte of a line to its end.
-    std::chrono::seconds line_limit{60};
+    Calls& calls;
+    SessionLimits limits;
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -40,30 +52,33 @@ class Session : public std::enable_shared_from_this<Session> {
     void close();
 
   private:
-    struct Queued {
-        std::string line;
-        std::string coalesce;  ///< progress of this dataset: a newer one replaces it
-    };
-    struct Call;
+    enum class Read { got_bytes, end_of_input, overdue };
 
-    Task<> write_loop();
-    Task<> serve();
+    Task<bool> serve();
+    Task<Read> read();
     Task<bool> handle(std::string line);
     Task<Result<Json>> dispatch(rpc::Request request);
-    Task<> run_handler(const Method* method, Json params, std::shared_ptr<Call> call);
-    Result<Json> subscribe(const Json& params);
+    Task<> write_loop();
+    Task<bool> write(const std::string& line);
+    Task<> drain();
+    void say_error(const Error& error);
+    Result<Json> subscribe(const Method& method, const Json& params);
     bool push_event(const rpc::EventOut& event);
-    void push(Queued item);
+    void push(std::string line, std::string topic = {});
+    void cut_off();
 
     SessionContext context_;
     Socket socket_;
     Access access_;
     Caller caller_;
-    std::deque<Queued> queue_;
-    std::size_t queued_bytes_ = 0;
+    LineBuffer lines_{rpc::kMaxRequestLine};
+    std::optional<Deadline> line_deadline_;  ///< while half a line is here
+    bool line_overdue_ = false;
+    Outbox outbox_;
     bool closed_ = false;
-    bool ending_ = false;  ///< close once the queue is written
-    Signal wake_;
+    bool ending_ = false;  ///< nothing more is queued; the writer leaves when all is written
+    bool writer_done_ = false;
+    Signal wake_;  ///< something was queued, written, or ended
     std::shared_ptr<void> subscription_;
 };
 

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/control/calls.hpp"
+
+#include <algorithm>
+
+#include "common/text.hpp"
+#include "daemon/log.hpp"
+
+namespace zrepd::control {
+namespace {
+
+// A client repeats a lost call within seconds; an administrator's script perhaps within minutes.
+constexpr std::chrono::minutes kRememberedFor{10};
+constexpr std::size_t kMaxRemembered = 1000;
+// A UUID, or a job's name with a date; longer ones would only fill the table.
+constexpr std::size_t kMaxRequestKey = 200;
+// Work that outlived its answer. So many mean that something below hangs; more would not help.
+constexpr std::size_t kMaxLateCalls = 64;
+
+bool is_dry_run(const Json& params) {
+    const auto found = params.find("dry_run");
+    return found != params.end() && *found == true;
+}
+
+/// The request_key of params that were decoded already; empty when there is none to honour.
+std::string key_of(const Json& params) {
+    const auto found = params.find("request_key");
+    return found == params.end() || is_dry_run(params) ? "" : found->get<std::string>();
+}
+
+void log_mutation(const Method& method, const Json& params, Caller caller) {
+    log::event(log::Level::info, "control_call",
+               {{"method", std::string(method.name)},
+                {"uid", std::to_string(caller.uid)},
+                {"pid", std::to_string(caller.pid)},
+                {"dry_run", is_dry_run(params) ? "yes" : "no"}});
+}
+
+}  // namespace
+
+struct Calls::Call {
+    explicit Call(asio::any_io_executor executor) : done(std::move(executor)) {}
+    std::optional<Result<Json>> result;
+    Signal done;
+    bool late = false;
+};
+
+Calls::Calls(asio::any_io_executor executor, Service& service, TaskGroup& tasks,
+             std::chrono::milliseconds answer_limit)
+    : executor_(std::move(executor)), service_(service), tasks_(tasks), answer_limit_(answer_limit) {}
+
+Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller) {
+    auto checked = method->check(params);
+    if (!checked) co_return checked.error();
+    auto begun = begin(*method, std::move(params), caller);
+    if (!begun) co_return begun.error();
+    const CallPtr call = *begun;
+    co_await wait(call);
+    if (call->result) co_return *call->result;
+    if (!call->late) {
+        call->late = true;
+        ++late_;
+    }
+    co_return Error{.code = Code::timed_out,
+                    .message = std::string(method->name) + " is not finished yet; it goes on",
+                    .remedy = method->mutates()
+                                  ? "look with zrepctl status, or repeat it with the same request_key"
+                                  : "ask again in a while"};
+}
+
+Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller caller) {
+    const std::string request_key = method.mutates() ? key_of(params) : "";
+    if (request_key.size() > kMaxRequestKey) {
+        return Error{.code = Code::invalid_params, .message = "request_key: longer than 200 bytes"};
+    }
+    const std::string key =
+        std::to_string(caller.uid) + " " + std::string(method.name) + " " + request_key;
+    const std::size_t params_hash = std::hash<std::string>{}(dump_json(params));
+    if (const Remembered* earlier = request_key.empty() ? nullptr : find(key)) {
+        if (earlier->params_hash == params_hash) return earlier->call;
+        return Error{.code = Code::invalid_params,
+                     .message = "request_key: " + quote(request_key) +
+                                " was used for another request less than 10 minutes ago",
+                     .remedy = "take a new key for every new request"};
+    }
+    if (late_ >= kMaxLateCalls) {
+        return Error{.code = Code::busy,
+                     .message = "too many earlier calls are still at work",
+                     .remedy = "see what hangs: zrepctl status, zpool status, and zrepd's log"};
+    }
+    if (method.mutates()) log_mutation(method, params, caller);
+    auto call = std::make_shared<Call>(executor_);
+    if (!request_key.empty()) {
+        remembered_.push_back({key, params_hash, call, std::chrono::steady_clock::now()});
+        if (remembered_.size() > kMaxRemembered) remembered_.pop_front();
+    }
+    tasks_.spawn("method " + std::string(method.name), run(&method, std::move(params), caller, call));
+    return call;
+}
+
+Task<> Calls::run(const Method* method, Json params, Caller caller, CallPtr call) {
+    auto result = co_await method->handler(service_, std::move(params), caller);
+    if (!result && info(result.error().code).retryable) forget(call);
+    if (call->late) --late_;
+    call->result = std::move(result);
+    call->done.notify();
+}
+
+Task<> Calls::wait(CallPtr call) {
+    const Deadline limit(executor_, answer_limit_, [call] { call->done.notify(); });
+    while (!call->result && !limit.expired()) {
+        co_await call->done.wait();
+        if (co_await cancelled()) co_return;
+    }
+}
+
+Calls::Remembered* Calls::find(const std::string& key) {
+    const auto now = std::chrono::steady_clock::now();
+    while (!remembered_.empty() && now - remembered_.front().at > kRememberedFor) {
+        remembered_.pop_front();
+    }
+    const auto found = std::find_if(remembered_.begin(), remembered_.end(),
+                                    [&](const Remembered& one) { return one.key == key; });
+    return found == remembered_.end() ? nullptr : &*found;
+}
+
+void Calls::forget(const CallPtr& call) {
+    std::erase_if(remembered_, [&](const Remembered& one) { return one.call == call; });
+}
+
+}  // namespace zrepd::control
