@@ -84,7 +84,8 @@ Task<> Server::Impl::accept_loop(Protocol::acceptor* acceptor, bool read_only) {
     std::chrono::milliseconds pause = kFirstPause;
     while (!stopping) {
         auto [ec, socket] = co_await acceptor->async_accept(nothrow);
-        if (stopping || co_await cancelled()) co_return;
+        const bool stop = co_await cancelled();
+        if (stop || stopping) co_return;
         if (ec == asio::error::connection_aborted) continue;
         if (ec) {
             const boost::system::error_code* const why = &ec;

@@ -185,7 +185,8 @@ Task<> Session::write_loop() {
     const auto self = shared_from_this();
     while (!closed_) {
         if (outbox_.empty()) {
-            if (ending_ || co_await cancelled()) break;
+            const bool stop = co_await cancelled();
+            if (stop || ending_) break;
             co_await wake_.wait();
             continue;
         }

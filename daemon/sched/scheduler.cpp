@@ -27,7 +27,9 @@ Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine)
 }
 
 Task<> Scheduler::run() {
-    while (!co_await cancelled()) {
+    while (true) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
         co_await discover_if_needed();
         start_due();
         co_await parts_.inventory.changed().wait_until(next_wake());
