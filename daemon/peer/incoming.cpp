@@ -74,7 +74,8 @@ Task<> Incoming::write_lines() {
 Task<> Incoming::serve() {
     Next next = Next::more;
     while (next == Next::more) {
-        if (!co_await wait_for_place()) co_return;
+        const bool place = co_await wait_for_place();
+        if (!place) co_return;
         Result<std::optional<std::string>> line =
             co_await reader_.read_line({.idle = limits_.idle, .half_line = limits_.half_line});
         if (!line && line.error().code == Code::timed_out && active_ > 0 && !reader_.leftover()) {

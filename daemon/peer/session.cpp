@@ -223,7 +223,9 @@ Task<> Session::write_requests(Wire& wire) {
 
 /// Without this a half-open connection (power cut, firewall) would look alive for hours.
 Task<> Session::ping(Wire& wire) {
-    while (!co_await cancelled()) {
+    while (true) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
         const auto quiet = Clock::now() - heard_at_;
         if (quiet < limits_.ping_every) {
             co_await sleep_for(limits_.ping_every - quiet);
@@ -234,7 +236,8 @@ Task<> Session::ping(Wire& wire) {
         send(call);
         co_await call->timer.async_wait(nothrow);
         if (call->outcome) continue;
-        if (co_await cancelled()) co_return;
+        const bool stopped = co_await cancelled();
+        if (stopped) co_return;
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;
