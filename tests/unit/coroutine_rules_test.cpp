@@ -13,11 +13,26 @@
 namespace zrepd {
 namespace {
 
+/// From behind an opening parenthesis to its partner, or to the line's end.
+std::string inside_parentheses(const std::string& text) {
+    int depth = 1;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '(') ++depth;
+        if (text[i] == ')' && --depth == 0) return text.substr(0, i);
+    }
+    return text;
+}
+
 bool awaits_in_condition(const std::string& line) {
-    static const std::regex pattern(
-        R"((\b(if|while|switch)\s*\(.*co_await)|((\|\||&&).*co_await)|(co_await.*(\|\||&&)))");
+    static const std::regex condition(R"(\b(if|while|switch)\s*\()");
+    static const std::regex operand(R"((\|\||&&)\s*!?\s*co_await)");
     const auto text = line.substr(0, line.find("//"));
-    return std::regex_search(text, pattern);
+    std::smatch found;
+    if (std::regex_search(text, found, condition) &&
+        inside_parentheses(found.suffix()).find("co_await") != std::string::npos) {
+        return true;
+    }
+    return std::regex_search(text, operand);
 }
 
 TEST(CoroutineRules, FindsAConditionThatAwaits) {
@@ -25,6 +40,7 @@ TEST(CoroutineRules, FindsAConditionThatAwaits) {
     EXPECT_TRUE(awaits_in_condition("    while (open && !co_await cancelled()) {"));
     EXPECT_TRUE(awaits_in_condition("    stop || co_await cancelled();"));
     EXPECT_FALSE(awaits_in_condition("    const bool stop = co_await cancelled();"));
+    EXPECT_FALSE(awaits_in_condition("    if (!call->done()) co_await timer.wait();"));
     EXPECT_FALSE(awaits_in_condition("    // if (co_await x)"));
 }
 
