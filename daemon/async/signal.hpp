@@ -76,7 +76,9 @@ class Semaphore {
     Task<Place> acquire() {
         while (free_ == 0) {
             co_await changed_.wait();
-            if (co_await cancelled()) co_return Place();
+            // Named first: tests/unit/coroutine_rules_test.cpp says why.
+            const bool stop = co_await cancelled();
+            if (stop) co_return Place();
         }
         --free_;
         co_return Place(this);

@@ -76,7 +76,8 @@ class Outgoing : public OutgoingStream {
         out_.reset();
         const auto deadline = std::chrono::steady_clock::now() + limit;
         while (!opened_->outcome) {
-            if (co_await cancelled()) {
+            const bool stop = co_await cancelled();
+            if (stop) {
                 co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
             }
             if (std::chrono::steady_clock::now() >= deadline) {

@@ -47,7 +47,8 @@ Task<Result<Json>> Peers::call(HostName host,
     if (!call->outcome) co_await call->timer.async_wait(nothrow);
     if (call->outcome) co_return std::move(*call->outcome);
     wanted->withdraw(call);
-    if (co_await cancelled()) {
+    const bool stop = co_await cancelled();
+    if (stop) {
         co_return Error{.code = Code::cancelled, .message = call->method + " was cancelled"};
     }
     co_return Error{.code = Code::timed_out,

@@ -236,7 +236,8 @@ Task<> Session::ping(Wire& wire) {
         send(call);
         co_await call->timer.async_wait(nothrow);
         if (call->outcome) continue;
-        if (co_await cancelled()) co_return;
+        const bool stopped = co_await cancelled();
+        if (stopped) co_return;
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;

@@ -84,8 +84,8 @@ Task<Result<bool>> LineReader::fill(std::chrono::milliseconds limit) {
         });
     }
     while (true) {
-        if (interrupted_) co_return cancelled_error();
-        if (co_await cancelled()) co_return cancelled_error();
+        const bool stop = co_await cancelled();
+        if (stop || interrupted_) co_return cancelled_error();
         if (expired) {
             co_return Error{.code = Code::timed_out,
                             .message = "nothing more came within " +
@@ -158,7 +158,8 @@ Fd Outbox::release() {
 Task<Result<void>> Outbox::run(std::chrono::milliseconds limit) {
     const auto executor = co_await asio::this_coro::executor;
     while (true) {
-        if (co_await cancelled()) co_return cancelled_error();
+        const bool stop = co_await cancelled();
+        if (stop) co_return cancelled_error();
         if (lines_.empty()) {
             if (closed_) co_return ok();
             co_await changed_.wait();

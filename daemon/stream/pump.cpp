@@ -80,7 +80,8 @@ class Pump {
   private:
     Task<Result<void>> loop() {
         while (true) {
-            if (co_await cancelled()) {
+            const bool stop = co_await cancelled();
+            if (stop) {
                 co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
             }
             const std::size_t allowed = rate_.allowed(Clock::now(), kStepBytes);

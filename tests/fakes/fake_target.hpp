@@ -66,7 +66,8 @@ class FakeTarget : public peer::TargetService {
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn) override {
         calls.push_back("commit from " + peer);
         while (hold_commits) {
-            if (co_await cancelled()) break;
+            const bool stop = co_await cancelled();
+            if (stop) break;
             co_await commits_.wait();
         }
         co_return rpc::CommitOut{};

@@ -138,7 +138,8 @@ class ScriptedTransport : public peer::Transport {
         // Nothing more is read, but our side stays open, as that of a peer that hangs.
         Signal never(executor_);
         while (!script_.end_after_first) {
-            if (co_await cancelled()) co_return;
+            const bool stop = co_await cancelled();
+            if (stop) co_return;
             co_await never.wait();
         }
     }
