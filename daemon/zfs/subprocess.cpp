@@ -147,30 +147,30 @@ struct Child::State : std::enable_shared_from_this<Child::State> {
         finish();
     }
 
+    /// Waits, then reads: a read that is under way at the exit would mix with drain_stderr().
     void read_stderr() {
-        err_fd.async_read_some(
-            asio::buffer(chunk),
-            [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) {
-                if (ec) return;
-                self->append(size);
-                self->read_stderr();
-            });
+        err_fd.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [self = shared_from_this()](const boost::system::error_code& ec) {
+                              if (!ec && !self->ended && self->take_stderr()) self->read_stderr();
+                          });
+    }
+
+    /// One piece of what is there. False at end-of-file; true, with nothing, when there is none
+    /// yet.
+    bool take_stderr() {
+        boost::system::error_code ec;
+        last_size = err_fd.read_some(asio::buffer(chunk), ec);
+        if (ec) return ec == asio::error::would_block || ec == asio::error::try_again;
+        tail.append(chunk.data(), last_size);
+        keep_tail(tail, kStderrTailBytes);
+        return true;
     }
 
     /// What is left after the exit. Not until end-of-file: a grandchild may hold the pipe for ever.
     void drain_stderr() {
-        for (std::size_t total = 0; total < kMaxOutputBytes;) {
-            boost::system::error_code ec;
-            const std::size_t size = err_fd.read_some(asio::buffer(chunk), ec);
-            if (ec || size == 0) return;
-            append(size);
-            total += size;
+        for (std::size_t total = 0; total < kMaxOutputBytes; total += last_size) {
+            if (!take_stderr() || last_size == 0) return;
         }
-    }
-
-    void append(std::size_t size) {
-        tail.append(chunk.data(), size);
-        keep_tail(tail, kStderrTailBytes);
     }
 
     void finish() {
@@ -191,6 +191,7 @@ struct Child::State : std::enable_shared_from_this<Child::State> {
     asio::steady_timer timer;
     Signal changed;
     std::array<char, 4096> chunk;
+    std::size_t last_size = 0;
     std::string tail;
     std::function<void()> on_end;
     ExitStatus status;

@@ -18,10 +18,10 @@ using PropertyList = std::vector<std::pair<std::string, std::string>>;
 
 /// `zfs send` of a full stream, an increment, or the rest named by a resume token.
 struct SendSpec {
-    std::optional<SnapshotName> snapshot;  ///< absent with a token
-    std::string base;   ///< "" full; "@name" or "#name" of the same dataset: incremental
-    std::string token;  ///< resume: nothing else is given then but raw
-    bool raw = false;   ///< -w; encrypted datasets, always
+    std::optional<SnapshotName> snapshot = {};  ///< absent with a token
+    std::string base = {};   ///< "" full; "@name" or "#name" of the same dataset: incremental
+    std::string token = {};  ///< resume: nothing else is given then but raw
+    bool raw = false;        ///< -w; encrypted datasets, always
 };
 
 /// `zfs receive -u -s`, never -F.

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/fakes/fake_zfs.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <stdexcept>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+
+namespace zrepd::test {
+namespace {
+
+/// Above 2^63, as half of all real ones are: code that reads them as signed numbers shows.
+Guid fresh_guid() {
+    static std::uint64_t next = 10'000'000'000'000'000'000U;
+    return Guid{++next};
+}
+
+std::uint64_t fresh_content() {
+    static std::uint64_t next = 0;
+    return ++next;
+}
+
+Error error(Code code, std::string message) {
+    return Error{.code = code, .message = std::move(message)};
+}
+
+std::string words(const std::vector<SnapshotName>& names) {
+    std::string result;
+    for (const SnapshotName& name : names) result += (result.empty() ? "" : " ") + name.str();
+    return result;
+}
+
+std::string words(const std::vector<DatasetName>& names) {
+    std::string result;
+    for (const DatasetName& name : names) result += (result.empty() ? "" : " ") + name.str();
+    return result;
+}
+
+std::string_view pool_of(const std::vector<SnapshotName>& names) {
+    return names.empty() ? std::string_view() : names.front().dataset().pool();
+}
+
+}  // namespace
+
+FakeZfs::FakeZfs(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+FakeZfs& FakeZfs::create(std::string_view dataset, Kind kind) {
+    FakeDataset fresh;
+    fresh.kind = kind;
+    fresh.guid = fresh_guid();
+    fresh.content = fresh_content();
+    datasets_.emplace(DatasetName::parse(dataset).value(), std::move(fresh));
+    return *this;
+}
+
+void FakeZfs::write(std::string_view dataset, std::uint64_t bytes) {
+    FakeDataset& written = at(dataset);
+    written.written += bytes;
+    written.content = fresh_content();
+}
+
+Guid FakeZfs::take(std::string_view snapshot) {
+    const SnapshotName name = SnapshotName::parse(snapshot).value();
+    const Guid guid = take(at(name.dataset().str()), name.snapshot(), fresh_guid());
+    changed(name.dataset(), /*versions_only=*/true);
+    return guid;
+}
+
+Guid FakeZfs::take(FakeDataset& dataset, std::string name, Guid guid) {
+    dataset.snapshots.push_back({.name = std::move(name),
+                                 .guid = guid,
+                                 .createtxg = ++txg_,
+                                 .written = dataset.written,
+                                 .content = dataset.content,
+                                 .sent = {}});
+    dataset.written = 0;
+    return guid;
+}
+
+FakeDataset& FakeZfs::at(std::string_view dataset) {
+    FakeDataset* found = find(DatasetName::parse(dataset).value());
+    if (found == nullptr) throw std::logic_error("FakeZfs has no " + std::string(dataset));
+    return *found;
+}
+
+bool FakeZfs::exists(std::string_view dataset) const {
+    return datasets_.contains(DatasetName::parse(dataset).value());
+}
+
+FakeSnapshot* FakeZfs::snapshot_of(std::string_view dataset, Guid guid) {
+    for (FakeSnapshot& snapshot : at(dataset).snapshots) {
+        if (snapshot.guid == guid) return &snapshot;
+    }
+    return nullptr;
+}
+
+FakeDataset* FakeZfs::find(const DatasetName& dataset) {
+    const auto found = datasets_.find(dataset);
+    return found == datasets_.end() ? nullptr : &found->second;
+}
+
+FakeSnapshot* FakeZfs::find(const SnapshotName& snapshot) {
+    FakeDataset* dataset = find(snapshot.dataset());
+    if (dataset == nullptr) return nullptr;
+    for (FakeSnapshot& candidate : dataset->snapshots) {
+        if (candidate.name == snapshot.snapshot()) return &candidate;
+    }
+    return nullptr;
+}
+
+void FakeZfs::fail_next(std::string method, Error error) {
+    failures_[std::move(method)].push_back(std::move(error));
+}
+void FakeZfs::cut_next_receive(std::uint64_t bytes) {
+    cut_ = bytes;
+}
+void FakeZfs::stall_next_send(std::uint64_t bytes) {
+    stall_ = bytes;
+}
+
+void FakeZfs::set_pool_trouble(std::string_view pool, std::string trouble) {
+    troubles_[std::string(pool)] = std::move(trouble);
+}
+
+std::size_t FakeZfs::count(std::string_view begin) const {
+    return static_cast<std::size_t>(std::count_if(
+        calls_.begin(), calls_.end(), [&](const auto& call) { return call.starts_with(begin); }));
+}
+
+Result<void> FakeZfs::enter(const std::string& method,
+                            const std::string& said,
+                            std::string_view pool) {
+    calls_.push_back(said.empty() ? method : method + " " + said);
+    const auto prepared = failures_.find(method);
+    if (prepared != failures_.end() && !prepared->second.empty()) {
+        Error failure = std::move(prepared->second.front());
+        prepared->second.pop_front();
+        return failure;
+    }
+    if (const auto trouble = pool_trouble(pool)) return error(Code::pool_unavailable, *trouble);
+    return ok();
+}
+
+void FakeZfs::changed(const DatasetName& dataset, bool versions_only) {
+    for (const auto& [id, watcher] : watchers_) {
+        // As from `zpool events`: later, never from inside the call that made the change.
+        asio::post(executor_, [this, id = id, dataset, versions_only] {
+            const auto present = watchers_.find(id);
+            if (present == watchers_.end()) return;
+            present->second(Change{.dataset = dataset, .versions_only = versions_only});
+        });
+    }
+}
+
+Dataset FakeZfs::describe(const DatasetName& name) const {
+    const FakeDataset& fake = datasets_.at(name);
+    Dataset result(name);
+    result.kind = fake.kind;
+    result.guid = fake.guid;
+    result.written_bytes = fake.written;
+    result.referenced_bytes = fake.written;
+    for (const FakeSnapshot& snapshot : fake.snapshots) result.referenced_bytes += snapshot.written;
+    result.available_bytes = available_;
+    result.mounted = fake.mounted;
+    result.encrypted = fake.encrypted;
+    if (fake.partial) result.resume_token = fake.partial->token;
+    result.props = fake.props;
+    for (auto above = name.parent(); above; above = above->parent()) {
+        const auto found = datasets_.find(*above);
+        if (found == datasets_.end()) continue;
+        for (const auto& [key, property] : found->second.props) {
+            result.props.try_emplace(key, Property{property.value, Source::inherited});
+        }
+    }
+    const auto readonly = result.props.find("readonly");
+    if (readonly != result.props.end()) {
+        result.readonly = readonly->second.value == "on";
+        result.props.erase(readonly);
+    }
+    return result;
+}
+
+Task<Result<std::vector<Dataset>>> FakeZfs::datasets(std::vector<DatasetName> which) {
+    Result<void> entered = enter("datasets", words(which), which.empty() ? "" : which[0].pool());
+    if (!entered.has_value()) co_return entered.error();
+    std::vector<Dataset> result;
+    for (const auto& [name, fake] : datasets_) {
+        const bool wanted =
+            which.empty() || std::find(which.begin(), which.end(), name) != which.end();
+        if (wanted) result.push_back(describe(name));
+    }
+    co_return result;
+}
+
+Task<Result<std::map<DatasetName, Versions>>> FakeZfs::versions(std::vector<DatasetName> which) {
+    Result<void> entered = enter("versions", words(which), which.empty() ? "" : which[0].pool());
+    if (!entered.has_value()) co_return entered.error();
+    std::map<DatasetName, Versions> result;
+    for (const DatasetName& name : which) {
+        const FakeDataset* fake = find(name);
+        if (fake == nullptr) continue;
+        Versions& versions = result[name];
+        versions.bookmarks = fake->bookmarks;
+        for (const FakeSnapshot& s : fake->snapshots) {
+            versions.snapshots.push_back({.name = s.name,
+                                          .guid = s.guid,
+                                          .createtxg = s.createtxg,
+                                          .written_bytes = s.written,
+                                          .held = s.held,
+                                          .cloned = s.cloned,
+                                          .sent = s.sent});
+        }
+    }
+    co_return result;
+}
+
+Task<Result<void>> FakeZfs::snapshot(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("snapshot", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered;
+    for (const SnapshotName& name : names) {
+        if (find(name.dataset()) == nullptr) {
+            co_return error(Code::not_found, name.dataset().str() + " does not exist");
+        }
+        if (find(name) != nullptr) {
+            co_return error(Code::already_exists, name.str() + " exists");
+        }
+    }
+    for (const SnapshotName& name : names) {
+        take(*find(name.dataset()), name.snapshot(), fresh_guid());
+        changed(name.dataset(), /*versions_only=*/true);
+    }
+    co_return ok();
+}
+
+Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {
+    std::string said = dataset.str();
+    for (const auto& [name, value] : properties) said += " " + name + "=" + value;
+    Result<void> entered = enter("set", said, dataset.pool());
+    if (!entered.has_value()) co_return entered;
+    FakeDataset* fake = find(dataset);
+    if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
+    for (const auto& [name, value] : properties) {
+        fake->props[name] = Property{.value = value, .source = Source::local};
+    }
+    changed(dataset, /*versions_only=*/false);
+    co_return ok();
+}
+
+Task<Result<void>> FakeZfs::inherit(DatasetName dataset, std::vector<std::string> properties) {
+    Result<void> entered =
+        enter("inherit", dataset.str() + " " + join(properties, " "), dataset.pool());
+    if (!entered.has_value()) co_return entered;
+    FakeDataset* fake = find(dataset);
+    if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
+    for (const std::string& name : properties) fake->props.erase(name);
+    changed(dataset, /*versions_only=*/false);
+    co_return ok();
+}
+
+Task<Result<void>> FakeZfs::hold(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("hold", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered;
+    for (const SnapshotName& name : names) {
+        FakeSnapshot* snapshot = find(name);
+        if (snapshot == nullptr) co_return error(Code::not_found, name.str() + " does not exist");
+        snapshot->held = true;
+        changed(name.dataset(), /*versions_only=*/true);
+    }
+    co_return ok();
+}
+
+Task<Result<void>> FakeZfs::release(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("release", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered;
+    for (const SnapshotName& name : names) {
+        FakeSnapshot* snapshot = find(name);
+        if (snapshot == nullptr) co_return error(Code::not_found, name.str() + " does not exist");
+        snapshot->held = false;
+        changed(name.dataset(), /*versions_only=*/true);
+    }
+    co_return ok();
+}
+
+Task<> FakeZfs::watch(std::function<void(Change)> on_change) {
+    const int id = next_watcher_++;
+    watchers_[id] = std::move(on_change);
+    asio::steady_timer forever(executor_, asio::steady_timer::time_point::max());
+    bool stop = co_await cancelled();
+    while (!stop) {
+        co_await forever.async_wait(nothrow);
+        stop = co_await cancelled();
+    }
+    watchers_.erase(id);
+}
+
+std::optional<std::string> FakeZfs::pool_trouble(std::string_view pool) {
+    const auto found = troubles_.find(pool);
+    if (found == troubles_.end() || found->second.empty()) return std::nullopt;
+    return found->second;
+}
+
+}  // namespace zrepd::test

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// FakeZfs: a pool in memory, for tests that need no kernel. Two of them in one process are two
+// hosts: what send() writes, the other one's receive() applies, guids included.
+//
+//   FakeZfs alpha(io.get_executor());
+//   alpha.create("tank").create("tank/fs");     // datasets, parents first
+//   alpha.write("tank/fs", 4096);               // data not yet in a snapshot
+//   alpha.fail_next("snapshot", Error{...});    // the next call of that method fails so
+//   alpha.cut_next_receive(1000);               // the next stream breaks off after 1000 bytes
+//   EXPECT_EQ(alpha.content("tank/fs"), beta.content("backup/fs"));
+//   alpha.calls()                               // {"snapshot tank/fs@zrep_000001", ...}
+//
+// The contract is zfs.hpp's; error codes are those of ZfsCli on OpenZFS. Thread: the one that runs
+// the executor. Limits: one stream's payload is the bytes that write() counted, at most 64 MiB.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/zfs/zfs.hpp"
+
+namespace zrepd::test {
+
+struct FakeSnapshot {
+    std::string name;
+    Guid guid;
+    std::uint64_t createtxg = 0;
+    std::uint64_t written = 0;
+    std::uint64_t content = 0;  ///< stands for the data: equal numbers are equal data
+    std::optional<UnixSeconds> sent;
+    bool held = false;
+    bool cloned = false;
+};
+
+/// A receive that was cut off: what `zfs receive -s` keeps.
+struct FakePartial {
+    std::string token;
+    Guid guid;
+    std::uint64_t bytes = 0;
+};
+
+struct FakeDataset {
+    Kind kind = Kind::filesystem;
+    Guid guid;
+    std::uint64_t written = 0;
+    std::uint64_t content = 0;
+    bool encrypted = false;
+    bool mounted = true;
+    std::map<std::string, Property, std::less<>> props;  ///< local and received ones; readonly too
+    std::vector<FakeSnapshot> snapshots;                 ///< oldest first
+    std::vector<Bookmark> bookmarks;
+    std::optional<FakePartial> partial;
+};
+
+class FakeZfs final : public Zfs {
+  public:
+    explicit FakeZfs(asio::any_io_executor executor);
+
+    // Arranging and looking, for tests. Names are not checked further than by their parse().
+    FakeZfs& create(std::string_view dataset, Kind kind = Kind::filesystem);
+    /// Data changes: `written` grows by this much and the content is a new one.
+    void write(std::string_view dataset, std::uint64_t bytes);
+    /// A snapshot taken behind zrepd's back.
+    Guid take(std::string_view snapshot);
+    /// The dataset itself, to arrange or inspect anything. It must exist.
+    FakeDataset& at(std::string_view dataset);
+    bool exists(std::string_view dataset) const;
+    std::uint64_t content(std::string_view dataset) { return at(dataset).content; }
+    FakeSnapshot* snapshot_of(std::string_view dataset, Guid guid);
+
+    /// The next call of this method ("set", "snapshot", "send", …) fails with this error.
+    void fail_next(std::string method, Error error);
+    /// The next receive gets end-of-file after this many bytes of payload.
+    void cut_next_receive(std::uint64_t bytes);
+    /// The next send stops after this many bytes and waits to be killed.
+    void stall_next_send(std::uint64_t bytes);
+    /// pool_trouble() says this; empty: healthy.
+    void set_pool_trouble(std::string_view pool, std::string trouble);
+    void set_available(std::uint64_t bytes) { available_ = bytes; }
+    /// Every call, oldest first: "set tank/fs zrep:epoch=2 readonly=on".
+    const std::vector<std::string>& calls() const { return calls_; }
+    void forget_calls() { calls_.clear(); }
+    /// Calls that begin with this text.
+    std::size_t count(std::string_view begin) const;
+
+    Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
+    Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
+    Task<Result<void>> snapshot(std::vector<SnapshotName> names) override;
+    Task<Result<void>> set(DatasetName dataset, PropertyList properties) override;
+    Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
+    Task<Result<void>> hold(std::vector<SnapshotName> names) override;
+    Task<Result<void>> release(std::vector<SnapshotName> names) override;
+    Task<Result<void>> destroy_snapshots(DatasetName dataset,
+                                         std::vector<std::string> names) override;
+    Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) override;
+    Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) override;
+    Task<Result<void>> rollback(SnapshotName snapshot) override;
+    Task<Result<void>> abort_receive(DatasetName dataset) override;
+    Task<Result<TokenInfo>> token_info(std::string token) override;
+    Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
+    Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
+    Task<> watch(std::function<void(Change)> on_change) override;
+    std::optional<std::string> pool_trouble(std::string_view pool) override;
+    std::string version() override { return "2.3.2"; }
+
+    /// What stands in front of a fake stream's payload, as one line of JSON.
+    struct Header {
+        std::string name;  ///< dataset@snapshot at the sender
+        Guid guid;
+        Guid base;  ///< unknown: full
+        std::uint64_t content = 0;
+        std::uint64_t bytes = 0;  ///< of the whole payload
+        std::uint64_t skip = 0;   ///< of it that a resumed stream leaves out
+        bool raw = false;
+        std::string line() const;
+        static std::optional<Header> parse(std::string_view line);
+    };
+
+  private:
+    friend class FakeReceive;
+
+    /// Notes the call; the error that fail_next() or the pool's trouble prepared for it.
+    Result<void> enter(const std::string& method, const std::string& words, std::string_view pool);
+    FakeDataset* find(const DatasetName& dataset);
+    FakeSnapshot* find(const SnapshotName& snapshot);
+    Result<void> destroy_one(const DatasetName& dataset, const std::string& name);
+    AckOutcome acknowledge_one(UnixSeconds sent, const AckItem& item);
+    Dataset describe(const DatasetName& name) const;
+    Guid take(FakeDataset& dataset, std::string name, Guid guid);
+    void changed(const DatasetName& dataset, bool versions_only);
+    Result<Header> header_for(const SendSpec& spec);
+    /// May this stream be received there now?
+    Result<void> accept(const DatasetName& target, const Header& header);
+    /// The end of a receive: all of the payload arrived, or a part of it.
+    Result<void> apply(const ReceiveSpec& spec, const Header& header, std::uint64_t received);
+
+    asio::any_io_executor executor_;
+    std::map<DatasetName, FakeDataset> datasets_;
+    std::map<std::string, std::list<Error>, std::less<>> failures_;
+    std::map<std::string, std::string, std::less<>> troubles_;
+    std::optional<std::uint64_t> cut_;
+    std::optional<std::uint64_t> stall_;
+    std::vector<std::string> calls_;
+    std::map<int, std::function<void(Change)>> watchers_;
+    int next_watcher_ = 0;
+    std::uint64_t txg_ = 100;
+    std::uint64_t available_ = std::uint64_t{1} << 40;
+};
+
+}  // namespace zrepd::test
