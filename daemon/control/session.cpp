@@ -77,7 +77,8 @@ Task<bool> Session::serve() {
         auto line = lines_.take();
         if (line) {
             line_deadline_.reset();
-            const bool go_on = co_await handle(std::move(*line));
+            auto handling = handle(std::move(*line));
+            const bool go_on = co_await std::move(handling);
             if (!go_on) co_return true;
             continue;
         }
@@ -123,7 +124,8 @@ Task<bool> Session::handle(std::string line) {
         co_return false;
     }
     const Json id = request->id;
-    auto reply = co_await dispatch(std::move(*request));
+    auto dispatching = dispatch(std::move(*request));
+    auto reply = co_await std::move(dispatching);
     push(reply ? rpc::reply_line(id, *reply) : rpc::error_line(id, reply.error()));
     co_return true;
 }
@@ -137,7 +139,8 @@ Task<Result<Json>> Session::dispatch(rpc::Request request) {
     }
     if (method->access > access_) co_return denied(*method, access_);
     if (method->handler == nullptr) co_return subscribe(*method, request.params);
-    co_return co_await context_.calls.call(method, std::move(request.params), caller_);
+    auto call = context_.calls.call(method, std::move(request.params), caller_);
+    co_return co_await std::move(call);
 }
 
 Result<Json> Session::subscribe(const Method& method, const Json& params) {
