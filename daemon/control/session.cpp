@@ -58,9 +58,10 @@ Task<> Session::run() {
         if (const auto session = weak.lock()) session->close();
     });
     if (error_said) co_await drain();
-    while (!closed_ && !writer_done_) {
-        if (co_await cancelled()) break;
+    bool stop = false;
+    while (!closed_ && !writer_done_ && !stop) {
         co_await wake_.wait();
+        stop = co_await cancelled();
     }
     close();
 }
@@ -188,7 +189,8 @@ Task<> Session::write_loop() {
     const auto self = shared_from_this();
     while (!closed_) {
         if (outbox_.empty()) {
-            if (ending_ || co_await cancelled()) break;
+            const bool stop = co_await cancelled();
+            if (ending_ || stop) break;
             co_await wake_.wait();
             continue;
         }

@@ -227,7 +227,13 @@ TEST_F(Control, StatusOfAHundredPairsTakesUnderTenMilliseconds) {
             ASSERT_GT(line.size(), 10000U);
         }
     });
-    EXPECT_LT(std::chrono::duration<double>(best).count(), 0.010);
+    // The promise is for optimised builds; others (sanitizers) only have to be sane.
+#ifdef NDEBUG
+    constexpr double kLimit = 0.010;
+#else
+    constexpr double kLimit = 0.200;
+#endif
+    EXPECT_LT(std::chrono::duration<double>(best).count(), kLimit);
 }
 
 TEST_F(Control, SocketsHaveTheirModes) {
