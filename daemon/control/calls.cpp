@@ -55,7 +55,8 @@ Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller)
     auto begun = begin(*method, std::move(params), caller);
     if (!begun) co_return begun.error();
     const CallPtr call = *begun;
-    co_await wait(call);
+    auto waiting = wait(call);
+    co_await std::move(waiting);
     if (call->result) co_return *call->result;
     if (!call->late) {
         call->late = true;
@@ -99,7 +100,8 @@ Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller ca
 }
 
 Task<> Calls::run(const Method* method, Json params, Caller caller, CallPtr call) {
-    auto result = co_await method->handler(service_, std::move(params), caller);
+    auto work = method->handler(service_, std::move(params), caller);
+    auto result = co_await std::move(work);
     if (!result && info(result.error().code).retryable) forget(call);
     if (call->late) --late_;
     call->result = std::move(result);

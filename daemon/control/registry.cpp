@@ -17,7 +17,8 @@ template <class In, class Out, Task<Result<Out>> (Service::*function)(In, Caller
 Task<Result<Json>> with_caller(Service& service, Json params, Caller caller) {
     auto in = decode_as<In>(params, Strictness::request);
     if (!in) co_return in.error();
-    auto out = co_await (service.*function)(std::move(*in), caller);
+    auto work = (service.*function)(std::move(*in), caller);
+    auto out = co_await std::move(work);
     if (!out) co_return out.error();
     co_return encode(*out);
 }
@@ -25,7 +26,8 @@ Task<Result<Json>> with_caller(Service& service, Json params, Caller caller) {
 Task<Result<Json>> list(Service& service, Json params, Caller) {
     auto in = decode_as<rpc::DatasetsIn>(params, Strictness::request);
     if (!in) co_return in.error();
-    auto out = co_await service.list(std::move(*in));
+    auto work = service.list(std::move(*in));
+    auto out = co_await std::move(work);
     if (!out) co_return out.error();
     co_return encode(*out);
 }

@@ -58,9 +58,10 @@ Task<> Session::run() {
         if (const auto session = weak.lock()) session->close();
     });
     if (error_said) co_await drain();
-    while (!closed_ && !writer_done_) {
-        if (co_await cancelled()) break;
+    bool stop = false;
+    while (!closed_ && !writer_done_ && !stop) {
         co_await wake_.wait();
+        stop = co_await cancelled();
     }
     close();
 }
@@ -77,7 +78,8 @@ Task<bool> Session::serve() {
         auto line = lines_.take();
         if (line) {
             line_deadline_.reset();
-            const bool go_on = co_await handle(std::move(*line));
+            auto handling = handle(std::move(*line));
+            const bool go_on = co_await std::move(handling);
             if (!go_on) co_return true;
             continue;
         }
@@ -123,7 +125,8 @@ Task<bool> Session::handle(std::string line) {
         co_return false;
     }
     const Json id = request->id;
-    auto reply = co_await dispatch(std::move(*request));
+    auto dispatching = dispatch(std::move(*request));
+    auto reply = co_await std::move(dispatching);
     push(reply ? rpc::reply_line(id, *reply) : rpc::error_line(id, reply.error()));
     co_return true;
 }
@@ -137,7 +140,8 @@ Task<Result<Json>> Session::dispatch(rpc::Request request) {
     }
     if (method->access > access_) co_return denied(*method, access_);
     if (method->handler == nullptr) co_return subscribe(*method, request.params);
-    co_return co_await context_.calls.call(method, std::move(request.params), caller_);
+    auto call = context_.calls.call(method, std::move(request.params), caller_);
+    co_return co_await std::move(call);
 }
 
 Result<Json> Session::subscribe(const Method& method, const Json& params) {
@@ -186,7 +190,7 @@ Task<> Session::write_loop() {
     while (!closed_) {
         if (outbox_.empty()) {
             const bool stop = co_await cancelled();
-            if (stop || ending_) break;
+            if (ending_ || stop) break;
             co_await wake_.wait();
             continue;
         }
