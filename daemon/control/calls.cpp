@@ -112,7 +112,8 @@ Task<> Calls::wait(CallPtr call) {
     const Deadline limit(executor_, answer_limit_, [call] { call->done.notify(); });
     while (!call->result && !limit.expired()) {
         co_await call->done.wait();
-        if (co_await cancelled()) co_return;
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
     }
 }
 

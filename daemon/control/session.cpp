@@ -70,7 +70,8 @@ Task<> Session::run() {
 /// was told so (true).
 Task<bool> Session::serve() {
     while (!closed_) {
-        if (co_await cancelled()) co_return false;
+        const bool stop = co_await cancelled();
+        if (stop) co_return false;
         if (outbox_.bytes() > kUnreadBytes) {
             co_await wake_.wait();
             continue;

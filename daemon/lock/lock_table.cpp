@@ -105,7 +105,8 @@ Task<Result<LockTable::Guard>> LockTable::lock(DatasetName dataset,
         count_waiter(dataset, scope, waiter);
         co_await changed_.wait();
         forget_waiter(waiter);
-        if (co_await cancelled()) {
+        const bool stop = co_await cancelled();
+        if (stop) {
             co_return Error{.code = Code::cancelled,
                             .message = "stopped waiting for " + dataset.str(),
                             .remedy = "try again"};
