@@ -137,7 +137,7 @@ class DatasetReader {
     std::set<DatasetName> seen_;
     std::string name_;
     std::string property_;  ///< the zrep: property read last
-    bool skip_ = false;
+    bool skip_ = true;      ///< until a valid name begins
 };
 
 /// One snapshot or bookmark while its records are read.

@@ -50,7 +50,7 @@ TEST(ZfsCommand, SetsEverythingInOneCommand) {
 }
 
 TEST(ZfsCommand, RefusesPropertiesThatZfsWouldReadAsSomethingElse) {
-    for (const std::string& name : {"-u", "", "a b", "A:x", "x=y", "zrep:\n"}) {
+    for (const std::string name : {"-u", "", "a b", "A:x", "x=y", "zrep:\n"}) {
         EXPECT_FALSE(command::set(dataset("tank/a"), {{name, "1"}}).has_value()) << quote(name);
         EXPECT_FALSE(command::inherit(dataset("tank/a"), name).has_value()) << quote(name);
     }
@@ -65,7 +65,7 @@ TEST(ZfsCommand, DestroysOneDatasetsSnapshotsAndNothingElse) {
     const auto argv = command::destroy_snapshots(dataset("tank/a"), {"x", "y z"});
     ASSERT_TRUE(argv.has_value());
     EXPECT_EQ(text(argv->at(0)), "zfs|destroy|tank/a@x,y z");
-    for (const std::string& name : {"x,y", "x%y", "x%", "%", "", "a@b", "a/b"}) {
+    for (const std::string name : {"x,y", "x%y", "x%", "%", "", "a@b", "a/b"}) {
         EXPECT_FALSE(command::destroy_snapshots(dataset("tank/a"), {name}).has_value()) << name;
         EXPECT_FALSE(command::destroy_bookmark(dataset("tank/a"), name).has_value()) << name;
     }
