@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "ctl/client.hpp"
 
+#include <grp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -22,15 +25,32 @@ volatile std::sig_atomic_t interrupted = 0;
 
 void on_interrupt(int) { interrupted = 1; }
 
+#ifdef __sun
+constexpr const char* kStartIt = "start it: svcadm enable zrepd";
+#else
+constexpr const char* kStartIt = "start it: systemctl start zrepd";
+#endif
+
+/// Who besides root may use the socket.
+std::string members_of(const std::string& path) {
+    struct stat found = {};
+    if (::stat(path.c_str(), &found) != 0 || found.st_gid == 0) return "";
+    const group* entry = ::getgrgid(found.st_gid);  // NOLINT(concurrency-mt-unsafe): one thread
+    return entry == nullptr ? "" : std::string(" or as a member of the group ") + entry->gr_name;
+}
+
 Error unreachable(const std::string& path, int number) {
-    if (number == EACCES) {
+    if (number == EACCES || number == EPERM) {
         return Error{.code = Code::access_denied,
                      .message = "this user may not use " + path,
-                     .remedy = "run it as root or as a member of the zrepd group"};
+                     .remedy = "run it as root" + members_of(path)};
     }
-    return Error{.code = Code::daemon_unreachable,
-                 .message = "zrepd is not reachable at " + path + ": " + std::strerror(number),  // NOLINT
-                 .remedy = "start it: systemctl start zrepd"};
+    Error error{.code = Code::daemon_unreachable,
+                .message = "zrepd is not running: " + path + ": " + std::strerror(number),  // NOLINT
+                .remedy = kStartIt};
+    if (number == EAGAIN) error.message = "zrepd accepts no connection on " + path;
+    if (number == ENAMETOOLONG) error.remedy = "give the socket a shorter path";
+    return error;
 }
 
 Error lost() {
@@ -56,6 +76,19 @@ Result<int> open_socket(const std::string& path) {
     return unreachable(path, number);
 }
 
+/// As poll(2), until `until`; SIGINT gets through only here.
+int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
+    const auto left = std::max(std::chrono::nanoseconds(0),
+                               std::chrono::nanoseconds(until - std::chrono::steady_clock::now()));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timespec limit{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+    sigset_t open;
+    ::sigprocmask(SIG_BLOCK, nullptr, &open);
+    ::sigdelset(&open, SIGINT);
+    pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::ppoll(&wait, 1, &limit, &open);
+}
+
 /// "/run/zrepd/zrepd.sock" → "/run/zrepd/zrepd-ro.sock".
 std::string reading_socket(const std::string& path) {
     const std::string_view suffix = ".sock";
@@ -66,8 +99,14 @@ std::string reading_socket(const std::string& path) {
 }  // namespace
 
 void catch_interrupt() {
+    // Blocked but for the moment of waiting: it can arrive neither between a look at the flag and
+    // the wait, nor in the middle of a line.
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
     struct sigaction action = {};
-    action.sa_handler = on_interrupt;  // no SA_RESTART: poll() has to return
+    action.sa_handler = on_interrupt;  // no SA_RESTART: ppoll() has to return
     ::sigaction(SIGINT, &action, nullptr);
 }
 
@@ -105,8 +144,9 @@ Result<void> Client::greet() {
     const auto major = [](std::string_view version) { return version.substr(0, version.find('.')); };
     if (!hello || major(hello->protocol) != major(rpc::kProtocol)) {
         return Error{.code = Code::peer_protocol,
-                     .message = "the daemon speaks protocol " + (hello ? hello->protocol : "?") +
-                                ", this zrepctl speaks " + std::string(rpc::kProtocol),
+                     .message = "zrepd " + (hello ? hello->version : "?") + " speaks protocol " +
+                                (hello ? hello->protocol : "?") + ", zrepctl " ZREPD_VERSION
+                                " speaks " + std::string(rpc::kProtocol),
                      .remedy = "install the same version of both and restart zrepd"};
     }
     hello_ = std::move(*hello);
@@ -126,10 +166,7 @@ Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
         if (buffer_.size() > rpc::kMaxReplyLine) {
             return Error{.code = Code::parse_error, .message = "the daemon's answer is too long"};
         }
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            until - std::chrono::steady_clock::now());
-        pollfd wait{.fd = fd_, .events = POLLIN, .revents = 0};
-        const int ready = ::poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+        const int ready = wait_readable(fd_, until);
         if (interrupted != 0) return Error{.code = Code::cancelled, .message = "interrupted"};
         if (ready == 0) return Error{.code = Code::timed_out, .message = "zrepd does not answer"};
         char chunk[65536];

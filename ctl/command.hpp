@@ -18,6 +18,7 @@ inline constexpr int kInterrupted = 130;
 
 /// The parsed command line of one verb.
 struct Invocation {
+    std::string verb;
     boost::program_options::variables_map options;
     std::vector<std::string> words;  ///< after the verb, without options
     std::string socket;
@@ -28,10 +29,10 @@ struct Invocation {
 
 struct Command {
     const char* name;
-    const char* letter;      ///< the seed's short spelling, "-S"; "" when there is none
-    const char* arguments;   ///< for the usage line
+    const char* letter;       ///< the seed's short spelling, "-S"; "" when there is none
+    const char* arguments;    ///< for the usage line
     const char* summary;
-    const char* description; ///< for --help: what it does, what it does not, examples
+    const char* description;  ///< for --help: what it does, what it does not, examples
     std::size_t min_words;
     std::size_t max_words;
     void (*add_options)(boost::program_options::options_description& options);
@@ -40,14 +41,25 @@ struct Command {
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet, kVersion;
 
+/// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
+/// the single word "all" sets `all` instead.
+struct Selection {
+    std::vector<std::string> datasets;
+    bool all = false;
+};
+Result<Selection> select(const std::vector<std::string>& words, bool all_allowed);
+
 /// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
 /// returns its exit status.
 int complain(const Invocation& invocation, const Error& error);
-/// A mistake on the command line.
-int usage_error(const std::string& verb, const std::string& what);
+/// A mistake on the command line: one line, and where help is. Returns kUsage.
+int usage_error(const Invocation& invocation, const Error& error);
+int usage_error(const Invocation& invocation, const std::string& what);
 
-/// Calls a method that starts a run and follows it to its end, unless --no-wait or --dry-run.
-int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params);
+/// Calls a method that starts a run and follows it to its end, unless --no-wait or --dry-run. Of
+/// runs that others had started, only the datasets of `wanted` count (none: all of them).
+int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params,
+                     const std::vector<std::string>& wanted);
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

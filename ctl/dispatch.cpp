@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "ctl/dispatch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 #include "common/text.hpp"
 #include "ctl/command.hpp"
 #include "ctl/commands/commands.hpp"
+#include "ctl/render/json.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -52,15 +55,29 @@ std::size_t distance(const std::string& a, const std::string& b) {
     return row[b.size()];
 }
 
-int unknown(const std::string& verb) {
+int unknown(const std::string& verb, bool json) {
+    // Two letters wrong is a slip of the finger; more is another word.
+    std::size_t nearest = 3;
     std::string hint;
     for (const Command* command : kCommands) {
-        if (distance(verb, command->name) <= 2) hint = command->name;
+        const std::size_t steps = distance(verb, command->name);
+        if (steps < nearest) {
+            nearest = steps;
+            hint = command->name;
+        }
     }
-    std::fprintf(stderr, "zrepctl: no command %s%s\n", quote(verb).c_str(),
-                 hint.empty() ? "" : ("; did you mean " + hint + "?").c_str());
-    std::fputs("see zrepctl help\n", stderr);
+    const Error error{.code = Code::invalid_params,
+                      .message = "no command " + quote(verb),
+                      .remedy = hint.empty() ? "see zrepctl help" : "did you mean " + hint + "?"};
+    if (json) print_json({{"error", error_document(error)}});
+    else std::fprintf(stderr, "zrepctl: %s; %s\n", error.message.c_str(), error.remedy.c_str());
     return kUsage;
+}
+
+/// Looked for before parsing, so that a mistake in the arguments is told in JSON too.
+bool wants_json(const std::vector<std::string>& arguments) {
+    const auto end = std::find(arguments.begin(), arguments.end(), "--");
+    return std::find(arguments.begin(), end, "--json") != end;
 }
 
 po::options_description all_options(const Command& command) {
@@ -83,20 +100,41 @@ std::string help_of(const Command& command) {
     return out.str();
 }
 
-int run(const Command& command, const std::vector<std::string>& arguments) {
+/// invalid_params with Boost's words about what is wrong.
+Result<po::variables_map> parse(const Command& command, const std::vector<std::string>& arguments) {
     po::options_description options = all_options(command);
     po::options_description hidden;
     hidden.add_options()("words", po::value<std::vector<std::string>>());
     options.add(hidden);
     po::positional_options_description positional;
     positional.add("words", -1);
-    Invocation invocation;
+    // Guessing would make --dry a --dry-run today, and an error once there is a --dry-rot.
+    constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::variables_map out;
     try {
-        po::store(po::command_line_parser(arguments).options(options).positional(positional).run(),
-                  invocation.options);
+        auto parsed =
+            po::command_line_parser(arguments).options(options).positional(positional).style(kStyle);
+        po::store(parsed.run(), out);
+        po::notify(out);
     } catch (const po::error& e) {
-        return usage_error(command.name, e.what());
+        return Error{.code = Code::invalid_params, .message = e.what()};
     }
+    return out;
+}
+
+std::string socket_of(const Invocation& invocation) {
+    if (invocation.has("socket")) return invocation.options["socket"].as<std::string>();
+    const char* from_environment = std::getenv("ZREPD_SOCKET");  // NOLINT(concurrency-mt-unsafe)
+    return from_environment != nullptr && *from_environment != 0 ? from_environment : kDefaultSocket;
+}
+
+int run(const Command& command, const std::vector<std::string>& arguments) {
+    Invocation invocation;
+    invocation.verb = command.name;
+    invocation.json = wants_json(arguments);
+    auto parsed = parse(command, arguments);
+    if (!parsed) return usage_error(invocation, parsed.error());
+    invocation.options = std::move(*parsed);
     if (invocation.has("help")) {
         std::fputs(help_of(command).c_str(), stdout);
         return kDone;
@@ -104,17 +142,12 @@ int run(const Command& command, const std::vector<std::string>& arguments) {
     if (invocation.has("words")) {
         invocation.words = invocation.options["words"].as<std::vector<std::string>>();
     }
-    const char* from_environment = std::getenv("ZREPD_SOCKET");  // NOLINT(concurrency-mt-unsafe)
-    invocation.socket = invocation.has("socket") ? invocation.options["socket"].as<std::string>()
-                        : from_environment != nullptr ? from_environment
-                                                      : kDefaultSocket;
-    invocation.json = invocation.has("json");
+    invocation.socket = socket_of(invocation);
     invocation.wait = !invocation.has("no-wait");
-    if (invocation.words.size() < command.min_words) {
-        return usage_error(command.name, "too few arguments");
-    }
-    if (invocation.words.size() > command.max_words) {
-        return usage_error(command.name, "too many arguments");
+    const std::size_t count = invocation.words.size();
+    if (count < command.min_words || count > command.max_words) {
+        const std::string which = count < command.min_words ? "too few" : "too many";
+        return usage_error(invocation, which + " arguments; it takes " + command.arguments);
     }
     return command.run(invocation);
 }
@@ -142,10 +175,27 @@ std::string help_text() {
                       command->summary);
         out += line;
     }
-    return out + "\nzrepctl help COMMAND says more. First pair: zrepctl init tank/fs beta backup/fs\n";
+    return out +
+           "\nBefore or behind the command: --socket PATH, --json, --no-wait, --help; --version alone.\n"
+           "zrepctl help COMMAND says more. First pair: zrepctl init tank/fs beta backup/fs\n";
 }
 
-int dispatch(std::vector<std::string> arguments) {
+namespace {
+
+int help(const std::vector<std::string>& arguments) {
+    const auto verb = std::find_if(arguments.begin(), arguments.end(),
+                                   [](const std::string& word) { return !word.starts_with("--"); });
+    if (verb == arguments.end()) {
+        std::fputs(help_text().c_str(), stdout);
+        return kDone;
+    }
+    const Command* command = find(*verb);
+    if (command == nullptr) return unknown(*verb, wants_json(arguments));
+    std::fputs(help_of(*command).c_str(), stdout);
+    return kDone;
+}
+
+int choose(std::vector<std::string> arguments) {
     const std::size_t at = find_verb(arguments);
     if (at >= arguments.size()) {
         std::fputs(help_text().c_str(), stderr);
@@ -154,19 +204,24 @@ int dispatch(std::vector<std::string> arguments) {
     const std::string verb = arguments[at];
     arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(at));
     if (verb == "peer") return command_peer(arguments);
-    if (verb == "--version") return run(kVersion, arguments);
-    if (verb == "help" || verb == "--help" || verb == "-h") {
-        if (arguments.empty()) {
-            std::fputs(help_text().c_str(), stdout);
-            return kDone;
-        }
-        const Command* command = find(arguments.front());
-        if (command == nullptr) return unknown(arguments.front());
-        std::fputs(help_of(*command).c_str(), stdout);
+    if (verb == "help" || verb == "--help" || verb == "-h") return help(arguments);
+    if (verb == "--version") {
+        std::puts("zrepctl " ZREPD_VERSION);
         return kDone;
     }
     const Command* command = find(verb);
-    return command == nullptr ? unknown(verb) : run(*command, arguments);
+    return command == nullptr ? unknown(verb, wants_json(arguments)) : run(*command, arguments);
+}
+
+}  // namespace
+
+int dispatch(std::vector<std::string> arguments) {
+    const int status = choose(std::move(arguments));
+    // A full disk or a closed pipe must not look like success.
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    if (written || status != kDone) return status;
+    std::fputs("zrepctl: cannot write to standard output\n", stderr);
+    return kFailed;
 }
 
 }  // namespace zrepd::ctl

@@ -1,185 +1,162 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reports of errors and results, and the following of runs.
-#include <unistd.h>
-
+// Starts a run and follows it, and those it joined, to their end.
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
-#include "common/text.hpp"
-#include "common/units.hpp"
 #include "ctl/command.hpp"
+#include "ctl/progress.hpp"
 #include "ctl/render/json.hpp"
+#include "ctl/render/table.hpp"
 
 namespace zrepd::ctl {
 namespace {
 
-// Longest silence while a run is under way before we ask whether it is still known.
-constexpr std::chrono::milliseconds kAskAgain{10000};
+using Clock = std::chrono::steady_clock;
 
-/// One line on a terminal, rewritten in place; nothing elsewhere.
-class ProgressLine {
-  public:
-    void show(const rpc::EventOut& event) {
-        if (!terminal_ || !event.progress) return;
-        const rpc::Progress& p = *event.progress;
-        std::string text = event.dataset + ": " + p.phase + ", " + human_bytes(p.bytes);
-        if (p.rate_bytes_per_second != 0) text += ", " + human_bytes(p.rate_bytes_per_second) + "/s";
-        std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
-        shown_ = true;
-    }
-    void clear() {
-        if (shown_) std::fputs("\r\x1b[K", stderr);
-        shown_ = false;
-    }
+// How often we ask for the runs themselves: an end whose event got lost is noticed, a daemon that
+// hangs too, and a joined run need not end for our part of it to be done.
+constexpr std::chrono::seconds kAskAgain{2};
 
-  private:
-    bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-    bool shown_ = false;
-};
-
-int report(const rpc::RunResult& result, bool json) {
-    if (result.error) {
-        const Error error = rpc::from_item_error(*result.error);
-        if (!json) {
-            std::fprintf(stderr, "zrepctl: %s: %s\n", result.dataset.c_str(), error.message.c_str());
-            if (!error.remedy.empty()) std::fprintf(stderr, "  next: %s\n", error.remedy.c_str());
-        }
-        return info(error.code).exit_status;
-    }
-    if (!json) {
-        std::printf("%s: %s\n", result.dataset.c_str(),
-                    result.text.empty() ? result.outcome.c_str() : result.text.c_str());
-    }
-    return kDone;
-}
-
-/// Follows until every one of `open` has ended.
+/// Follows until every run of `open` has ended, or, of joined ones, the part that is wanted.
 class Follower {
   public:
-    Follower(const Invocation& invocation, Client& client)
-        : invocation_(invocation), client_(client) {}
+    Follower(const Invocation& invocation, Client& client, std::string own,
+             const std::vector<std::string>& wanted)
+        : invocation_(invocation), client_(client), own_(std::move(own)),
+          wanted_(wanted.begin(), wanted.end()) {}
 
     int follow(std::set<std::string> open) {
-        while (!open.empty()) {
-            auto event = client_.next_event(kAskAgain);
-            if (event && event->event == "run_progress") {
-                if (event->progress && open.contains(event->progress->run_id)) line_.show(*event);
-                continue;
-            }
-            if (event && event->run && event->run->finished && open.erase(event->run->run_id) != 0) {
-                finish(*event->run);
-                continue;
-            }
-            if (event) continue;
-            if (event.error().code == Code::cancelled) return interrupted(*open.begin());
-            if (event.error().code != Code::timed_out) return complain(invocation_, event.error());
-            if (auto lost = ask(open); !lost) return complain(invocation_, lost.error());
-        }
+        open_ = std::move(open);
+        auto asked = ask();
+        while (asked && !open_.empty()) asked = wait();
         line_.clear();
+        if (!asked) return leave(asked.error());
         if (invocation_.json) print_json({{"runs", std::move(runs_)}});
         return status_;
     }
 
   private:
-    /// The end may have come before we subscribed, or the event was dropped.
-    Result<void> ask(std::set<std::string>& open) {
-        for (const std::string& id : std::set<std::string>(open)) {
-            auto run = client_.call_as<rpc::RunOut>("run.get", rpc::RunIn{id});
-            if (!run) return run.error();
-            if (run->finished && open.erase(id) != 0) finish(*run);
+    Result<void> wait() {
+        if (Clock::now() >= ask_at_) return ask();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(ask_at_ - Clock::now());
+        auto event = client_.next_event(left);
+        if (!event && event.error().code == Code::timed_out) return ok();
+        if (!event) return event.error();
+        if (event->progress && open_.contains(event->progress->run_id)) {
+            if (is_wanted(event->progress->run_id, event->dataset)) line_.show(*event);
+        } else if (event->run && event->run->finished) {
+            finish(*event->run);
         }
         return ok();
     }
-    void finish(const rpc::RunOut& run) {
-        line_.clear();
-        for (const auto& result : run.results) {
-            status_ = std::max(status_, report(result, invocation_.json));
+    Result<void> ask() {
+        ask_at_ = Clock::now() + kAskAgain;
+        for (const std::string& id : std::set<std::string>(open_)) {
+            auto run = client_.call_as<rpc::RunOut>("run.get", rpc::RunIn{id});
+            if (!run) return run.error();
+            const bool ended = std::none_of(
+                run->results.begin(), run->results.end(), [&](const rpc::RunResult& result) {
+                    return result.outcome == "running" && is_wanted(id, result.dataset);
+                });
+            if (run->finished || (id != own_ && ended)) finish(*run);
         }
+        return ok();
+    }
+    bool is_wanted(const std::string& run_id, const std::string& dataset) const {
+        return run_id == own_ || wanted_.empty() || wanted_.contains(dataset);
+    }
+    void finish(rpc::RunOut run) {
+        if (open_.erase(run.run_id) == 0) return;
+        std::erase_if(run.results,
+                      [&](const auto& result) { return !is_wanted(run.run_id, result.dataset); });
+        line_.clear();
+        for (const auto& result : run.results) status_ = std::max(status_, report(result));
         runs_.push_back(rpc::encode(run));
     }
-    int interrupted(const std::string& id) {
-        line_.clear();
-        std::fprintf(stderr, "\nzrepctl: no longer waiting; run %s goes on in zrepd\n"
-                             "  next: zrepctl status\n", id.c_str());
-        return kInterrupted;
+    int report(const rpc::RunResult& result) const {
+        if (!result.error) {
+            const std::string& text = result.text.empty() ? result.outcome : result.text;
+            if (!invocation_.json) {
+                std::printf("%s: %s\n", printable(result.dataset).c_str(), printable(text).c_str());
+                std::fflush(stdout);
+            }
+            return kDone;
+        }
+        const Error error = rpc::from_item_error(*result.error);
+        if (!invocation_.json) std::fputs(error_text(error, result.dataset).c_str(), stderr);
+        return info(error.code).exit_status;
+    }
+    /// The run is not over, but we cannot or must not wait any longer.
+    int leave(Error error) const {
+        const std::string run = open_.empty() ? own_ : *open_.begin();
+        if (error.code == Code::cancelled) {
+            error.message = "no longer waiting; run " + run + " goes on in zrepd";
+            error.remedy = "zrepctl status shows how far it is";
+            if (!invocation_.json) std::fputs("\n", stderr);
+        } else if (error.code == Code::daemon_unreachable) {
+            error.message = "zrepd went away while run " + run + " was under way";
+            error.remedy = "see systemctl status zrepd; once it is back, run this again: an interrupted "
+                           "stream is resumed";
+        }
+        error.run_id = run;
+        return complain(invocation_, error);
     }
 
     const Invocation& invocation_;
     Client& client_;
+    std::string own_;               ///< the run we started, if any
+    std::set<std::string> wanted_;  ///< of other runs
+    std::set<std::string> open_;
+    Clock::time_point ask_at_ = Clock::now();
     ProgressLine line_;
     Json runs_ = Json::array();
     int status_ = kDone;
 };
 
+int report_dry_run(const Invocation& invocation, const Json& reply, const rpc::RunStarted& started) {
+    if (invocation.json) {
+        print_json(reply);
+        return kDone;
+    }
+    for (const auto& step : started.steps) std::printf("would %s\n", printable(step).c_str());
+    if (started.steps.empty()) std::puts("nothing to do");
+    return kDone;
+}
+
+int report_started(const Invocation& invocation, const Json& reply, const std::set<std::string>& runs) {
+    if (invocation.json) print_json(reply);
+    else for (const auto& id : runs) std::printf("run %s\n", id.c_str());
+    return kDone;
+}
+
 }  // namespace
 
-int complain(const Invocation& invocation, const Error& error) {
-    if (invocation.json) {
-        print_json({{"error", rpc::error_to_json(error)}});
-    } else {
-        std::fprintf(stderr, "zrepctl: %s\n", error.text().c_str());
-        if (!error.remedy.empty()) std::fprintf(stderr, "  next: %s\n", error.remedy.c_str());
-    }
-    return error.code == Code::cancelled ? kInterrupted : info(error.code).exit_status;
-}
-
-int usage_error(const std::string& verb, const std::string& what) {
-    std::fprintf(stderr, "zrepctl %s: %s\nsee zrepctl %s --help\n", verb.c_str(), what.c_str(),
-                 verb.c_str());
-    return kUsage;
-}
-
-int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params) {
+int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params,
+                     const std::vector<std::string>& wanted) {
     auto client = Client::connect(invocation.socket, /*read_only=*/false);
     if (!client) return complain(invocation, client.error());
-    catch_interrupt();
     // Subscribed first, so that no end can be missed.
     auto subscribed = client->call("events.subscribe", Json::object());
     if (!subscribed) return complain(invocation, subscribed.error());
     auto reply = client->call(method, params);
-    std::set<std::string> open;
-    if (!reply) {
-        const Error& error = reply.error();
-        if (error.code != Code::already_running || error.run_id.empty()) {
-            return complain(invocation, error);
-        }
-        if (!invocation.json) std::fprintf(stderr, "zrepctl: joining run %s\n", error.run_id.c_str());
-        open.insert(error.run_id);
+    rpc::RunStarted started;
+    if (reply) {
+        auto decoded = rpc::decode_as<rpc::RunStarted>(*reply, rpc::Strictness::reply);
+        if (!decoded) return complain(invocation, decoded.error());
+        started = std::move(*decoded);
+    } else if (reply.error().code == Code::already_running && !reply.error().run_id.empty()) {
+        started.joined.push_back(reply.error().run_id);
+        reply = rpc::encode(started);
     } else {
-        auto started = rpc::decode_as<rpc::RunStarted>(*reply, rpc::Strictness::reply);
-        if (!started) return complain(invocation, started.error());
-        const bool dry = params.value("dry_run", false);
-        if (invocation.json && (dry || !invocation.wait)) {
-            print_json(*reply);
-            return kDone;
-        }
-        for (const auto& step : started->steps) std::printf("would %s\n", step.c_str());
-        if (dry && started->steps.empty()) std::puts("nothing to do");
-        if (!started->run_id.empty()) open.insert(started->run_id);
-        open.insert(started->joined.begin(), started->joined.end());
+        return complain(invocation, reply.error());
     }
-    if (!invocation.wait) {
-        for (const auto& id : open) std::printf("run %s\n", id.c_str());
-        return kDone;
-    }
-    return Follower(invocation, *client).follow(std::move(open));
-}
-
-int call_and_report(const Invocation& invocation, const std::string& method, const Json& params) {
-    auto client = Client::connect(invocation.socket, /*read_only=*/false);
-    if (!client) return complain(invocation, client.error());
-    auto reply = client->call(method, params);
-    if (!reply) return complain(invocation, reply.error());
-    auto done = rpc::decode_as<rpc::Done>(*reply, rpc::Strictness::reply);
-    if (!done) return complain(invocation, done.error());
-    if (invocation.json) {
-        print_json(*reply);
-        return kDone;
-    }
-    const char* would = params.value("dry_run", false) ? "would " : "";
-    for (const auto& step : done->steps) std::printf("%s%s\n", would, step.c_str());
-    for (const auto& note : done->notes) std::printf("note: %s\n", note.c_str());
-    return kDone;
+    if (params.value("dry_run", false)) return report_dry_run(invocation, *reply, started);
+    std::set<std::string> open(started.joined.begin(), started.joined.end());
+    if (!started.run_id.empty()) open.insert(started.run_id);
+    if (!invocation.wait) return report_started(invocation, *reply, open);
+    catch_interrupt();
+    return Follower(invocation, *client, started.run_id, wanted).follow(std::move(open));
 }
 
 }  // namespace zrepd::ctl

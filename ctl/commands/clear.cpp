@@ -10,7 +10,9 @@ void add_options(boost::program_options::options_description& options) {
 
 int run(const Invocation& invocation) {
     rpc::ClearIn in;
-    in.dataset = invocation.words[0];
+    const auto dataset = DatasetName::parse(invocation.words[0]);
+    if (!dataset) return usage_error(invocation, dataset.error());
+    in.dataset = dataset->str();
     in.dry_run = invocation.has("dry-run");
     return call_and_report(invocation, "pair.clear", rpc::encode(in));
 }
@@ -21,7 +23,7 @@ const Command kClear{
     "clear", "", "FILESYSTEM",
     "Forget a pair on this side; no data is destroyed",
     "Removes the pair's properties, our holds and our bookmarks. Snapshots stay. The other side is\n"
-    "not asked; run it there too.\n",
+    "not asked; run it there too.\n\nExample:\n  zrepctl clear --dry-run tank/fs\n",
     1, 1, add_options, run};
 
 }  // namespace zrepd::ctl

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <boost/program_options/value_semantic.hpp>
 
+#include "common/props.hpp"
 #include "ctl/command.hpp"
 
 namespace zrepd::ctl {
@@ -18,17 +19,20 @@ void add_options(po::options_description& options) {
 int run(const Invocation& invocation) {
     rpc::InitIn in;
     const auto dataset = DatasetName::parse(invocation.words[0]);
-    if (!dataset) return complain(invocation, dataset.error());
+    if (!dataset) return usage_error(invocation, dataset.error());
     const auto host = HostName::parse(invocation.words[1]);
-    if (!host) return complain(invocation, host.error());
+    if (!host) return usage_error(invocation, host.error());
     const auto target = DatasetName::parse(invocation.words[2]);
-    if (!target) return complain(invocation, target.error());
+    if (!target) return usage_error(invocation, target.error());
     in.dataset = dataset->str();
     in.host = host->str();
     in.target = target->str();
     if (invocation.has("savecount")) in.savecount = invocation.options["savecount"].as<unsigned>();
+    if (in.savecount && *in.savecount < prop::kMinSavecount) {
+        return usage_error(invocation, "--savecount is at least 2");
+    }
     in.dry_run = invocation.has("dry-run");
-    return start_and_follow(invocation, "pair.init", rpc::encode(in));
+    return start_and_follow(invocation, "pair.init", rpc::encode(in), {in.dataset});
 }
 
 }  // namespace

@@ -16,9 +16,11 @@ void add_options(boost::program_options::options_description& options) {
 }
 
 int run(const Invocation& invocation) {
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     if (!client) return complain(invocation, client.error());
-    auto list = client->call_as<rpc::ListOut>("pair.list", rpc::DatasetsIn{invocation.words});
+    auto list = client->call_as<rpc::ListOut>("pair.list", rpc::DatasetsIn{chosen->datasets});
     if (!list) return complain(invocation, list.error());
     if (invocation.has("incoming")) {
         std::erase_if(list->pairs, [](const auto& pair) { return pair.role != "target"; });
@@ -34,7 +36,7 @@ const Command kList{
     "list", "-l", "[-v] [-L] [FILESYSTEM...]",
     "Show the pairs of this host",
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
-    "zrepctl status answers from memory.\n",
+    "zrepctl status answers from memory.\n\nExample:\n  zrepctl list -v tank/fs\n",
     0, 10000, add_options, run};
 
 }  // namespace zrepd::ctl

@@ -2,6 +2,7 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <ctime>
 
+#include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
 #include "ctl/command.hpp"
@@ -23,21 +24,27 @@ void add_unpause_options(po::options_description& options) {
 }
 
 Result<std::string> until_from(const std::string& text) {
-    if (from_rfc3339(text)) return text;
+    const std::int64_t now = std::time(nullptr);
     const auto duration = parse_duration(text);
-    if (duration) return to_rfc3339(std::time(nullptr) + duration->count());
-    return Error{.code = Code::invalid_params,
-                 .message = "--until: not a time or duration",
-                 .remedy = "write 2026-03-01T12:00:00Z, or 2h for two hours from now"};
+    const auto time = duration ? now + duration->count() : from_rfc3339(text);
+    if (!time) {
+        return Error{.code = Code::invalid_params,
+                     .message = "--until " + quote(text) + " is neither a time nor a duration",
+                     .remedy = "write 2026-03-01T12:00:00Z, or 2h for two hours from now"};
+    }
+    if (*time > now) return to_rfc3339(*time);
+    return Error{.code = Code::invalid_params, .message = "--until " + quote(text) + " is in the past"};
 }
 
 int run_pause(const Invocation& invocation) {
     rpc::PauseIn in;
-    in.datasets = invocation.words;
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    in.datasets = chosen->datasets;
     in.dry_run = invocation.has("dry-run");
     if (invocation.has("until")) {
         auto until = until_from(invocation.options["until"].as<std::string>());
-        if (!until) return complain(invocation, until.error());
+        if (!until) return usage_error(invocation, until.error());
         in.until = *until;
     }
     return call_and_report(invocation, "pair.pause", rpc::encode(in));
@@ -45,7 +52,9 @@ int run_pause(const Invocation& invocation) {
 
 int run_unpause(const Invocation& invocation) {
     rpc::UnpauseIn in;
-    in.datasets = invocation.words;
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    in.datasets = chosen->datasets;
     in.dry_run = invocation.has("dry-run");
     return call_and_report(invocation, "pair.unpause", rpc::encode(in));
 }
@@ -62,7 +71,8 @@ const Command kPause{
 const Command kUnpause{
     "unpause", "-u", "FILESYSTEM...",
     "Undo pause",
-    "Where a dataset above stays paused, this one gets a value of its own.\n",
+    "Where a dataset above stays paused, this one gets a value of its own.\n\n"
+    "Example:\n  zrepctl unpause tank/fs\n",
     1, 10000, add_unpause_options, run_unpause};
 
 }  // namespace zrepd::ctl

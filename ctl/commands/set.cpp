@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "common/text.hpp"
 #include "ctl/command.hpp"
 
 namespace zrepd::ctl {
@@ -10,15 +11,18 @@ void add_options(boost::program_options::options_description& options) {
 
 int run(const Invocation& invocation) {
     rpc::SetIn in;
-    in.dataset = invocation.words[0];
+    const auto dataset = DatasetName::parse(invocation.words[0]);
+    if (!dataset) return usage_error(invocation, dataset.error());
+    in.dataset = dataset->str();
     in.dry_run = invocation.has("dry-run");
     for (std::size_t i = 1; i < invocation.words.size(); ++i) {
         const std::string& word = invocation.words[i];
         const std::size_t equals = word.find('=');
         if (equals == word.npos || equals == 0) {
-            return usage_error("set", "'" + word + "' is not KEY=VALUE");
+            return usage_error(invocation, quote(word) + " is not KEY=VALUE");
         }
-        in.settings[word.substr(0, equals)] = word.substr(equals + 1);
+        const bool first = in.settings.emplace(word.substr(0, equals), word.substr(equals + 1)).second;
+        if (!first) return usage_error(invocation, quote(word) + ": this setting is given twice");
     }
     return call_and_report(invocation, "pair.set", rpc::encode(in));
 }

@@ -11,11 +11,16 @@ namespace {
 void add_options(boost::program_options::options_description&) {}
 
 int run(const Invocation& invocation) {
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     if (!client) return complain(invocation, client.error());
-    auto status = client->call_as<rpc::StatusOut>("status.get", rpc::DatasetsIn{invocation.words});
+    auto reply = client->call("status.get", rpc::encode(rpc::DatasetsIn{chosen->datasets}));
+    if (!reply) return complain(invocation, reply.error());
+    auto status = rpc::decode_as<rpc::StatusOut>(*reply, rpc::Strictness::reply);
     if (!status) return complain(invocation, status.error());
-    if (invocation.json) print_json(rpc::encode(*status));
+    // The daemon's own document: a newer one may say more than we know.
+    if (invocation.json) print_json(*reply);
     else std::fputs(status_text(*status).c_str(), stdout);
     return kDone;
 }
@@ -25,9 +30,9 @@ int run(const Invocation& invocation) {
 const Command kStatus{
     "status", "", "[FILESYSTEM...]",
     "Show how fresh the copies are, what runs, and what is wrong",
-    "LAG is the time since both sides were last known to hold the same; BACKLOG what was written\n"
-    "since, as last seen. Troubles follow the table, each with what to do next. --json is a contract:\n"
-    "docs/status.schema.json.\n",
+    "LAG is the age of the newest acknowledged snapshot while there is something newer to send, 0 s\n"
+    "when the copy is fresh; BACKLOG what was written since, as last seen. Troubles follow the table, each with what to do next. --json is a contract:\n"
+    "docs/status.schema.json.\n\nExample:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
     0, 10000, add_options, run};
 
 }  // namespace zrepd::ctl

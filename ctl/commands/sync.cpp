@@ -10,15 +10,12 @@ void add_options(boost::program_options::options_description& options) {
 
 int run(const Invocation& invocation) {
     rpc::SyncIn in;
-    in.all = invocation.words.size() == 1 && invocation.words[0] == "all";
+    auto chosen = select(invocation.words, /*all_allowed=*/true);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    in.all = chosen->all;
+    in.datasets = chosen->datasets;
     in.dry_run = invocation.has("dry-run");
-    for (const auto& word : invocation.words) {
-        if (in.all) break;
-        const auto dataset = DatasetName::parse(word);
-        if (!dataset) return complain(invocation, dataset.error());
-        in.datasets.push_back(dataset->str());
-    }
-    return start_and_follow(invocation, "pair.sync", rpc::encode(in));
+    return start_and_follow(invocation, "pair.sync", rpc::encode(in), chosen->datasets);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ int run(const Invocation& invocation) {
     if (invocation.json) {
         Json out = {{"zrepctl", ZREPD_VERSION}, {"protocol", rpc::kProtocol}};
         if (daemon) out["daemon"] = rpc::encode(*daemon);
-        else out["error"] = rpc::error_to_json(daemon.error());
+        else out["error"] = error_document(daemon.error());
         print_json(out);
         return daemon ? kDone : info(daemon.error().code).exit_status;
     }
@@ -34,7 +34,8 @@ int run(const Invocation& invocation) {
 const Command kVersion{
     "version", "", "",
     "Show the versions of client, daemon and OpenZFS",
-    "The client's own line comes even when no daemon is running.\n",
+    "The client's own line comes even when no daemon is running; --version shows that line alone.\n\n"
+    "Example:\n  zrepctl version --json\n",
     0, 0, add_options, run};
 
 }  // namespace zrepd::ctl

@@ -2,6 +2,8 @@
 #include "ctl/render/table.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 
 #include "common/time.hpp"
 #include "common/units.hpp"
@@ -15,15 +17,30 @@ std::size_t width(const std::string& text) {
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+/// Seconds from `a` to `b`; nullopt when either is no time.
+std::optional<std::chrono::seconds> between(const std::string& a, const std::string& b) {
+    const auto from = from_rfc3339(a);
+    const auto to = from_rfc3339(b);
+    if (!from || !to) return std::nullopt;
+    return std::chrono::seconds(*to - *from);
+}
+
 std::string in_from_now(const std::string& now, const std::string& then) {
-    const auto a = from_rfc3339(now);
-    const auto b = from_rfc3339(then);
-    if (!a || !b) return then;
-    return *b <= *a ? "now" : "in " + human_duration(std::chrono::seconds(*b - *a));
+    const auto left = between(now, then);
+    if (!left) return then;
+    return left->count() <= 0 ? "now" : "in " + human_duration(*left);
+}
+
+std::string ago(const std::string& now, const std::string& then) {
+    const auto age = between(then, now);
+    if (!age) return then;
+    // Ahead of us by a little: the clock was read before. By much: worth seeing.
+    return age->count() <= 0 && age->count() > -60 ? "now" : human_duration(*age) + " ago";
 }
 
 std::string state_of(const rpc::PairStatus& pair) {
-    std::string out = pair.health;
+    std::string out = pair.health == "split_brain" ? "SPLIT BRAIN" : pair.health;
+    if (pair.peer_state == "unreachable") out += ", peer unreachable";
     if (pair.running) out += ", " + pair.running->phase + " " + human_bytes(pair.running->bytes);
     if (pair.paused) out += ", paused";
     return out;
@@ -33,7 +50,7 @@ std::vector<std::string> row_of(const rpc::PairStatus& pair, const std::string& 
     return {pair.dataset,
             pair.role,
             pair.peer + ":" + pair.peer_dataset,
-            pair.last_acked ? pair.last_acked->time : "never",
+            pair.last_acked ? ago(now, pair.last_acked->time) : "never",
             pair.lag_seconds ? human_duration(std::chrono::seconds(*pair.lag_seconds)) : "-",
             pair.role == "target" ? "-" : human_bytes(pair.backlog_bytes),
             state_of(pair),
@@ -51,7 +68,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     std::string out;
     for (const auto& row : rows) {
         for (std::size_t i = 0; i < row.size(); ++i) {
-            out += row[i];
+            out += printable(row[i]);
             if (i + 1 < row.size()) out.append(widths[i] - width(row[i]) + 2, ' ');
         }
         out += '\n';
@@ -59,17 +76,37 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     return out;
 }
 
+std::string printable(std::string text) {
+    std::replace_if(
+        text.begin(),
+        text.end(),
+        [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; },
+        '?');
+    return text;
+}
+
+std::string error_text(const Error& error, const std::string& dataset) {
+    std::string out = "zrepctl: " + (dataset.empty() ? "" : printable(dataset) + ": ");
+    out += printable(error.text()) + "\n";
+    if (!error.remedy.empty()) out += "  next: " + printable(error.remedy) + "\n";
+    return out;
+}
+
 std::string status_text(const rpc::StatusOut& status) {
-    if (status.pairs.empty()) return "no pairs on " + status.host + "; zrepctl init makes one\n";
+    if (status.pairs.empty()) {
+        return "no pairs on " + printable(status.host) +
+               "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n";
+    }
     std::vector<std::vector<std::string>> rows{
         {"FILESYSTEM", "ROLE", "PEER", "LAST SYNC", "LAG", "BACKLOG", "STATE", "NEXT"}};
     for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
     std::string out = aligned(rows);
     for (const auto& pair : status.pairs) {
         if (!pair.last_error) continue;
-        out += "\n" + pair.dataset + ": " + pair.last_error->message + "\n  since " +
-               pair.last_error->since + "\n";
-        if (!pair.last_error->remedy.empty()) out += "  next: " + pair.last_error->remedy + "\n";
+        const rpc::Trouble& trouble = *pair.last_error;
+        out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";
+        out += "  since: " + printable(trouble.since) + ", " + ago(status.time, trouble.since) + "\n";
+        if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
     }
     return out;
 }
@@ -82,7 +119,9 @@ std::string list_text(const rpc::ListOut& list, bool verbose) {
         rows.push_back({pair.dataset, arrow, pair.peer + ":" + pair.peer_dataset, pair.role});
         if (!verbose) continue;
         out += aligned({rows.back()});
-        for (const auto& [key, value] : pair.properties) out += "  " + key + " = " + value + "\n";
+        for (const auto& [key, value] : pair.properties) {
+            out += "  " + printable(key) + " = " + printable(value) + "\n";
+        }
         out += "  last snapshot synced: " + (pair.last_acked.empty() ? "none" : pair.last_acked) + "\n";
     }
     return verbose ? out : aligned(rows);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/progress.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+#ifdef __sun
+#include <termios.h>
+#endif
+
+#include <cstdio>
+
+#include "common/units.hpp"
+#include "ctl/render/table.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+constexpr std::size_t kUsualColumns = 80;
+
+std::size_t terminal_columns() {
+    winsize size = {};
+    const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col : kUsualColumns;
+}
+
+}  // namespace
+
+std::string progress_text(const rpc::EventOut& event, std::size_t columns) {
+    if (!event.progress) return "";
+    const rpc::Progress& p = *event.progress;
+    std::string numbers = ": " + p.phase + ", " + human_bytes(p.bytes);
+    if (p.rate_bytes_per_second != 0) numbers += ", " + human_bytes(p.rate_bytes_per_second) + "/s";
+    // The numbers are what one watches: a long name gives way, at its beginning.
+    std::string name = printable(event.dataset);
+    const std::size_t room = columns > numbers.size() + 4 ? columns - numbers.size() - 1 : 3;
+    if (name.size() > room) name = "..." + name.substr(name.size() - (room - 3));
+    return (name + numbers).substr(0, columns);
+}
+
+ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+void ProgressLine::show(const rpc::EventOut& event) {
+    if (!terminal_) return;
+    // One column is left free: some terminals wrap on the last one.
+    std::fprintf(stderr, "\r%s\x1b[K", progress_text(event, terminal_columns() - 1).c_str());
+    shown_ = true;
+}
+
+void ProgressLine::clear() {
+    if (shown_) std::fputs("\r\x1b[K", stderr);
+    shown_ = false;
+}
+
+}  // namespace zrepd::ctl
