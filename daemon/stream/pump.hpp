@@ -2,7 +2,8 @@
 // Moves a stream from one descriptor to another without a copy through user space where the kernel
 // can (splice(2)), counts it, limits its rate, and notices when it stands still.
 // Thread: io thread. Errors: stalled, io_error, cancelled. A closed far end is an io_error (EPIPE):
-// ask the process or the peer why. Limits: one pipe's worth of bytes in flight.
+// ask the process or the peer why. SIGPIPE must be ignored (app.cpp): splice(2) raises it.
+// Limits: one pipe's worth of bytes in flight.
 #pragma once
 
 #include <chrono>
