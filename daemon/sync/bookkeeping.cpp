@@ -9,6 +9,9 @@
 namespace zrepd::sync {
 namespace {
 
+// How many replaced bookmarks may pile up before they are destroyed together.
+constexpr std::size_t kOldBookmarks = 8;
+
 /// The list with the acknowledged snapshot in it, also when it came after the list was made.
 Versions with_snapshot(const Versions* known, const Acked& item) {
     Versions out = known == nullptr ? Versions{} : *known;
@@ -36,14 +39,36 @@ void add_releases(const Versions& versions, const Acked& item, std::vector<Snaps
 AckItem program_item(const Versions& versions, const Acked& item, Side side) {
     AckItem out{.snapshot = item.snapshot, .guid = item.guid};
     out.destroy = plan::to_destroy(plan::prune(versions, item.guid, item.savecount));
-    if (side == Side::master) {
-        out.bookmark = true;
-        for (const Bookmark& bookmark : versions.bookmarks) {
-            const bool ours = bookmark.name == zrep_bookmark_name(bookmark.guid);
-            if (ours && bookmark.guid != item.guid) out.drop_bookmarks.push_back(bookmark.name);
+    out.bookmark = side == Side::master;
+    return out;
+}
+
+/// Our bookmarks that a newer one has replaced, once there are enough of them: each costs a process
+/// of its own (ADR 0006).
+std::vector<std::string> old_bookmarks(const Versions* versions, const Acked& item) {
+    std::vector<std::string> out;
+    if (versions == nullptr) return out;
+    for (const Bookmark& bookmark : versions->bookmarks) {
+        const bool ours = bookmark.name == zrep_bookmark_name(bookmark.guid);
+        if (ours && bookmark.guid != item.guid) out.push_back(bookmark.name);
+    }
+    if (out.size() <= kOldBookmarks) out.clear();
+    return out;
+}
+
+/// Only called once the new bookmark stands: there is always one of an acknowledged snapshot.
+Task<> drop_old_bookmarks(Parts& parts, const Acked& item, AckOutcome& outcome) {
+    const DatasetName dataset = item.snapshot.dataset();
+    const std::vector<std::string> names = old_bookmarks(parts.inventory.versions(dataset), item);
+    for (const std::string& name : names) {
+        auto gone = co_await parts.zfs.destroy_bookmark(dataset, name);
+        if (gone) {
+            parts.inventory.forget_bookmark(dataset, name);
+        } else {
+            outcome.failed.push_back("destroy " + dataset.str() + "#" + name + ": " +
+                                     gone.error().text());
         }
     }
-    return out;
 }
 
 void note_in_inventory(Inventory& inventory, const Acked& item, UnixSeconds sent,
@@ -59,6 +84,7 @@ void note_in_inventory(Inventory& inventory, const Acked& item, UnixSeconds sent
     }
     inventory.mark_sent(dataset, item.guid, sent);
     inventory.forget_snapshots(dataset, outcome.destroyed);
+    if (outcome.bookmarked) inventory.add_bookmark(dataset, item.guid);
 }
 
 }  // namespace
@@ -97,6 +123,7 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds s
         if (!held) outcomes[i].failed.push_back("hold: " + held.error().text());
         if (!released) outcomes[i].failed.push_back("release: " + released.error().text());
         note_in_inventory(parts.inventory, items[i], sent, outcomes[i]);
+        if (outcomes[i].bookmarked) co_await drop_old_bookmarks(parts, items[i], outcomes[i]);
     }
     co_return outcomes;
 }

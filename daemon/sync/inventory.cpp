@@ -126,6 +126,23 @@ void Inventory::forget_snapshots(const DatasetName& dataset,
     });
 }
 
+void Inventory::add_bookmark(const DatasetName& dataset, Guid guid) {
+    auto& all = versions_[dataset].bookmarks;
+    const std::string name = zrep_bookmark_name(guid);
+    std::erase_if(all, [&](const Bookmark& b) { return b.name == name; });
+    Bookmark added;
+    added.name = name;
+    added.guid = guid;
+    if (!all.empty()) added.createtxg = all.back().createtxg + 1;
+    all.push_back(std::move(added));
+}
+
+void Inventory::forget_bookmark(const DatasetName& dataset, const std::string& name) {
+    const auto found = versions_.find(dataset);
+    if (found == versions_.end()) return;
+    std::erase_if(found->second.bookmarks, [&](const Bookmark& b) { return b.name == name; });
+}
+
 void Inventory::note(const Change& change) {
     if (change.dataset) {
         contradicted_.insert(*change.dataset);

@@ -43,6 +43,8 @@ class Inventory {
     void add_snapshot(const DatasetName& dataset, Snapshot snapshot);
     void mark_sent(const DatasetName& dataset, Guid guid, UnixSeconds sent);
     void forget_snapshots(const DatasetName& dataset, const std::vector<std::string>& names);
+    void add_bookmark(const DatasetName& dataset, Guid guid);
+    void forget_bookmark(const DatasetName& dataset, const std::string& name);
 
     /// From the event watcher.
     void note(const Change& change);

@@ -187,7 +187,20 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     co_return out;
 }
 
+/// A first stream makes a dataset that our cache has not seen yet.
+Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in) {
+    std::vector<DatasetName> unknown;
+    for (const auto& item : in.items) {
+        auto target = DatasetName::parse(item.target);
+        if (target && !pair_with(peer, *target, item.source)) unknown.push_back(*target);
+    }
+    if (unknown.empty()) co_return ok();
+    co_return co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
+}
+
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
+    auto seen = co_await look_for_new_pairs(peer, in);
+    if (!seen) co_return seen.error();
     rpc::CommitOut out;
     std::vector<Acked> acked;
     std::vector<std::size_t> places;

@@ -30,6 +30,7 @@ class Target : public peer::TargetService {
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer, const DatasetName& target,
                               const std::string& source) const;
+    Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Task<Result<void>> ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;

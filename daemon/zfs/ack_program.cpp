@@ -12,9 +12,9 @@ namespace zrepd::ack_program {
 namespace {
 
 // Each item: snapshot, its guid as a signed number (which is how Lua has it), 1 or 0 for zrep:sent,
-// the bookmark to make or "", then two lists, each with its length in front: bookmarks and
-// snapshots to destroy. Bookmark 17 is EEXIST: it is named after the guid, so it is the one we
-// want.
+// the bookmark to make or "", then the snapshots to destroy with their number in front. Bookmark
+// 17 is EEXIST: it is named after the guid, so it is the one we want. Old bookmarks are not
+// destroyed here: zfs.sync.destroy knows none and answers ENOENT (seen on 2.3.2).
 constexpr std::string_view kText = R"lua(
 args = ...
 argv = args["argv"]
@@ -37,9 +37,8 @@ while argv[at] ~= nil do
     item.guid = take()
     item.set = take()
     item.bookmark = take()
-    item.drop = take_list()
     item.destroy = take_list()
-    local out = { state = "ok", drop = {}, destroy = {} }
+    local out = { state = "ok", destroy = {} }
     if not zfs.exists(item.name) then
         out.state = "missing"
     else
@@ -56,13 +55,8 @@ for i, item in ipairs(items) do
         if out.sent ~= 0 then out.state = "unset" end
     end
     if out.state == "ok" then
-        local marked = 0
         if item.bookmark ~= "" then
-            marked = zfs.sync.bookmark(item.name, item.bookmark)
-            out.bookmark = marked
-        end
-        if marked == 0 or marked == 17 then
-            for k, name in ipairs(item.drop) do out.drop[k] = zfs.sync.destroy(name) end
+            out.bookmark = zfs.sync.bookmark(item.name, item.bookmark)
         end
         for k, name in ipairs(item.destroy) do out.destroy[k] = zfs.sync.destroy(name) end
     end
@@ -151,16 +145,8 @@ bool read_rest(const AckItem& item, const Json& out, AckOutcome& outcome) {
         outcome.failed.push_back("bookmark " + bookmark_path(item, zrep_bookmark_name(item.guid)) +
                                  ": " + reason(*marked));
     }
-    std::vector<std::string> bookmarks;
-    for (const std::string& name : item.drop_bookmarks)
-        bookmarks.push_back(bookmark_path(item, name));
+    outcome.bookmarked = out.contains("bookmark") && (*marked == 0 || *marked == EEXIST);
     std::vector<std::pair<std::string, int>> done;
-    if (!read_list(out, "drop", bookmarks, done)) return false;
-    for (const auto& [path, status] : done) {
-        if (status == 0 || status == ENOENT) continue;  // gone is what was wanted
-        outcome.failed.push_back("destroy " + path + ": " + reason(status));
-    }
-    done.clear();
     if (!read_list(out, "destroy", item.destroy, done)) return false;
     for (const auto& [name, status] : done) {
         if (status == 0 || status == ENOENT) {
@@ -187,9 +173,6 @@ std::vector<std::string> arguments(UnixSeconds sent, const std::vector<AckItem>&
         result.push_back(item.set_sent ? "1" : "0");
         const std::string name = zrep_bookmark_name(item.guid);
         result.push_back(item.bookmark ? bookmark_path(item, name) : std::string());
-        result.push_back(std::to_string(item.drop_bookmarks.size()));
-        for (const std::string& drop : item.drop_bookmarks)
-            result.push_back(bookmark_path(item, drop));
         result.push_back(std::to_string(item.destroy.size()));
         for (const std::string& old : item.destroy) result.push_back(snapshot_path(item, old));
     }
@@ -215,18 +198,11 @@ Result<std::vector<AckOutcome>> outcomes(std::string_view json, const std::vecto
 Result<void> check(const AckItem& item) {
     const auto& names = item.destroy;
     const bool own = std::find(names.begin(), names.end(), item.snapshot.snapshot()) != names.end();
-    const std::string bookmark = zrep_bookmark_name(item.guid);
-    const auto& marks = item.drop_bookmarks;
-    const bool own_mark = std::find(marks.begin(), marks.end(), bookmark) != marks.end();
-    if (own || own_mark || !item.guid.known()) {
+    if (own || !item.guid.known()) {
         return Error{.code = Code::internal,
                      .message = "refused to destroy the base " + item.snapshot.str()};
     }
     for (const std::string& name : names) {
-        const Result<SnapshotName> full = SnapshotName::make(item.snapshot.dataset(), name);
-        if (!full.has_value()) return full.error();
-    }
-    for (const std::string& name : marks) {
         const Result<SnapshotName> full = SnapshotName::make(item.snapshot.dataset(), name);
         if (!full.has_value()) return full.error();
     }

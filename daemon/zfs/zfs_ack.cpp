@@ -163,29 +163,20 @@ Task<> ZfsCli::record_sent(UnixSeconds sent,
 }
 
 Task<> ZfsCli::tidy(const AckItem& item, AckOutcome& outcome) {
-    bool marked = true;
     if (item.bookmark) {
         const std::string name = zrep_bookmark_name(item.guid);
         Result<Output> output =
             co_await processes_.run(command::bookmark(item.snapshot, name), kMutationLimit);
-        marked = output.has_value() &&
-                 (output->status.ok() ||
-                  parse::classify(output->err) == parse::Complaint::bookmark_exists);
-        if (!marked) {
+        outcome.bookmarked =
+            output.has_value() && (output->status.ok() || parse::classify(output->err) ==
+                                                              parse::Complaint::bookmark_exists);
+        if (!outcome.bookmarked) {
             const std::string why = output.has_value()
                                         ? parse::failure(output->err, output->status.text()).message
                                         : output.error().message;
             outcome.failed.push_back("bookmark " + item.snapshot.dataset().str() + "#" + name +
                                      ": " + why);
         }
-    }
-    // Only once the new one stands: there is always a bookmark of an acknowledged snapshot.
-    for (std::size_t i = 0; marked && i < item.drop_bookmarks.size(); ++i) {
-        const std::string name = item.drop_bookmarks[i];
-        Result<void> gone = co_await destroy_bookmark(item.snapshot.dataset(), name);
-        if (gone.has_value()) continue;
-        outcome.failed.push_back("destroy " + item.snapshot.dataset().str() + "#" + name + ": " +
-                                 gone.error().message);
     }
     if (item.destroy.empty()) co_return;
     Result<void> destroyed = co_await destroy_each(

@@ -45,8 +45,7 @@ struct AckItem {
     Guid guid;              ///< must be the snapshot's, or the item fails and nothing is set
     bool set_sent = true;   ///< zrep:sent = AckBatch::sent
     bool bookmark = false;  ///< make #zrep_<guid> (master only)
-    std::vector<std::string> drop_bookmarks = {};  ///< names of our older bookmarks
-    std::vector<std::string> destroy = {};         ///< names of snapshots that expiry chose
+    std::vector<std::string> destroy = {};  ///< names of snapshots that expiry chose
 };
 struct AckBatch {
     UnixSeconds sent = 0;
@@ -55,6 +54,7 @@ struct AckBatch {
 /// Outcome of one item. `failed` says what of the optional part (bookmark, expiry) did not work.
 struct AckOutcome {
     Result<void> acknowledged = ok();
+    bool bookmarked = false;  ///< #zrep_<guid> exists now
     std::vector<std::string> failed = {};
     std::vector<std::string> destroyed = {};
 };

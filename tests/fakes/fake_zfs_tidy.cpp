@@ -71,9 +71,7 @@ AckOutcome FakeZfs::acknowledge_one(UnixSeconds sent, const AckItem& item) {
         fake.bookmarks.push_back(
             {.name = mark, .guid = item.guid, .createtxg = snapshot->createtxg});
     }
-    for (const std::string& name : item.drop_bookmarks) {
-        std::erase_if(fake.bookmarks, [&](const Bookmark& b) { return b.name == name; });
-    }
+    outcome.bookmarked = item.bookmark;
     for (const std::string& name : item.destroy) {
         Result<void> gone = destroy_one(item.snapshot.dataset(), name);
         if (gone.has_value()) {

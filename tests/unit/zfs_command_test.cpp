@@ -148,24 +148,24 @@ AckItem full_item() {
     return {.snapshot = snap("tank/a@zrep_000002"),
             .guid = Guid{11250957956063174366U},
             .bookmark = true,
-            .drop_bookmarks = {"zrep_5"},
             .destroy = {"x", "y"}};
 }
 
 TEST(AckProgram, PassesGuidsAsTheSignedNumbersOfLua) {
     EXPECT_EQ(text(ack_program::arguments(99, {full_item()})),
               "99|tank/a@zrep_000002|-7195786117646377250|1|tank/a#zrep_11250957956063174366|"
-              "1|tank/a#zrep_5|2|tank/a@x|tank/a@y");
+              "2|tank/a@x|tank/a@y");
 }
 
 TEST(AckProgram, ReadsEachItemsOutcome) {
     const auto outcomes = ack_program::outcomes(
-        R"({"return":{"1":{"state":"ok","sent":0,"bookmark":17,"drop":{"1":2},)"
-        R"("destroy":{"1":0,"2":17}},"2":{"state":"missing","drop":{},"destroy":{}},)"
+        R"({"return":{"1":{"state":"ok","sent":0,"bookmark":17,)"
+        R"("destroy":{"1":0,"2":17}},"2":{"state":"missing","destroy":{}},)"
         R"("3":{"state":"unset","sent":28}}})",
         {full_item(), full_item(), full_item()});
     ASSERT_TRUE(outcomes.has_value());
     EXPECT_TRUE(outcomes->at(0).acknowledged.has_value());
+    EXPECT_TRUE(outcomes->at(0).bookmarked);
     EXPECT_EQ(outcomes->at(0).destroyed, std::vector<std::string>{"x"});
     EXPECT_EQ(outcomes->at(0).failed,
               std::vector<std::string>{"destroy tank/a@y: it has dependent clones"});
@@ -190,9 +190,6 @@ TEST(AckProgram, RefusesToDestroyWhatItAcknowledges) {
     AckItem item = full_item();
     EXPECT_TRUE(ack_program::check(item).has_value());
     item.destroy = {"zrep_000002"};
-    EXPECT_FALSE(ack_program::check(item).has_value());
-    item = full_item();
-    item.drop_bookmarks = {zrep_bookmark_name(item.guid)};
     EXPECT_FALSE(ack_program::check(item).has_value());
     item = full_item();
     item.destroy = {"a%b"};

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the system tests share: two lab hosts with a pool each, a zrepd on both, and clients of it.
+
+alpha has the pool tank, beta the pool backup. Every test starts with empty pools. ZFS and ssh are
+real; nothing here replaces anything."""
+import json
+import os
+import pathlib
+import shlex
+import sys
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+import lab as lab_module  # noqa: E402  (the lab's folder has to be on the path first)
+
+LabError = lab_module.LabError
+POOLS = {"alpha": "tank", "beta": "backup"}
+START_SECONDS = 10
+STOP_SECONDS = 5
+
+# Properties of the pair, as design.md section 2 has them.
+PAIR_PROPERTIES = ("zrep:src-host", "zrep:src-fs", "zrep:dest-host", "zrep:dest-fs")
+
+
+def q(*words):
+    return shlex.join(words)
+
+
+def wait_for(what, seconds, condition, step=0.2):
+    """Polls until the condition holds; returns its value. Fails with `what` when it never does."""
+    until = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(step)
+
+
+class Daemon:
+    """zrepd on one host."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def start(self, *options):
+        """Starts it and waits until it answers."""
+        self.host.run("mkdir -p /run/zrepd; : > /run/zrepd.log; "
+                      f"setsid zrepd --log-level debug {q(*options)} >>/run/zrepd.log 2>&1 </dev/null & "
+                      "echo $! > /run/zrepd.pid")
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        wait_for(f"zrepd on {self.host.name} answers; its log: {self.log()[-3000:]}", START_SECONDS,
+                 lambda: self.host.run("zrepctl version >/dev/null 2>&1", check=False).code == 0)
+
+    def pid(self):
+        return int(self.host.run("cat /run/zrepd.pid").out)
+
+    def alive(self):
+        return self.host.run('kill -0 "$(cat /run/zrepd.pid)" 2>/dev/null', check=False).code == 0
+
+    def kill(self):
+        """kill -9."""
+        self.host.run('kill -9 "$(cat /run/zrepd.pid)" 2>/dev/null', check=False)
+
+    def stop(self):
+        """SIGTERM, and how long it took to end, in seconds."""
+        done = self.host.run('p=$(cat /run/zrepd.pid 2>/dev/null) || exit 0; kill "$p" 2>/dev/null; '
+                             's=$(cut -d" " -f1 /proc/uptime); '
+                             f'for i in $(seq {STOP_SECONDS * 20}); do kill -0 "$p" 2>/dev/null || '
+                             '{ echo "$s $(cut -d" " -f1 /proc/uptime)"; exit 0; }; sleep 0.05; done; '
+                             'kill -9 "$p"; exit 1', check=False)
+        if done.code != 0:
+            raise AssertionError(f"zrepd on {self.host.name} did not stop: {self.log()[-2000:]}")
+        times = [float(word) for word in done.out.split()]
+        return times[1] - times[0] if times else 0.0
+
+    def log(self):
+        return self.host.run("cat /run/zrepd.log", check=False).out
+
+
+class Case(unittest.TestCase):
+    """A test with fresh pools and a daemon on both hosts."""
+
+    lab = None
+    hosts = ("alpha", "beta")
+    daemon_options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = lab_module.Lab()
+        cls.lab.up(cls.hosts, build_dir=os.environ.get("ZREPD_BUILD"))
+        cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
+        cls.zrepd = {name: Daemon(cls.lab.host(name)) for name in cls.hosts}
+
+    def setUp(self):
+        for name in self.hosts:
+            if not self.lab.host(name).alive():
+                self.lab.host(name).boot()
+            self.lab.link(name, "up")
+            self.reset(name)
+        for name in self.hosts:
+            self.zrepd[name].start(*self.daemon_options)
+        self.beta.run("zrepctl set backup zrep:accept=alpha")
+
+    def reset(self, name):
+        """Empty pools, no daemon, no children of one, today's programs."""
+        host = self.lab.host(name)
+        host.run('p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 "$p" 2>/dev/null; '
+                 "tc qdisc del dev vec0 root 2>/dev/null; pkill -9 -x zfs; rm -f /run/count /run/calls; "
+                 "cp -u /lab/bin/zrepd /usr/sbin/; cp -u /lab/bin/zrepctl /usr/bin/; "
+                 "for i in 1 2 3 4 5 6 7 8 9 10; do "
+                 "for p in $(zpool list -H -o name); do zpool destroy -f $p; done; "
+                 '[ -z "$(zpool list -H -o name)" ] && break; sleep 0.3; done; '
+                 f"zpool create -f -O compression=off {POOLS.get(name, 'tank')} /dev/ubda", timeout=90)
+
+    def tearDown(self):
+        outcome = getattr(self, "_outcome", None)
+        result = getattr(outcome, "result", None)
+        failed = result and any(test is self for test, _ in result.failures + result.errors)
+        if failed:
+            for name in self.hosts:
+                if self.lab.host(name).alive():
+                    print(f"---- zrepd on {name}:\n{self.zrepd[name].log()[-6000:]}", file=sys.stderr)
+
+    # What administrators type.
+
+    def zrepctl(self, *words, on="alpha", code=0, timeout=120, input=None):
+        done = self.lab.host(on).run(["zrepctl", *words], check=False, timeout=timeout, input=input)
+        self.assertEqual(done.code, code, f"{done!r}")
+        return done
+
+    def zrepctl_json(self, *words, on="alpha", code=0, timeout=120):
+        return json.loads(self.zrepctl(*words, "--json", on=on, code=code, timeout=timeout).out)
+
+    def status(self, dataset, on="alpha"):
+        pairs = self.zrepctl_json("status", dataset, on=on)["pairs"]
+        self.assertEqual(len(pairs), 1, pairs)
+        return pairs[0]
+
+    # What ZFS says.
+
+    def get(self, host, prop, name):
+        """A property's value, or "-"."""
+        return host.run(["zfs", "get", "-Hpo", "value", prop, name]).out.rstrip("\n")
+
+    def source(self, host, prop, name):
+        return host.run(["zfs", "get", "-Hpo", "source", prop, name]).out.rstrip("\n")
+
+    def snapshots(self, host, dataset):
+        """Snapshot names, oldest first."""
+        out = host.run(["zfs", "list", "-Hpo", "name", "-t", "snapshot", "-s", "createtxg", "-d", "1",
+                        dataset]).out
+        return [line.split("@", 1)[1] for line in out.splitlines()]
+
+    def guids(self, host, dataset):
+        out = host.run(["zfs", "list", "-Hpo", "name,guid", "-t", "snapshot", "-s", "createtxg", "-d", "1",
+                        dataset]).out
+        return {line.split("\t")[0].split("@", 1)[1]: line.split("\t")[1] for line in out.splitlines()}
+
+    def bookmarks(self, host, dataset):
+        out = host.run(["zfs", "list", "-Hpo", "name", "-t", "bookmark", "-d", "1", dataset]).out
+        return [line.split("#", 1)[1] for line in out.splitlines()]
+
+    def holds(self, host, dataset):
+        """{snapshot name: [tags]} of this dataset's snapshots."""
+        out = {}
+        for name in self.snapshots(host, dataset):
+            lines = host.run(["zfs", "holds", "-H", f"{dataset}@{name}"]).out.splitlines()
+            if lines:
+                out[name] = [line.split("\t")[1] for line in lines]
+        return out
+
+    # Data.
+
+    def write(self, dataset, name, megabytes=1, on="alpha"):
+        """Random bytes in a file of a mounted filesystem."""
+        host = self.lab.host(on)
+        place = self.get(host, "mountpoint", dataset)
+        host.run(f"dd if=/dev/urandom of={shlex.quote(place + '/' + name)} bs=1M count={megabytes} "
+                 "status=none", timeout=120)
+
+    def digest(self, host, dataset):
+        """A sum over names, sizes and bytes of all files in the newest zrep snapshot."""
+        snapshot = [name for name in self.snapshots(host, dataset) if name.startswith("zrep_")][-1]
+        script = ("set -e; d=$(mktemp -d); mount -t zfs \"$1@$2\" $d; cd $d; "
+                  "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum; "
+                  "cd /; umount $d; rmdir $d")
+        done = host.run(["bash", "-c", script, "digest", dataset, snapshot], timeout=120)
+        return snapshot, done.out.split()[0]
+
+    def assert_same_data(self, source, target):
+        here, there = self.digest(self.alpha, source), self.digest(self.beta, target)
+        self.assertEqual(here, there)
+
+    def assert_in_step(self, source, target, to=None):
+        """Everything a finished sync leaves behind on both sides."""
+        to = to or self.beta
+        name = self.snapshots(self.alpha, source)[-1]
+        self.assertRegex(name, r"^zrep_[0-9a-f]{6}$")
+        self.assertEqual(self.snapshots(to, target)[-1], name)
+        self.assertEqual(self.get(self.alpha, "guid", f"{source}@{name}"),
+                         self.get(to, "guid", f"{target}@{name}"))
+        sent = self.get(self.alpha, "zrep:sent", f"{source}@{name}")
+        self.assertRegex(sent, r"^\d{10}$")
+        self.assertEqual(self.get(to, "zrep:sent", f"{target}@{name}"), sent)
+        self.assertEqual(self.holds(self.alpha, source), {name: ["zrep_base"]})
+        self.assertEqual(self.holds(to, target), {name: ["zrep_base"]})
+        guid = self.get(self.alpha, "guid", f"{source}@{name}")
+        self.assertIn(f"zrep_{guid}", self.bookmarks(self.alpha, source))
+        self.assertEqual(self.get(to, "readonly", target), "on")
+        self.assertEqual(self.get(self.alpha, "zrep:master", source), "yes")
+        self.assertNotEqual(self.get(to, "zrep:master", target), "yes")
+        for prop in PAIR_PROPERTIES:
+            self.assertEqual(self.get(self.alpha, prop, source), self.get(to, prop, target), prop)
+
+    # Costs.
+
+    def count_calls(self):
+        for name in self.hosts:
+            self.lab.host(name).run(": > /run/calls; touch /run/count")
+
+    def calls(self, name):
+        """What zrepd started on a host since count_calls(), one command line each."""
+        return self.lab.host(name).run("cat /run/calls").out.splitlines()
+
+    def children(self, name):
+        """zfs, zpool and ssh processes on a host that are not the followed events."""
+        out = self.lab.host(name).run("ps -eo pid,ppid,args --no-headers").out
+        return [line for line in out.splitlines()
+                if any(f" {word} " in f" {line} " for word in ("zfs", "/usr/sbin/zfs", "ssh", "zpool",
+                                                                 "/usr/sbin/zpool", "/usr/bin/ssh"))
+                and "events" not in line]
