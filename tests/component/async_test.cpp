@@ -217,7 +217,8 @@ Task<> wait_for_flag(Signal* signal, const bool* flag, int* wakeups) {
     while (!*flag) {
         co_await signal->wait();
         ++*wakeups;
-        if (co_await cancelled()) co_return;
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
     }
 }
 

@@ -237,7 +237,7 @@ TEST_F(ZfsCliTest, UsesPlainCommandsWhereProgramsAreRefused) {
     EXPECT_EQ(made[4], "destroy tank/a@zrep_000001");
     // And it does not ask again.
     (void)run_task(io, zfs->acknowledge(two_items()));
-    EXPECT_TRUE(calls().at(6).starts_with("get "));
+    EXPECT_TRUE(calls().at(5).starts_with("get "));
 }
 
 TEST_F(ZfsCliTest, NeverDestroysTheSnapshotItAcknowledges) {

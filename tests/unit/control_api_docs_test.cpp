@@ -26,7 +26,7 @@ void expect_committed(const std::string& file, const std::string& wanted) {
     std::ifstream in(path);
     std::stringstream committed;
     committed << in.rdbuf();
-    EXPECT_EQ(committed.str(), wanted) << kRegenerate;
+    EXPECT_TRUE(committed.str() == wanted) << file << ": " << kRegenerate;
 }
 
 TEST(ApiDocs, ReferenceIsTheMethodTable) {
