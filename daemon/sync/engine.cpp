@@ -2,8 +2,10 @@
 #include "daemon/sync/engine.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "common/text.hpp"
+#include "daemon/log.hpp"
 #include "daemon/plan/prune.hpp"
 #include "daemon/sync/init.hpp"
 
@@ -88,9 +90,20 @@ Task<Engine::Guards> Engine::lock_all(RunPtr run, std::vector<DatasetName> datas
     co_return guards;
 }
 
+/// Whoever says "sync" means what was written a moment ago, too; `written` shows it only once it is
+/// on disk. A pool that cannot be flushed says why itself at the next step.
+Task<> Engine::flush(const std::vector<DatasetName>& datasets) {
+    std::set<std::string> pools;
+    for (const auto& dataset : datasets) pools.emplace(dataset.pool());
+    std::vector<std::string> names(pools.begin(), pools.end());
+    auto flushed = co_await parts_.zfs.flush(std::move(names));
+    if (!flushed) log::event(log::Level::warn, "flush_failed", {{"error", flushed.error().text()}});
+}
+
 Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness) {
     Guards guards = co_await lock_all(run, datasets);
     std::erase_if(datasets, [&](const DatasetName& d) { return !run->pending(d); });
+    if (freshness == Freshness::listed) co_await flush(datasets);
     auto seen = co_await parts_.inventory.refresh(datasets, freshness);
     std::map<HostName, std::vector<plan::Pair>> by_peer;
     for (const auto& dataset : datasets) {
@@ -122,6 +135,7 @@ Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* lef
 
 Task<Result<std::vector<std::string>>> Engine::describe_sync(std::vector<DatasetName> datasets,
                                                              std::chrono::seconds limit) {
+    co_await flush(datasets);
     auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     if (!seen) co_return seen.error();
     std::map<HostName, std::vector<plan::Pair>> by_peer;

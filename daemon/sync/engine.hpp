@@ -44,6 +44,7 @@ class Engine {
   private:
     using Guards = std::map<DatasetName, lock::LockTable::Guard>;
 
+    Task<> flush(const std::vector<DatasetName>& datasets);
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);

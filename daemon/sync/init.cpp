@@ -190,18 +190,13 @@ Task<Result<Snapshot>> Init::take_snapshot() {
     parts_.runs.phase(*run_, request_.dataset, "snapshot");
     std::vector<SnapshotName> names{*name};
     auto taken = co_await parts_.zfs.snapshot(names);
-    if (!taken) co_return taken.error();
+    if (!taken.front()) co_return taken.front().error();
+    Snapshot snapshot = std::move(*taken.front());
+    parts_.inventory.add_snapshot(request_.dataset, snapshot);
     // Held from the start: a first stream may run for days.
     auto held = co_await parts_.zfs.hold(std::move(names));
     if (!held) co_return held.error();
-    std::vector<DatasetName> which{request_.dataset};
-    parts_.inventory.note({.dataset = request_.dataset, .versions_only = true});
-    auto listed = co_await parts_.inventory.list_versions(std::move(which));
-    if (!listed) co_return listed.error();
-    for (const Snapshot& snapshot : parts_.inventory.versions(request_.dataset)->snapshots) {
-        if (snapshot.name == name->snapshot()) co_return snapshot;
-    }
-    co_return Error{.code = Code::not_found, .message = "the new snapshot vanished"};
+    co_return snapshot;
 }
 
 Task<Result<Snapshot>> Init::interrupted_snapshot() {

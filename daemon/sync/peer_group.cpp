@@ -200,42 +200,13 @@ Task<> PeerGroup::take_snapshots() {
     }
     if (jobs.empty()) co_return;
     auto taken = co_await parts_.zfs.snapshot(std::move(names));
-    // All or nothing per pool: one filesystem that cannot must not keep the others from it.
-    if (!taken && jobs.size() > 1) co_await snapshot_one_by_one(jobs);
-    else if (!taken) fail(*jobs.front(), taken.error());
-    std::vector<DatasetName> datasets;
-    for (const Job* job : jobs) {
-        datasets.push_back(job->pair.dataset);
-        parts_.inventory.note({.dataset = job->pair.dataset, .versions_only = true});
-    }
-    auto listed = co_await parts_.inventory.list_versions(std::move(datasets));
-    for (Job* job : jobs) {
-        if (!run_->pending(job->pair.dataset)) continue;
-        if (!listed) {
-            fail(*job, listed.error());
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (!taken[i]) {
+            fail(*jobs[i], taken[i].error());
             continue;
         }
-        const auto& wanted = std::get<plan::Incremental>(job->step).take;
-        const Versions* versions = parts_.inventory.versions(job->pair.dataset);
-        for (const Snapshot& snapshot : versions->snapshots) {
-            if (snapshot.name == wanted) job->snapshot = snapshot;
-        }
-        if (!job->snapshot) {
-            fail(*job, {.code = Code::not_found,
-                        .message = "snapshot " + wanted + " vanished right after it was taken",
-                        .remedy = "see who destroys snapshots: zpool history -i"});
-        }
-    }
-}
-
-Task<> PeerGroup::snapshot_one_by_one(std::vector<Job*> jobs) {
-    for (Job* job : jobs) {
-        auto name = SnapshotName::make(job->pair.dataset, std::get<plan::Incremental>(job->step).take);
-        if (!name) continue;
-        std::vector<SnapshotName> one{*name};
-        auto taken = co_await parts_.zfs.snapshot(std::move(one));
-        // The group may have succeeded in one of several pools.
-        if (!taken && taken.error().code != Code::already_exists) fail(*job, taken.error());
+        parts_.inventory.add_snapshot(jobs[i]->pair.dataset, *taken[i]);
+        jobs[i]->snapshot = std::move(*taken[i]);
     }
 }
 

@@ -43,7 +43,6 @@ class PeerGroup {
     Task<> pass();
     bool settle(Job& job);
     Task<> take_snapshots();
-    Task<> snapshot_one_by_one(std::vector<Job*> jobs);
     Task<> stream(Job& job);
     Transfer transfer_of(const Job& job) const;
     Task<> acknowledge_as_they_finish();

@@ -55,6 +55,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
             .limit_bytes_per_second = 0,
             .stall_timeout = parts_.config.stall_timeout,
             .on_progress = [this](std::uint64_t bytes) {
+                bytes_ = bytes;
                 parts_.runs.progress(*run_, spec_.snapshot.dataset(), bytes);
             }};
         // When the pump ends, whatever the reason, its pipe end closes: zfs receive sees the end,
@@ -62,15 +63,18 @@ class StreamReceiver : public peer::TargetService::Receiver {
         auto moved =
             co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
         auto ended = co_await (*process)->wait();
-        if (!ended && (moved || moved.error().code == Code::io_error)) co_return ended.error();
-        if (!moved) co_return moved.error();
-        co_return *moved;
+        // zfs is content only with a whole stream, checksum and end record included; it may then be
+        // gone before the sender closes, which the pump takes for a broken pipe.
+        if (ended) co_return moved ? *moved : bytes_;
+        if (moved || moved.error().code == Code::io_error) co_return ended.error();
+        co_return moved.error();
     }
 
     Parts& parts_;
     ReceiveSpec spec_;
     lock::LockTable::Guard guard_;
     RunPtr run_;
+    std::uint64_t bytes_ = 0;  ///< as last reported by the pump
 };
 
 }  // namespace

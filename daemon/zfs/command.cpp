@@ -141,6 +141,12 @@ std::vector<Argv> get_versions(const std::vector<DatasetName>& which) {
     return commands(head, texts(which));
 }
 
+std::vector<Argv> get_snapshots(const std::vector<SnapshotName>& which) {
+    return commands({"zfs", "get", "-Hp", "-s", "local,none", "-o", "name,property,value",
+                     std::string(kVersionProperties)},
+                    texts(which));
+}
+
 std::vector<Argv> get_guids(const std::vector<SnapshotName>& which) {
     return commands({"zfs", "get", "-Hp", "-o", "name,value", "guid"}, texts(which));
 }
@@ -252,7 +258,11 @@ Result<Argv> receive(const ReceiveSpec& spec) {
 }
 
 Argv program(std::string_view pool, const std::vector<std::string>& arguments) {
-    return with({"zfs", "program", "-j", std::string(pool), "-"}, arguments);
+    return with({"zfs", "program", "-j", "--", std::string(pool), "-"}, arguments);
+}
+
+Argv flush(const std::vector<std::string>& pools) {
+    return with({"zpool", "sync"}, pools);
 }
 
 Argv events() {

@@ -39,6 +39,8 @@ std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);
 Argv get_datasets_of_pools(const std::vector<std::string>& pools);
 /// `zfs get -d 1`: unlike `zfs list` it can leave out a zrep:sent inherited from the dataset.
 std::vector<Argv> get_versions(const std::vector<DatasetName>& which);
+/// As get_versions, of these snapshots alone.
+std::vector<Argv> get_snapshots(const std::vector<SnapshotName>& which);
 /// Name and guid of these snapshots.
 std::vector<Argv> get_guids(const std::vector<SnapshotName>& which);
 
@@ -64,8 +66,11 @@ Result<Argv> send(const SendSpec& spec);
 /// -u -s and "ds@snap", not "ds": the snapshot gets the name we allowed and locked, whatever name
 /// the stream carries. Never -F, -d or -e.
 Result<Argv> receive(const ReceiveSpec& spec);
-/// `zfs program -j pool - args…`: the program comes on stdin, so there is no file to leave behind.
+/// `zfs program -j -- pool - args…`: the program comes on stdin, so there is no file to leave behind.
+/// The -- keeps a negative number from being read as an option.
 Argv program(std::string_view pool, const std::vector<std::string>& arguments);
+/// `zpool sync`: what was written so far goes to disk now.
+Argv flush(const std::vector<std::string>& pools);
 Argv events();
 
 }  // namespace zrepd::command

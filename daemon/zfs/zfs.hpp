@@ -41,8 +41,13 @@ class Zfs {
     virtual Task<Result<std::map<DatasetName, Versions>>> versions(
         std::vector<DatasetName> which) = 0;
 
-    /// All at once; atomic per pool. One process per pool.
-    virtual Task<Result<void>> snapshot(std::vector<SnapshotName> names) = 0;
+    /// All at once, in one transaction group per pool; one that fails keeps no other from it. One
+    /// outcome per name, in order. One process per pool, by channel program; where those are
+    /// refused, a few plain commands.
+    virtual Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) = 0;
+    /// Waits until all that was written so far is in `written` and in a snapshot taken now: without
+    /// it, data of the last seconds may count as nothing. Pools in trouble are left out. One process.
+    virtual Task<Result<void>> flush(std::vector<std::string> pools) = 0;
     /// One transaction for all the properties (design.md section 6). One process.
     virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;
     /// Back to inherited; one process per property.

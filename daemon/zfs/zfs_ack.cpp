@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ZfsCli's bookkeeping: by channel program, or with plain commands to the same outcome.
-#include "daemon/log.hpp"
 #include "daemon/zfs/ack_program.hpp"
 #include "daemon/zfs/command.hpp"
 #include "daemon/zfs/parse.hpp"
@@ -32,11 +31,6 @@ std::vector<std::vector<AckItem>> groups(const std::vector<AckItem>& items) {
         result.back().push_back(item);
     }
     return result;
-}
-
-/// A pool or a daemon that is going away makes plain commands no better than the program.
-bool final_failure(Code code) {
-    return code == Code::cancelled || code == Code::timed_out || code == Code::pool_unavailable;
 }
 
 }  // namespace
@@ -74,7 +68,7 @@ Task<std::vector<AckOutcome>> ZfsCli::acknowledge_pool(std::string pool,
         Result<std::vector<AckOutcome>> done = co_await acknowledge_by_program(pool, sent, part);
         if (done.has_value()) {
             outcomes = std::move(*done);
-        } else if (final_failure(done.error().code)) {
+        } else if (!plain_commands_help(done.error())) {
             outcomes = all_failed(part.size(), done.error());
         } else {
             outcomes = co_await acknowledge_plainly(sent, part);
@@ -87,24 +81,10 @@ Task<std::vector<AckOutcome>> ZfsCli::acknowledge_pool(std::string pool,
 Task<Result<std::vector<AckOutcome>>> ZfsCli::acknowledge_by_program(std::string pool,
                                                                      UnixSeconds sent,
                                                                      std::vector<AckItem> items) {
-    if (programs_refused_) {
-        co_return Error{.code = Code::unsupported, .message = "channel programs are refused here"};
-    }
-    Argv argv = command::program(pool, ack_program::arguments(sent, items));
-    std::string input(ack_program::text());
-    Result<Output> output =
-        co_await processes_.run(std::move(argv), kMutationLimit, std::move(input));
-    if (!output.has_value()) co_return output.error();
-    if (output->status.ok()) co_return ack_program::outcomes(output->out, items);
-
-    Error error = parse::failure(output->err, output->status.text()).in("zfs program " + pool);
-    programs_refused_ = parse::classify(output->err) == parse::Complaint::programs_refused;
-    if (!final_failure(error.code)) {
-        log::event(log::Level::warn,
-                   "channel_program_failed",
-                   {{"pool", pool}, {"why", error.message}, {"instead", "plain zfs commands"}});
-    }
-    co_return error;
+    Result<std::string> answer =
+        co_await run_program(pool, ack_program::text(), ack_program::arguments(sent, items));
+    if (!answer.has_value()) co_return answer.error();
+    co_return ack_program::outcomes(*answer, items);
 }
 
 Task<std::vector<AckOutcome>> ZfsCli::acknowledge_plainly(UnixSeconds sent,

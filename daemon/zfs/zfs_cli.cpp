@@ -140,15 +140,6 @@ Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<Datas
     co_return found;
 }
 
-Task<Result<void>> ZfsCli::snapshot(std::vector<SnapshotName> names) {
-    const auto pools = by_pool(names);
-    for (const auto& [pool, of_pool] : pools) {
-        Result<void> made = co_await mutate(pool, command::snapshot(of_pool));
-        if (!made.has_value()) co_return made;
-    }
-    co_return ok();
-}
-
 Task<Result<void>> ZfsCli::set(DatasetName dataset, PropertyList properties) {
     Result<Argv> argv = command::set(dataset, properties);
     if (!argv.has_value()) co_return argv.error();

@@ -30,7 +30,8 @@ class ZfsCli final : public Zfs {
     /// With no names, and while a pool is in trouble: only the datasets of the other pools.
     Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
     Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
-    Task<Result<void>> snapshot(std::vector<SnapshotName> names) override;
+    Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) override;
+    Task<Result<void>> flush(std::vector<std::string> pools) override;
     Task<Result<void>> set(DatasetName dataset, PropertyList properties) override;
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;
@@ -72,6 +73,17 @@ class ZfsCli final : public Zfs {
                                     std::vector<std::string> names,
                                     std::vector<std::string>& destroyed,
                                     std::vector<std::string>& failed);
+
+    // zfs_snapshot.cpp
+    /// False for errors after which the plain commands would fare no better.
+    static bool plain_commands_help(const Error& error);
+    /// What the program returned, as JSON; unsupported once programs were refused.
+    Task<Result<std::string>> run_program(std::string pool,
+                                          std::string_view text,
+                                          std::vector<std::string> arguments);
+    Task<std::vector<Result<Snapshot>>> snapshot_pool(std::string pool,
+                                                      std::vector<SnapshotName> names);
+    Task<std::vector<Result<Snapshot>>> snapshot_plainly(std::vector<SnapshotName> names);
 
     // zfs_ack.cpp
     Task<std::vector<AckOutcome>> acknowledge_pool(std::string pool,

@@ -60,19 +60,60 @@ class ZfsCliTest : public ::testing::Test {
 };
 
 TEST_F(ZfsCliTest, SnapshotsOfOnePoolTakeOneProcess) {
-    script("zfs", "exit 0");
-    std::vector<SnapshotName> names{snap("tank/a@x"), snap("tank/b c@x"), snap("dozer/d@x")};
-    EXPECT_TRUE(run_task(io, zfs->snapshot(names)).has_value());
+    script("zfs",
+           "grep -q zfs.sync.snapshot || exit 9\n"
+           "one='{\"err\":0,\"guid\":\"-5\",\"createtxg\":\"9\",\"written\":\"512\"}'\n"
+           "printf '{\"return\":{\"1\":%s,\"2\":{\"err\":28}}}' \"$one\"");
+    std::vector<SnapshotName> names{snap("tank/a@x"), snap("dozer/d@x"), snap("tank/b c@x")};
+    const std::vector<Result<Snapshot>> taken = run_task(io, zfs->snapshot(names));
+    ASSERT_EQ(taken.size(), 3U);
+    ASSERT_TRUE(taken[0].has_value());
+    EXPECT_EQ(taken[0]->name, "x");
+    EXPECT_EQ(taken[0]->guid, Guid{18446744073709551611U});
+    EXPECT_EQ(taken[0]->createtxg, 9U);
+    EXPECT_EQ(taken[0]->written_bytes, 512U);
+    EXPECT_TRUE(taken[1].has_value());
+    ASSERT_FALSE(taken[2].has_value());
+    EXPECT_EQ(taken[2].error().code, Code::no_space);
     EXPECT_EQ(calls(),
-              (std::vector<std::string>{"snapshot dozer/d@x", "snapshot tank/a@x tank/b c@x"}));
+              (std::vector<std::string>{"program -j -- dozer - dozer/d@x",
+                                        "program -j -- tank - tank/a@x tank/b c@x"}));
+}
+
+TEST_F(ZfsCliTest, SnapshotsPlainlyWhereProgramsAreRefusedAndOneByOneAfterAFailure) {
+    script("zfs",
+           "case \"$1\" in\n"
+           "program) printf 'Channel program execution failed:\\nPermission denied. Channel programs "
+           "must be run as root.\\n' >&2; exit 1;;\n"
+           "snapshot) case \"$*\" in *tank/b*) echo \"cannot create snapshot 'tank/b@x': out of space\" "
+           ">&2; exit 1;; esac;;\n"
+           "get) printf 'tank/a@x\\tguid\\t7\\ntank/a@x\\tcreatetxg\\t8\\ntank/a@x\\twritten\\t9\\n';;\n"
+           "esac");
+    const std::vector<Result<Snapshot>> taken =
+        run_task(io, zfs->snapshot({snap("tank/a@x"), snap("tank/b@x")}));
+    ASSERT_TRUE(taken.at(0).has_value());
+    EXPECT_EQ(taken[0]->guid, Guid{7});
+    ASSERT_FALSE(taken.at(1).has_value());
+    EXPECT_EQ(taken[1].error().code, Code::no_space);
+    EXPECT_EQ(calls().at(1), "snapshot tank/a@x tank/b@x");
+    EXPECT_EQ(calls().at(2), "snapshot tank/a@x");
+}
+
+TEST_F(ZfsCliTest, FlushesPoolsInOneProcessButNoSuspendedOne) {
+    script("zpool", "exit 0");
+    file("kstat/dozer/state", "SUSPENDED\n");
+    EXPECT_TRUE(run_task(io, zfs->flush({"dozer", "home", "tank"})).has_value());
+    EXPECT_EQ(calls(), (std::vector<std::string>{"sync home tank"}));
+    EXPECT_TRUE(run_task(io, zfs->flush({"dozer"})).has_value());
+    EXPECT_EQ(calls().size(), 1U);
 }
 
 TEST_F(ZfsCliTest, FailureCarriesCodeWordsAndPlace) {
-    script("zfs", "echo \"cannot create snapshots : out of space\" >&2; exit 1");
-    const Result<void> made = run_task(io, zfs->snapshot({snap("tank/a@x")}));
+    script("zfs", "echo \"cannot hold snapshots : out of space\" >&2; exit 1");
+    const Result<void> made = run_task(io, zfs->hold({snap("tank/a@x")}));
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error().code, Code::no_space);
-    EXPECT_EQ(made.error().text(), "zfs snapshot: cannot create snapshots : out of space");
+    EXPECT_EQ(made.error().text(), "zfs hold: cannot hold snapshots : out of space");
     EXPECT_NE(made.error().remedy, "");
 }
 
@@ -80,8 +121,9 @@ TEST_F(ZfsCliTest, TouchesNoSuspendedPool) {
     script("zfs", "exit 0");
     file("kstat/tank/state", "SUSPENDED\n");
     const DatasetName fs = dataset("tank/a");
-    std::vector<Result<void>> all{run_task(io, zfs->snapshot({snap("tank/a@x")})),
-                                  run_task(io, zfs->set(fs, {{"zrep:epoch", "1"}})),
+    const auto taken = run_task(io, zfs->snapshot({snap("tank/a@x")}));
+    EXPECT_EQ(taken.at(0).error().code, Code::pool_unavailable);
+    std::vector<Result<void>> all{run_task(io, zfs->set(fs, {{"zrep:epoch", "1"}})),
                                   run_task(io, zfs->inherit(fs, {"zrep:epoch"})),
                                   run_task(io, zfs->hold({snap("tank/a@x")})),
                                   run_task(io, zfs->release({snap("tank/a@x")})),
@@ -231,7 +273,7 @@ TEST_F(ZfsCliTest, UsesPlainCommandsWhereProgramsAreRefused) {
     EXPECT_FALSE(outcomes[1].acknowledged.has_value());
     const std::vector<std::string> made = calls();
     ASSERT_EQ(made.size(), 5U);
-    EXPECT_TRUE(made[0].starts_with("program -j tank - 99 "));
+    EXPECT_TRUE(made[0].starts_with("program -j -- tank - 99 "));
     EXPECT_EQ(made[2], "set zrep:sent=99 tank/a@zrep_000002");
     EXPECT_EQ(made[3], "bookmark tank/a@zrep_000002 tank/a#zrep_7");
     EXPECT_EQ(made[4], "destroy tank/a@zrep_000001");

@@ -217,22 +217,32 @@ Task<Result<std::map<DatasetName, Versions>>> FakeZfs::versions(std::vector<Data
     co_return result;
 }
 
-Task<Result<void>> FakeZfs::snapshot(std::vector<SnapshotName> names) {
+Task<std::vector<Result<Snapshot>>> FakeZfs::snapshot(std::vector<SnapshotName> names) {
     Result<void> entered = enter("snapshot", words(names), pool_of(names));
-    if (!entered.has_value()) co_return entered;
+    std::vector<Result<Snapshot>> outcomes;
     for (const SnapshotName& name : names) {
-        if (find(name.dataset()) == nullptr) {
-            co_return error(Code::not_found, name.dataset().str() + " does not exist");
-        }
-        if (find(name) != nullptr) {
-            co_return error(Code::already_exists, name.str() + " exists");
+        if (!entered.has_value()) {
+            outcomes.emplace_back(entered.error());
+        } else if (find(name.dataset()) == nullptr) {
+            outcomes.emplace_back(error(Code::not_found, name.dataset().str() + " does not exist"));
+        } else if (find(name) != nullptr) {
+            outcomes.emplace_back(error(Code::already_exists, name.str() + " exists"));
+        } else {
+            take(*find(name.dataset()), name.snapshot(), fresh_guid());
+            changed(name.dataset(), /*versions_only=*/true);
+            const FakeSnapshot& made = *find(name);
+            outcomes.emplace_back(Snapshot{.name = made.name,
+                                           .guid = made.guid,
+                                           .createtxg = made.createtxg,
+                                           .written_bytes = made.written,
+                                           .sent = {}});
         }
     }
-    for (const SnapshotName& name : names) {
-        take(*find(name.dataset()), name.snapshot(), fresh_guid());
-        changed(name.dataset(), /*versions_only=*/true);
-    }
-    co_return ok();
+    co_return outcomes;
+}
+
+Task<Result<void>> FakeZfs::flush(std::vector<std::string> pools) {
+    co_return enter("flush", join(pools, " "), pools.empty() ? "" : pools[0]);
 }
 
 Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {

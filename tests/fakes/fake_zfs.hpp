@@ -93,7 +93,8 @@ class FakeZfs final : public Zfs {
 
     Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
     Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
-    Task<Result<void>> snapshot(std::vector<SnapshotName> names) override;
+    Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) override;
+    Task<Result<void>> flush(std::vector<std::string> pools) override;
     Task<Result<void>> set(DatasetName dataset, PropertyList properties) override;
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;

@@ -112,7 +112,7 @@ class Case(unittest.TestCase):
         host = self.lab.host(name)
         host.run('p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 "$p" 2>/dev/null; '
                  "tc qdisc del dev vec0 root 2>/dev/null; pkill -9 -x zfs; rm -f /run/count /run/calls; "
-                 "cp -u /lab/bin/zrepd /usr/sbin/; cp -u /lab/bin/zrepctl /usr/bin/; "
+                 "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/; "
                  "for i in 1 2 3 4 5 6 7 8 9 10; do "
                  "for p in $(zpool list -H -o name); do zpool destroy -f $p; done; "
                  '[ -z "$(zpool list -H -o name)" ] && break; sleep 0.3; done; '

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/zfs/command.hpp"
+#include "daemon/zfs/snapshot_program.hpp"
 
 #include <gtest/gtest.h>
 
@@ -126,7 +127,7 @@ TEST(ZfsCommand, BuildsTheSmallOnes) {
     EXPECT_EQ(text(command::abort_receive(dataset("tank/a"))), "zfs|receive|-A|tank/a");
     EXPECT_EQ(text(command::token_info("1-a").value()), "zfs|send|-nvP|-t|1-a");
     EXPECT_EQ(text(command::set_sent({s}, 99).at(0)), "zfs|set|zrep:sent=99|tank/a@x");
-    EXPECT_EQ(text(command::program("tank", {"1"})), "zfs|program|-j|tank|-|1");
+    EXPECT_EQ(text(command::program("tank", {"1"})), "zfs|program|-j|--|tank|-|1");
     EXPECT_EQ(text(command::events()), "zpool|events|-f|-v|-H");
 }
 
@@ -201,6 +202,31 @@ TEST(AckProgram, RefusesToDestroyWhatItAcknowledges) {
 
 TEST(AckProgram, FitsIntoAPipe) {
     EXPECT_LE(ack_program::text().size(), 4096U);
+}
+
+TEST(SnapshotProgram, ReadsEachSnapshotsOutcome) {
+    const std::vector<SnapshotName> names{snap("tank/a@x"), snap("tank/b@x"), snap("tank/c@x")};
+    const auto outcomes = snapshot_program::outcomes(
+        R"({"return":{"1":{"err":0,"guid":"-1","createtxg":"65","written":"512"},)"
+        R"("2":{"err":17},"3":{"err":2}}})",
+        names);
+    ASSERT_TRUE(outcomes.has_value());
+    EXPECT_EQ(outcomes->at(0)->guid, Guid{18446744073709551615U});
+    EXPECT_EQ(outcomes->at(0)->createtxg, 65U);
+    EXPECT_EQ(outcomes->at(1).error().code, Code::already_exists);
+    EXPECT_EQ(outcomes->at(2).error().code, Code::not_found);
+}
+
+TEST(SnapshotProgram, ToleratesAnyAnswer) {
+    for (const char* answer : {"", "[]", "{\"return\":{}}", "{\"return\":{\"1\":[]}}",
+                               "{\"return\":{\"1\":{\"err\":\"0\"}}}",
+                               "{\"return\":{\"1\":{\"err\":0,\"guid\":7}}}"}) {
+        EXPECT_FALSE(snapshot_program::outcomes(answer, {snap("tank/a@x")}).has_value()) << answer;
+    }
+}
+
+TEST(SnapshotProgram, FitsIntoAPipe) {
+    EXPECT_LE(snapshot_program::text().size(), 4096U);
 }
 
 }  // namespace
