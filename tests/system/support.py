@@ -93,7 +93,7 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.lab = lab_module.Lab()
-        cls.lab.up(cls.hosts, build_dir=os.environ.get("ZREPD_BUILD"))
+        cls.lab.up(cls.hosts, build_dir=os.environ.get("ZREPD_BUILD", ROOT / "build/release"))
         cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
         cls.zrepd = {name: Daemon(cls.lab.host(name)) for name in cls.hosts}
 
