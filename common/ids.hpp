@@ -16,8 +16,9 @@ namespace zrepd {
 
 /// ZFS_MAX_DATASET_NAME_LEN without its NUL (zfs source, include/sys/fs/zfs.h).
 inline constexpr std::size_t kMaxDatasetName = 255;
-/// Room for "@zrep_ffffff_unsent", the longest snapshot name that may hang on a dataset of ours.
-inline constexpr std::size_t kSnapshotSuffixRoom = 19;
+/// Room for "#zrep_18446744073709551615", the longest name that may hang on a dataset of ours: a
+/// bookmark carries its snapshot's guid.
+inline constexpr std::size_t kOwnNamesRoom = 26;
 
 /// A pool, filesystem or volume: "tank/a b". Starts with a letter, so it is never an option.
 class DatasetName {

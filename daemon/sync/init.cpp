@@ -30,12 +30,12 @@ Error nested(const DatasetName& dataset, const DatasetName& other, const char* w
 }
 
 Result<void> check_names(const Parts& parts, const InitRequest& request) {
-    if (request.dataset.str().size() + kSnapshotSuffixRoom > kMaxDatasetName ||
-        request.target.str().size() + kSnapshotSuffixRoom > kMaxDatasetName) {
+    if (request.dataset.str().size() + kOwnNamesRoom > kMaxDatasetName ||
+        request.target.str().size() + kOwnNamesRoom > kMaxDatasetName) {
         return Error{.code = Code::invalid_params,
-                     .message = "the name leaves no room for snapshot names of ours",
+                     .message = "the name leaves no room for the names of our snapshots and bookmarks",
                      .remedy = "use names of at most " +
-                               std::to_string(kMaxDatasetName - kSnapshotSuffixRoom) + " bytes"};
+                               std::to_string(kMaxDatasetName - kOwnNamesRoom) + " bytes"};
     }
     if (!parts.self.is(request.host)) return ok();
     if (request.dataset == request.target) {

@@ -189,7 +189,8 @@ class Host:
                 "mem=1536M", *disks, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
                 f"init={self.lab.stage}/guest-init",
                 f"vec0:transport=tap,ifname=tap-{self.name},mtu=9000,depth=128,gro=1",
-                "con=null", "con0=null,fd:1", f"umid=zrepd-lab-{self.lab.name}-{self.name}", "quiet",
+                "con=null", "con0=null,fd:1", f"umid=zrepd-lab-{self.lab.name}-{self.name}",
+                f"uml_dir={self.lab.state}/uml", "quiet",
                 f"lab.stage={self.lab.stage}", f"lab.host={self.name}", f"lab.addr={self.address}",
                 f"lab.peers={peers}"]
         with open(self.lab.state / f"{self.name}.log", "ab") as log:
