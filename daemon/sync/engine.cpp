@@ -177,6 +177,10 @@ Task<> Engine::run_init(RunPtr run, InitRequest request) {
     Guards guards = co_await lock_all(run, std::move(wanted));
     if (!run->pending(request.dataset)) co_return;
     auto result = co_await init_pair(source(), run, request);
+    for (unsigned i = 0; i < kBusyTries && !result && result.error().code == Code::busy; ++i) {
+        co_await sleep_for(kBusyWait);
+        result = co_await init_pair(source(), run, request);
+    }
     if (result) parts_.runs.succeed(*run, request.dataset, std::move(*result));
     else parts_.runs.fail(*run, request.dataset, result.error());
     // A filesystem that is no pair has no state to show.

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kCommitLimit{180};
 // keep the others' copies unacknowledged for longer than this.
 constexpr std::chrono::seconds kAckWait{30};
 // What was interrupted, then what waited behind it, then what was written meanwhile.
-constexpr int kMaxPasses = 3;
+constexpr unsigned kMaxPasses = 3;
 
 Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
     Snapshot out;
@@ -45,8 +45,8 @@ PeerGroup::PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<
       wake_(parts_.executor, asio::steady_timer::time_point::max()) {}
 
 Task<> PeerGroup::go() {
-    for (int number = 1; number <= kMaxPasses && !pairs_.empty(); ++number) {
-        last_pass_ = number == kMaxPasses;
+    for (unsigned number = 1; number <= kMaxPasses + waits_ && !pairs_.empty(); ++number) {
+        last_pass_ = number == kMaxPasses + waits_;
         auto planned = co_await plan_all(kLookLimit);
         if (!planned) {
             for (const auto& pair : pairs_) {
@@ -55,20 +55,29 @@ Task<> PeerGroup::go() {
             co_return;
         }
         co_await pass();
-        std::vector<DatasetName> next;
-        pairs_.clear();
-        for (const auto& job : jobs_) {
-            if (job->again && run_->pending(job->pair.dataset)) {
-                next.push_back(job->pair.dataset);
-                pairs_.push_back(job->pair);
-            }
+        auto kept = co_await keep_unfinished();
+        if (!kept) {
+            for (const auto& pair : pairs_) parts_.runs.fail(*run_, pair.dataset, kept.error());
+            co_return;
         }
-        auto seen = co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
-        for (const auto& pair : pairs_) {
-            if (!seen) parts_.runs.fail(*run_, pair.dataset, seen.error());
-        }
-        if (!seen) co_return;
     }
+}
+
+Task<Result<void>> PeerGroup::keep_unfinished() {
+    std::vector<DatasetName> next;
+    bool busy = false;
+    pairs_.clear();
+    for (const auto& job : jobs_) {
+        if (!job->again || !run_->pending(job->pair.dataset)) continue;
+        busy = busy || job->busy;
+        next.push_back(job->pair.dataset);
+        pairs_.push_back(job->pair);
+    }
+    if (busy) {
+        ++waits_;
+        co_await sleep_for(kBusyWait);
+    }
+    co_return co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
 }
 
 Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
@@ -243,6 +252,8 @@ Task<> PeerGroup::stream(Job& job) {
         job.streamed = true;
         received_.push_back(&job);
         parts_.runs.phase(*run_, job.pair.dataset, "acknowledging");
+    } else if (moved.error().code == Code::busy && waits_ < kBusyTries) {
+        job.again = job.busy = true;
     } else {
         fail(job, moved.error());
     }

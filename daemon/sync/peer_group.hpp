@@ -35,12 +35,15 @@ class PeerGroup {
         bool streamed = false;
         bool resumed = false;
         bool again = false;  ///< something newer may wait behind what was sent
+        bool busy = false;   ///< the target was; another pass tries again
         SteadyClock::time_point started = SteadyClock::now();
     };
 
     Task<Result<void>> plan_all(std::chrono::seconds limit);
     Task<plan::TargetView> view(rpc::TargetState state);
     Task<> pass();
+    /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.
+    Task<Result<void>> keep_unfinished();
     bool settle(Job& job);
     Task<> take_snapshots();
     Task<> stream(Job& job);
@@ -59,6 +62,7 @@ class PeerGroup {
     std::vector<std::unique_ptr<Job>> jobs_;
     std::map<DatasetName, rpc::RunResult> earlier_;  ///< what former passes did
     bool last_pass_ = false;
+    unsigned waits_ = 0;          ///< for busy targets, so far
     std::vector<Job*> received_;  ///< streamed, not yet acknowledged
     std::size_t streaming_ = 0;
     asio::steady_timer wake_;

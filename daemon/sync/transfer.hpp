@@ -6,6 +6,11 @@
 
 namespace zrepd::sync {
 
+/// A target whose last receive is still ending says busy: after kill -9 of its daemon, the kernel
+/// writes out what the dead zfs receive had. That takes moments, rarely seconds.
+inline constexpr unsigned kBusyTries = 8;
+inline constexpr std::chrono::seconds kBusyWait{2};
+
 /// Where a source finds its peers and its places for streams.
 struct SourceParts {
     Parts& parts;

@@ -10,6 +10,7 @@ struct Row {
     Complaint complaint;
     Code code;
     std::string_view remedy;
+    std::string_view also = {};  ///< must be found, too
 };
 
 constexpr std::string_view kRoot =
@@ -75,6 +76,13 @@ constexpr Row kRows[] = {
      Complaint::base_mismatch,
      Code::conflict,
      "the two sides have no common base any more; zrepctl status shows what each has"},
+    // The receive that the new one shall continue has not ended yet: its process was killed, and
+    // the kernel still writes what it had.
+    {"contains partially-complete state",
+     Complaint::busy,
+     Code::busy,
+     "an earlier receive is about to end; run it again in a moment",
+     "cannot receive resume stream"},
     {"contains partially-complete state", Complaint::partial_state, Code::conflict, kToken},
     {"used in the initial send no longer exists", Complaint::token_dead, Code::not_found, kToken},
     {"no longer the same snapshot used in the initial send",
@@ -141,7 +149,10 @@ std::string lower(std::string_view text) {
 const Row* find_row(std::string_view text) {
     const std::string searched = lower(text);
     for (const Row& row : kRows) {
-        if (searched.find(row.needle) != std::string::npos) return &row;
+        if (searched.find(row.needle) != std::string::npos &&
+            searched.find(row.also) != std::string::npos) {
+            return &row;
+        }
     }
     return nullptr;
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Two daemons in one process: everything of zrepd but ssh and the real ZFS. alpha has the pool
+// tank, beta the pool backup, which accepts alpha. The peer protocol runs through real sockets and
+// real `zrepctl peer` processes.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "common/props.hpp"
+#include "daemon/peer/server.hpp"
+#include "daemon/sync/engine.hpp"
+#include "daemon/sync/target.hpp"
+#include "tests/fakes/fake_zfs.hpp"
+#include "tests/fakes/peer_links.hpp"
+#include "tests/fakes/run_task.hpp"
+
+namespace zrepd::test {
+
+/// One daemon. Members in the order of app.cpp.
+struct TestHost {
+    TestHost(asio::io_context& io,
+             const std::string& name,
+             const std::filesystem::path& runtime,
+             const std::string& peer_socket)
+        : config(make_config(name, runtime)),
+          self{config.host},
+          zfs(io.get_executor()),
+          inventory(io.get_executor(), zfs, self),
+          locks(io.get_executor()),
+          runs(events),
+          sync{io.get_executor(), config, self, zfs, inventory, locks, runs, events},
+          target(sync),
+          server(io.get_executor(), target),
+          relay(peer_socket),
+          peers(io.get_executor(), relay, nullptr),
+          engine(sync, peers) {}
+
+    static config::Config make_config(const std::string& name,
+                                      const std::filesystem::path& runtime) {
+        return {.runtime_dir = runtime, .host = *HostName::parse(name)};
+    }
+    Task<> stop() {
+        co_await engine.stop();
+        co_await server.stop();
+        co_await peers.stop();
+    }
+
+    config::Config config;
+    plan::Self self;
+    FakeZfs zfs;
+    sync::Inventory inventory;
+    lock::LockTable locks;
+    sync::EventBus events;
+    sync::Runs runs;
+    sync::Parts sync;
+    sync::Target target;
+    peer::Server server;
+    RelayTransport relay;
+    peer::Peers peers;
+    sync::Engine engine;
+};
+
+class TwoHosts : public ::testing::Test {
+  protected:
+    TwoHosts() {
+        std::signal(SIGPIPE, SIG_IGN);
+        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-two-XXXXXX";
+        directory = ::mkdtemp(pattern.data());
+        const std::string socket = directory / "beta.sock";
+        alpha.emplace(io, "alpha", directory, socket);
+        beta.emplace(io, "beta", directory, directory / "nobody.sock");
+        EXPECT_TRUE(beta->server.listen(socket));
+        alpha->zfs.create("tank").create("tank/fs");
+        alpha->zfs.write("tank/fs", 100'000);
+        beta->zfs.create("backup");
+        beta->zfs.at("backup").props[std::string(prop::kAccept)] = {"alpha", Source::local};
+    }
+    ~TwoHosts() override {
+        run_task(io, alpha->stop());
+        run_task(io, beta->stop());
+        std::error_code ignored;
+        std::filesystem::remove_all(directory, ignored);
+    }
+    TwoHosts(const TwoHosts&) = delete;
+    TwoHosts& operator=(const TwoHosts&) = delete;
+
+    /// Makes the pair tank/fs → beta:backup/fs; how its run ended.
+    rpc::RunResult init() {
+        sync::InitRequest request{.dataset = fs, .host = beta->config.host, .target = target_fs};
+        auto started = run_task(io, alpha->engine.start_init(std::move(request)));
+        return ended(started);
+    }
+    rpc::RunResult sync() { return ended(alpha->engine.start_sync({fs}, sync::Freshness::listed)); }
+    /// Waits for the end of a run of one dataset.
+    rpc::RunResult ended(const Result<rpc::RunStarted>& started) {
+        rpc::RunResult out;
+        if (!started) {
+            out.outcome = "not started";
+            out.text = started.error().text();
+            return out;
+        }
+        const sync::RunPtr run = alpha->runs.find(started->run_id);
+        run_until(io, [&run] { return run->finished(); });
+        return run->out().results.at(0);
+    }
+
+    const DatasetName fs = *DatasetName::parse("tank/fs");
+    const DatasetName target_fs = *DatasetName::parse("backup/fs");
+    std::filesystem::path directory;
+    asio::io_context io{1};
+    std::optional<TestHost> alpha;
+    std::optional<TestHost> beta;
+};
+
+}  // namespace zrepd::test
