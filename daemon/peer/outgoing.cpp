@@ -113,7 +113,8 @@ Result<void> check_reply(Opened& stream, const std::string& line) {
     if (!message) return message.error();
     stream.peer_said = message->error.has_value();
     if (message->error) return *message->error;
-    if (!message->id || *message->id != kRequestId || stream.reader.leftover()) {
+    // A verdict may follow at once, when zfs receive fails before it reads anything.
+    if (!message->id || *message->id != kRequestId) {
         return Error{.code = Code::invalid_request,
                      .message = "unexpected reply to stream.receive"};
     }
