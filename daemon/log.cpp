@@ -56,6 +56,20 @@ bool is_plain(std::string_view value) {
     });
 }
 
+/// Commands in a remedy have single quotes, and shall be copied from a log as they are.
+std::string quoted(std::string_view value) {
+    std::string out = quote(value);
+    if (value.find('\'') == std::string_view::npos || value.find('"') != std::string_view::npos) {
+        return out;
+    }
+    constexpr std::string_view kEscaped = "\\x27";
+    for (auto at = out.find(kEscaped); at != std::string::npos; at = out.find(kEscaped, at)) {
+        out.replace(at, kEscaped.size(), "'");
+    }
+    out.front() = out.back() = '"';
+    return out;
+}
+
 }  // namespace
 
 bool start(std::string_view level_name) {
@@ -91,7 +105,7 @@ void event(Level level, std::string_view name, std::initializer_list<Field> fiel
         line += ' ';
         line += key;
         line += '=';
-        line += is_plain(value) && is_utf8(value) ? value : quote(value);
+        line += is_plain(value) && is_utf8(value) ? value : quoted(value);
     }
     spdlog::log(to, "{}", line);
 }
