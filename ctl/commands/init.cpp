@@ -2,6 +2,7 @@
 #include <boost/program_options/value_semantic.hpp>
 
 #include "common/props.hpp"
+#include "common/text.hpp"
 #include "ctl/command.hpp"
 
 namespace zrepd::ctl {
@@ -9,9 +10,12 @@ namespace {
 
 namespace po = boost::program_options;
 
+// The daemon's own limit.
+constexpr std::uint64_t kMaxSavecount = 1'000'000;
+
 void add_options(po::options_description& options) {
     options.add_options()
-        ("savecount", po::value<unsigned>()->value_name("N"),
+        ("savecount", po::value<std::string>()->value_name("N"),
          "zrep snapshots to keep on each side, at least 2 [5]")
         ("dry-run", "check everything on both sides, change nothing");
 }
@@ -27,9 +31,15 @@ int run(const Invocation& invocation) {
     in.dataset = dataset->str();
     in.host = host->str();
     in.target = target->str();
-    if (invocation.has("savecount")) in.savecount = invocation.options["savecount"].as<unsigned>();
-    if (in.savecount && *in.savecount < prop::kMinSavecount) {
-        return usage_error(invocation, "--savecount is at least 2");
+    if (invocation.has("savecount")) {
+        // Not parsed by Boost: it reads -1 as 4294967295.
+        const std::string& text = invocation.options["savecount"].as<std::string>();
+        const auto count = parse_u64(text);
+        if (!count || *count < prop::kMinSavecount || *count > kMaxSavecount) {
+            return usage_error(invocation, "--savecount " + quote(text) +
+                                               ": it must be a number of at least 2");
+        }
+        in.savecount = static_cast<unsigned>(*count);
     }
     in.dry_run = invocation.has("dry-run");
     return start_and_follow(invocation, "pair.init", rpc::encode(in), {in.dataset});

@@ -86,8 +86,10 @@ std::string printable(std::string text) {
 }
 
 std::string error_text(const Error& error, const std::string& dataset) {
-    std::string out = "zrepctl: " + (dataset.empty() ? "" : printable(dataset) + ": ");
-    out += printable(error.text()) + "\n";
+    const std::string text = printable(error.text());
+    // Many messages begin with the dataset themselves.
+    const bool named = dataset.empty() || text.starts_with(printable(dataset) + " ");
+    std::string out = "zrepctl: " + (named ? "" : printable(dataset) + ": ") + text + "\n";
     if (!error.remedy.empty()) out += "  next: " + printable(error.remedy) + "\n";
     return out;
 }

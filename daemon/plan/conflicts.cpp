@@ -152,6 +152,17 @@ Conflict target_busy(const Dataset& source) {
                 "wait; if its sender died, it lets go after the stall timeout");
 }
 
+Conflict target_full(const Dataset& source) {
+    const Names names(source);
+    const std::string pool = names.target.substr(0, names.target.find('/'));
+    return make(Code::no_space,
+                names.target + " on " + names.host + " has no space left: pool " + pool +
+                    " or a quota there is full; no snapshot was taken",
+                "on " + names.host + " free space in " + word(pool) +
+                    " or raise the quota (zfs get quota,refquota,available " + word(names.target) +
+                    "), then sync again");
+}
+
 Conflict no_space(std::string message, std::string remedy) {
     return make(Code::no_space, std::move(message), std::move(remedy));
 }

@@ -22,6 +22,8 @@ Conflict newer_on_target(const SourceView& source, const TargetView& target, con
 Conflict no_common(const SourceView& source, const TargetView& target);
 /// A stream is still being received over there (busy; passes by itself).
 Conflict target_busy(const Dataset& source);
+/// The target's pool or quota is full; names host, dataset and pool (no_space).
+Conflict target_full(const Dataset& source);
 /// There is no room, here or there, to do it (no_space).
 Conflict no_space(std::string message, std::string remedy);
 

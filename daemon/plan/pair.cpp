@@ -30,7 +30,7 @@ std::vector<std::string> host_list(std::string_view value) {
 Result<std::string> check_count(std::string_view key, std::string_view value, unsigned least) {
     const auto number = parse_u64(value);
     if (!number || *number < least || *number > 1'000'000) {
-        return bad_setting(key, value, "a number of at least " + std::to_string(least));
+        return bad_setting(key, value, "it must be a number of at least " + std::to_string(least));
     }
     return std::to_string(*number);
 }
@@ -50,12 +50,12 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
     if (key == prop::kInterval) {
         const auto time = parse_duration(value);
         if (!time) return time.error().in(std::string(key));
-        if (time->count() < 1) return bad_setting(key, value, "at least 1s");
+        if (time->count() < 1) return bad_setting(key, value, "it must be at least 1s");
         return format_duration(*time);
     }
     if (key == prop::kPaused) {
         if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
-        return bad_setting(key, value, "yes, no, or a time like 2026-03-01T12:00:00Z");
+        return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
     }
     const auto bytes = parse_bytes(value);  // limit and minfree
     if (!bytes) return bytes.error().in(std::string(key));

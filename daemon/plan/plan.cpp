@@ -133,7 +133,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         return when_nothing_written(find_snapshot(*source.versions, base->guid));
     }
     if (target.available_bytes == 0) {
-        return no_space("no space is left on the target", "free space there, or raise its quota");
+        return target_full(dataset);
     }
     Incremental step{.base = base->name, .base_guid = base->guid, .take = {}, .existing = {}};
     step.rollback_target = target.written_bytes > 0;

@@ -166,6 +166,8 @@ Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
     free.clear();
     out = divide(wanted, free);
     if (!out) co_return out;
+    auto alone = check_no_nested_init(parts_, request);
+    if (!alone) co_return alone.error();
     RunPtr run = parts_.runs.start("init", wanted);
     out->run_id = run->id();
     tasks_.spawn("init " + request.dataset.str(), run_init(run, std::move(request)));

@@ -316,6 +316,12 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     co_return ok();
 }
 
+Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request) {
+    const auto other = parts.runs.nested_newcomer(request.dataset);
+    if (!other) return ok();
+    return nested(request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
+}
+
 Task<Result<std::vector<std::string>>> init_steps(SourceParts source, InitRequest request,
                                                   std::chrono::seconds limit) {
     const Dataset* dataset = source.parts.inventory.find(request.dataset);

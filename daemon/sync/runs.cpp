@@ -141,6 +141,18 @@ RunPtr Runs::active(const DatasetName& dataset) const {
     return found == active_.end() ? nullptr : *found;
 }
 
+std::optional<DatasetName> Runs::nested_newcomer(const DatasetName& dataset) const {
+    for (const auto& run : active_) {
+        // Others work on pairs that exist, which a listing shows.
+        if (run->operation() != "init" && run->operation() != "receive") continue;
+        for (const auto& [other, slot] : run->slots_) {
+            const bool nested = other.is_below(dataset) || dataset.is_below(other);
+            if (nested && !slot.done) return other;
+        }
+    }
+    return std::nullopt;
+}
+
 RunPtr Runs::find(const std::string& id) const {
     for (const auto& run : active_) {
         if (run->id() == id) return run;

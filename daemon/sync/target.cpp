@@ -118,6 +118,13 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
                      .remedy = "use " + target.str() + "/NAME"};
     }
     const Dataset* above = parts_.inventory.find(*parent);
+    const auto pool = DatasetName::parse(target.pool());
+    if (above == nullptr && pool && parts_.inventory.find(*pool) == nullptr) {
+        return Error{.code = Code::not_found,
+                     .message = parts_.self.host.str() + " has no pool " + quote(pool->str()),
+                     .remedy = "on " + parts_.self.host.str() +
+                               " run: zpool list, and zpool import if it is not imported"};
+    }
     if (above == nullptr) {
         return Error{.code = Code::not_found,
                      .message = "the destination's parent " + parent->str() + " does not exist",
@@ -132,15 +139,20 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
                            " zrep:accept=" + peer};
 }
 
-Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& target) const {
+/// No pair above or below, nor one that is just being made.
+Result<void> Target::stands_alone(const DatasetName& target) const {
+    std::optional<DatasetName> other = parts_.runs.nested_newcomer(target);
     for (const auto& pair : parts_.inventory.pairs()) {
-        if (target.is_below(pair.dataset) || pair.dataset.is_below(target)) {
-            return Error{.code = Code::nested_pair,
-                         .message = target.str() + " and the pair " + pair.dataset.str() +
-                                    " lie inside each other",
-                         .remedy = "choose a destination outside " + pair.dataset.str()};
-        }
+        if (target.is_below(pair.dataset) || pair.dataset.is_below(target)) other = pair.dataset;
     }
+    if (!other) return ok();
+    return Error{.code = Code::nested_pair,
+                 .message = target.str() + " and the pair " + other->str() +
+                            " lie inside each other",
+                 .remedy = "choose a destination outside " + other->str()};
+}
+
+Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& target) const {
     const auto parent = target.parent();
     const Dataset* above = parent ? parts_.inventory.find(*parent) : nullptr;
     if (above != nullptr && above->available_bytes < in.referenced_bytes) {
@@ -167,6 +179,8 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     out.state = "new";
     const Dataset* dataset = parts_.inventory.find(*target);
     if (dataset == nullptr) {
+        auto alone = stands_alone(*target);
+        if (!alone) co_return alone.error();
         auto room = room_for(in, *target);
         if (!room) co_return room.error();
         co_return out;
@@ -286,7 +300,7 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     // prepare() looked a moment ago; what it saw is checked again because this is what creates.
     auto allowed = may_create(peer, target);
     if (!allowed) co_return allowed;
-    if (parts_.inventory.find(target) == nullptr) co_return ok();
+    if (parts_.inventory.find(target) == nullptr) co_return stands_alone(target);
     if (!in.abort_partial || !pair_with(peer, target, in.source)) {
         co_return Error{.code = Code::already_exists,
                         .message = target.str() + " exists already on " + parts_.self.host.str(),

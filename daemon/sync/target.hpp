@@ -27,6 +27,7 @@ class Target : public peer::TargetService {
                                         const std::string& source) const;
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
+    Result<void> stands_alone(const DatasetName& target) const;
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer, const DatasetName& target,
                               const std::string& source) const;

@@ -3,6 +3,7 @@
 
 alpha has the pool tank, beta the pool backup. Every test starts with empty pools. ZFS and ssh are
 real; nothing here replaces anything."""
+import contextlib
 import json
 import os
 import pathlib
@@ -22,6 +23,28 @@ STOP_SECONDS = 5
 
 # Properties of the pair, as design.md section 2 has them.
 PAIR_PROPERTIES = ("zrep:src-host", "zrep:src-fs", "zrep:dest-host", "zrep:dest-fs")
+
+
+# A client in the guest: socket, payload as an expression, how many lines to wait for.
+TALK = """
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+s.connect(sys.argv[1])
+try:
+    s.sendall(eval(sys.argv[2]))
+except BrokenPipeError:
+    pass
+got, closed = b"", False
+while got.count(b"\\n") < int(sys.argv[3]) and not closed:
+    try:
+        more = s.recv(65536)
+    except ConnectionResetError:
+        more = b""
+    got += more
+    closed = not more
+print(json.dumps({"lines": got.decode().splitlines(), "closed": closed}))
+"""
 
 
 def q(*words):
@@ -217,6 +240,43 @@ class Case(unittest.TestCase):
         self.assertNotEqual(self.get(to, "zrep:master", target), "yes")
         for prop in PAIR_PROPERTIES:
             self.assertEqual(self.get(self.alpha, prop, source), self.get(to, prop, target), prop)
+
+    # Nothing left behind.
+
+    def everything(self, name):
+        """All that zrepd could leave on a host: datasets, snapshots, bookmarks, holds, properties,
+        streams."""
+        return self.lab.host(name).run(
+            "zfs list -H -t all -o name,guid,userrefs,readonly; "
+            "zfs get -H -s local,received -o name,property,value,source all | grep zrep: ; "
+            "pgrep -a -x zfs | grep -E 'send|receive'; true").out.splitlines()
+
+    @contextlib.contextmanager
+    def nothing_left(self):
+        """What is done inside must not change either host."""
+        before = {name: self.everything(name) for name in self.hosts}
+        yield
+        self.assertEqual({name: self.everything(name) for name in self.hosts}, before)
+
+    # Talking to a socket without zrepctl.
+
+    def talk(self, payload, lines, on="alpha", socket="zrepd.sock"):
+        """Sends the bytes that `payload`, a Python expression, stands for; reads that many lines at
+        most. The messages after the greeting, and whether the daemon closed the connection."""
+        done = self.lab.host(on).run(["python3", "-c", TALK, f"/run/zrepd/{socket}", payload, str(lines)],
+                                     timeout=90)
+        answer = json.loads(done.out)
+        messages = [json.loads(line) for line in answer["lines"]]
+        self.assertEqual(messages[0].get("method"), "hello", messages)
+        return messages[1:], answer["closed"]
+
+    def ask(self, *calls, on="alpha", socket="zrepd.sock"):
+        """Calls (method, params) one after the other on one connection; their replies."""
+        sent = "".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": method, "params": params}) + "\n"
+                       for i, (method, params) in enumerate(calls))
+        replies, _ = self.talk(repr(sent.encode()), len(calls) + 1, on=on, socket=socket)
+        self.assertEqual([reply["id"] for reply in replies], list(range(len(calls))))
+        return replies
 
     # Costs.
 
