@@ -39,7 +39,7 @@ class PeerGroup {
     };
 
     Task<Result<void>> plan_all(std::chrono::seconds limit);
-    Task<plan::TargetView> view(rpc::TargetState state);
+    Task<Result<plan::TargetView>> view(DatasetName source, rpc::TargetState state);
     Task<> pass();
     bool settle(Job& job);
     Task<> take_snapshots();
