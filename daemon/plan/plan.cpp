@@ -115,6 +115,11 @@ std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree
 
 }  // namespace
 
+bool may_resume(const TokenInfo& token, const Dataset& source) {
+    const bool ours = token.snapshot && token.snapshot->dataset() == source.name;
+    return ours && (token.raw || !source.encrypted);
+}
+
 Step plan_sync(const SourceView& source, const TargetView& target) {
     const Dataset& dataset = *source.dataset;
     if (auto wrong = check_roles(dataset, target)) return *wrong;

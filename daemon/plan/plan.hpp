@@ -10,6 +10,7 @@
 
 #include "common/error.hpp"
 #include "daemon/zfs/model.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
 
 namespace zrepd::plan {
 
@@ -24,7 +25,7 @@ struct TargetView {
     std::uint64_t available_bytes = 0;
     bool receiving = false;       ///< a receive of it is under way over there
     std::string resume_token;
-    std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: dead token
+    std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: unusable
     std::vector<Snapshot> snapshots;  ///< oldest first; only the newest ones when there are many
 };
 
@@ -51,13 +52,17 @@ struct Incremental {
     std::string take;                  ///< name after the '@'; empty: send `existing`
     std::optional<Snapshot> existing;
     bool rollback_target = false;      ///< written on the target, nothing newer there
-    bool abort_partial = false;        ///< a dead token lies on the target
+    bool abort_partial = false;        ///< an unusable token lies on the target
 };
 /// The two sides cannot be brought together without a decision. Nothing is changed.
 struct Conflict {
     Error error;  ///< conflict, split_brain, busy or no_space; both sides' facts, remedy
 };
 using Step = std::variant<Skip, Resume, Incremental, Conflict>;
+
+/// Whether the token, which comes from the peer, makes `zfs send` send this dataset, and an encrypted
+/// one only as it lies on the disk.
+bool may_resume(const TokenInfo& token, const Dataset& source);
 
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is
 /// never used twice.

@@ -204,8 +204,9 @@ Task<Result<Snapshot>> Init::interrupted_snapshot() {
     if (prepared_.state == "received") {
         if (!prepared_.snapshots.empty()) wanted = prepared_.snapshots.back().guid;
     } else {
-        auto token = co_await parts_.zfs.token_info(prepared_.resume_token);
-        if (token) wanted = token->guid;
+        auto token = co_await usable_token(parts_, request_.dataset, prepared_.resume_token);
+        if (!token) co_return token.error();
+        if (*token) wanted = (*token)->guid;
     }
     const Versions* versions = parts_.inventory.versions(request_.dataset);
     const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, wanted);

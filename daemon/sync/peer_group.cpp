@@ -98,11 +98,13 @@ Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
         if (error) {
             job->step = plan::Conflict{rpc::from_item_error(*error).in(peer_.str())};
         } else {
-            plan::TargetView target = co_await view(std::move(looked->targets[i]));
+            auto target = co_await view(job->pair.dataset, std::move(looked->targets[i]));
             const plan::SourceView here{parts_.inventory.find(job->pair.dataset),
                                         parts_.inventory.versions(job->pair.dataset)};
-            if (here.dataset != nullptr && here.versions != nullptr) {
-                job->step = plan::plan_sync(here, target);
+            if (!target) {
+                job->step = plan::Conflict{target.error()};
+            } else if (here.dataset != nullptr && here.versions != nullptr) {
+                job->step = plan::plan_sync(here, *target);
             } else {
                 job->step = plan::Conflict{Error{.code = Code::not_found,
                                                  .message = "the filesystem is gone"}};
@@ -113,7 +115,7 @@ Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
     co_return ok();
 }
 
-Task<plan::TargetView> PeerGroup::view(rpc::TargetState state) {
+Task<Result<plan::TargetView>> PeerGroup::view(DatasetName source, rpc::TargetState state) {
     plan::TargetView out;
     out.exists = state.exists;
     out.guid = state.guid;
@@ -128,10 +130,9 @@ Task<plan::TargetView> PeerGroup::view(rpc::TargetState state) {
     for (const auto& snapshot : state.snapshots) out.snapshots.push_back(from_wire(snapshot, ++order));
     if (!out.resume_token.empty()) {
         // The token comes from the peer: zfs here says what it would make us send, before we do.
-        auto token = co_await parts_.zfs.token_info(out.resume_token);
-        if (token) out.token_guid = token->guid;
-        else log::event(log::Level::info, "dead_resume_token",
-                        {{"dataset", state.target}, {"error", token.error().text()}});
+        auto token = co_await usable_token(parts_, std::move(source), out.resume_token);
+        if (!token) co_return token.error();
+        if (*token) out.token_guid = (*token)->guid;
     }
     co_return out;
 }
@@ -334,6 +335,11 @@ void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
     result.text = job.streamed ? verb + name + ", " + human_bytes(job.bytes) + " in " +
                                      seconds_text(SteadyClock::now() - job.started)
                                : "recorded " + name + ", which " + peer_.str() + " had already";
+    const auto* anew = std::get_if<plan::Incremental>(&job.step);
+    if (anew != nullptr && anew->abort_partial) {
+        result.text += "; an interrupted stream could not be continued, " + peer_.str() +
+                       " discarded its part";
+    }
     if (job.again && !last_pass_) {
         earlier_[job.pair.dataset] = std::move(result);
     } else {

@@ -40,7 +40,7 @@ class PeerGroup {
     };
 
     Task<Result<void>> plan_all(std::chrono::seconds limit);
-    Task<plan::TargetView> view(rpc::TargetState state);
+    Task<Result<plan::TargetView>> view(DatasetName source, rpc::TargetState state);
     Task<> pass();
     /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.
     Task<Result<void>> keep_unfinished();

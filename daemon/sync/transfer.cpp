@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/transfer.hpp"
 
+#include "daemon/log.hpp"
+#include "daemon/plan/plan.hpp"
 #include "daemon/stream/pump.hpp"
 
 namespace zrepd::sync {
@@ -25,7 +27,38 @@ Error cause(const Result<std::uint64_t>& moved, const Result<void>& sent,
     return seen ? Error{.code = Code::internal, .message = "no cause"} : seen.error();
 }
 
+/// A stall is where nobody says why: name the host and where to look.
+Error with_next_step(Error error, const HostName& peer) {
+    if (error.code != Code::stalled) return error;
+    error.context.push_back("stream to " + peer.str());
+    error.remedy = "check that " + peer.str() + " is up and reachable (ssh " + peer.str() +
+                   " true), and zpool status on both hosts; the next sync continues the stream";
+    return error;
+}
+
+/// Errors that say something about this moment, not about the token.
+bool is_passing(Code code) {
+    return code == Code::timed_out || code == Code::cancelled || code == Code::io_error ||
+           code == Code::pool_unavailable;
+}
+
 }  // namespace
+
+Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts, DatasetName dataset,
+                                                    std::string token) {
+    auto decoded = co_await parts.zfs.token_info(std::move(token));
+    if (!decoded && is_passing(decoded.error().code)) {
+        co_return decoded.error().in("decode the resume token");
+    }
+    const Dataset* source = parts.inventory.find(dataset);
+    if (decoded && source != nullptr && plan::may_resume(*decoded, *source)) {
+        co_return std::optional(*decoded);
+    }
+    log::event(log::Level::warn, "dead_resume_token",
+               {{"dataset", dataset.str()},
+                {"error", decoded ? "it is for another snapshot, or not raw" : decoded.error().text()}});
+    co_return std::optional<TokenInfo>{};
+}
 
 Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer what) {
     Parts& parts = source.parts;
@@ -50,7 +83,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     const bool good = moved && sent;
     auto seen = co_await (*opened)->finish(good ? kFinishLimit : kReasonLimit);
     if (good && seen) co_return *moved;
-    co_return cause(moved, sent, seen);
+    co_return with_next_step(cause(moved, sent, seen), what.peer);
 }
 
 }  // namespace zrepd::sync

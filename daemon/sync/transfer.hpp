@@ -27,6 +27,11 @@ struct Transfer {
     std::uint64_t limit_bytes_per_second = 0;
 };
 
+/// What zfs here says of a token that the peer keeps for `dataset`; nullopt when nothing can be
+/// resumed with it. An error says that this could not be found out, and nothing about the token.
+Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts, DatasetName dataset,
+                                                    std::string token);
+
 /// Runs the stream to its end and returns its bytes once the peer's zfs has received all of it.
 /// Errors: the peer's reason when it gave one, else zfs send's, else the pump's (stalled, io_error).
 /// A cancel or error kills the send; the target keeps what can be resumed.

@@ -103,7 +103,10 @@ class Lab:
     def link(self, name, what, *arguments):
         """up, down (a cut cable: silent), or netem and its arguments."""
         if what in ("up", "down"):
-            run_here(["ip", "-n", self.namespace, "link", "set", f"tap-{name}", what])
+            # Not the tap itself: writes to one that is down fail, and the guest's driver, which
+            # tries a full queue again at once, then never gets to do anything else.
+            place = ["nomaster"] if what == "down" else ["master", "br0"]
+            run_here(["ip", "-n", self.namespace, "link", "set", f"tap-{name}", *place])
         elif what == "netem":
             self.host(name).run("tc qdisc replace dev vec0 root netem " + shlex.join(arguments))
         else:

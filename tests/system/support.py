@@ -148,6 +148,7 @@ class Case(unittest.TestCase):
         if failed:
             for name in self.hosts:
                 if self.lab.host(name).alive():
+                    self.lab.link(name, "up")
                     print(f"---- zrepd on {name}:\n{self.zrepd[name].log()[-6000:]}", file=sys.stderr)
 
     # What administrators type.

@@ -233,6 +233,22 @@ TEST(Plan, ResumesAFirstFullStream) {
     ASSERT_TRUE(std::holds_alternative<Resume>(step));
 }
 
+TEST(Plan, TrustsATokenOnlyForItsOwnDatasetAndForEncryptedOnesOnlyRaw) {
+    const auto token = [](const char* name, bool raw) {
+        TokenInfo out;
+        out.snapshot = *SnapshotName::parse(name);
+        out.raw = raw;
+        return out;
+    };
+    Dataset source = master(0);
+    EXPECT_TRUE(may_resume(token("tank/fs@zrep_000001", false), source));
+    EXPECT_FALSE(may_resume(token("tank/other@zrep_000001", false), source));
+    EXPECT_FALSE(may_resume(TokenInfo{}, source));
+    source.encrypted = true;
+    EXPECT_FALSE(may_resume(token("tank/fs@zrep_000001", false), source));
+    EXPECT_TRUE(may_resume(token("tank/fs@zrep_000001", true), source));
+}
+
 TEST(Plan, DiscardsADeadTokenAndSendsAnew) {
     const TargetView there = target("@zrep_000001:1");
     constexpr auto kHistory = "@zrep_000001:1+s @zrep_000002:2+w9";

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A stream that is cut off goes on where it was, whatever cut it off, and nobody cleans up by hand."""
+import unittest
+
+from streams import StreamCase
+
+
+class Resume(StreamCase):
+    daemon_options = ("--stall-timeout", "5s")
+
+    def test_cut_link(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.lab.link("beta", "down")
+        error = self.ends(client, 1)
+        self.assertIn("no byte moved for 5 s", error)
+        self.assertIn("beta", error)
+        self.assertIn("next:", error)
+        pair = self.status("tank/fs")
+        self.assertEqual(pair["health"], "failing")
+        self.assertEqual(pair["last_error"]["kind"], "stalled")
+        self.lab.link("beta", "up")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_killed_source(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.zrepd["alpha"].kill()
+        self.assertIn("zrepd went away", self.ends(client, 3))
+        self.assert_nothing_survives()
+        self.restart("alpha")
+        self.assertEqual(self.status("tank/fs")["pending_snapshots"], 1)
+        self.assert_resumes("sync", "tank/fs")
+        self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000", "zrep_000001"])
+
+    def test_killed_target(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.zrepd["beta"].kill()
+        error = self.ends(client, 1)
+        self.assertIn("beta", error)
+        self.assertIn("next:", error)
+        self.assert_nothing_survives()
+        self.restart("beta")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_init_whose_source_is_killed(self):
+        self.alpha.run(["zfs", "create", "tank/fs"])
+        client = self.begin("init", "tank/fs", "beta", "backup/fs")
+        self.zrepd["alpha"].kill()
+        self.ends(client, 3)
+        self.assert_nothing_survives()
+        self.restart("alpha")
+        pair = self.status("tank/fs")
+        self.assertEqual((pair["role"], pair["health"]), ("initializing", "failing"))
+        done = self.zrepctl("sync", "tank/fs", code=5)
+        self.assertIn("zrepctl init 'tank/fs' beta 'backup/fs' again", done.err)
+        self.assert_resumes("init", "tank/fs", "beta", "backup/fs")
+        self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000"])
+        self.assertEqual(self.get(self.alpha, "zrep:inprogress", "tank/fs"), "-")
+
+    def test_init_whose_target_is_killed(self):
+        self.alpha.run(["zfs", "create", "tank/fs"])
+        client = self.begin("init", "tank/fs", "beta", "backup/fs")
+        self.zrepd["beta"].kill()
+        self.assertIn("again; it continues", self.ends(client, 1))
+        self.restart("beta")
+        self.assert_resumes("init", "tank/fs", "beta", "backup/fs")
+
+    def test_power_cut_of_the_target(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.beta.run("zpool sync backup")  # as happens by itself every few seconds
+        self.beta.cut()
+        error = self.ends(client, 1)
+        self.assertIn("beta", error)
+        self.assertIn("next:", error)
+        self.beta.boot()
+        self.restart("beta")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_power_cut_of_the_source(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.beta.run("zpool sync backup")  # as happens by itself every few seconds
+        self.alpha.cut()
+        self.alpha.boot()
+        self.restart("alpha")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_encrypted_filesystem(self):
+        self.alpha.run("echo secret-of-sixteen > /run/key; "
+                       "zfs create -o encryption=on -o keyformat=passphrase -o keylocation=file:///run/key "
+                       "tank/fs")
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        client = self.begin("sync", "tank/fs")
+        self.zrepd["alpha"].kill()
+        self.ends(client, 3)
+        self.restart("alpha")
+        self.beta.run("echo secret-of-sixteen > /run/key; zfs load-key -L file:///run/key backup/fs")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_token_whose_snapshot_is_gone(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs")
+        self.zrepd["alpha"].kill()
+        self.ends(client, 3)
+        self.assert_nothing_survives()
+        self.alpha.run("zfs destroy tank/fs@zrep_000001")
+        self.restart("alpha")
+        self.zrepctl("set", "tank/fs", "limit=")
+        plan = self.zrepctl("sync", "--dry-run", "tank/fs").out
+        self.assertIn("discard the partly received stream", plan)
+        done = self.zrepctl("sync", "tank/fs")
+        self.assertIn("could not be continued, beta discarded", done.out)
+        self.assertIn("dead_resume_token", self.zrepd["alpha"].log())
+        self.assertEqual(self.get(self.beta, "receive_resume_token", "backup/fs"), "-")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+
+if __name__ == "__main__":
+    unittest.main()
