@@ -21,7 +21,7 @@ for child in zfs.list.children(master == "yes" and here or there) do
     if master == "yes" then
         properties["zrep:master"] = "yes"
         local guid = zfs.get_prop(snapshot, "guid")
-        assert(zfs.sync.bookmark(snapshot, string.format("%s#zrep_%s", child, guid)) == 0)
+        assert(zfs.sync.bookmark(snapshot, string.format("%s#zrep_%u", child, guid)) == 0)
     end
     for key, value in pairs(properties) do assert(zfs.sync.set_prop(child, key, value) == 0) end
     assert(zfs.sync.set_prop(snapshot, "zrep:sent", sent) == 0)
