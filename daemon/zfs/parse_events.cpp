@@ -36,7 +36,8 @@ bool changes_names(std::string_view operation, bool of_version) {
 }
 
 Change history_change(std::string_view dataset, std::string_view operation) {
-    // "fs/%recv" and "fs/%rollback" are zfs's own temporary children of fs.
+    // "fs/%recv" and "fs/%rollback" are zfs's own temporary children of fs. They end up as its
+    // contents; what else such an operation changes is told by events of fs itself.
     const bool temporary = dataset.find("/%") != dataset.npos;
     dataset = dataset.substr(0, dataset.find("/%"));
     const std::size_t mark = dataset.find_first_of("@#");
@@ -45,7 +46,7 @@ Change history_change(std::string_view dataset, std::string_view operation) {
     const Result<DatasetName> name = DatasetName::parse(dataset.substr(0, mark));
     if (!name.has_value()) return Change{};
     const bool bookmark = operation == "bookmark" || operation == "remove bookmark";
-    return Change{.dataset = *name, .versions_only = (of_version || bookmark) && !temporary};
+    return Change{.dataset = *name, .versions_only = of_version || bookmark || temporary};
 }
 
 }  // namespace

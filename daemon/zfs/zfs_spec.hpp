@@ -62,7 +62,7 @@ struct AckOutcome {
 /// One change seen in the pools. No dataset: anything may have changed.
 struct Change {
     std::optional<DatasetName> dataset;
-    bool versions_only = false;  ///< only snapshots or bookmarks of it
+    bool versions_only = false;  ///< only snapshots, bookmarks or contents of it
 };
 
 }  // namespace zrepd

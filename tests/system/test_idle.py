@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A hundred pairs that have nothing to do cost next to nothing; asking about them costs no process."""
+import json
+import unittest
+
+import jsonschema
+
+from pairs import call, cpu_seconds, make_pairs, proc_status, sleeps
+from support import ROOT, Case
+
+PAIRS = 100
+IDLE_SECONDS = 15
+MOST_KIB = 20 * 1024
+MOST_STATUS_SECONDS = 0.010
+STATUS_BATCHES, STATUS_CALLS = 5, 10
+
+
+class Idle(Case):
+    """One test, so that the hundred pairs are made once; its parts are subtests."""
+
+    def zfs_processes(self):
+        """zfs and zpool programs on alpha, but for the one that sleeps until a pool changes."""
+        lines = self.alpha.run("ps -C zfs,zpool -o args --no-headers", check=False).out.splitlines()
+        events = [line for line in lines if "events -f" in line]
+        self.assertEqual(len(events), 1, lines)
+        return [line for line in lines if line not in events]
+
+    def test_a_hundred_idle_pairs(self):
+        names = make_pairs(self, PAIRS)
+        done = self.zrepctl("sync", "all")
+        self.assertEqual(done.out.count("unchanged"), PAIRS, done)
+        # Every pair has a turn, one far away.
+        self.zrepctl("set", "tank/all", "zrep:interval=1h")
+        self.alpha.run("sleep 4")
+        self.pid = self.zrepd["alpha"].pid()
+        self.count_calls()
+        with self.subTest("wakes up at most once a second and starts nothing"):
+            self.check_wake_ups()
+        with self.subTest("resident memory"):
+            status = proc_status(self.alpha, self.pid)
+            print("resident:", status["VmRSS"], "KiB, peak", status["VmHWM"], "KiB")
+            self.assertLessEqual(int(status["VmRSS"]), MOST_KIB)
+        with self.subTest("status fits its schema"):
+            self.check_status(names)
+        with self.subTest("status takes the daemon little time"):
+            self.check_status_time()
+        with self.subTest("no process for any of it"):
+            self.assertEqual((self.calls("alpha"), self.calls("beta")), ([], []))
+
+    def check_wake_ups(self):
+        self.assertEqual(self.zfs_processes(), [])
+        before = sleeps(self.alpha, self.pid)
+        self.alpha.run(f"sleep {IDLE_SECONDS}")
+        woken = sleeps(self.alpha, self.pid) - before
+        print("wake-ups:", woken, "in", IDLE_SECONDS, "s")
+        self.assertLessEqual(woken, IDLE_SECONDS)
+        self.assertEqual(self.zfs_processes(), [])
+        self.assertEqual(self.calls("alpha"), [])
+
+    def check_status(self, names):
+        document = self.zrepctl_json("status")
+        schema = json.loads((ROOT / "docs/status.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(document)
+        self.assertEqual([pair["dataset"] for pair in document["pairs"]], names)
+        for pair in document["pairs"]:
+            self.assertEqual((pair["role"], pair["health"], pair["interval"], pair["peer_state"]),
+                             ("master", "ok", "1h", "connected"), pair)
+            self.assertIn("next_run", pair)
+            self.assertEqual(pair["last_acked"]["snapshot"], pair["dataset"] + "@zrep_000000")
+        self.assertEqual(len(self.zrepctl("status").out.splitlines()), PAIRS + 1)
+
+    def check_status_time(self):
+        """Processor time, and the least of several batches: whatever else runs on the machine is
+        counted by neither."""
+        batches = []
+        for _ in range(STATUS_BATCHES):
+            before = cpu_seconds(self.alpha, self.pid)
+            answer = call(self, "status.get", {}, count=STATUS_CALLS)
+            self.assertEqual(len(answer["result"]["pairs"]), PAIRS)
+            batches.append((cpu_seconds(self.alpha, self.pid) - before) / STATUS_CALLS)
+        print("status.get:", ", ".join(f"{1000 * seconds:.2f}" for seconds in batches), "ms")
+        self.assertLess(min(batches), MOST_STATUS_SECONDS)
+
+
+if __name__ == "__main__":
+    unittest.main()
