@@ -57,7 +57,7 @@ bool is_plain(std::string_view value) {
 }
 
 /// Commands in a remedy have single quotes, and shall be copied from a log as they are.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
     std::string out = quote(value);
     if (value.find('\'') == std::string_view::npos || value.find('"') != std::string_view::npos) {
         return out;
@@ -105,7 +105,7 @@ void event(Level level, std::string_view name, std::initializer_list<Field> fiel
         line += ' ';
         line += key;
         line += '=';
-        line += is_plain(value) && is_utf8(value) ? value : quoted(value);
+        line += is_plain(value) && is_utf8(value) ? value : in_quotes(value);
     }
     spdlog::log(to, "{}", line);
 }
