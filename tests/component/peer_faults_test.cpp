@@ -128,7 +128,7 @@ TEST_F(PeerFault, CallsNonsenseAProtocolError) {
     EXPECT_EQ(ping_error(answers("nonsense\n")).code, Code::peer_protocol);
     EXPECT_EQ(ping_error(answers(rpc::reply_line(77, Json::object()))).code, Code::peer_protocol);
     EXPECT_EQ(stream_error(answers("nonsense\n")).code, Code::peer_protocol);
-    EXPECT_EQ(stream_error(answers(rpc::reply_line(1, Json::object()) + "more")).code,
+    EXPECT_EQ(stream_error(answers(rpc::reply_line(1, Json::object()) + "more\n")).code,
               Code::peer_protocol);
 }
 TEST_F(PeerFault, WaitsForTheAcknowledgementOnlySoLong) {
