@@ -59,8 +59,7 @@ class SnapshotName {
     std::string snapshot_;
 };
 
-/// A host as an administrator types it: "beta", "beta.example.org", "10.0.0.2"; never "-o…". Kept in
-/// lower case.
+/// A host as an administrator types it: "beta", "beta.example.org", "10.0.0.2"; never "-o…".
 class HostName {
   public:
     static Result<HostName> parse(std::string_view text);
