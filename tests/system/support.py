@@ -112,6 +112,7 @@ class Case(unittest.TestCase):
     lab = None
     hosts = ("alpha", "beta")
     daemon_options = ()
+    maxDiff = None
 
     @classmethod
     def setUpClass(cls):
@@ -250,7 +251,7 @@ class Case(unittest.TestCase):
         return self.lab.host(name).run(
             "zfs list -H -t all -o name,guid,userrefs,readonly; "
             "zfs get -H -s local,received -o name,property,value,source all | grep zrep: ; "
-            "pgrep -a -x zfs | grep -E 'send|receive'; true").out.splitlines()
+            "pgrep -a -x zfs | grep -E 'zfs (send|receive) '; true").out.splitlines()
 
     @contextlib.contextmanager
     def nothing_left(self):
