@@ -2,7 +2,7 @@
 """For tests that do something to a stream while it runs: tank/fs goes to backup/fs slowly enough."""
 import json
 
-from support import Case, wait_for
+from support import Case, q, wait_for
 
 MEGA = 1 << 20
 WHOLE = 24  # MiB of the stream
@@ -18,9 +18,13 @@ class StreamCase(Case):
 
     def begin(self, *words):
         """Starts a slow run; returns its client once it is in the middle of the stream."""
+        return self.begin_line(q("zrepctl", *words))
+
+    def begin_line(self, line):
+        """The same from a shell line."""
         self.write("tank/fs", "big", WHOLE)
         self.zrepctl("set", "tank/fs", "limit=" + LIMIT)
-        client = self.alpha.spawn(["zrepctl", *words])
+        client = self.alpha.spawn(line)
         self.addCleanup(self.close, client)
         wait_for("the stream is in its middle", 60, self.in_the_middle)
         return client
