@@ -101,7 +101,12 @@ Result<HostName> HostName::parse(std::string_view text) {
         if (dot == text.npos) break;
         begin = dot + 1;
     }
-    return HostName(std::string(text));
+    // BETA and beta are one host, and have to be one name in every comparison and property.
+    std::string name(text);
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return HostName(std::move(name));
 }
 
 std::string HostName::short_name() const {

@@ -46,8 +46,10 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
         std::erase(missing, pair.dataset.str());
     }
     if (missing.empty()) return out;
+    const auto name = DatasetName::parse(missing.front());
+    if (!name) return name.error();
     return Error{.code = Code::not_configured,
-                 .message = quote(missing.front()) + " is not part of a pair",
+                 .message = name->str() + " is not part of a pair",
                  .remedy = "zrepctl list shows the pairs"};
 }
 

@@ -5,6 +5,7 @@
 
 #include <boost/program_options.hpp>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "common/text.hpp"
@@ -101,6 +102,7 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
 Result<void> apply_file(Config& config, const std::filesystem::path& path) {
     std::ifstream file(path);
     const po::options_description known = settings();
+    std::set<std::string> seen;
     std::string line;
     for (unsigned number = 1; std::getline(file, line); ++number) {
         const std::string where = path.string() + ":" + std::to_string(number);
@@ -108,6 +110,9 @@ Result<void> apply_file(Config& config, const std::filesystem::path& path) {
             std::istringstream one(line);
             const auto parsed = po::parse_config_file(one, known);
             for (const auto& option : parsed.options) {
+                if (!seen.insert(option.string_key).second) {
+                    return bad("it is given twice in this file").in(option.string_key).in(where);
+                }
                 const std::string value(trim(option.value.empty() ? "" : option.value.front()));
                 auto applied = apply(config, option.string_key, value);
                 if (!applied) return applied.error().in(option.string_key).in(where);

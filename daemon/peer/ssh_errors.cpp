@@ -91,6 +91,11 @@ constexpr std::array kRows{
         "upgrade the older of the two, or allow one they share in ~/.ssh/config"},
     // Statuses of what ssh ran there: the shell's, then zrepctl's own (design.md section 9).
     Row{"",
+        0,
+        Code::peer_unreachable,
+        "zrepd on {host} ended the connection",
+        "see whether it still runs there: `systemctl status zrepd` and `journalctl -u zrepd` on {host}"},
+    Row{"",
         127,
         Code::peer_no_zrepd,
         "zrepctl is not installed on {host}, or not in the PATH there",

@@ -17,7 +17,11 @@ std::string_view role_name(Role role);
 /// Our own name, and what else means this host.
 struct Self {
     HostName host;
-    bool is(std::string_view name) const { return name == "localhost" || name == host.str(); }
+    /// `name` as stored, which a legacy zrep may have written in upper case.
+    bool is(std::string_view name) const {
+        const auto parsed = HostName::parse(name);
+        return parsed && (parsed->str() == "localhost" || *parsed == host);
+    }
     bool is(const HostName& name) const { return is(name.short_name()); }
 };
 

@@ -252,7 +252,9 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
     auto moved = co_await transfer(source_, run_, std::move(what));
     if (!moved) {
         Error error = moved.error();
-        if (error.remedy.empty()) error.remedy = "run " + command(request_) + " again; it continues";
+        // No scheduler repeats an init: whatever else there is to do, this comes after it.
+        if (!error.remedy.empty()) error.remedy += "; then ";
+        error.remedy += "run " + command(request_) + " again; it continues";
         co_return error;
     }
     bytes_ = *moved;

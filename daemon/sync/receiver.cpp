@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/receiver.hpp"
 
+#include "common/text.hpp"
 #include "daemon/stream/pump.hpp"
 
 namespace zrepd::sync {
@@ -29,7 +30,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
             result.text = "received " + spec_.snapshot.str();
             parts_.runs.succeed(*run_, dataset, std::move(result));
         } else {
-            const Error error = bytes.error().in("receive " + spec_.snapshot.str());
+            const Error error = explain(bytes.error());
             parts_.runs.fail(*run_, dataset, error);
             out.error = rpc::to_item_error(error);
         }
@@ -37,6 +38,20 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
 
   private:
+    /// Read on the other host, by somebody who does not know which side a bare zfs message is from.
+    Error explain(Error error) const {
+        const std::string host = parts_.self.host.str();
+        const DatasetName dataset = spec_.snapshot.dataset();
+        if (error.code != Code::no_space) return std::move(error).in(host);
+        const std::string pool(dataset.pool());
+        return Error{.code = Code::no_space,
+                     .message = dataset.str() + " on " + host + " ran out of space: pool " + pool +
+                                " or a quota there is full",
+                     .remedy = "on " + host + " free space in " + quote(pool) +
+                               " or raise the quota (zfs get quota,refquota,available " +
+                               quote(dataset.str()) + "), then run the same again; it continues"};
+    }
+
     /// zfs reads the pipe itself: nothing to count here, and nothing in between.
     Task<Result<std::uint64_t>> receive_directly(Fd in) {
         auto process = parts_.zfs.receive(spec_, std::move(in));

@@ -160,7 +160,8 @@ Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& targe
                      .message = "the first stream is about " + human_bytes(in.referenced_bytes) +
                                 ", and " + parent->str() + " has " +
                                 human_bytes(above->available_bytes) + " free",
-                     .remedy = "make room there, or raise its quota"};
+                     .remedy = "on " + parts_.self.host.str() + " free space in " +
+                               quote(target.pool()) + ", or raise the quota of " + parent->str()};
     }
     return ok();
 }

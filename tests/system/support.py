@@ -112,6 +112,7 @@ class Case(unittest.TestCase):
     lab = None
     hosts = ("alpha", "beta")
     daemon_options = ()
+    maxDiff = None
 
     @classmethod
     def setUpClass(cls):
@@ -221,26 +222,37 @@ class Case(unittest.TestCase):
         here, there = self.digest(self.alpha, source), self.digest(self.beta, target)
         self.assertEqual(here, there)
 
+    def facts(self, host, dataset):
+        """What one side of a pair has, with one command: a guest's processes are expensive."""
+        script = ("zfs list -Hpo name -t snapshot -s createtxg -d 1 \"$1\" | sed 's/.*@//'; echo ==; "
+                  "zfs list -Hpo name -t bookmark -d 1 \"$1\" | sed 's/.*#//'; echo ==; "
+                  "zfs get -Hpo property,value all \"$1\"; echo ==; "
+                  "n=$(zfs list -Hpo name -t snapshot -s createtxg -d 1 \"$1\" | tail -n 1); "
+                  "zfs get -Hpo property,value guid,zrep:sent \"$n\"; echo ==; "
+                  "zfs list -Hpo name -t snapshot -d 1 \"$1\" | tr '\\n' '\\0' | xargs -0r zfs holds -H")
+        parts = host.run(["sh", "-c", script, "facts", dataset]).out.split("==\n")
+        snapshots, bookmarks = (part.splitlines() for part in parts[:2])
+        props, newest = (dict(line.split("\t", 1) for line in part.splitlines()) for part in parts[2:4])
+        holds = [tuple(line.split("\t")[:2]) for line in parts[4].splitlines()]
+        return {"snapshots": snapshots, "bookmarks": bookmarks, "props": props, "newest": newest,
+                "holds": [(name.split("@", 1)[1], tag) for name, tag in holds]}
+
     def assert_in_step(self, source, target, to=None):
         """Everything a finished sync leaves behind on both sides."""
-        to = to or self.beta
-        name = self.snapshots(self.alpha, source)[-1]
+        here, there = self.facts(self.alpha, source), self.facts(to or self.beta, target)
+        name = here["snapshots"][-1]
         self.assertRegex(name, r"^zrep_[0-9a-f]{6}$")
-        self.assertEqual(self.snapshots(to, target)[-1], name)
-        self.assertEqual(self.get(self.alpha, "guid", f"{source}@{name}"),
-                         self.get(to, "guid", f"{target}@{name}"))
-        sent = self.get(self.alpha, "zrep:sent", f"{source}@{name}")
-        self.assertRegex(sent, r"^\d{10}$")
-        self.assertEqual(self.get(to, "zrep:sent", f"{target}@{name}"), sent)
-        self.assertEqual(self.holds(self.alpha, source), {name: ["zrep_base"]})
-        self.assertEqual(self.holds(to, target), {name: ["zrep_base"]})
-        guid = self.get(self.alpha, "guid", f"{source}@{name}")
-        self.assertIn(f"zrep_{guid}", self.bookmarks(self.alpha, source))
-        self.assertEqual(self.get(to, "readonly", target), "on")
-        self.assertEqual(self.get(self.alpha, "zrep:master", source), "yes")
-        self.assertNotEqual(self.get(to, "zrep:master", target), "yes")
+        self.assertEqual(there["snapshots"][-1], name)
+        self.assertRegex(here["newest"]["zrep:sent"], r"^\d{10}$")
+        self.assertEqual(here["newest"], there["newest"])
+        self.assertEqual(here["holds"], [(name, "zrep_base")])
+        self.assertEqual(there["holds"], [(name, "zrep_base")])
+        self.assertIn(f"zrep_{here['newest']['guid']}", here["bookmarks"])
+        self.assertEqual(there["props"]["readonly"], "on")
+        self.assertEqual(here["props"]["zrep:master"], "yes")
+        self.assertNotEqual(there["props"].get("zrep:master"), "yes")
         for prop in PAIR_PROPERTIES:
-            self.assertEqual(self.get(self.alpha, prop, source), self.get(to, prop, target), prop)
+            self.assertEqual(here["props"][prop], there["props"][prop], prop)
 
     # Nothing left behind.
 
@@ -250,7 +262,7 @@ class Case(unittest.TestCase):
         return self.lab.host(name).run(
             "zfs list -H -t all -o name,guid,userrefs,readonly; "
             "zfs get -H -s local,received -o name,property,value,source all | grep zrep: ; "
-            "pgrep -a -x zfs | grep -E 'send|receive'; true").out.splitlines()
+            "pgrep -a -x zfs | grep -E 'zfs (send|receive) '; true").out.splitlines()
 
     @contextlib.contextmanager
     def nothing_left(self):

@@ -135,6 +135,11 @@ TEST(HostName, RefusesWhatSshCouldTakeForSomethingElse) {
     }
 }
 
+TEST(HostName, IsOneNameHoweverItIsWritten) {
+    EXPECT_EQ(HostName::parse("Beta.Example.ORG").value(), HostName::parse("beta.example.org").value());
+    EXPECT_EQ(HostName::parse("BETA").value().str(), "beta");
+}
+
 TEST(HostName, ShortensNamesButNotAddresses) {
     EXPECT_EQ(HostName::parse("beta.example.org").value().short_name(), "beta");
     EXPECT_EQ(HostName::parse("beta").value().short_name(), "beta");

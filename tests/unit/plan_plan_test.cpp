@@ -397,7 +397,10 @@ TEST(Plan, TakesNoSnapshotInAFullPool) {
 TEST(Plan, TakesNoSnapshotForAFullTarget) {
     TargetView there = target("@zrep_000001:1");
     there.available_bytes = 0;
-    expect_conflict(plan(5, "@zrep_000001:1+s", there), Code::no_space);
+    const Error error =
+        expect_conflict(plan(5, "@zrep_000001:1+s", there), Code::no_space);
+    expect_in(error.message, "backup/fs on beta has no space left: pool backup");
+    expect_in(error.remedy, "on beta free space in backup");
 }
 
 // --- words ---

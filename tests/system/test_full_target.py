@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A target pool without room: named, with what to do; the source is not changed for it, and the same command
+works once there is room."""
+import unittest
+
+from support import Case
+
+
+class FullTarget(Case):
+    """A target pool of 128 MiB, of which ZFS gives out half."""
+
+    def setUp(self):
+        super().setUp()
+        self.beta.run("zpool destroy -f backup; rm -f /run/small; truncate -s 128M /run/small; "
+                      "zpool create -O compression=off backup /run/small; zfs create backup/filler; "
+                      "zrepctl set backup accept=alpha")
+        self.addCleanup(self.beta.run, "zpool destroy -f backup; rm -f /run/small /run/more", check=False)
+        self.alpha.run("zfs create tank/fs")
+        self.write("tank/fs", "first", 2)
+
+    def fill(self):
+        """Until nothing fits; in small steps, so that the last record finds no room either."""
+        self.beta.run("for size in 1M 64k 4k; do dd if=/dev/urandom of=/backup/filler/$size bs=$size status=none "
+                      "2>/dev/null; sync; zpool sync backup; done; true", timeout=120)
+
+    def free(self):
+        self.beta.run("rm /backup/filler/*; zpool sync backup")
+
+    def test_full_pool_is_named_and_takes_no_snapshot(self):
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        self.fill()
+        self.write("tank/fs", "second", 4)
+        with self.nothing_left():
+            for _ in range(2):
+                said = self.zrepctl("sync", "tank/fs", code=1).err
+                self.assertIn("backup/fs on beta has no space left: pool backup", said)
+                self.assertIn("next: on beta free space in backup", said)
+        pair = self.status("tank/fs")
+        self.assertEqual((pair["health"], pair["last_error"]["kind"]), ("failing", "no_space"))
+        self.free()
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+    def test_pool_that_runs_full_during_a_stream(self):
+        """There was some room at first, not enough: said so; at most the one snapshot waits, and goes."""
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        self.write("tank/fs", "second", 90)
+        for _ in range(2):
+            said = self.zrepctl("sync", "tank/fs", code=1).err
+            self.assertIn("backup/fs on beta ran out of space: pool backup or a quota there is full", said)
+            self.assertIn("next: on beta free space in 'backup'", said)
+        self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000", "zrep_000001"])
+        self.assertEqual(self.snapshots(self.beta, "backup/fs"), ["zrep_000000"])
+        self.assertFalse([line for line in self.everything("beta") if "zfs receive" in line])
+        self.beta.run("truncate -s 512M /run/more; zpool add -f backup /run/more")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+    def test_first_stream_that_cannot_fit(self):
+        self.write("tank/fs", "big", 200)
+        self.alpha.run("zpool sync tank")
+        with self.nothing_left():
+            said = self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=1).err
+        self.assertRegex(said, r"beta: the first stream is about 20\d\.\d MiB, and backup has [\d.]+ MiB free")
+        self.assertIn("next: on beta free space in 'backup'", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
