@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <vector>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "daemon/app.hpp"
 #include "daemon/config/config.hpp"
