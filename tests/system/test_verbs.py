@@ -11,13 +11,20 @@ from support import ROOT
 VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "pause": "-p", "unpause": "-u", "expire": "-e",
          "set": "", "clear": "", "version": ""}
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-# Sends its lines and prints what comes back, one line each.
+# Sends its lines and prints what comes back, up to the line with the given words in it.
 TALK = """
 import socket, sys
-s = socket.socket(socket.AF_UNIX); s.settimeout(10); s.connect(sys.argv[1]); f = s.makefile("rw")
-for line in sys.argv[2:]: f.write(line + "\\n")
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+s.connect(sys.argv[1])
+f = s.makefile("rw")
+for line in sys.argv[3:]:
+    f.write(line + "\\n")
 f.flush()
-for i in range(len(sys.argv) - 1): sys.stdout.write(f.readline())
+for line in f:
+    sys.stdout.write(line)
+    if sys.argv[2] in line:
+        break
 """
 
 
@@ -40,10 +47,12 @@ def misfits(value, schema, place="$"):
 
 
 class Verbs(StreamCase):
-    def talk(self, socket, *requests):
-        """The hello and the answers."""
-        lines = [json.dumps({"jsonrpc": "2.0", "id": number, **request}) for number, request in enumerate(requests)]
-        out = self.alpha.run(["/usr/bin/python3", "-c", TALK, socket, *lines]).out
+    def talk(self, socket, *requests, until=None):
+        """The hello and what follows it, by default up to the last answer."""
+        until = until or f'"id":{len(requests)},'
+        lines = [json.dumps({"jsonrpc": "2.0", "id": number, **request})
+                 for number, request in enumerate(requests, start=1)]
+        out = self.alpha.run(["/usr/bin/python3", "-c", TALK, socket, until, *lines], timeout=90).out
         return [json.loads(line) for line in out.splitlines()]
 
     def test_help_of_every_verb(self):
@@ -247,12 +256,8 @@ class Verbs(StreamCase):
         self.make_pair()
         self.write("tank/fs", "big", WHOLE)
         self.zrepctl("set", "tank/fs", "limit=8M")
-        script = TALK.replace("for i in range(len(sys.argv) - 1): ", "for i in range(200): ").replace(
-            "sys.stdout.write(f.readline())", "l = f.readline(); sys.stdout.write(l)\n if 'run_finished' in l: break")
-        lines = ['{"jsonrpc":"2.0","id":1,"method":"events.subscribe"}',
-                 '{"jsonrpc":"2.0","id":2,"method":"pair.sync","params":{"datasets":["tank/fs"],"request_key":"k1"}}']
-        out = self.alpha.run(["/usr/bin/python3", "-c", script, "/run/zrepd/zrepd.sock", *lines], timeout=60).out
-        messages = [json.loads(line) for line in out.splitlines()]
+        sync = {"method": "pair.sync", "params": {"datasets": ["tank/fs"], "request_key": "k1"}}
+        messages = self.talk("/run/zrepd/zrepd.sock", {"method": "events.subscribe"}, sync, until="run_finished")
         run_id = next(m["result"]["run_id"] for m in messages if m.get("id") == 2)
         events = [m["params"] for m in messages if m.get("method") == "event"]
         self.assertEqual([int(e["seq"]) for e in events], sorted({int(e["seq"]) for e in events}))
@@ -262,7 +267,7 @@ class Verbs(StreamCase):
         self.assertGreater(len(moved), 2)
         self.assertEqual(moved, sorted(moved))
         # The same key again starts nothing.
-        _, again = self.talk("/run/zrepd/zrepd.sock", json.loads(lines[1]))
+        _, again = self.talk("/run/zrepd/zrepd.sock", sync)
         self.assertEqual(again["result"]["run_id"], run_id)
         self.assert_in_step("tank/fs", "backup/fs")
 
