@@ -5,27 +5,11 @@ import re
 import shlex
 import unittest
 
-from streams import WHOLE, MEGA, StreamCase
+from streams import MEGA, StreamCase
 from support import ROOT
 
 VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "pause": "-p", "unpause": "-u", "expire": "-e",
          "set": "", "clear": "", "version": ""}
-AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-# Sends its lines and prints what comes back, up to the line with the given words in it.
-TALK = """
-import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(30)
-s.connect(sys.argv[1])
-f = s.makefile("rw")
-for line in sys.argv[3:]:
-    f.write(line + "\\n")
-f.flush()
-for line in f:
-    sys.stdout.write(line)
-    if sys.argv[2] in line:
-        break
-"""
 
 
 def misfits(value, schema, place="$"):
@@ -47,21 +31,14 @@ def misfits(value, schema, place="$"):
 
 
 class Verbs(StreamCase):
-    def talk(self, socket, *requests, until=None):
-        """The hello and what follows it, by default up to the last answer."""
-        until = until or f'"id":{len(requests)},'
-        lines = [json.dumps({"jsonrpc": "2.0", "id": number, **request})
-                 for number, request in enumerate(requests, start=1)]
-        out = self.alpha.run(["/usr/bin/python3", "-c", TALK, socket, until, *lines], timeout=90).out
-        return [json.loads(line) for line in out.splitlines()]
-
     def test_help_of_every_verb(self):
         done = self.zrepctl(code=2)
         self.assertIn("Usage: zrepctl COMMAND", done.err)
         overview = self.zrepctl("help").out
         self.assertEqual(re.findall(r"^  ([a-z]+) ", overview, re.M), list(VERBS))
         self.assertEqual(overview, self.zrepctl("--help").out)
-        script = "for v in %s; do zrepctl $v --help || exit 9; zrepctl help $v >/dev/null || exit 9; done" % " ".join(VERBS)
+        script = ("for v in %s; do zrepctl $v --help || exit 9; zrepctl help $v >/dev/null || exit 9; done"
+                  % " ".join(VERBS))
         helps = self.alpha.run(script).out
         for verb, letter in VERBS.items():
             self.assertIn(f"Usage: zrepctl {verb}", helps)
@@ -102,7 +79,7 @@ class Verbs(StreamCase):
         self.assertEqual(self.zrepctl("list", "-L").out, "")
         self.assertIn("zrep:savecount = 5", self.zrepctl("list", "-v", "tank/fs").out)
         head, row = self.zrepctl("status").out.splitlines()
-        self.assertEqual(head.split(), ["FILESYSTEM", "ROLE", "PEER", "LAST", "SYNC", "LAG", "BACKLOG", "STATE", "NEXT"])
+        self.assertEqual(" ".join(head.split()), "FILESYSTEM ROLE PEER LAST SYNC LAG BACKLOG STATE NEXT")
         self.assertEqual(row.split()[:3], ["tank/fs", "master", "beta:backup/fs"])
         self.assertIn(" ok ", row)
         schema = json.loads((ROOT / "docs/status.schema.json").read_text())
@@ -175,37 +152,12 @@ class Verbs(StreamCase):
         self.zrepctl("set", "tank/fs", "savecount=2")
         self.zrepctl("set", "backup/fs", "savecount=3", on="beta")
         would = self.zrepctl("expire", "--dry-run", "tank/fs").out
-        self.assertEqual(would.split(), [word for n in range(3) for word in ("would", "destroy", f"tank/fs@zrep_00000{n}")])
+        self.assertEqual(would.splitlines(), [f"would destroy tank/fs@zrep_00000{n}" for n in range(3)])
         self.assertIn("destroyed 3 here", self.zrepctl("expire", "-L", "tank/fs").out)
         self.assertEqual(len(self.snapshots(self.beta, "backup/fs")), 5)
         self.assertIn("destroyed 0 here, 2 on beta", self.zrepctl("expire", "all").out)
         self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000003", "zrep_000004"])
         self.assertEqual(self.snapshots(self.beta, "backup/fs"), ["zrep_000002", "zrep_000003", "zrep_000004"])
-
-    def test_reading_socket_answers_everybody_and_changes_nothing(self):
-        self.make_pair()
-        done = self.alpha.run([*AS_NOBODY, "zrepctl", "status"])
-        self.assertIn("tank/fs", done.out)
-        done = self.alpha.run([*AS_NOBODY, "zrepctl", "sync", "tank/fs"], check=False)
-        self.assertEqual(done.code, 5, done)
-        self.assertIn("run it as root", done.err)
-        self.write("tank/fs", "second")
-        socket = "/run/zrepd/zrepd-ro.sock"
-        done = self.zrepctl("--socket", socket, "sync", "tank/fs", code=5)
-        self.assertIn("access", done.err)
-        calls = [{"method": "pair.sync", "params": {"all": True}}, {"method": "pair.clear", "params": {"dataset": "tank/fs"}},
-                 {"method": "status.get"}]
-        hello, *answers = self.talk(socket, *calls)
-        self.assertEqual(hello["params"]["access"], "read")
-        self.assertEqual([one.get("error", {}).get("data", {}).get("kind") for one in answers],
-                         ["access_denied", "access_denied", None])
-        self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000"])
-
-    def test_discover_lists_every_method_of_the_documentation(self):
-        _, answer = self.talk("/run/zrepd/zrepd.sock", {"method": "rpc.discover"})
-        documented = re.findall(r"^### ([a-z]+\.[a-z]+)$", (ROOT / "docs/control-api.md").read_text(), re.M)
-        self.assertGreater(len(documented), 10)
-        self.assertEqual([method["name"] for method in answer["result"]["methods"]], documented)
 
     def test_sync_json(self):
         self.make_pair()
@@ -236,7 +188,8 @@ class Verbs(StreamCase):
     def test_progress_is_told_and_interrupting_the_client_cancels_nothing(self):
         self.make_pair()
         # A terminal for its standard error, so that it shows the line that people see.
-        watch = "script -qec %s /run/seen </dev/null >/dev/null 2>&1" % shlex.quote("zrepctl sync tank/fs; echo exit=$?")
+        sync = "zrepctl sync tank/fs; echo exit=$?"
+        watch = f"script -qec {shlex.quote(sync)} /run/seen </dev/null >/dev/null 2>&1"
         client = self.begin_line(watch)
         self.alpha.run("pkill -INT -x zrepctl")
         client.wait(timeout=20)
@@ -250,25 +203,6 @@ class Verbs(StreamCase):
         done = self.zrepctl("sync", "tank/fs")
         self.assertIn("sent tank/fs@zrep_000001", done.out)
         self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000", "zrep_000001"])
-        self.assert_in_step("tank/fs", "backup/fs")
-
-    def test_subscribers_see_a_run_from_its_start_to_its_end(self):
-        self.make_pair()
-        self.write("tank/fs", "big", WHOLE)
-        self.zrepctl("set", "tank/fs", "limit=8M")
-        sync = {"method": "pair.sync", "params": {"datasets": ["tank/fs"], "request_key": "k1"}}
-        messages = self.talk("/run/zrepd/zrepd.sock", {"method": "events.subscribe"}, sync, until="run_finished")
-        run_id = next(m["result"]["run_id"] for m in messages if m.get("id") == 2)
-        events = [m["params"] for m in messages if m.get("method") == "event"]
-        self.assertEqual([int(e["seq"]) for e in events], sorted({int(e["seq"]) for e in events}))
-        self.assertEqual(events[-1]["event"], "run_finished")
-        self.assertEqual(events[-1]["run"]["run_id"], run_id)
-        moved = [e["progress"]["bytes"] for e in events if e["event"] == "run_progress"]
-        self.assertGreater(len(moved), 2)
-        self.assertEqual(moved, sorted(moved))
-        # The same key again starts nothing.
-        _, again = self.talk("/run/zrepd/zrepd.sock", sync)
-        self.assertEqual(again["result"]["run_id"], run_id)
         self.assert_in_step("tank/fs", "backup/fs")
 
 
