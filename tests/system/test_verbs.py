@@ -39,6 +39,23 @@ def misfits(value, schema, place="$"):
     return found
 
 
+# Sends lines to a socket, and prints what comes until a run is finished.
+LISTEN = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(40)
+s.connect(sys.argv[1])
+f = s.makefile("rw")
+for line in sys.argv[2:]:
+    f.write(line + "\\n")
+f.flush()
+for i in range(500):
+    line = f.readline()
+    sys.stdout.write(line)
+    if '"run_finished"' in line:
+        break
+"""
+
 class Verbs(StreamCase):
     def talk(self, socket, *requests):
         """The hello and the answers."""
@@ -247,11 +264,9 @@ class Verbs(StreamCase):
         self.make_pair()
         self.write("tank/fs", "big", WHOLE)
         self.zrepctl("set", "tank/fs", "limit=8M")
-        script = TALK.replace("for i in range(len(sys.argv) - 1): ", "for i in range(200): ").replace(
-            "sys.stdout.write(f.readline())", "l = f.readline(); sys.stdout.write(l)\n if 'run_finished' in l: break")
         lines = ['{"jsonrpc":"2.0","id":1,"method":"events.subscribe"}',
                  '{"jsonrpc":"2.0","id":2,"method":"pair.sync","params":{"datasets":["tank/fs"],"request_key":"k1"}}']
-        out = self.alpha.run(["/usr/bin/python3", "-c", script, "/run/zrepd/zrepd.sock", *lines], timeout=60).out
+        out = self.alpha.run(["/usr/bin/python3", "-c", LISTEN, "/run/zrepd/zrepd.sock", *lines], timeout=60).out
         messages = [json.loads(line) for line in out.splitlines()]
         run_id = next(m["result"]["run_id"] for m in messages if m.get("id") == 2)
         events = [m["params"] for m in messages if m.get("method") == "event"]
