@@ -58,17 +58,18 @@ bool is_plain(std::string_view value) {
 
 /// Commands in a remedy have single quotes, and shall be copied from a log as they are.
 std::string in_quotes(std::string_view value) {
-    std::string out = quote(value);
+    const std::string quoted = quote(value);
     if (value.find('\'') == std::string_view::npos || value.find('"') != std::string_view::npos) {
-        return out;
+        return quoted;
     }
     constexpr std::string_view kEscaped = "\\x27";
-    for (auto at = out.find(kEscaped); at != std::string::npos; at = out.find(kEscaped, at)) {
-        // A count and a character: g++ 12 sees an overlap in the text form at -O2 that is not there.
-        out.replace(at, kEscaped.size(), 1, '\'');
+    std::string_view rest = std::string_view(quoted).substr(1, quoted.size() - 2);
+    std::string out = "\"";
+    for (auto at = rest.find(kEscaped); at != rest.npos; at = rest.find(kEscaped)) {
+        out.append(rest.substr(0, at)).push_back('\'');
+        rest.remove_prefix(at + kEscaped.size());
     }
-    out.front() = out.back() = '"';
-    return out;
+    return out.append(rest) + '"';
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Small waiting helpers built on a timer (docs/adr/0002-coroutines.md says why no channels).
+// Small waiting helpers built on a timer (docs/adr/0001-one-thread-and-task-groups.md says why no channels).
 // Thread: the io thread only.
 #pragma once
 

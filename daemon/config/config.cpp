@@ -81,11 +81,11 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         config.log_level = value;
     } else if (key == "host-name") {
         auto host = HostName::parse(value);
-        if (!host) return host.error();
+        if (!host) return bad(host.error().text());
         config.host = *HostName::parse(host->short_name());
     } else if (key == "stall-timeout") {
         const auto time = parse_duration(value);
-        if (!time) return time.error();
+        if (!time) return bad(time.error().text());
         if (time->count() < 5) return bad("stall-timeout must be at least 5s");
         config.stall_timeout = *time;
     } else if (key == "ssh-config") {
@@ -144,14 +144,19 @@ Result<CommandLine> read(const std::vector<std::string>& arguments) {
     all.add(actions()).add(settings());
     po::variables_map given;
     try {
-        const po::positional_options_description no_words;  // so that stray words are refused
-        po::store(po::command_line_parser(arguments).options(all).positional(no_words).run(), given);
+        po::options_description accepted;
+        accepted.add(all).add_options()("word", po::value<std::vector<std::string>>());
+        const auto words = po::positional_options_description().add("word", -1);
+        po::store(po::command_line_parser(arguments).options(accepted).positional(words).run(), given);
     } catch (const po::error& e) {
         return bad(e.what());
     }
     std::ostringstream help;
     help << all;
     out.help = help.str();
+    if (given.count("word") != 0) {
+        return bad("unexpected argument " + quote(given["word"].as<std::vector<std::string>>().front()));
+    }
     using Action = CommandLine::Action;
     if (given.count("help") != 0) out.action = Action::help;
     else if (given.count("version") != 0) out.action = Action::version;

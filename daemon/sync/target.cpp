@@ -9,6 +9,7 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/log.hpp"
 #include "daemon/sync/receiver.hpp"
 
 namespace zrepd::sync {
@@ -341,6 +342,8 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
     }
     auto name = SnapshotName::make(target, base->name);
     if (!name) co_return name.error();
+    log::event(log::Level::warn, "target_rolled_back",
+               {{"dataset", target.str()}, {"peer", peer}, {"to", name->str()}});
     parts_.events.publish("target_rolled_back", target.str(),
                           "written to on this side; back to " + name->str());
     co_return co_await parts_.zfs.rollback(std::move(*name));

@@ -60,7 +60,7 @@ bool is_pure(const std::string& file) {
     const auto begins = [&file](const char* prefix) { return file.starts_with(prefix); };
     return begins("daemon/plan/") || begins("daemon/sched/due.") || begins("daemon/zfs/command.") ||
            begins("daemon/zfs/parse") || begins("daemon/zfs/model.") ||
-           begins("daemon/zfs/zfs_spec.");
+           begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
 }
 
 /// Height of a daemon file or header; 0: what everything may use.
