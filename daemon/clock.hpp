@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The wall clock, for stamps that people and other hosts read. Intervals use steady_clock.
+// Who looks at many pairs reads both once: a clock may cost a system call, and answers that belong
+// together should be of one moment.
 #pragma once
 
 #include <chrono>
@@ -12,5 +14,11 @@ inline UnixSeconds unix_now() {
     using namespace std::chrono;
     return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
 }
+
+/// Both clocks at one moment.
+struct Moment {
+    UnixSeconds wall = unix_now();
+    std::chrono::steady_clock::time_point steady = std::chrono::steady_clock::now();
+};
 
 }  // namespace zrepd

@@ -31,7 +31,7 @@ class DaemonService : public control::Service {
                                                   bool masters_only);
     Task<Result<void>> store(DatasetName dataset, PropertyList set,
                              std::vector<std::string> remove);
-    rpc::PairStatus status_of(const plan::Pair& pair) const;
+    rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
 
     sync::Parts& parts_;

@@ -4,7 +4,6 @@
 
 #include "common/text.hpp"
 #include "common/units.hpp"
-#include "daemon/clock.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -24,25 +23,26 @@ std::string peer_state_name(peer::PeerState state) {
 }
 
 /// A point of the monotonic clock as a wall-clock time, for people.
-std::string to_wall(sched::Clock::time_point point) {
-    const auto ahead = std::chrono::ceil<std::chrono::seconds>(point - sched::Clock::now());
-    return to_rfc3339(unix_now() + std::max<std::int64_t>(0, ahead.count()));
+std::string to_wall(sched::Clock::time_point point, const Moment& now) {
+    const auto ahead = std::chrono::ceil<std::chrono::seconds>(point - now.steady);
+    return to_rfc3339(now.wall + std::max<std::int64_t>(0, ahead.count()));
 }
 
 }  // namespace
 
 Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
+    const Moment now;
     rpc::StatusOut out;
     out.host = parts_.self.host.str();
     out.version = ZREPD_VERSION;
-    out.time = to_rfc3339(unix_now());
+    out.time = to_rfc3339(now.wall);
     std::vector<std::string> missing = in.datasets;
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto& names = in.datasets;
         const bool wanted =
             names.empty() || std::find(names.begin(), names.end(), pair.dataset.str()) != names.end();
         if (!wanted) continue;
-        out.pairs.push_back(status_of(pair));
+        out.pairs.push_back(status_of(pair, now));
         std::erase(missing, pair.dataset.str());
     }
     if (missing.empty()) return out;
@@ -53,7 +53,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
                  .remedy = "zrepctl list shows the pairs"};
 }
 
-rpc::PairStatus DaemonService::status_of(const plan::Pair& pair) const {
+rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& now) const {
     rpc::PairStatus out;
     out.dataset = pair.dataset.str();
     out.role = plan::role_name(pair.role);
@@ -62,7 +62,7 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair) const {
     out.peer_dataset = pair.peer_dataset.str();
     out.peer_state = peer_state_name(peers_.state(pair.peer));
     if (pair.settings.interval) out.interval = format_duration(*pair.settings.interval);
-    out.paused = sched::is_paused(pair.settings.paused, unix_now());
+    out.paused = sched::is_paused(pair.settings.paused, now.wall);
     out.running = parts_.runs.progress_of(pair.dataset);
     UnixSeconds fresh_at = 0;
     if (const Versions* versions = parts_.inventory.versions(pair.dataset)) {
@@ -88,8 +88,8 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair) const {
                                           error.remedy, to_rfc3339(memory->error_since)};
         }
     }
-    if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, unix_now() - fresh_at);
-    if (const auto next = scheduler_.next_run(pair)) out.next_run = to_wall(*next);
+    if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
+    if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
     out.health = health_of(out, pair);
     return out;
 }

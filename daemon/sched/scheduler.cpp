@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "daemon/clock.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::sched {
@@ -48,24 +47,26 @@ Task<> Scheduler::discover_if_needed() {
     discover_at_ = Clock::now() + kDiscoverRetry;
 }
 
-std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair) const {
+std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
+                                                       const Moment& now) const {
     if (pair.role != plan::Role::master) return std::nullopt;
     PairTiming timing{.interval = pair.settings.interval,
-                      .paused = is_paused(pair.settings.paused, unix_now()),
+                      .paused = is_paused(pair.settings.paused, now.wall),
                       .last_start = {}};
     if (const auto* memory = parts_.runs.remembered(pair.dataset)) {
         timing.last_start = memory->last_start;
         timing.failures = memory->failures;
         timing.jitter = memory->jitter;
     }
-    return sched::next_run(timing, Clock::now());
+    return sched::next_run(timing, now.steady);
 }
 
 void Scheduler::start_due() {
+    const Moment now;
     std::vector<DatasetName> due;
     for (const auto& pair : parts_.inventory.pairs()) {
-        const auto at = next_run(pair);
-        if (at && *at <= Clock::now() && !parts_.runs.active(pair.dataset)) {
+        const auto at = next_run(pair, now);
+        if (at && *at <= now.steady && !parts_.runs.active(pair.dataset)) {
             due.push_back(pair.dataset);
         }
     }
@@ -77,17 +78,18 @@ void Scheduler::start_due() {
 }
 
 Clock::time_point Scheduler::next_wake() const {
-    Clock::time_point wake = Clock::now() + kIdle;
+    const Moment now;
+    Clock::time_point wake = now.steady + kIdle;
     if (parts_.inventory.needs_discovery()) {
-        wake = std::min(wake, discover_at_.value_or(Clock::now() + kDiscoverAfter));
+        wake = std::min(wake, discover_at_.value_or(now.steady + kDiscoverAfter));
     }
     for (const auto& pair : parts_.inventory.pairs()) {
         // A running one is looked at again when its run ends.
         if (parts_.runs.active(pair.dataset)) continue;
-        if (const auto at = next_run(pair)) wake = std::min(wake, *at);
+        if (const auto at = next_run(pair, now)) wake = std::min(wake, *at);
     }
     // At most one wake-up a second, whatever the intervals are.
-    return std::max(wake, Clock::now() + std::chrono::seconds(1));
+    return std::max(wake, now.steady + std::chrono::seconds(1));
 }
 
 }  // namespace zrepd::sched

@@ -3,6 +3,7 @@
 // Wake-ups: at the next due time, at a change, at the end of a run; never by polling.
 #pragma once
 
+#include "daemon/clock.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/engine.hpp"
 
@@ -15,7 +16,7 @@ class Scheduler {
     /// Runs until cancelled.
     Task<> run();
     /// When this pair's next scheduled run starts.
-    std::optional<Clock::time_point> next_run(const plan::Pair& pair) const;
+    std::optional<Clock::time_point> next_run(const plan::Pair& pair, const Moment& now) const;
 
   private:
     Task<> discover_if_needed();
