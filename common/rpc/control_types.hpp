@@ -305,7 +305,7 @@ struct RunOut {
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "");
-        v("operation", self.operation, "init, sync or expire");
+        v("operation", self.operation, "init, sync, expire; on the target, receive");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

@@ -10,7 +10,8 @@ namespace zrepd {
 namespace {
 
 // The default of /proc/sys/fs/pipe-max-size. Larger needs CAP_SYS_RESOURCE and gained nothing.
-constexpr int kPipeBytes = 1 << 20;
+// More than 1 MiB is for root alone (fs.pipe-max-size). A large pipe lets the pump sleep longer.
+constexpr int kPipeBytes[] = {4 << 20, 1 << 20};
 
 }  // namespace
 
@@ -42,7 +43,9 @@ Result<Pipe> make_pipe() {
     Pipe pipe{Fd(ends[0]), Fd(ends[1])};
 #ifdef F_SETPIPE_SZ
     // Refused when the user's pipe budget is spent; the default size still works.
-    ::fcntl(pipe.read.get(), F_SETPIPE_SZ, kPipeBytes);
+    for (const int bytes : kPipeBytes) {
+        if (::fcntl(pipe.read.get(), F_SETPIPE_SZ, bytes) >= 0) break;
+    }
 #endif
     return pipe;
 }

@@ -14,8 +14,8 @@ struct Deadline::State : std::enable_shared_from_this<Deadline::State> {
           std::function<void()> action)
         : timer(std::move(executor)), after(limit), on_expiry(std::move(action)) {}
 
-    void arm() {
-        due = std::chrono::steady_clock::now() + after;
+    void arm(std::chrono::steady_clock::time_point now) {
+        due = now + after;
         if (!waiting) wait();
     }
     /// Restarting only moves `due`: a timer re-armed at every chunk would cost more than the chunk.
@@ -43,7 +43,7 @@ Deadline::Deadline(asio::any_io_executor executor,
                    std::chrono::steady_clock::duration after,
                    std::function<void()> on_expiry)
     : state_(std::make_shared<State>(std::move(executor), after, std::move(on_expiry))) {
-    state_->arm();
+    state_->arm(std::chrono::steady_clock::now());
 }
 
 Deadline::~Deadline() {
@@ -51,7 +51,7 @@ Deadline::~Deadline() {
     state_->timer.cancel();
 }
 
-void Deadline::restart() { state_->arm(); }
+void Deadline::restart(std::chrono::steady_clock::time_point now) { state_->arm(now); }
 
 bool Deadline::expired() const { return state_->fired; }
 

@@ -100,8 +100,8 @@ class Deadline {
     Deadline(const Deadline&) = delete;
     Deadline& operator=(const Deadline&) = delete;
 
-    /// Begins the time anew, as on progress.
-    void restart();
+    /// Begins the time anew at `now`, as on progress. Reads no clock and arms no timer.
+    void restart(std::chrono::steady_clock::time_point now);
     bool expired() const;
 
   private:

@@ -133,7 +133,8 @@ std::string control_api_markdown() {
     out += "## Notifications\n\n### hello\n\nThe first line of every connection.\n\n" +
            table("Params", rpc::schema<rpc::Hello>());
     out += "### event\n\nAfter events.subscribe. `event` is one of `run_started`, `run_progress`, "
-           "`run_finished`,\n`pair_changed`, `peer_up`, `peer_down`, `warning`; more may come.\n\n" +
+           "`run_finished`,\n`pair_changed`, `peer_up`, `peer_down`, `target_rolled_back`, `warning`; "
+           "more may come.\n\n" +
            table("Params", rpc::schema<rpc::EventOut>());
     return out + error_table();
 }

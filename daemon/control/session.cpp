@@ -218,7 +218,7 @@ Task<bool> Session::write(const std::string& line) {
             co_await socket_.async_write_some(asio::buffer(rest.data(), rest.size()), nothrow);
         if (ec) co_return false;
         rest.remove_prefix(count);
-        stall.restart();
+        stall.restart(std::chrono::steady_clock::now());
     }
     co_return true;
 }

@@ -10,6 +10,9 @@ namespace {
 
 // Changes come in bursts (a clone of a tree, a script): one look a little later sees them all.
 constexpr std::chrono::seconds kDiscoverAfter{2};
+// What changed is being worked on by a run of ours, which most likely did it: at its end is early
+// enough, unless that takes long.
+constexpr std::chrono::seconds kDiscoverBusy{60};
 // Without ZFS, or with a pool that does not answer.
 constexpr std::chrono::seconds kDiscoverRetry{30};
 // Nothing is due: still look at the clock now and then, for pauses that end at a time of day.
@@ -36,15 +39,26 @@ Task<> Scheduler::run() {
 }
 
 Task<> Scheduler::discover_if_needed() {
-    if (!parts_.inventory.needs_discovery()) co_return;
-    if (!discover_at_) discover_at_ = Clock::now() + kDiscoverAfter;
-    if (Clock::now() < *discover_at_) co_return;
+    const auto due = discovery_due(Clock::now());
+    if (!due || Clock::now() < *due) co_return;
     auto seen = co_await parts_.inventory.discover();
     discover_at_.reset();
     if (seen) co_return;
     log::event(log::Level::warn, "discovery_failed",
                {{"error", seen.error().text()}, {"retry", "30s"}});
-    discover_at_ = Clock::now() + kDiscoverRetry;
+    not_before_ = Clock::now() + kDiscoverRetry;
+}
+
+std::optional<Clock::time_point> Scheduler::discovery_due(Clock::time_point now) {
+    const auto& inventory = parts_.inventory;
+    if (!inventory.needs_discovery()) {
+        discover_at_.reset();
+        return std::nullopt;
+    }
+    const auto busy = [&](const DatasetName& name) { return parts_.runs.active(name) != nullptr; };
+    const auto by = now + (inventory.needs_discovery(busy) ? kDiscoverAfter : kDiscoverBusy);
+    discover_at_ = std::min(discover_at_.value_or(by), by);
+    return std::max(*discover_at_, not_before_);
 }
 
 std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
@@ -77,12 +91,10 @@ void Scheduler::start_due() {
     }
 }
 
-Clock::time_point Scheduler::next_wake() const {
+Clock::time_point Scheduler::next_wake() {
     const Moment now;
     Clock::time_point wake = now.steady + kIdle;
-    if (parts_.inventory.needs_discovery()) {
-        wake = std::min(wake, discover_at_.value_or(now.steady + kDiscoverAfter));
-    }
+    if (const auto due = discovery_due(now.steady)) wake = std::min(wake, *due);
     for (const auto& pair : parts_.inventory.pairs()) {
         // A running one is looked at again when its run ends.
         if (parts_.runs.active(pair.dataset)) continue;

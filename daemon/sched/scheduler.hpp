@@ -21,11 +21,14 @@ class Scheduler {
   private:
     Task<> discover_if_needed();
     void start_due();
-    Clock::time_point next_wake() const;
+    /// When to look for new pairs; nullopt while nothing changed.
+    std::optional<Clock::time_point> discovery_due(Clock::time_point now);
+    Clock::time_point next_wake();
 
     sync::Parts& parts_;
     sync::Engine& engine_;
     std::optional<Clock::time_point> discover_at_;
+    Clock::time_point not_before_;  ///< after a discovery that failed
     std::shared_ptr<void> subscription_;
 };
 

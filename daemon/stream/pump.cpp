@@ -22,25 +22,32 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 
 /// How long to let bytes gather between two steps. Woken at every page, the pump would take the
-/// processor from the very process that fills the pipe; one step per quarter to half of a pipe
-/// costs next to nothing and never lets either side run dry or wait.
+/// processor from the very process that fills the pipe; one step per quarter of a pipe costs next
+/// to nothing and never makes the sender wait. Found from the average speed: single steps say
+/// little, since whoever fills or empties a pipe does so in bursts, when the scheduler lets it.
 class Gather {
   public:
-    explicit Gather(std::size_t capacity) : capacity_(capacity) {}
+    explicit Gather(std::size_t capacity) : goal_(static_cast<double>(capacity) / 4) {}
 
-    Clock::duration pause() const { return pause_; }
-    void moved(std::size_t bytes) {
-        if (bytes >= capacity_ / 2) pause_ = std::max(pause_ / 2, kLeast);
-        if (bytes < capacity_ / 4) pause_ = std::min(pause_ * 2, kMost);
+    Clock::duration pause() const {
+        const auto wanted = std::chrono::duration<double>(goal_ * seconds_ / bytes_);
+        return std::clamp(std::chrono::duration_cast<Clock::duration>(wanted), kLeast, kMost);
+    }
+    /// `bytes` moved, `elapsed` after the step before.
+    void moved(std::size_t bytes, Clock::duration elapsed) {
+        bytes_ += (static_cast<double>(bytes) - bytes_) * kWeight;
+        seconds_ += (std::chrono::duration<double>(elapsed).count() - seconds_) * kWeight;
     }
 
   private:
-    // Shorter than kLeast, the timer costs more than the step. kMost bounds what a wrong guess can
-    // cost: a pipe full of half-empty pages still carries 100 MB/s.
+    // Shorter than kLeast, the timer costs more than the step. kMost bounds what the end of a
+    // stream and a wrong guess can cost: 4 MiB of half-empty pages still carry 200 MB/s.
     static constexpr Clock::duration kLeast = std::chrono::microseconds(50);
-    static constexpr Clock::duration kMost = std::chrono::milliseconds(2);
-    std::size_t capacity_;
-    Clock::duration pause_ = std::chrono::microseconds(400);
+    static constexpr Clock::duration kMost = std::chrono::milliseconds(10);
+    static constexpr double kWeight = 1.0 / 8;
+    double goal_;
+    double bytes_ = 400'000;  ///< per step; begins with a pause that is short for any pipe
+    double seconds_ = 0.0004;
 };
 
 Error failure(const Step& step) {
@@ -84,9 +91,11 @@ class Pump {
             if (stop) {
                 co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
             }
-            const std::size_t allowed = rate_.allowed(Clock::now(), kStepBytes);
+            // The only clock of a step: where reading it is a system call, it is half of the cost.
+            Clock::time_point now = Clock::now();
+            const std::size_t allowed = rate_.allowed(now, kStepBytes);
             if (allowed == 0) {
-                co_await sleep(rate_.wait());
+                co_await sleep_until(now + rate_.wait());
                 continue;
             }
             const Step step = mover_.step(allowed);
@@ -96,14 +105,15 @@ class Pump {
                 case Step::Kind::failed:
                     co_return failure(step);
                 case Step::Kind::moved:
-                    count(step.bytes);
+                    count(step.bytes, now);
                     break;
                 case Step::Kind::wait_for_in:
                 case Step::Kind::wait_for_out:
-                    if (stalled()) co_return stall_error(step);
+                    if (now - moved_at_ >= options_.stall_timeout) co_return stall_error(step);
                     co_await ready(step.kind);
+                    now = Clock::now();
             }
-            co_await sleep(gather_.pause());
+            co_await sleep_until(now + gather_.pause());
         }
     }
 
@@ -118,17 +128,17 @@ class Pump {
         ready_.release();
     }
 
-    Task<> sleep(Clock::duration duration) {
-        timer_.expires_after(duration);
+    Task<> sleep_until(Clock::time_point time) {
+        timer_.expires_at(time);
         co_await timer_.async_wait(nothrow);
     }
 
-    void count(std::size_t bytes) {
+    void count(std::size_t bytes, Clock::time_point now) {
         bytes_ += bytes;
         rate_.spent(bytes);
-        gather_.moved(bytes);
-        moved_at_ = Clock::now();
-        watchdog_.restart();
+        gather_.moved(bytes, now - moved_at_);
+        moved_at_ = now;
+        watchdog_.restart(now);
         if (options_.on_progress && moved_at_ - reported_at_ >= kProgressEvery) {
             reported_at_ = moved_at_;
             options_.on_progress(bytes_);
@@ -139,7 +149,6 @@ class Pump {
         if (ready_.is_open()) ready_.cancel();
     }
 
-    bool stalled() const { return Clock::now() - moved_at_ >= options_.stall_timeout; }
     Error stall_error(const Step& step) const {
         const auto seconds = std::to_string(options_.stall_timeout.count());
         return Error{

@@ -16,6 +16,7 @@ void Inventory::store(Dataset dataset) {
 Task<Result<void>> Inventory::discover() {
     // Cleared first: what changes while we look must be looked at again.
     needs_discovery_ = false;
+    altered_.clear();
     auto seen = co_await zfs_.datasets({});
     if (!seen) {
         needs_discovery_ = true;
@@ -143,14 +144,20 @@ void Inventory::forget_bookmark(const DatasetName& dataset, const std::string& n
     std::erase_if(found->second.bookmarks, [&](const Bookmark& b) { return b.name == name; });
 }
 
+bool Inventory::needs_discovery(const std::function<bool(const DatasetName&)>& busy) const {
+    return needs_discovery_ ||
+           std::any_of(altered_.begin(), altered_.end(), [&](const auto& n) { return !busy(n); });
+}
+
 void Inventory::note(const Change& change) {
     if (change.dataset) {
         contradicted_.insert(*change.dataset);
         if (change.versions_only) return;
+        altered_.insert(*change.dataset);
     } else {
         for (const auto& [name, ignored] : versions_) contradicted_.insert(name);
+        needs_discovery_ = true;
     }
-    needs_discovery_ = true;
     changed_.notify();
 }
 

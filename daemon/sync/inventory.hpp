@@ -3,6 +3,7 @@
 // Thread: io thread. Errors: those of Zfs. Pointers returned live until the next co_await.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -49,7 +50,9 @@ class Inventory {
     /// From the event watcher.
     void note(const Change& change);
     /// True when datasets may have come, gone or changed their settings since the last discovery.
-    bool needs_discovery() const { return needs_discovery_; }
+    bool needs_discovery() const { return needs_discovery_ || !altered_.empty(); }
+    /// The same without those that `busy` is true for: a run alters what it works on itself.
+    bool needs_discovery(const std::function<bool(const DatasetName&)>& busy) const;
     /// Notified when needs_discovery() becomes true, and after a discovery. For the scheduler alone.
     Alarm& changed() { return changed_; }
 
@@ -61,7 +64,8 @@ class Inventory {
     std::map<DatasetName, Dataset> datasets_;
     std::map<DatasetName, Versions> versions_;
     std::set<DatasetName> contradicted_;  ///< versions_ entries that an event spoke against
-    bool needs_discovery_ = true;
+    std::set<DatasetName> altered_;       ///< named by events since the last discovery
+    bool needs_discovery_ = true;         ///< for another reason than altered_
     Alarm changed_;
 };
 

@@ -11,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 
 #include "common/text.hpp"
@@ -22,7 +21,6 @@
 namespace zrepd {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
 // Without a pidfd the child is asked for at this pace; only where Linux is not.
 constexpr std::chrono::milliseconds kPollInterval{20};
 
@@ -316,107 +314,6 @@ std::vector<RunningProcess> Processes::running() const {
                           .abandoned = state->status.abandoned});
     }
     return result;
-}
-
-namespace {
-
-/// The read end of a child's stdout while run() collects it.
-struct Collector {
-    Collector(const asio::any_io_executor& executor, Fd read_end)
-        : fd(executor, read_end.release()), chunk(kReadBytes) {
-        fd.non_blocking(true);
-    }
-
-    /// What is there now, without waiting. False once there is no more.
-    bool take_rest() {
-        boost::system::error_code ec;
-        const std::size_t size = fd.read_some(asio::buffer(chunk), ec);
-        if (ec || size == 0) return false;
-        text.append(chunk.data(), size);
-        return text.size() <= kMaxOutputBytes;
-    }
-
-    asio::posix::stream_descriptor fd;
-    std::vector<char> chunk;
-    std::string text;
-};
-
-/// Reads until end-of-file, the child's end, the size limit or a cancel.
-Task<> collect(Collector& out, Child& child) {
-    // The exit ends the read too: a grandchild, or a child in uninterruptible sleep, keeps it open.
-    child.on_end([&out] { out.fd.cancel(); });
-    bool eof = false;
-    while (!eof && !child.ended() && out.text.size() <= kMaxOutputBytes) {
-        const auto [ec, size] = co_await out.fd.async_read_some(asio::buffer(out.chunk), nothrow);
-        out.text.append(out.chunk.data(), size);
-        const bool stop = co_await cancelled();
-        if (stop) break;
-        eof = ec && ec != asio::error::operation_aborted;
-    }
-    child.on_end([] {});
-    if (!eof && child.ended()) {
-        while (out.take_rest()) {
-        }
-    }
-}
-
-Result<Fd> stdin_with(const std::string& input) {
-    if (input.empty()) return Fd();
-    if (input.size() > kMaxInputBytes) {
-        return Error{.code = Code::internal, .message = "the input of a command is too long"};
-    }
-    Result<Pipe> pipe = make_pipe();
-    if (!pipe.has_value()) return pipe.error();
-    // Fits into the pipe whole, so it neither waits nor is cut.
-    if (::write(pipe->write.get(), input.data(), input.size()) < 0) {
-        return Error{.code = Code::io_error,
-                     .message = std::string("cannot write to a pipe: ") + std::strerror(errno),
-                     .sys_errno = errno};
-    }
-    return std::move(pipe->read);
-}
-
-Error not_finished(const std::string& command, Code code, std::chrono::seconds limit) {
-    if (code == Code::cancelled) {
-        return Error{.code = code, .message = quote(command) + " was stopped before its end"};
-    }
-    return Error{.code = code,
-                 .message = quote(command) + " did not end within " +
-                            std::to_string(limit.count()) + " s and was killed",
-                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
-}
-
-}  // namespace
-
-Task<Result<Output>> Processes::run(std::vector<std::string> argv,
-                                    std::chrono::milliseconds timeout,
-                                    std::string input) {
-    const std::string command = join(argv, " ");
-    Result<Fd> in = stdin_with(input);
-    if (!in.has_value()) co_return in.error();
-    Result<Pipe> pipe = make_pipe();
-    if (!pipe.has_value()) co_return pipe.error();
-    SpawnSpec spec{.argv = std::move(argv), .in = std::move(*in), .out = std::move(pipe->write)};
-    Result<Child> started = start(std::move(spec));
-    if (!started.has_value()) co_return started.error();
-    Child& child = *started;
-
-    Collector out(executor_, std::move(pipe->read));
-    Deadline deadline(executor_, timeout, [&child] { child.terminate(); });
-    co_await collect(out, child);
-    const bool too_long = out.text.size() > kMaxOutputBytes;
-    if (too_long) child.kill();
-    const ExitStatus status = co_await child.wait();
-
-    const bool stopped = co_await cancelled();
-    const auto limit = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-    if (stopped) co_return not_finished(command, Code::cancelled, limit);
-    if (deadline.expired()) co_return not_finished(command, Code::timed_out, limit);
-    if (too_long) {
-        co_return Error{.code = Code::io_error,
-                        .message = quote(command) + " wrote more than 64 MiB and was killed"};
-    }
-    co_return Output{.status = status, .out = std::move(out.text), .err = child.stderr_tail()};
 }
 
 }  // namespace zrepd

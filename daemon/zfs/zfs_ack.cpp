@@ -3,6 +3,7 @@
 #include "daemon/zfs/ack_program.hpp"
 #include "daemon/zfs/command.hpp"
 #include "daemon/zfs/parse.hpp"
+#include "daemon/zfs/program_batches.hpp"
 #include "daemon/zfs/zfs_cli.hpp"
 
 namespace zrepd {
@@ -10,27 +11,6 @@ namespace {
 
 std::vector<AckOutcome> all_failed(std::size_t count, const Error& error) {
     return std::vector<AckOutcome>(count, AckOutcome{.acknowledged = error});
-}
-
-/// Items cut into groups that fit one command.
-std::vector<std::vector<AckItem>> groups(const std::vector<AckItem>& items) {
-    std::vector<std::vector<AckItem>> result;
-    std::size_t bytes = 0;
-    for (const AckItem& item : items) {
-        std::size_t cost = 0;
-        for (const std::string& word : ack_program::arguments(0, {item})) {
-            cost += word.size() + 1 + sizeof(char*);
-        }
-        const bool full = !result.empty() && (result.back().size() == ack_program::kMaxItems ||
-                                              bytes + cost > command::kMaxArgumentBytes);
-        if (result.empty() || full) {
-            result.emplace_back();
-            bytes = 0;
-        }
-        bytes += cost;
-        result.back().push_back(item);
-    }
-    return result;
 }
 
 }  // namespace
@@ -62,7 +42,9 @@ Task<std::vector<AckOutcome>> ZfsCli::acknowledge_pool(std::string pool,
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return all_failed(items.size(), checked.error());
     std::vector<AckOutcome> all;
-    const std::vector<std::vector<AckItem>> parts = groups(items);
+    const std::vector<std::vector<AckItem>> parts = program_batches(items, [](const AckItem& item) {
+        return ack_program::arguments(0, {item});
+    });
     for (const std::vector<AckItem>& part : parts) {
         std::vector<AckOutcome> outcomes;
         Result<std::vector<AckOutcome>> done = co_await acknowledge_by_program(pool, sent, part);

@@ -4,6 +4,7 @@
 #include "daemon/zfs/ack_program.hpp"
 #include "daemon/zfs/command.hpp"
 #include "daemon/zfs/parse.hpp"
+#include "daemon/zfs/program_batches.hpp"
 #include "daemon/zfs/snapshot_program.hpp"
 #include "daemon/zfs/zfs_cli.hpp"
 
@@ -11,24 +12,6 @@ namespace zrepd {
 namespace {
 
 using Outcomes = std::vector<Result<Snapshot>>;
-
-/// Names cut into groups that fit one program.
-std::vector<std::vector<SnapshotName>> groups(const std::vector<SnapshotName>& names) {
-    std::vector<std::vector<SnapshotName>> result;
-    std::size_t bytes = 0;
-    for (const SnapshotName& name : names) {
-        const std::size_t cost = name.str().size() + 1 + sizeof(char*);
-        const bool full = !result.empty() && (result.back().size() == ack_program::kMaxItems ||
-                                              bytes + cost > command::kMaxArgumentBytes);
-        if (result.empty() || full) {
-            result.emplace_back();
-            bytes = 0;
-        }
-        bytes += cost;
-        result.back().push_back(name);
-    }
-    return result;
-}
 
 }  // namespace
 
@@ -80,7 +63,9 @@ Task<Outcomes> ZfsCli::snapshot_pool(std::string pool, std::vector<SnapshotName>
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return Outcomes(names.size(), checked.error());
     Outcomes all;
-    for (const std::vector<SnapshotName>& part : groups(names)) {
+    for (const std::vector<SnapshotName>& part : program_batches(names, [](const SnapshotName& name) {
+        return snapshot_program::arguments({name});
+    })) {
         Result<std::string> answer = co_await run_program(
             pool, snapshot_program::text(), snapshot_program::arguments(part));
         Result<Outcomes> taken = answer.has_value() ? snapshot_program::outcomes(*answer, part)

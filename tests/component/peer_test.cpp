@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The peer protocol, both sides: over the local transport, and over a Unix socket through real
 // `zrepctl peer` processes.
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#include <array>
-#include <filesystem>
-
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/peers.hpp"
-#include "daemon/peer/server.hpp"
-#include "tests/fakes/fake_target.hpp"
 #include "tests/fakes/peer_links.hpp"
-#include "tests/fakes/task_test.hpp"
+#include "tests/fakes/served_target.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -30,33 +21,12 @@ rpc::LookIn look_at(std::size_t count) {
     return in;
 }
 
-rpc::ReceiveIn full_stream() {
-    rpc::ReceiveIn in;
-    in.source = "tank/a";
-    in.target = "backup/a";
-    in.snapshot = "zrep_000001";
-    in.mode = "full";
-    return in;
-}
-
-class PeerTest : public test::TaskTest {
+class PeerTest : public test::ServedTarget {
   public:
-    PeerTest() : target(io.get_executor()), server(io.get_executor(), target) {
-        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-peer-XXXXXX";
-        directory = ::mkdtemp(pattern.data());
-        socket = directory / "peer.sock";
-        const auto listening = server.listen(socket);
-        EXPECT_TRUE(listening);
+    PeerTest() {
         local.emplace(server, host("beta"));
         relay.emplace(socket);
     }
-    ~PeerTest() override {
-        run(server.stop());
-        std::error_code ignored;
-        std::filesystem::remove_all(directory, ignored);
-    }
-    PeerTest(const PeerTest&) = delete;
-    PeerTest& operator=(const PeerTest&) = delete;
 
     /// Runs `steps` with a client over `transport`, then stops the client.
     void with_peers(Transport& transport, Task<> (PeerTest::*steps)(Peers&)) {
@@ -80,7 +50,7 @@ class PeerTest : public test::TaskTest {
         co_return co_await std::move(work);
     }
     Task<Result<std::unique_ptr<OutgoingStream>>> open(Peers& peers) {
-        rpc::ReceiveIn request = full_stream();
+        rpc::ReceiveIn request = test::full_stream();
         Task<Result<std::unique_ptr<OutgoingStream>>> work =
             peers.open_stream(host("beta"), std::move(request), kLimit);
         co_return co_await std::move(work);
@@ -131,10 +101,6 @@ class PeerTest : public test::TaskTest {
         verdict = co_await send_zeros(**stream, std::uint64_t{1} << 40);
     }
 
-    test::FakeTarget target;
-    Server server;
-    std::filesystem::path directory;
-    std::filesystem::path socket;
     std::optional<LocalTransport> local;
     std::optional<test::RelayTransport> relay;
     Result<std::uint64_t> verdict = Error{.message = "not run"};
@@ -301,113 +267,6 @@ TEST_F(PeerSteps, EndsAStreamThatIsCutInTheMiddle) {
 TEST_F(PeerSteps, SaysThatZrepdIsNotRunning) {
     Peers peers(io.get_executor(), *relay, nullptr);
     run(no_daemon(peers));
-}
-
-/// A raw client on the socket, for what no client of ours does.
-class RawPeer : public PeerTest {
-  protected:
-    Fd connect() const {
-        Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        socket.native().copy(address.sun_path, sizeof address.sun_path - 1);
-        EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-        return fd;
-    }
-    /// Runs the server until `count` lines came or the connection ended.
-    std::vector<std::string> lines(const Fd& fd, std::size_t count) {
-        std::string text;
-        const auto until = std::chrono::steady_clock::now() + kPatience;
-        while (std::chrono::steady_clock::now() < until) {
-            io.poll();
-            io.restart();
-            std::array<char, 4096> chunk;
-            const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
-            if (n > 0) text.append(chunk.data(), static_cast<std::size_t>(n));
-            const auto have = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-            if (n == 0 || (n < 0 && errno == ECONNRESET) || have >= count) break;
-        }
-        return split_lines(text);
-    }
-    static std::vector<std::string> split_lines(const std::string& text) {
-        std::vector<std::string> out;
-        std::size_t at = 0;
-        for (auto end = text.find('\n'); end != text.npos; end = text.find('\n', at)) {
-            out.push_back(text.substr(at, end - at));
-            at = end + 1;
-        }
-        return out;
-    }
-    /// The line that answers `request`, sent right after the greeting.
-    std::string answer_to(const std::string& request) {
-        const Fd fd = connect();
-        EXPECT_EQ(lines(fd, 1).size(), 1U);
-        EXPECT_EQ(::write(fd.get(), request.data(), request.size()),
-                  static_cast<ssize_t>(request.size()));
-        const auto got = lines(fd, 2);
-        EXPECT_EQ(got.size(), 1U) << "one answer, then the end";
-        return got.empty() ? "" : got.front();
-    }
-};
-
-TEST_F(RawPeer, GreetsWithProtocolAndVersion) {
-    const Fd fd = connect();
-    const auto got = lines(fd, 1);
-    ASSERT_EQ(got.size(), 1U);
-    EXPECT_NE(got[0].find(R"("method":"hello")"), std::string::npos);
-    EXPECT_NE(got[0].find(R"("protocol":"1.0")"), std::string::npos);
-    EXPECT_NE(got[0].find(R"("access":"peer")"), std::string::npos);
-}
-TEST_F(RawPeer, MustSayWhoItIsFirst) {
-    const auto got = answer_to(R"({"jsonrpc":"2.0","id":1,"method":"peer.ping"})"
-                               "\n");
-    EXPECT_NE(got.find("must be peer.identify"), std::string::npos) << got;
-    EXPECT_TRUE(target.calls.empty());
-}
-TEST_F(RawPeer, IsCutOffAfterGarbage) {
-    EXPECT_NE(answer_to("GET / HTTP/1.1\n").find("parse_error"), std::string::npos);
-}
-TEST_F(RawPeer, IsCutOffAfterAnOverlongLine) {
-    const Fd fd = connect();
-    EXPECT_EQ(lines(fd, 1).size(), 1U);
-    const std::string much(100'000, 'x');
-    for (int i = 0; i < 12; ++i) {
-        if (::write(fd.get(), much.data(), much.size()) < 0) break;
-        for (int turn = 0; turn < 50; ++turn) io.poll();
-        io.restart();
-    }
-    const auto got = lines(fd, 2);
-    ASSERT_EQ(got.size(), 1U);
-    EXPECT_NE(got[0].find("parse_error"), std::string::npos);
-}
-TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
-    std::vector<Fd> many;
-    for (std::size_t i = 0; i < kMaxPeerConnections; ++i) {
-        many.push_back(connect());
-        io.poll();
-        io.restart();
-    }
-    const Fd one_more = connect();
-    const auto got = lines(one_more, 2);
-    ASSERT_EQ(got.size(), 1U);
-    EXPECT_NE(got[0].find(R"("kind":"busy")"), std::string::npos);
-    EXPECT_EQ(lines(many.front(), 1).size(), 1U) << "the others go on";
-}
-TEST_F(RawPeer, MayNotSendTheStreamBeforeTheReply) {
-    const std::string text = rpc::request_line({1, "peer.identify", Json{{"host", "alpha"}}}) +
-                             rpc::request_line({2, "stream.receive", rpc::encode(full_stream())}) +
-                             "raw";
-    const Fd fd = connect();
-    ASSERT_EQ(lines(fd, 1).size(), 1U);
-    ASSERT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
-    const auto got = lines(fd, 2);
-    ASSERT_EQ(got.size(), 2U);
-    EXPECT_NE(got[1].find("before the reply"), std::string::npos);
-}
-TEST_F(RawPeer, FindsTheSocketClosedToOthers) {
-    struct stat status {};
-    ASSERT_EQ(::stat(socket.c_str(), &status), 0);
-    EXPECT_EQ(status.st_mode & 0777U, 0660U);
 }
 
 }  // namespace

@@ -98,7 +98,20 @@ class Lab:
             for pid in pids:
                 kill_tree(int(pid))
             run_here(["ip", "netns", "del", self.namespace], check=False)
+        for disk in self.state.glob("*.disk"):
+            disk.resolve().unlink(missing_ok=True)  # perhaps in another folder
         shutil.rmtree(self.state, ignore_errors=True)
+
+    def disk(self, name):
+        """A sparse disk; made when it is not there. In ZREPD_LAB_DISKS, where that is set."""
+        disk = self.state / name
+        if not disk.exists():
+            folder = os.environ.get("ZREPD_LAB_DISKS")
+            if folder:
+                disk.symlink_to(pathlib.Path(folder) / f"{self.namespace}-{name}")
+            disk.touch()
+            os.truncate(disk, DISK_BYTES)
+        return disk
 
     def link(self, name, what, *arguments):
         """up, down (a cut cable: silent), or netem and its arguments."""
@@ -177,19 +190,13 @@ class Host:
             run_here(["ip", "-n", namespace, "tuntap", "add", f"tap-{self.name}", "mode", "tap"])
         run_here(["ip", "-n", namespace, "link", "set", f"tap-{self.name}", "mtu", "9000",
                   "master", "br0", "up"])
-        disks = []
-        for letter in "ab":
-            disk = self.lab.state / f"{self.name}-{letter}.disk"
-            if not disk.exists():
-                disk.touch()
-                os.truncate(disk, DISK_BYTES)
-            disks.append(f"ubd{letter}={disk}")
+        disks = [f"ubd{letter}={self.lab.disk(f'{self.name}-{letter}.disk')}" for letter in "ab"]
         # One processor per guest: hand-overs between processors cost five times as much.
         cpus = sorted(os.sched_getaffinity(0))
         cpu = cpus[list(ADDRESSES).index(self.name) % len(cpus)]
         peers = ",".join(f"{name}:{address}" for name, address in ADDRESSES.items())
         argv = ["ip", "netns", "exec", namespace, "taskset", "-c", str(cpu), str(self.lab.state / "linux"),
-                "mem=1536M", *disks, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+                f"mem={os.environ.get('ZREPD_LAB_MEMORY', '1536M')}", *disks, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
                 f"init={self.lab.stage}/guest-init",
                 f"vec0:transport=tap,ifname=tap-{self.name},mtu=9000,depth=128,gro=1",
                 "con=null", "con0=null,fd:1", f"umid=zrepd-lab-{self.lab.name}-{self.name}",
