@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 
 #include "daemon/async/signal.hpp"
 #include "daemon/stream/mover.hpp"
+#include "daemon/stream/pacer.hpp"
 #include "daemon/stream/rate.hpp"
 
 namespace zrepd::stream {
@@ -22,12 +22,12 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 
 /// How long to let bytes gather between two steps. Woken at every page, the pump would take the
-/// processor from the very process that fills the pipe; one step per quarter of a pipe costs next
+/// processor from the very process that fills the pipe; one step per third of a pipe costs next
 /// to nothing and never makes the sender wait. Found from the average speed: single steps say
 /// little, since whoever fills or empties a pipe does so in bursts, when the scheduler lets it.
 class Gather {
   public:
-    explicit Gather(std::size_t capacity) : goal_(static_cast<double>(capacity) / 4) {}
+    explicit Gather(std::size_t capacity) : goal_(static_cast<double>(capacity) / 3) {}
 
     Clock::duration pause() const {
         const auto wanted = std::chrono::duration<double>(goal_ * seconds_ / bytes_);
@@ -67,7 +67,7 @@ class Pump {
           mover_(in_.get(), out_.get()),
           gather_(mover_.capacity()),
           ready_(executor),
-          timer_(executor),
+          pacer_(executor),
           moved_at_(Clock::now()),
           reported_at_(moved_at_),
           rate_(options_.limit_bytes_per_second, moved_at_),
@@ -92,10 +92,10 @@ class Pump {
                 co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
             }
             // The only clock of a step: where reading it is a system call, it is half of the cost.
-            Clock::time_point now = Clock::now();
+            const Clock::time_point now = Clock::now();
             const std::size_t allowed = rate_.allowed(now, kStepBytes);
             if (allowed == 0) {
-                co_await sleep_until(now + rate_.wait());
+                co_await pacer_.sleep(rate_.wait());
                 continue;
             }
             const Step step = mover_.step(allowed);
@@ -111,9 +111,8 @@ class Pump {
                 case Step::Kind::wait_for_out:
                     if (now - moved_at_ >= options_.stall_timeout) co_return stall_error(step);
                     co_await ready(step.kind);
-                    now = Clock::now();
             }
-            co_await sleep_until(now + gather_.pause());
+            co_await pacer_.sleep(gather_.pause());
         }
     }
 
@@ -126,11 +125,6 @@ class Pump {
         if (error) co_return;
         co_await ready_.async_wait(reading ? ready_.wait_read : ready_.wait_write, nothrow);
         ready_.release();
-    }
-
-    Task<> sleep_until(Clock::time_point time) {
-        timer_.expires_at(time);
-        co_await timer_.async_wait(nothrow);
     }
 
     void count(std::size_t bytes, Clock::time_point now) {
@@ -164,7 +158,7 @@ class Pump {
     Mover mover_;
     Gather gather_;
     asio::posix::stream_descriptor ready_;
-    asio::steady_timer timer_;
+    Pacer pacer_;
     Clock::time_point moved_at_;
     Clock::time_point reported_at_;
     RateLimit rate_;
