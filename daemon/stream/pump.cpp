@@ -22,12 +22,12 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 
 /// How long to let bytes gather between two steps. Woken at every page, the pump would take the
-/// processor from the very process that fills the pipe; one step per third of a pipe costs next
+/// processor from the very process that fills the pipe; one step per quarter of a pipe costs next
 /// to nothing and never makes the sender wait. Found from the average speed: single steps say
 /// little, since whoever fills or empties a pipe does so in bursts, when the scheduler lets it.
 class Gather {
   public:
-    explicit Gather(std::size_t capacity) : goal_(static_cast<double>(capacity) / 3) {}
+    explicit Gather(std::size_t capacity) : goal_(static_cast<double>(capacity) / 4) {}
 
     Clock::duration pause() const {
         const auto wanted = std::chrono::duration<double>(goal_ * seconds_ / bytes_);
