@@ -11,7 +11,7 @@ namespace {
 
 // The default of /proc/sys/fs/pipe-max-size. Larger needs CAP_SYS_RESOURCE and gained nothing.
 // More than 1 MiB is for root alone (fs.pipe-max-size). A large pipe lets the pump sleep longer.
-constexpr int kPipeBytes[] = {4 << 20, 1 << 20};
+constexpr int kPipeBytes[] = {8 << 20, 1 << 20};
 
 }  // namespace
 

@@ -41,7 +41,7 @@ struct Pipe {
     Fd write;
 };
 
-/// Close-on-exec, blocking, enlarged to the most the system lets us (F_SETPIPE_SZ, at most 4 MiB).
+/// Close-on-exec, blocking, enlarged to the most the system lets us (F_SETPIPE_SZ, at most 8 MiB).
 Result<Pipe> make_pipe();
 /// Marks this end non-blocking. Never for a description that a child shares.
 void set_nonblocking(int fd);

@@ -13,7 +13,7 @@
 namespace zrepd::stream {
 
 /// The most one step moves: what the largest pipe holds (make_pipe()).
-inline constexpr std::size_t kStepBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kStepBytes = std::size_t{8} << 20;
 
 struct Step {
     enum class Kind {

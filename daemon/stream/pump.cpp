@@ -41,7 +41,7 @@ class Gather {
 
   private:
     // Shorter than kLeast, the timer costs more than the step. kMost bounds what the end of a
-    // stream and a wrong guess can cost: 4 MiB of half-empty pages still carry 200 MB/s.
+    // stream and a wrong guess can cost: 8 MiB of half-empty pages still carry 400 MB/s.
     static constexpr Clock::duration kLeast = std::chrono::microseconds(50);
     static constexpr Clock::duration kMost = std::chrono::milliseconds(10);
     static constexpr double kWeight = 1.0 / 8;

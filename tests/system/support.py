@@ -4,6 +4,7 @@
 alpha has the pool tank, beta the pool backup. Every test starts with empty pools. ZFS and ssh are
 real; nothing here replaces anything."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -63,6 +64,25 @@ def wait_for(what, seconds, condition, step=0.2):
         time.sleep(step)
 
 
+_taken = None
+
+
+def take_lab():
+    """The first of ZREPD_LABS that no other process uses, until this one ends; None: ZREPD_LAB says it."""
+    global _taken
+    names = os.environ.get("ZREPD_LABS", "").split()
+    while names and _taken is None:
+        for name in names:
+            lock = open(f"/run/lock/zrepd-lab-{name}", "w")
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _taken = (name, lock)
+                break
+            lock.close()
+        time.sleep(0.2)  # ctest ends what waits for ever
+    return _taken and _taken[0]
+
+
 class Daemon:
     """zrepd on one host."""
 
@@ -116,7 +136,7 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.lab = lab_module.Lab()
+        cls.lab = lab_module.Lab(take_lab())
         cls.lab.up(cls.hosts, build_dir=os.environ.get("ZREPD_BUILD", ROOT / "build/release"))
         cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
         cls.zrepd = {name: Daemon(cls.lab.host(name)) for name in cls.hosts}
