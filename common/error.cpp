@@ -56,7 +56,9 @@ static_assert(kTable.size() == static_cast<std::size_t>(Code::internal) + 1);
 
 }  // namespace
 
-const CodeInfo& info(Code code) { return kTable[static_cast<std::size_t>(code)]; }
+const CodeInfo& info(Code code) {
+    return kTable[static_cast<std::size_t>(code)];
+}
 
 std::optional<Code> code_from_name(std::string_view name) {
     const auto found = std::find_if(

@@ -14,23 +14,26 @@ namespace {
 bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_alpha(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 // zfs source, module/zcommon/zfs_namecheck.c: valid_char().
 bool is_zfs_char(char c) {
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == ':' || c == ' ';
 }
 
 Error bad_name(std::string_view what, std::string_view text, std::string_view why) {
-    return Error{.code = Code::invalid_params,
-                 .message = std::string(what) + " " + quote(text) + " is not valid: " +
-                            std::string(why)};
+    return Error{
+        .code = Code::invalid_params,
+        .message = std::string(what) + " " + quote(text) + " is not valid: " + std::string(why)};
 }
 
 std::optional<std::string> component_problem(std::string_view part) {
     if (part.empty()) return "it has an empty part";
     if (part == "." || part == "..") return "'.' and '..' are not allowed";
     const auto bad = std::find_if_not(part.begin(), part.end(), is_zfs_char);
-    if (bad != part.end()) return "character " + quote(std::string_view(&*bad, 1)) + " is not allowed";
+    if (bad != part.end())
+        return "character " + quote(std::string_view(&*bad, 1)) + " is not allowed";
     return std::nullopt;
 }
 
@@ -40,8 +43,10 @@ Result<DatasetName> DatasetName::parse(std::string_view text) {
     const auto bad = [&](std::string_view why) { return bad_name("dataset name", text, why); };
     if (text.empty()) return bad("it is empty");
     if (text.size() > kMaxDatasetName) return bad("longer than 255 bytes");
-    if (text.find('@') != text.npos) return bad("it names a snapshot; give the filesystem or volume");
-    if (text.find('#') != text.npos) return bad("it names a bookmark; give the filesystem or volume");
+    if (text.find('@') != text.npos)
+        return bad("it names a snapshot; give the filesystem or volume");
+    if (text.find('#') != text.npos)
+        return bad("it names a bookmark; give the filesystem or volume");
     if (!is_alpha(text.front())) return bad("a pool's name starts with a letter");
     std::size_t begin = 0;
     while (true) {
@@ -94,8 +99,10 @@ Result<HostName> HostName::parse(std::string_view text) {
         const std::size_t dot = text.find('.', begin);
         const std::string_view label = text.substr(begin, dot - begin);
         if (label.empty() || label.size() > 63) return bad("each part has 1 to 63 characters");
-        if (label.front() == '-' || label.back() == '-') return bad("no part starts or ends with '-'");
-        if (!std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-'; })) {
+        if (label.front() == '-' || label.back() == '-')
+            return bad("no part starts or ends with '-'");
+        if (!std::all_of(
+                label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-'; })) {
             return bad("only letters, digits, '-' and '.' are allowed");
         }
         if (dot == text.npos) break;
@@ -123,8 +130,7 @@ std::optional<Guid> Guid::parse(std::string_view text) {
 
 std::string zrep_snapshot_name(std::uint64_t sequence) {
     char buffer[32];
-    std::snprintf(
-        buffer, sizeof buffer, "zrep_%06llx", static_cast<unsigned long long>(sequence));
+    std::snprintf(buffer, sizeof buffer, "zrep_%06llx", static_cast<unsigned long long>(sequence));
     return buffer;
 }
 
@@ -144,6 +150,8 @@ std::optional<std::uint64_t> zrep_sequence(std::string_view snapshot) {
     return value;
 }
 
-std::string zrep_bookmark_name(Guid guid) { return "zrep_" + guid.str(); }
+std::string zrep_bookmark_name(Guid guid) {
+    return "zrep_" + guid.str();
+}
 
 }  // namespace zrepd

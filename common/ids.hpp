@@ -65,7 +65,8 @@ class HostName {
     static Result<HostName> parse(std::string_view text);
 
     const std::string& str() const { return name_; }
-    /// Up to the first dot; an IPv4 address stays whole. This is what is stored in zrep: properties.
+    /// Up to the first dot; an IPv4 address stays whole. This is what is stored in zrep:
+    /// properties.
     std::string short_name() const;
 
     auto operator<=>(const HostName&) const = default;

@@ -28,12 +28,25 @@ inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
 /// What makes a dataset part of a pair; counts only where its source is local or received.
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 /// Everything we read of a filesystem or volume.
-inline constexpr std::array kOnDataset{kSrcHost, kSrcFs, kDestHost, kDestFs, kMaster, kSavecount,
-                                       kLockPid, kLockTime, kInprogress, kEpoch, kInterval, kPaused,
-                                       kAccept, kLimit, kMinfree, kMaxsnaps};
+inline constexpr std::array kOnDataset{kSrcHost,
+                                       kSrcFs,
+                                       kDestHost,
+                                       kDestFs,
+                                       kMaster,
+                                       kSavecount,
+                                       kLockPid,
+                                       kLockTime,
+                                       kInprogress,
+                                       kEpoch,
+                                       kInterval,
+                                       kPaused,
+                                       kAccept,
+                                       kLimit,
+                                       kMinfree,
+                                       kMaxsnaps};
 /// What `zrepctl set` may change.
-inline constexpr std::array kSettings{kSavecount, kInterval, kPaused, kAccept,
-                                      kLimit, kMinfree, kMaxsnaps};
+inline constexpr std::array kSettings{
+    kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps};
 
 /// The hold that protects the last common snapshot on both sides.
 inline constexpr std::string_view kBaseHold = "zrep_base";

@@ -20,7 +20,8 @@ class [[nodiscard]] Result : public boost::system::result<T, Error> {
     using Base = boost::system::result<T, Error>;
 
   public:
-    // Two plain constructors: boost's own is ambiguous for types that convert from everything (Json).
+    // Two plain constructors: boost's own is ambiguous for types that convert from everything
+    // (Json).
     Result(T value) : Base(boost::system::in_place_value, std::move(value)) {}
     Result(Error error) : Base(boost::system::in_place_error, std::move(error)) {}
 };
@@ -35,6 +36,8 @@ class [[nodiscard]] Result<void> : public boost::system::result<void, Error> {
 };
 
 /// The value of nothing, for `return ok();` in a Result<void> function.
-inline Result<void> ok() { return {}; }
+inline Result<void> ok() {
+    return {};
+}
 
 }  // namespace zrepd

@@ -44,8 +44,8 @@ std::optional<UnixSeconds> from_rfc3339(std::string_view text) {
     if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
         return std::nullopt;
     }
-    const auto point = sys_days{date} + hours{number(11, 2)} + minutes{number(14, 2)} +
-                       seconds{number(17, 2)};
+    const auto point =
+        sys_days{date} + hours{number(11, 2)} + minutes{number(14, 2)} + seconds{number(17, 2)};
     return duration_cast<seconds>(point.time_since_epoch()).count();
 }
 

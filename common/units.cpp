@@ -71,8 +71,10 @@ std::string human_duration(std::chrono::seconds value) {
 Result<std::uint64_t> parse_bytes(std::string_view text) {
     const Error wrong = bad("size", text, "500, 64K, 10M, 1.5G or 2T");
     std::string_view rest = text;
-    if (rest.ends_with("iB")) rest.remove_suffix(2);
-    else if (rest.ends_with("B")) rest.remove_suffix(1);
+    if (rest.ends_with("iB"))
+        rest.remove_suffix(2);
+    else if (rest.ends_with("B"))
+        rest.remove_suffix(1);
     rest = trim(rest);
     if (rest.empty()) return wrong;
     constexpr std::string_view kLetters = "KMGTPE";

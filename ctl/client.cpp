@@ -23,7 +23,9 @@ namespace {
 constexpr std::chrono::milliseconds kCallLimit{15000};
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_interrupt(int) { interrupted = 1; }
+void on_interrupt(int) {
+    interrupted = 1;
+}
 
 #ifdef __sun
 constexpr const char* kStartIt = "start it: svcadm enable zrepd";
@@ -45,9 +47,10 @@ Error unreachable(const std::string& path, int number) {
                      .message = "this user may not use " + path,
                      .remedy = "run it as root" + members_of(path)};
     }
-    Error error{.code = Code::daemon_unreachable,
-                .message = "zrepd is not running: " + path + ": " + std::strerror(number),  // NOLINT
-                .remedy = kStartIt};
+    Error error{
+        .code = Code::daemon_unreachable,
+        .message = "zrepd is not running: " + path + ": " + std::strerror(number),  // NOLINT
+        .remedy = kStartIt};
     if (number == EAGAIN) error.message = "zrepd accepts no connection on " + path;
     if (number == ENAMETOOLONG) error.remedy = "give the socket a shorter path";
     return error;
@@ -138,15 +141,18 @@ Result<void> Client::greet() {
     if (!message) return message.error();
     if (message->error) return *message->error;
     if (message->method != "hello") {
-        return Error{.code = Code::peer_protocol, .message = "this is no zrepd: it does not say hello"};
+        return Error{.code = Code::peer_protocol,
+                     .message = "this is no zrepd: it does not say hello"};
     }
     auto hello = rpc::decode_as<rpc::Hello>(message->params, rpc::Strictness::reply);
-    const auto major = [](std::string_view version) { return version.substr(0, version.find('.')); };
+    const auto major = [](std::string_view version) {
+        return version.substr(0, version.find('.'));
+    };
     if (!hello || major(hello->protocol) != major(rpc::kProtocol)) {
         return Error{.code = Code::peer_protocol,
                      .message = "zrepd " + (hello ? hello->version : "?") + " speaks protocol " +
-                                (hello ? hello->protocol : "?") + ", zrepctl " ZREPD_VERSION
-                                " speaks " + std::string(rpc::kProtocol),
+                                (hello ? hello->protocol : "?") +
+                                ", zrepctl " ZREPD_VERSION " speaks " + std::string(rpc::kProtocol),
                      .remedy = "install the same version of both and restart zrepd"};
     }
     hello_ = std::move(*hello);

@@ -29,8 +29,8 @@ struct Invocation {
 
 struct Command {
     const char* name;
-    const char* letter;       ///< the seed's short spelling, "-S"; "" when there is none
-    const char* arguments;    ///< for the usage line
+    const char* letter;     ///< the seed's short spelling, "-S"; "" when there is none
+    const char* arguments;  ///< for the usage line
     const char* summary;
     const char* description;  ///< for --help: what it does, what it does not, examples
     std::size_t min_words;
@@ -39,7 +39,8 @@ struct Command {
     int (*run)(const Invocation& invocation);
 };
 
-extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet, kVersion;
+extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet,
+    kVersion;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.
@@ -58,7 +59,9 @@ int usage_error(const Invocation& invocation, const std::string& what);
 
 /// Calls a method that starts a run and follows it to its end, unless --no-wait or --dry-run. Of
 /// runs that others had started, only the datasets of `wanted` count (none: all of them).
-int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params,
+int start_and_follow(const Invocation& invocation,
+                     const std::string& method,
+                     const Json& params,
                      const std::vector<std::string>& wanted);
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);

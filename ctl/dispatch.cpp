@@ -21,23 +21,26 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
-constexpr std::array kCommands{&kInit,  &kSync,    &kStatus, &kList, &kPause,
-                               &kUnpause, &kExpire, &kSet,    &kClear, &kVersion};
+constexpr std::array kCommands{
+    &kInit, &kSync, &kStatus, &kList, &kPause, &kUnpause, &kExpire, &kSet, &kClear, &kVersion};
 
 po::options_description global_options() {
     po::options_description out("Options of every command");
+    // clang-format off
     out.add_options()
         ("socket", po::value<std::string>()->value_name("PATH"),
          "the daemon's socket [/run/zrepd/zrepd.sock, or $ZREPD_SOCKET]")
         ("json", "print one JSON document instead of text")
         ("no-wait", "start, and do not wait for the end")
         ("help,h", "show help, and exit");
+    // clang-format on
     return out;
 }
 
 const Command* find(const std::string& verb) {
     for (const Command* command : kCommands) {
-        if (verb == command->name || (*command->letter != 0 && verb == command->letter)) return command;
+        if (verb == command->name || (*command->letter != 0 && verb == command->letter))
+            return command;
     }
     return nullptr;
 }
@@ -69,8 +72,10 @@ int unknown(const std::string& verb, bool json) {
     const Error error{.code = Code::invalid_params,
                       .message = "no command " + quote(verb),
                       .remedy = hint.empty() ? "see zrepctl help" : "did you mean " + hint + "?"};
-    if (json) print_json({{"error", error_document(error)}});
-    else std::fprintf(stderr, "zrepctl: %s; %s\n", error.message.c_str(), error.remedy.c_str());
+    if (json)
+        print_json({{"error", error_document(error)}});
+    else
+        std::fprintf(stderr, "zrepctl: %s; %s\n", error.message.c_str(), error.remedy.c_str());
     return kUsage;
 }
 
@@ -109,11 +114,14 @@ Result<po::variables_map> parse(const Command& command, const std::vector<std::s
     po::positional_options_description positional;
     positional.add("words", -1);
     // Guessing would make --dry a --dry-run today, and an error once there is a --dry-rot.
-    constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    constexpr int kStyle =
+        po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::variables_map out;
     try {
-        auto parsed =
-            po::command_line_parser(arguments).options(options).positional(positional).style(kStyle);
+        auto parsed = po::command_line_parser(arguments)
+                          .options(options)
+                          .positional(positional)
+                          .style(kStyle);
         po::store(parsed.run(), out);
         po::notify(out);
     } catch (const po::error& e) {
@@ -125,7 +133,8 @@ Result<po::variables_map> parse(const Command& command, const std::vector<std::s
 std::string socket_of(const Invocation& invocation) {
     if (invocation.has("socket")) return invocation.options["socket"].as<std::string>();
     const char* from_environment = std::getenv("ZREPD_SOCKET");  // NOLINT(concurrency-mt-unsafe)
-    return from_environment != nullptr && *from_environment != 0 ? from_environment : kDefaultSocket;
+    return from_environment != nullptr && *from_environment != 0 ? from_environment
+                                                                 : kDefaultSocket;
 }
 
 int run(const Command& command, const std::vector<std::string>& arguments) {
@@ -157,9 +166,12 @@ std::size_t find_verb(const std::vector<std::string>& arguments) {
     std::size_t i = 0;
     while (i < arguments.size()) {
         const std::string& word = arguments[i];
-        if (word == "--socket") i += 2;
-        else if (word.starts_with("--socket=") || word == "--json" || word == "--no-wait") i += 1;
-        else break;
+        if (word == "--socket")
+            i += 2;
+        else if (word.starts_with("--socket=") || word == "--json" || word == "--no-wait")
+            i += 1;
+        else
+            break;
     }
     return i;
 }
@@ -171,7 +183,11 @@ std::string help_text() {
         "zrepctl: asks zrepd to replicate ZFS filesystems\n\nUsage: zrepctl COMMAND [ARGUMENT]...\n\n";
     for (const Command* command : kCommands) {
         char line[160];
-        std::snprintf(line, sizeof line, "  %-9s %-3s %s\n", command->name, command->letter,
+        std::snprintf(line,
+                      sizeof line,
+                      "  %-9s %-3s %s\n",
+                      command->name,
+                      command->letter,
                       command->summary);
         out += line;
     }
@@ -183,8 +199,9 @@ std::string help_text() {
 namespace {
 
 int help(const std::vector<std::string>& arguments) {
-    const auto verb = std::find_if(arguments.begin(), arguments.end(),
-                                   [](const std::string& word) { return !word.starts_with("--"); });
+    const auto verb = std::find_if(arguments.begin(), arguments.end(), [](const std::string& word) {
+        return !word.starts_with("--");
+    });
     if (verb == arguments.end()) {
         std::fputs(help_text().c_str(), stdout);
         return kDone;

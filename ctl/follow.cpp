@@ -21,9 +21,13 @@ constexpr std::chrono::seconds kAskAgain{2};
 /// Follows until every run of `open` has ended, or, of joined ones, the part that is wanted.
 class Follower {
   public:
-    Follower(const Invocation& invocation, Client& client, std::string own,
+    Follower(const Invocation& invocation,
+             Client& client,
+             std::string own,
              const std::vector<std::string>& wanted)
-        : invocation_(invocation), client_(client), own_(std::move(own)),
+        : invocation_(invocation),
+          client_(client),
+          own_(std::move(own)),
           wanted_(wanted.begin(), wanted.end()) {}
 
     int follow(std::set<std::string> open) {
@@ -96,8 +100,9 @@ class Follower {
             if (!invocation_.json) std::fputs("\n", stderr);
         } else if (error.code == Code::daemon_unreachable) {
             error.message = "zrepd went away while run " + run + " was under way";
-            error.remedy = "see systemctl status zrepd; once it is back, run this again: an interrupted "
-                           "stream is resumed";
+            error.remedy =
+                "see systemctl status zrepd; once it is back, run this again: an interrupted "
+                "stream is resumed";
         }
         error.run_id = run;
         return complain(invocation_, error);
@@ -114,7 +119,9 @@ class Follower {
     int status_ = kDone;
 };
 
-int report_dry_run(const Invocation& invocation, const Json& reply, const rpc::RunStarted& started) {
+int report_dry_run(const Invocation& invocation,
+                   const Json& reply,
+                   const rpc::RunStarted& started) {
     if (invocation.json) {
         print_json(reply);
         return kDone;
@@ -124,15 +131,21 @@ int report_dry_run(const Invocation& invocation, const Json& reply, const rpc::R
     return kDone;
 }
 
-int report_started(const Invocation& invocation, const Json& reply, const std::set<std::string>& runs) {
-    if (invocation.json) print_json(reply);
-    else for (const auto& id : runs) std::printf("run %s\n", id.c_str());
+int report_started(const Invocation& invocation,
+                   const Json& reply,
+                   const std::set<std::string>& runs) {
+    if (invocation.json)
+        print_json(reply);
+    else
+        for (const auto& id : runs) std::printf("run %s\n", id.c_str());
     return kDone;
 }
 
 }  // namespace
 
-int start_and_follow(const Invocation& invocation, const std::string& method, const Json& params,
+int start_and_follow(const Invocation& invocation,
+                     const std::string& method,
+                     const Json& params,
                      const std::vector<std::string>& wanted) {
     auto client = Client::connect(invocation.socket, /*read_only=*/false);
     if (!client) return complain(invocation, client.error());

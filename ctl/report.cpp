@@ -28,8 +28,10 @@ Result<Selection> select(const std::vector<std::string>& words, bool all_allowed
 }
 
 int complain(const Invocation& invocation, const Error& error) {
-    if (invocation.json) print_json({{"error", error_document(error)}});
-    else std::fputs(error_text(error, "").c_str(), stderr);
+    if (invocation.json)
+        print_json({{"error", error_document(error)}});
+    else
+        std::fputs(error_text(error, "").c_str(), stderr);
     return error.code == Code::cancelled ? kInterrupted : info(error.code).exit_status;
 }
 

@@ -10,8 +10,8 @@
 #include <cstdlib>
 
 #include "daemon/control/server.hpp"
-#include "daemon/lock/lockfile.hpp"
 #include "daemon/helper_processes.hpp"
+#include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/route.hpp"
@@ -37,10 +37,13 @@ Result<void> make_runtime_dir(const std::filesystem::path& dir) {
     return ok();
 }
 
-void log_peer_state(sync::EventBus& events, const HostName& host, peer::PeerState state,
+void log_peer_state(sync::EventBus& events,
+                    const HostName& host,
+                    peer::PeerState state,
                     const Error* error) {
     const bool up = state == peer::PeerState::connected;
-    log::event(up ? log::Level::info : log::Level::warn, up ? "peer_up" : "peer_down",
+    log::event(up ? log::Level::info : log::Level::warn,
+               up ? "peer_up" : "peer_down",
                {{"peer", host.str()}, {"error", error == nullptr ? "" : error->text()}});
     events.publish(up ? "peer_up" : "peer_down", "", host.str());
 }
@@ -62,10 +65,13 @@ struct App::Parts {
           peer_server(io.get_executor(), target),
           local(peer_server, self.host),
           helpers(processes),
-          ssh(helpers, config.runtime_dir / "ssh", self.host,
+          ssh(helpers,
+              config.runtime_dir / "ssh",
+              self.host,
               {.config_file = config.ssh_config, .user = config.ssh_user}),
           route(self, local, ssh),
-          peers(io.get_executor(), route,
+          peers(io.get_executor(),
+                route,
                 [this](const HostName& host, peer::PeerState state, const Error* error) {
                     log_peer_state(events, host, state, error);
                 }),
@@ -80,25 +86,25 @@ struct App::Parts {
     config::Config config;
     plan::Self self;
     asio::io_context io{1};
-    Processes processes;      // every child of ours
-    ZfsCli zfs;               // the one door to ZFS
+    Processes processes;        // every child of ours
+    ZfsCli zfs;                 // the one door to ZFS
     sync::Inventory inventory;  // what we last saw there
-    lock::LockTable locks;    // who works on what
-    sync::EventBus events;    // for subscribers
-    sync::Runs runs;          // what is under way
+    lock::LockTable locks;      // who works on what
+    sync::EventBus events;      // for subscribers
+    sync::Runs runs;            // what is under way
     sync::Parts sync;
-    sync::Target target;      // what peers may do here
+    sync::Target target;  // what peers may do here
     peer::Server peer_server;
     peer::LocalTransport local;
     HelperProcesses helpers;
     peer::SshTransport ssh;
     peer::Route route;
-    peer::Peers peers;        // what we do on peers
+    peer::Peers peers;  // what we do on peers
     sync::Engine engine;
     sched::Scheduler scheduler;
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
-    TaskGroup tasks;          // scheduler, event watcher
+    TaskGroup tasks;  // scheduler, event watcher
     bool stopped_in_time = true;
 };
 
@@ -114,9 +120,12 @@ Result<void> App::Parts::start() {
     if (!listens) return listens;
     tasks.spawn("scheduler", scheduler.run());
     tasks.spawn("pool events", watch_pools());
-    log::event(log::Level::info, "started",
-               {{"version", ZREPD_VERSION}, {"host", self.host.str()},
-                {"zfs", service->version().zfs}, {"runtime_dir", config.runtime_dir.string()}});
+    log::event(log::Level::info,
+               "started",
+               {{"version", ZREPD_VERSION},
+                {"host", self.host.str()},
+                {"zfs", service->version().zfs},
+                {"runtime_dir", config.runtime_dir.string()}});
     return ok();
 }
 
@@ -147,8 +156,9 @@ Result<void> App::run() {
     Parts& p = *parts_;
     bool bug = false;
     TaskGroup::on_bug([&](std::string_view name, std::string_view what) {
-        log::event(log::Level::critical, "bug", {{"task", std::string(name)},
-                                                 {"what", std::string(what)}});
+        log::event(log::Level::critical,
+                   "bug",
+                   {{"task", std::string(name)}, {"what", std::string(what)}});
         bug = true;
         ::raise(SIGTERM);
     });

@@ -11,10 +11,11 @@ class HelperProcesses : public peer::ProcessStarter {
   public:
     explicit HelperProcesses(Processes& processes) : processes_(processes) {}
 
-    Result<std::unique_ptr<peer::Running>> start(std::vector<std::string> argv, Fd in,
+    Result<std::unique_ptr<peer::Running>> start(std::vector<std::string> argv,
+                                                 Fd in,
                                                  Fd out) override {
-        auto child = processes_.start(
-            {.argv = std::move(argv), .in = std::move(in), .out = std::move(out)});
+        auto child =
+            processes_.start({.argv = std::move(argv), .in = std::move(in), .out = std::move(out)});
         if (!child) return child.error();
         return std::unique_ptr<peer::Running>(std::make_unique<Helper>(std::move(*child)));
     }

@@ -30,22 +30,32 @@ class Priority : public spdlog::custom_flag_formatter {
   private:
     static std::string_view of(spdlog::level::level_enum level) {
         switch (level) {
-            case spdlog::level::critical: return "<2>";
-            case spdlog::level::err: return "<3>";
-            case spdlog::level::warn: return "<4>";
-            case spdlog::level::info: return "<6>";
-            default: return "<7>";
+            case spdlog::level::critical:
+                return "<2>";
+            case spdlog::level::err:
+                return "<3>";
+            case spdlog::level::warn:
+                return "<4>";
+            case spdlog::level::info:
+                return "<6>";
+            default:
+                return "<7>";
         }
     }
 };
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::debug: return spdlog::level::debug;
-        case Level::info: return spdlog::level::info;
-        case Level::warn: return spdlog::level::warn;
-        case Level::error: return spdlog::level::err;
-        case Level::critical: return spdlog::level::critical;
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warn:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
+        case Level::critical:
+            return spdlog::level::critical;
     }
     return spdlog::level::info;
 }
@@ -77,9 +87,11 @@ std::string in_quotes(std::string_view value) {
 bool start(std::string_view level_name) {
     auto logger = spdlog::stdout_logger_st("zrepd");
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-    // JOURNAL_STREAM is set by systemd when our output goes to the journal, which stamps lines itself.
+    // JOURNAL_STREAM is set by systemd when our output goes to the journal, which stamps lines
+    // itself.
     const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;  // NOLINT(concurrency-mt-unsafe)
-    formatter->add_flag<Priority>('*').set_pattern(journal ? "%*%v" : "%Y-%m-%dT%H:%M:%S.%eZ %l %v");
+    formatter->add_flag<Priority>('*').set_pattern(journal ? "%*%v"
+                                                           : "%Y-%m-%dT%H:%M:%S.%eZ %l %v");
     logger->set_formatter(std::move(formatter));
     logger->flush_on(spdlog::level::debug);
     spdlog::set_default_logger(std::move(logger));
@@ -112,6 +124,8 @@ void event(Level level, std::string_view name, std::initializer_list<Field> fiel
     spdlog::log(to, "{}", line);
 }
 
-void flush() { spdlog::default_logger()->flush(); }
+void flush() {
+    spdlog::default_logger()->flush();
+}
 
 }  // namespace zrepd::log

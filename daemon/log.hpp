@@ -16,8 +16,8 @@ enum class Level { debug, info, warn, error, critical };
 
 using Field = std::pair<std::string_view, std::string>;
 
-/// "2026-03-01T12:00:00Z info run_started run=… dataset=tank/fs". Values with spaces are quoted, and
-/// control characters escaped. Under systemd the priority stands as <N> in front, and no time.
+/// "2026-03-01T12:00:00Z info run_started run=… dataset=tank/fs". Values with spaces are quoted,
+/// and control characters escaped. Under systemd the priority stands as <N> in front, and no time.
 void event(Level level, std::string_view name, std::initializer_list<Field> fields = {});
 
 /// Call once before the first event. `level_name` as in the configuration; false if unknown.

@@ -35,18 +35,26 @@ int run(const std::vector<std::string>& arguments) {
     if (!command) return complain(command.error());
     using Action = zrepd::config::CommandLine::Action;
     switch (command->action) {
-        case Action::help: std::fputs(command->help.c_str(), stdout); return 0;
-        case Action::version: std::puts("zrepd " ZREPD_VERSION); return 0;
-        case Action::check_config: std::puts("settings are fine"); return 0;
-        case Action::run: break;
+        case Action::help:
+            std::fputs(command->help.c_str(), stdout);
+            return 0;
+        case Action::version:
+            std::puts("zrepd " ZREPD_VERSION);
+            return 0;
+        case Action::check_config:
+            std::puts("settings are fine");
+            return 0;
+        case Action::run:
+            break;
     }
     if (!zrepd::log::start(command->config.log_level)) return 2;
     keep_a_little_memory();
     zrepd::App app(std::move(command->config));
     auto ended = app.run();
     if (ended) return 0;
-    zrepd::log::event(zrepd::log::Level::critical, "exiting", {{"error", ended.error().text()},
-                                                               {"next", ended.error().remedy}});
+    zrepd::log::event(zrepd::log::Level::critical,
+                      "exiting",
+                      {{"error", ended.error().text()}, {"next", ended.error().remedy}});
     return 1;
 }
 

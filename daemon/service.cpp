@@ -27,8 +27,11 @@ Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& nam
 
 }  // namespace
 
-DaemonService::DaemonService(sync::Parts& parts, sync::Engine& engine, sched::Scheduler& scheduler,
-                             peer::Peers& peers, std::string zfs_version)
+DaemonService::DaemonService(sync::Parts& parts,
+                             sync::Engine& engine,
+                             sched::Scheduler& scheduler,
+                             peer::Peers& peers,
+                             std::string zfs_version)
     : parts_(parts),
       engine_(engine),
       scheduler_(scheduler),
@@ -39,9 +42,10 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
                                                              bool all,
                                                              bool masters_only) {
     if (all != names.empty()) {
-        co_return Error{.code = Code::invalid_params,
-                        .message = all ? "give either names or all, not both" : "no filesystem named",
-                        .remedy = "name filesystems, or say all"};
+        co_return Error{
+            .code = Code::invalid_params,
+            .message = all ? "give either names or all, not both" : "no filesystem named",
+            .remedy = "name filesystems, or say all"};
     }
     if (!all) co_return parse_names(names);
     if (parts_.inventory.needs_discovery()) {
@@ -108,8 +112,8 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     if (!seen) co_return seen.error();
     rpc::ListOut out;
     for (const auto& pair : parts_.inventory.pairs()) {
-        const bool wanted = names->empty() ||
-                            std::find(names->begin(), names->end(), pair.dataset) != names->end();
+        const bool wanted =
+            names->empty() || std::find(names->begin(), names->end(), pair.dataset) != names->end();
         if (!wanted) continue;
         rpc::ListOut::Pair line;
         line.dataset = pair.dataset.str();
@@ -146,7 +150,12 @@ rpc::VersionOut DaemonService::version() {
 }
 
 rpc::Hello DaemonService::hello() {
-    return {std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), sync::boot_id(), {}, ""};
+    return {std::string(rpc::kProtocol),
+            ZREPD_VERSION,
+            parts_.self.host.str(),
+            sync::boot_id(),
+            {},
+            ""};
 }
 
 }  // namespace zrepd

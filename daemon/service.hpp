@@ -9,8 +9,11 @@ namespace zrepd {
 
 class DaemonService : public control::Service {
   public:
-    DaemonService(sync::Parts& parts, sync::Engine& engine, sched::Scheduler& scheduler,
-                  peer::Peers& peers, std::string zfs_version);
+    DaemonService(sync::Parts& parts,
+                  sync::Engine& engine,
+                  sched::Scheduler& scheduler,
+                  peer::Peers& peers,
+                  std::string zfs_version);
 
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
@@ -27,9 +30,11 @@ class DaemonService : public control::Service {
 
   private:
     /// The named datasets, or with `all` those of `pairs` that `wanted` takes; checked, no doubles.
-    Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names, bool all,
+    Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names,
+                                                  bool all,
                                                   bool masters_only);
-    Task<Result<void>> store(DatasetName dataset, PropertyList set,
+    Task<Result<void>> store(DatasetName dataset,
+                             PropertyList set,
                              std::vector<std::string> remove);
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;

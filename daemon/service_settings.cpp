@@ -18,8 +18,12 @@ Error no_dataset(const DatasetName& name) {
 
 /// Everything that makes a dataset part of a pair, where it is this dataset's own.
 std::vector<std::string> own_pair_properties(const Dataset& dataset) {
-    constexpr std::array kSettingsToKeep{prop::kAccept, prop::kInterval, prop::kPaused,
-                                         prop::kLimit,  prop::kMinfree,  prop::kMaxsnaps};
+    constexpr std::array kSettingsToKeep{prop::kAccept,
+                                         prop::kInterval,
+                                         prop::kPaused,
+                                         prop::kLimit,
+                                         prop::kMinfree,
+                                         prop::kMaxsnaps};
     std::vector<std::string> out;
     for (const auto name : prop::kOnDataset) {
         const bool kept = std::find(kSettingsToKeep.begin(), kSettingsToKeep.end(), name) !=
@@ -55,7 +59,8 @@ std::vector<std::string> own_bookmarks(const Versions* versions) {
 void add_notes(const plan::Pair& pair, rpc::Done& out) {
     const std::string name = pair.dataset.str();
     if (pair.role == plan::Role::target) {
-        out.notes.push_back(name + " is still readonly; to use it: zfs set readonly=off canmount=on " +
+        out.notes.push_back(name +
+                            " is still readonly; to use it: zfs set readonly=off canmount=on " +
                             quote(name));
     }
     out.notes.push_back("its snapshots stay; zrepd no longer expires them");
@@ -70,7 +75,8 @@ void add_notes(const plan::Pair& pair, rpc::Done& out) {
 
 }  // namespace
 
-Task<Result<void>> DaemonService::store(DatasetName dataset, PropertyList set,
+Task<Result<void>> DaemonService::store(DatasetName dataset,
+                                        PropertyList set,
                                         std::vector<std::string> remove) {
     if (const auto trouble = parts_.zfs.pool_trouble(dataset.pool())) {
         co_return Error{.code = Code::pool_unavailable, .message = *trouble};

@@ -15,9 +15,12 @@ constexpr std::chrono::seconds kLateGrace{60};
 
 std::string peer_state_name(peer::PeerState state) {
     switch (state) {
-        case peer::PeerState::connected: return "connected";
-        case peer::PeerState::unreachable: return "unreachable";
-        case peer::PeerState::unknown: return "unknown";
+        case peer::PeerState::connected:
+            return "connected";
+        case peer::PeerState::unreachable:
+            return "unreachable";
+        case peer::PeerState::unknown:
+            return "unknown";
     }
     return "unknown";
 }
@@ -40,7 +43,8 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto& names = in.datasets;
         const bool wanted =
-            names.empty() || std::find(names.begin(), names.end(), pair.dataset.str()) != names.end();
+            names.empty() ||
+            std::find(names.begin(), names.end(), pair.dataset.str()) != names.end();
         if (!wanted) continue;
         out.pairs.push_back(status_of(pair, now));
         std::erase(missing, pair.dataset.str());
@@ -74,7 +78,8 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
         out.pending_snapshots = sync::pending_count(*versions);
         if (pair.role == plan::Role::master) {
             for (auto it = versions->snapshots.rbegin();
-                 it != versions->snapshots.rend() && !it->sent; ++it) {
+                 it != versions->snapshots.rend() && !it->sent;
+                 ++it) {
                 out.backlog_bytes += it->written_bytes;
             }
             out.backlog_bytes += parts_.inventory.find(pair.dataset)->written_bytes;
@@ -84,8 +89,10 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
         fresh_at = std::max(fresh_at, memory->fresh_at);
         if (memory->error) {
             const Error& error = *memory->error;
-            out.last_error = rpc::Trouble{std::string(info(error.code).name), error.text(),
-                                          error.remedy, to_rfc3339(memory->error_since)};
+            out.last_error = rpc::Trouble{std::string(info(error.code).name),
+                                          error.text(),
+                                          error.remedy,
+                                          to_rfc3339(memory->error_since)};
         }
     }
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);

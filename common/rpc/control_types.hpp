@@ -196,7 +196,9 @@ struct Progress {
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "");
-        v("phase", self.phase, "looking, waiting, snapshot, sending, receiving, acknowledging or expiring");
+        v("phase",
+          self.phase,
+          "looking, waiting, snapshot, sending, receiving, acknowledging or expiring");
         v("bytes", self.bytes, "moved so far");
         v("rate_bytes_per_second", self.rate_bytes_per_second, "over the last seconds");
         v("since", self.since, "start of the run, RFC 3339 UTC");
@@ -244,7 +246,9 @@ struct PairStatus {
         v("peer_dataset", self.peer_dataset, "the dataset there");
         v("peer_state", self.peer_state, "connected, unreachable or unknown");
         v("last_acked", self.last_acked, "newest snapshot that both sides have");
-        v("lag_seconds", self.lag_seconds, "age of the newest acknowledged snapshot, while there is something newer to send; 0: the copy is fresh");
+        v("lag_seconds",
+          self.lag_seconds,
+          "age of the newest acknowledged snapshot, while there is something newer to send; 0: the copy is fresh");
         v("backlog_bytes", self.backlog_bytes, "written on the master since, as last seen");
         v("interval", self.interval, "how often it syncs; absent: only on request");
         v("paused", self.paused, "");

@@ -102,9 +102,7 @@ class Decoder {
     }
 
   private:
-    std::string at(const std::string& key) const {
-        return path_.empty() ? key : path_ + "." + key;
-    }
+    std::string at(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
     template <class T>
     void take(const char* key, T& value, bool required) {
         keys_.emplace_back(key);
@@ -227,15 +225,16 @@ Result<void> decode(const Json& json, T& into, Strictness strictness, const std:
         if (!json.is_array()) return wrong(path, "must be a list");
         into.clear();
         for (std::size_t i = 0; i < json.size(); ++i) {
-            auto one = decode(json[i], into.emplace_back(), strictness,
-                              path + "[" + std::to_string(i) + "]");
+            auto one = decode(
+                json[i], into.emplace_back(), strictness, path + "[" + std::to_string(i) + "]");
             if (!one) return one;
         }
     } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
         if (!json.is_object()) return wrong(path, "must be an object");
         for (const auto& [key, item] : json.items()) {
             const auto* text = item.template get_ptr<const std::string*>();
-            if (text == nullptr) return wrong(path + "." + detail::shown_key(key), "must be a string");
+            if (text == nullptr)
+                return wrong(path + "." + detail::shown_key(key), "must be a string");
             into[key] = *text;
         }
     } else {

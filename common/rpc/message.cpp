@@ -26,7 +26,9 @@ Result<Json> parse_object(std::string_view line) {
     return json;
 }
 
-std::string line(const Json& json) { return dump_json(json) + "\n"; }
+std::string line(const Json& json) {
+    return dump_json(json) + "\n";
+}
 
 }  // namespace
 

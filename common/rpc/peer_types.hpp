@@ -109,7 +109,8 @@ struct PrepareIn {
     }
 };
 struct PrepareOut {
-    std::string state;  ///< "new", "resume" (partly received, token below), "received" (only the end is missing)
+    std::string state;  ///< "new", "resume" (partly received, token below), "received" (only the
+                        ///< end is missing)
     std::string resume_token;
     std::vector<PeerSnapshot> snapshots;
     template <class Self, class V>
@@ -124,10 +125,10 @@ struct PrepareOut {
 struct ReceiveIn {
     std::string source;
     std::string target;
-    std::string snapshot;  ///< name after the '@' that the stream brings
-    std::string mode;      ///< "full", "incremental" or "resume"
-    Guid base;             ///< incremental: the target's newest snapshot must be this one
-    bool rollback = false; ///< incremental: written on the target; go back to the base first
+    std::string snapshot;        ///< name after the '@' that the stream brings
+    std::string mode;            ///< "full", "incremental" or "resume"
+    Guid base;                   ///< incremental: the target's newest snapshot must be this one
+    bool rollback = false;       ///< incremental: written on the target; go back to the base first
     bool abort_partial = false;  ///< throw away a partly received stream first
     std::map<std::string, std::string> settings;  ///< full: zrep:savecount and the like
     std::string kind;                             ///< full: "filesystem" or "volume"
@@ -139,7 +140,8 @@ struct ReceiveIn {
         v("mode", self.mode, "full, incremental or resume");
         v.optional("base", self.base, "incremental: guid of the target's newest snapshot");
         v.optional("rollback", self.rollback, "incremental: go back to the base first");
-        v.optional("abort_partial", self.abort_partial, "throw away a partly received stream first");
+        v.optional(
+            "abort_partial", self.abort_partial, "throw away a partly received stream first");
         v.optional("settings", self.settings, "full: zrep: settings for the new dataset");
         v.optional("kind", self.kind, "full: filesystem or volume");
     }

@@ -20,10 +20,15 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 const Command kClear{
-    "clear", "", "FILESYSTEM",
+    "clear",
+    "",
+    "FILESYSTEM",
     "Forget a pair on this side; no data is destroyed",
     "Removes the pair's properties, our holds and our bookmarks. Snapshots stay. The other side is\n"
     "not asked; run it there too.\n\nExample:\n  zrepctl clear --dry-run tank/fs\n",
-    1, 1, add_options, run};
+    1,
+    1,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

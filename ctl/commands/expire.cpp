@@ -5,9 +5,11 @@ namespace zrepd::ctl {
 namespace {
 
 void add_options(boost::program_options::options_description& options) {
+    // clang-format off
     options.add_options()
         ("local,L", "only on this side")
         ("dry-run", "say what would be destroyed here, destroy nothing");
+    // clang-format on
 }
 
 int run(const Invocation& invocation) {
@@ -24,11 +26,16 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 const Command kExpire{
-    "expire", "-e", "[-L] FILESYSTEM...|all",
+    "expire",
+    "-e",
+    "[-L] FILESYSTEM...|all",
     "Destroy zrep snapshots beyond savecount",
     "Every sync does this by itself. Each side keeps its own zrep:savecount newest. Never destroyed:\n"
     "the last common snapshot and anything newer, anything held or cloned, anything zrepd did not\n"
     "take.\n\nExample:\n  zrepctl set tank/fs zrep:savecount=10\n  zrepctl expire --dry-run tank/fs\n",
-    1, 10000, add_options, run};
+    1,
+    10000,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

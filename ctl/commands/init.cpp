@@ -14,10 +14,12 @@ namespace po = boost::program_options;
 constexpr std::uint64_t kMaxSavecount = 1'000'000;
 
 void add_options(po::options_description& options) {
+    // clang-format off
     options.add_options()
         ("savecount", po::value<std::string>()->value_name("N"),
          "zrep snapshots to keep on each side, at least 2 [5]")
         ("dry-run", "check everything on both sides, change nothing");
+    // clang-format on
 }
 
 int run(const Invocation& invocation) {
@@ -36,8 +38,8 @@ int run(const Invocation& invocation) {
         const std::string& text = invocation.options["savecount"].as<std::string>();
         const auto count = parse_u64(text);
         if (!count || *count < prop::kMinSavecount || *count > kMaxSavecount) {
-            return usage_error(invocation, "--savecount " + quote(text) +
-                                               ": it must be a number of at least 2");
+            return usage_error(
+                invocation, "--savecount " + quote(text) + ": it must be a number of at least 2");
         }
         in.savecount = static_cast<unsigned>(*count);
     }
@@ -48,7 +50,9 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 const Command kInit{
-    "init", "-i", "FILESYSTEM HOST DESTINATION",
+    "init",
+    "-i",
+    "FILESYSTEM HOST DESTINATION",
     "Make a pair and send everything for the first time",
     "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
     "its parent must exist and zrep:accept must list this host. HOST may be localhost, for a\n"
@@ -56,6 +60,9 @@ const Command kInit{
     "continues where it was.\n\n"
     "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
-    3, 3, add_options, run};
+    3,
+    3,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

@@ -10,9 +10,11 @@ namespace zrepd::ctl {
 namespace {
 
 void add_options(boost::program_options::options_description& options) {
+    // clang-format off
     options.add_options()
         ("verbose,v", "with all zrep: properties")
         ("incoming,L", "only filesystems received from other hosts");
+    // clang-format on
 }
 
 int run(const Invocation& invocation) {
@@ -25,18 +27,25 @@ int run(const Invocation& invocation) {
     if (invocation.has("incoming")) {
         std::erase_if(list->pairs, [](const auto& pair) { return pair.role != "target"; });
     }
-    if (invocation.json) print_json(rpc::encode(*list));
-    else std::fputs(list_text(*list, invocation.has("verbose")).c_str(), stdout);
+    if (invocation.json)
+        print_json(rpc::encode(*list));
+    else
+        std::fputs(list_text(*list, invocation.has("verbose")).c_str(), stdout);
     return kDone;
 }
 
 }  // namespace
 
 const Command kList{
-    "list", "-l", "[-v] [-L] [FILESYSTEM...]",
+    "list",
+    "-l",
+    "[-v] [-L] [FILESYSTEM...]",
     "Show the pairs of this host",
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
     "zrepctl status answers from memory.\n\nExample:\n  zrepctl list -v tank/fs\n",
-    0, 10000, add_options, run};
+    0,
+    10000,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

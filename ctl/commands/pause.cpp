@@ -13,10 +13,12 @@ namespace {
 namespace po = boost::program_options;
 
 void add_pause_options(po::options_description& options) {
+    // clang-format off
     options.add_options()
         ("until", po::value<std::string>()->value_name("TIME"),
          "a time like 2026-03-01T12:00:00Z, or from now: 30m, 2h, 1d")
         ("dry-run", "say what would be done, do nothing");
+    // clang-format on
 }
 
 void add_unpause_options(po::options_description& options) {
@@ -33,7 +35,8 @@ Result<std::string> until_from(const std::string& text) {
                      .remedy = "write 2026-03-01T12:00:00Z, or 2h for two hours from now"};
     }
     if (*time > now) return to_rfc3339(*time);
-    return Error{.code = Code::invalid_params, .message = "--until " + quote(text) + " is in the past"};
+    return Error{.code = Code::invalid_params,
+                 .message = "--until " + quote(text) + " is in the past"};
 }
 
 int run_pause(const Invocation& invocation) {
@@ -61,18 +64,26 @@ int run_unpause(const Invocation& invocation) {
 
 }  // namespace
 
-const Command kPause{
-    "pause", "-p", "FILESYSTEM...",
-    "Leave pairs out of scheduled syncs and of `sync all`",
-    "A dataset above pairs pauses all of them. A run under way is not stopped.\n\n"
-    "Example:\n  zrepctl pause --until 2h tank\n",
-    1, 10000, add_pause_options, run_pause};
+const Command kPause{"pause",
+                     "-p",
+                     "FILESYSTEM...",
+                     "Leave pairs out of scheduled syncs and of `sync all`",
+                     "A dataset above pairs pauses all of them. A run under way is not stopped.\n\n"
+                     "Example:\n  zrepctl pause --until 2h tank\n",
+                     1,
+                     10000,
+                     add_pause_options,
+                     run_pause};
 
-const Command kUnpause{
-    "unpause", "-u", "FILESYSTEM...",
-    "Undo pause",
-    "Where a dataset above stays paused, this one gets a value of its own.\n\n"
-    "Example:\n  zrepctl unpause tank/fs\n",
-    1, 10000, add_unpause_options, run_unpause};
+const Command kUnpause{"unpause",
+                       "-u",
+                       "FILESYSTEM...",
+                       "Undo pause",
+                       "Where a dataset above stays paused, this one gets a value of its own.\n\n"
+                       "Example:\n  zrepctl unpause tank/fs\n",
+                       1,
+                       10000,
+                       add_unpause_options,
+                       run_unpause};
 
 }  // namespace zrepd::ctl

@@ -21,7 +21,8 @@ int run(const Invocation& invocation) {
         if (equals == word.npos || equals == 0) {
             return usage_error(invocation, quote(word) + " is not KEY=VALUE");
         }
-        const bool first = in.settings.emplace(word.substr(0, equals), word.substr(equals + 1)).second;
+        const bool first =
+            in.settings.emplace(word.substr(0, equals), word.substr(equals + 1)).second;
         if (!first) return usage_error(invocation, quote(word) + ": this setting is given twice");
     }
     return call_and_report(invocation, "pair.set", rpc::encode(in));
@@ -30,7 +31,9 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 const Command kSet{
-    "set", "", "DATASET KEY=VALUE...",
+    "set",
+    "",
+    "DATASET KEY=VALUE...",
     "Change settings of a pair, or of every pair below a dataset",
     "Settings are ZFS user properties and inherit. KEY may lack its zrep: in front; KEY= removes one.\n"
     "  savecount  zrep snapshots to keep on this side, at least 2\n"
@@ -41,6 +44,9 @@ const Command kSet{
     "  minfree    free space below which no snapshot is taken, like 5G\n"
     "  maxsnaps   zrep snapshots that may wait unacknowledged\n\n"
     "Example:\n  zrepctl set tank zrep:interval=1m\n",
-    2, 100, add_options, run};
+    2,
+    100,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

@@ -20,19 +20,27 @@ int run(const Invocation& invocation) {
     auto status = rpc::decode_as<rpc::StatusOut>(*reply, rpc::Strictness::reply);
     if (!status) return complain(invocation, status.error());
     // The daemon's own document: a newer one may say more than we know.
-    if (invocation.json) print_json(*reply);
-    else std::fputs(status_text(*status).c_str(), stdout);
+    if (invocation.json)
+        print_json(*reply);
+    else
+        std::fputs(status_text(*status).c_str(), stdout);
     return kDone;
 }
 
 }  // namespace
 
 const Command kStatus{
-    "status", "", "[FILESYSTEM...]",
+    "status",
+    "",
+    "[FILESYSTEM...]",
     "Show how fresh the copies are, what runs, and what is wrong",
     "LAG is the age of the newest acknowledged snapshot while there is something newer to send, 0 s\n"
-    "when the copy is fresh; BACKLOG what was written since, as last seen. Troubles follow the table, each with what to do next. --json is a contract:\n"
-    "docs/status.schema.json.\n\nExample:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
-    0, 10000, add_options, run};
+    "when the copy is fresh; BACKLOG what was written since, as last seen. Troubles follow the\n"
+    "table, each with what to do next. --json is a contract: docs/status.schema.json.\n\n"
+    "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
+    0,
+    10000,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

@@ -21,12 +21,17 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 const Command kSync{
-    "sync", "-S", "FILESYSTEM...|all",
+    "sync",
+    "-S",
+    "FILESYSTEM...|all",
     "Send what changed since the last sync",
     "Runs on the master's side. `all` means every filesystem whose master is here and that is not\n"
     "paused; a paused one can be synced by name. A filesystem that is being synced already is not\n"
     "sent twice: zrepctl waits for that run. An interrupted stream is resumed.\n\n"
     "Example:\n  zrepctl sync tank/fs\n  zrepctl sync all\n",
-    1, 10000, add_options, run};
+    1,
+    10000,
+    add_options,
+    run};
 
 }  // namespace zrepd::ctl

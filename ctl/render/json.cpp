@@ -5,7 +5,9 @@
 
 namespace zrepd::ctl {
 
-void print_json(const Json& document) { std::puts(pretty_json(document).c_str()); }
+void print_json(const Json& document) {
+    std::puts(pretty_json(document).c_str());
+}
 
 Json error_document(const Error& error) {
     const CodeInfo& row = info(error.code);

@@ -13,8 +13,9 @@ namespace {
 
 /// Terminal columns of a UTF-8 text, near enough: one per character.
 std::size_t width(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
 }
 
 /// Seconds from `a` to `b`; nullopt when either is no time.
@@ -78,10 +79,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 std::string printable(std::string text) {
     std::replace_if(
-        text.begin(),
-        text.end(),
-        [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; },
-        '?');
+        text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, '?');
     return text;
 }
 
@@ -107,7 +105,8 @@ std::string status_text(const rpc::StatusOut& status) {
         if (!pair.last_error) continue;
         const rpc::Trouble& trouble = *pair.last_error;
         out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";
-        out += "  since: " + printable(trouble.since) + ", " + ago(status.time, trouble.since) + "\n";
+        out +=
+            "  since: " + printable(trouble.since) + ", " + ago(status.time, trouble.since) + "\n";
         if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
     }
     return out;
@@ -124,7 +123,8 @@ std::string list_text(const rpc::ListOut& list, bool verbose) {
         for (const auto& [key, value] : pair.properties) {
             out += "  " + printable(key) + " = " + printable(value) + "\n";
         }
-        out += "  last snapshot synced: " + (pair.last_acked.empty() ? "none" : pair.last_acked) + "\n";
+        out += "  last snapshot synced: " + (pair.last_acked.empty() ? "none" : pair.last_acked) +
+               "\n";
     }
     return verbose ? out : aligned(rows);
 }

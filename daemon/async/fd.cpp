@@ -18,7 +18,8 @@ constexpr int kPipeBytes[] = {8 << 20, 1 << 20};
 Result<Fd> Fd::duplicate() const {
     Fd copy(::fcntl(fd_, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
-        return Error{.code = Code::io_error, .message = "no file descriptor left", .sys_errno = errno};
+        return Error{
+            .code = Code::io_error, .message = "no file descriptor left", .sys_errno = errno};
     }
     return copy;
 }

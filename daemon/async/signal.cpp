@@ -51,8 +51,12 @@ Deadline::~Deadline() {
     state_->timer.cancel();
 }
 
-void Deadline::restart(std::chrono::steady_clock::time_point now) { state_->arm(now); }
+void Deadline::restart(std::chrono::steady_clock::time_point now) {
+    state_->arm(now);
+}
 
-bool Deadline::expired() const { return state_->fired; }
+bool Deadline::expired() const {
+    return state_->fired;
+}
 
 }  // namespace zrepd

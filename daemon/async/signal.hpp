@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Small waiting helpers built on a timer (docs/adr/0001-one-thread-and-task-groups.md says why no channels).
-// Thread: the io thread only.
+// Small waiting helpers built on a timer (docs/adr/0001-one-thread-and-task-groups.md says why no
+// channels). Thread: the io thread only.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How coroutines are written here (Boost 1.81, g++ 12; docs/adr/0001-one-thread-and-task-groups.md).
+// How coroutines are written here (Boost 1.81, g++ 12;
+// docs/adr/0001-one-thread-and-task-groups.md).
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>

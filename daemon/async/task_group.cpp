@@ -61,7 +61,8 @@ void TaskGroup::finished(std::list<Entry>::iterator entry, std::exception_ptr ex
 }
 
 void TaskGroup::cancel() {
-    // From a fresh turn of the loop: emitting from inside one of the tasks would resume it in itself.
+    // From a fresh turn of the loop: emitting from inside one of the tasks would resume it in
+    // itself.
     for (auto& entry : entries_) {
         asio::post(executor_, [this, wanted = &entry] {
             for (auto& present : entries_) {

@@ -18,6 +18,7 @@ namespace po = boost::program_options;
 
 po::options_description settings() {
     po::options_description out("Settings (command line, or KEY = VALUE lines in the file)");
+    // clang-format off
     out.add_options()
         ("runtime-dir", po::value<std::string>()->value_name("DIR"),
          "sockets and lock file [/run/zrepd]")
@@ -31,22 +32,26 @@ po::options_description settings() {
          "end a stream in which no byte moved for this long [60s]")
         ("ssh-config", po::value<std::string>()->value_name("FILE"), "passed to ssh as -F")
         ("ssh-user", po::value<std::string>()->value_name("NAME"), "passed to ssh as -l");
+    // clang-format on
     return out;
 }
 
 po::options_description actions() {
     po::options_description out("Options");
+    // clang-format off
     out.add_options()
         ("config", po::value<std::string>()->value_name("FILE"),
          "settings file [/etc/zrepd/zrepd.conf]")
         ("check-config", "say what is wrong with the settings, and exit")
         ("help,h", "show this help, and exit")
         ("version", "show the version, and exit");
+    // clang-format on
     return out;
 }
 
 Error bad(std::string message) {
-    return Error{.code = Code::invalid_params, .message = std::move(message),
+    return Error{.code = Code::invalid_params,
+                 .message = std::move(message),
                  .remedy = "zrepd --help lists the settings; zrepd --check-config tests them"};
 }
 
@@ -139,15 +144,17 @@ Result<void> read_file(Config& config, const po::variables_map& given) {
 
 Result<CommandLine> read(const std::vector<std::string>& arguments) {
     CommandLine out{.config = Config{.host = own_host_name()}};
-    po::options_description all("zrepd: replicates ZFS filesystems between two hosts\n\n"
-                                "Usage: zrepd [OPTION]...");
+    po::options_description all(
+        "zrepd: replicates ZFS filesystems between two hosts\n\n"
+        "Usage: zrepd [OPTION]...");
     all.add(actions()).add(settings());
     po::variables_map given;
     try {
         po::options_description accepted;
         accepted.add(all).add_options()("word", po::value<std::vector<std::string>>());
         const auto words = po::positional_options_description().add("word", -1);
-        po::store(po::command_line_parser(arguments).options(accepted).positional(words).run(), given);
+        po::store(po::command_line_parser(arguments).options(accepted).positional(words).run(),
+                  given);
     } catch (const po::error& e) {
         return bad(e.what());
     }
@@ -155,12 +162,16 @@ Result<CommandLine> read(const std::vector<std::string>& arguments) {
     help << all;
     out.help = help.str();
     if (given.count("word") != 0) {
-        return bad("unexpected argument " + quote(given["word"].as<std::vector<std::string>>().front()));
+        return bad("unexpected argument " +
+                   quote(given["word"].as<std::vector<std::string>>().front()));
     }
     using Action = CommandLine::Action;
-    if (given.count("help") != 0) out.action = Action::help;
-    else if (given.count("version") != 0) out.action = Action::version;
-    else if (given.count("check-config") != 0) out.action = Action::check_config;
+    if (given.count("help") != 0)
+        out.action = Action::help;
+    else if (given.count("version") != 0)
+        out.action = Action::version;
+    else if (given.count("check-config") != 0)
+        out.action = Action::check_config;
     if (out.action == Action::help || out.action == Action::version) return out;
     if (auto file = read_file(out.config, given); !file) return file.error();
     const po::options_description known = settings();

@@ -64,8 +64,8 @@ void add_rows(const Json& schema, const std::string& prefix, std::string& out) {
     for (const auto& [key, one] : properties.items()) {
         const bool needed = std::find(required.begin(), required.end(), key) != required.end();
         const bool list = one.value("type", "") == "array";
-        out += "| `" + prefix + key + "` | " + type_of(one) + " | " + (needed ? "" : "optional") + " | " +
-               cell(one.value("description", "")) + " |\n";
+        out += "| `" + prefix + key + "` | " + type_of(one) + " | " + (needed ? "" : "optional") +
+               " | " + cell(one.value("description", "")) + " |\n";
         add_rows(list ? one["items"] : one, prefix + key + (list ? "[]." : "."), out);
     }
 }
@@ -88,15 +88,16 @@ std::string kinds(std::span<const Code> codes) {
 
 std::string section(const Method& method) {
     const std::string name(method.name);
-    std::string out = "### " + name + "\n\n" + std::string(method.summary) + ". Access: " +
-                      std::string(access_name(method.access)) + ". Since " +
+    std::string out = "### " + name + "\n\n" + std::string(method.summary) +
+                      ". Access: " + std::string(access_name(method.access)) + ". Since " +
                       std::string(method.since) + ".\n\n";
     out += "    {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" + name +
            "\",\"params\":" + std::string(method.example) + "}\n\n";
     out += table("Params", method.in_schema());
     if (name == "events.subscribe") {
-        out += "Result: `seq`, the decimal number of the last event before this answer, and `status`, as of "
-               "status.get.\n\n";
+        out +=
+            "Result: `seq`, the decimal number of the last event before this answer, and `status`, as of "
+            "status.get.\n\n";
     } else if (name == "rpc.discover") {
         out += "Result: an OpenRPC 1.2.6 document.\n\n";
     } else {
@@ -111,7 +112,8 @@ std::string error_table() {
         "## Errors\n\n`error.data` is `{kind, retryable, remedy?, run_id?, errno?}`. Programs switch on "
         "`kind`; `message` says what and\nwhy, `remedy` what to do next. `retryable`: trying later may help "
         "with nothing done in between. Every method may\nend with " +
-        kinds(common_errors()) + ".\n\n| kind | code | retryable | exit status of zrepctl |\n|---|---|---|---|\n";
+        kinds(common_errors()) +
+        ".\n\n| kind | code | retryable | exit status of zrepctl |\n|---|---|---|---|\n";
     for (int i = 0; i <= static_cast<int>(Code::internal); ++i) {
         const CodeInfo& row = info(static_cast<Code>(i));
         out += "| `" + std::string(row.name) + "` | " + std::to_string(row.rpc) + " | " +
@@ -132,19 +134,21 @@ std::string control_api_markdown() {
     for (const Method& method : methods()) out += section(method);
     out += "## Notifications\n\n### hello\n\nThe first line of every connection.\n\n" +
            table("Params", rpc::schema<rpc::Hello>());
-    out += "### event\n\nAfter events.subscribe. `event` is one of `run_started`, `run_progress`, "
-           "`run_finished`,\n`pair_changed`, `peer_up`, `peer_down`, `target_rolled_back`, `warning`; "
-           "more may come.\n\n" +
-           table("Params", rpc::schema<rpc::EventOut>());
+    out +=
+        "### event\n\nAfter events.subscribe. `event` is one of `run_started`, `run_progress`, "
+        "`run_finished`,\n`pair_changed`, `peer_up`, `peer_down`, `target_rolled_back`, `warning`; "
+        "more may come.\n\n" +
+        table("Params", rpc::schema<rpc::EventOut>());
     return out + error_table();
 }
 
 Json status_schema() {
-    Json out = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-                {"title", "zrepctl status --json"},
-                {"description",
-                 "The state of every pair. Keys may be added; none is removed or changes its meaning "
-                 "within a major version of the protocol."}};
+    Json out = {
+        {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+        {"title", "zrepctl status --json"},
+        {"description",
+         "The state of every pair. Keys may be added; none is removed or changes its meaning "
+         "within a major version of the protocol."}};
     out.update(rpc::schema<rpc::StatusOut>());
     Json& pair = out["properties"]["pairs"]["items"];
     closed_list(pair, "role", {"master", "target", "initializing"});

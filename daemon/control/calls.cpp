@@ -29,7 +29,8 @@ std::string key_of(const Json& params) {
 }
 
 void log_mutation(const Method& method, const Json& params, Caller caller) {
-    log::event(log::Level::info, "control_call",
+    log::event(log::Level::info,
+               "control_call",
                {{"method", std::string(method.name)},
                 {"uid", std::to_string(caller.uid)},
                 {"pid", std::to_string(caller.pid)},
@@ -45,9 +46,14 @@ struct Calls::Call {
     bool late = false;
 };
 
-Calls::Calls(asio::any_io_executor executor, Service& service, TaskGroup& tasks,
+Calls::Calls(asio::any_io_executor executor,
+             Service& service,
+             TaskGroup& tasks,
              std::chrono::milliseconds answer_limit)
-    : executor_(std::move(executor)), service_(service), tasks_(tasks), answer_limit_(answer_limit) {}
+    : executor_(std::move(executor)),
+      service_(service),
+      tasks_(tasks),
+      answer_limit_(answer_limit) {}
 
 Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller) {
     auto checked = method->check(params);
@@ -62,11 +68,12 @@ Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller)
         call->late = true;
         ++late_;
     }
-    co_return Error{.code = Code::timed_out,
-                    .message = std::string(method->name) + " is not finished yet; it goes on",
-                    .remedy = method->mutates()
-                                  ? "look with zrepctl status, or repeat it with the same request_key"
-                                  : "ask again in a while"};
+    co_return Error{
+        .code = Code::timed_out,
+        .message = std::string(method->name) + " is not finished yet; it goes on",
+        .remedy = method->mutates()
+                      ? "look with zrepctl status, or repeat it with the same request_key"
+                      : "ask again in a while"};
 }
 
 Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller caller) {
@@ -95,7 +102,8 @@ Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller ca
         remembered_.push_back({key, params_hash, call, std::chrono::steady_clock::now()});
         if (remembered_.size() > kMaxRemembered) remembered_.pop_front();
     }
-    tasks_.spawn("method " + std::string(method.name), run(&method, std::move(params), caller, call));
+    tasks_.spawn("method " + std::string(method.name),
+                 run(&method, std::move(params), caller, call));
     return call;
 }
 
@@ -122,7 +130,8 @@ Calls::Remembered* Calls::find(const std::string& key) {
     while (!remembered_.empty() && now - remembered_.front().at > kRememberedFor) {
         remembered_.pop_front();
     }
-    const auto found = std::find_if(remembered_.begin(), remembered_.end(),
+    const auto found = std::find_if(remembered_.begin(),
+                                    remembered_.end(),
                                     [&](const Remembered& one) { return one.key == key; });
     return found == remembered_.end() ? nullptr : &*found;
 }

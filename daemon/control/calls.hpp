@@ -20,7 +20,9 @@ namespace zrepd::control {
 class Calls {
   public:
     /// `tasks` owns what is under way and outlives this object's last call.
-    Calls(asio::any_io_executor executor, Service& service, TaskGroup& tasks,
+    Calls(asio::any_io_executor executor,
+          Service& service,
+          TaskGroup& tasks,
           std::chrono::milliseconds answer_limit);
 
     /// Runs the method and waits for its end, at most `answer_limit`. Beyond that it answers

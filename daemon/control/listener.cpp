@@ -52,14 +52,17 @@ boost::system::error_code bind_private(Protocol::acceptor& acceptor, const std::
 /// The zrepd group may operate; without that group, root alone.
 void set_group(const std::string& path) {
     const group* entry = ::getgrnam(kGroup);  // NOLINT(concurrency-mt-unsafe): one thread
-    if (entry == nullptr || ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) == 0) return;
-    log::event(log::Level::warn, "socket_group",
+    if (entry == nullptr || ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) == 0)
+        return;
+    log::event(log::Level::warn,
+               "socket_group",
                {{"socket", path}, {"group", kGroup}, {"instead", "only our own user may connect"}});
 }
 
 }  // namespace
 
-Result<void> open_listener(Protocol::acceptor& acceptor, const std::filesystem::path& path,
+Result<void> open_listener(Protocol::acceptor& acceptor,
+                           const std::filesystem::path& path,
                            mode_t mode) {
     auto removed = remove_stale(path);
     if (!removed) return removed;
@@ -70,7 +73,8 @@ Result<void> open_listener(Protocol::acceptor& acceptor, const std::filesystem::
     ec = bind_private(acceptor, path.string());
     if (ec) return cannot_listen(path, ec.message(), ec.value());
     set_group(path.string());
-    if (::chmod(path.c_str(), mode) != 0) return cannot_listen(path, "its mode cannot be set", errno);
+    if (::chmod(path.c_str(), mode) != 0)
+        return cannot_listen(path, "its mode cannot be set", errno);
     acceptor.listen(asio::socket_base::max_listen_connections, ec);
     if (ec) return cannot_listen(path, ec.message(), ec.value());
     return ok();

@@ -48,9 +48,13 @@ Task<Result<Json>> run(Service& service, Json params, Caller) {
     co_return encode(*out);
 }
 
-Task<Result<Json>> version(Service& service, Json, Caller) { co_return encode(service.version()); }
+Task<Result<Json>> version(Service& service, Json, Caller) {
+    co_return encode(service.version());
+}
 
-Task<Result<Json>> discover_method(Service&, Json, Caller) { co_return discover(); }
+Task<Result<Json>> discover_method(Service&, Json, Caller) {
+    co_return discover();
+}
 
 template <class In>
 Json params_schema() {
@@ -64,7 +68,9 @@ Json result_schema() {
     return rpc::schema<Out>();
 }
 
-Json any_object() { return {{"type", "object"}}; }
+Json any_object() {
+    return {{"type", "object"}};
+}
 
 template <class In>
 Result<void> check_as(const Json& params) {
@@ -73,35 +79,74 @@ Result<void> check_as(const Json& params) {
     return ok();
 }
 
-constexpr std::array kCommonErrors{Code::parse_error, Code::invalid_request, Code::method_not_found,
-                                   Code::invalid_params, Code::access_denied, Code::busy,
-                                   Code::timed_out, Code::internal};
-constexpr std::array kInitErrors{
-    Code::not_found, Code::already_configured, Code::already_running, Code::nested_pair,
-    Code::already_exists, Code::not_accepted, Code::unknown_host, Code::peer_unreachable,
-    Code::peer_auth, Code::peer_host_key, Code::peer_no_zrepd, Code::peer_protocol,
-    Code::no_space, Code::zfs_failed, Code::unsupported};
-constexpr std::array kRunErrors{Code::not_found, Code::not_configured, Code::wrong_role,
-                                Code::already_running, Code::zfs_failed};
-constexpr std::array kChangeErrors{Code::not_found, Code::not_configured, Code::already_running,
-                                   Code::zfs_failed};
+constexpr std::array kCommonErrors{Code::parse_error,
+                                   Code::invalid_request,
+                                   Code::method_not_found,
+                                   Code::invalid_params,
+                                   Code::access_denied,
+                                   Code::busy,
+                                   Code::timed_out,
+                                   Code::internal};
+constexpr std::array kInitErrors{Code::not_found,
+                                 Code::already_configured,
+                                 Code::already_running,
+                                 Code::nested_pair,
+                                 Code::already_exists,
+                                 Code::not_accepted,
+                                 Code::unknown_host,
+                                 Code::peer_unreachable,
+                                 Code::peer_auth,
+                                 Code::peer_host_key,
+                                 Code::peer_no_zrepd,
+                                 Code::peer_protocol,
+                                 Code::no_space,
+                                 Code::zfs_failed,
+                                 Code::unsupported};
+constexpr std::array kRunErrors{Code::not_found,
+                                Code::not_configured,
+                                Code::wrong_role,
+                                Code::already_running,
+                                Code::zfs_failed};
+constexpr std::array kChangeErrors{
+    Code::not_found, Code::not_configured, Code::already_running, Code::zfs_failed};
 constexpr std::array kPairErrors{Code::not_configured};
 constexpr std::array kListErrors{Code::not_configured, Code::zfs_failed};
 constexpr std::array kLookupErrors{Code::not_found};
 
 template <class In, class Out, Task<Result<Out>> (Service::*function)(In, Caller)>
-constexpr Method mutation(std::string_view name, Access access, std::string_view summary,
-                          std::string_view example, std::span<const Code> errors) {
-    return {name, access, "1.0", summary, example, errors, params_schema<In>, result_schema<Out>,
-            check_as<In>, with_caller<In, Out, function>};
+constexpr Method mutation(std::string_view name,
+                          Access access,
+                          std::string_view summary,
+                          std::string_view example,
+                          std::span<const Code> errors) {
+    return {name,
+            access,
+            "1.0",
+            summary,
+            example,
+            errors,
+            params_schema<In>,
+            result_schema<Out>,
+            check_as<In>,
+            with_caller<In, Out, function>};
 }
 
 template <class In, class Out>
-constexpr Method reading(std::string_view name, std::string_view summary, std::string_view example,
+constexpr Method reading(std::string_view name,
+                         std::string_view summary,
+                         std::string_view example,
                          std::span<const Code> errors,
                          Task<Result<Json>> (*handler)(Service&, Json, Caller)) {
-    return {name, Access::read, "1.0", summary, example, errors, params_schema<In>,
-            result_schema<Out>, check_as<In>, handler};
+    return {name,
+            Access::read,
+            "1.0",
+            summary,
+            example,
+            errors,
+            params_schema<In>,
+            result_schema<Out>,
+            check_as<In>,
+            handler};
 }
 
 constexpr Method discovery() {
@@ -113,36 +158,67 @@ constexpr Method discovery() {
 
 const std::array kMethods{
     mutation<rpc::InitIn, rpc::RunStarted, &Service::init>(
-        "pair.init", Access::admin, "Make a pair and send everything for the first time",
-        R"({"dataset":"tank/fs","host":"beta","target":"backup/fs","savecount":5})", kInitErrors),
+        "pair.init",
+        Access::admin,
+        "Make a pair and send everything for the first time",
+        R"({"dataset":"tank/fs","host":"beta","target":"backup/fs","savecount":5})",
+        kInitErrors),
     mutation<rpc::SyncIn, rpc::RunStarted, &Service::sync>(
-        "pair.sync", Access::operate, "Send what changed",
-        R"({"datasets":["tank/fs"],"request_key":"nightly-1"})", kRunErrors),
+        "pair.sync",
+        Access::operate,
+        "Send what changed",
+        R"({"datasets":["tank/fs"],"request_key":"nightly-1"})",
+        kRunErrors),
     mutation<rpc::ExpireIn, rpc::RunStarted, &Service::expire>(
-        "pair.expire", Access::operate, "Destroy zrep snapshots beyond savecount",
-        R"({"all":true,"local_only":true,"dry_run":true})", kRunErrors),
+        "pair.expire",
+        Access::operate,
+        "Destroy zrep snapshots beyond savecount",
+        R"({"all":true,"local_only":true,"dry_run":true})",
+        kRunErrors),
     mutation<rpc::PauseIn, rpc::Done, &Service::pause>(
-        "pair.pause", Access::operate, "Leave pairs out of scheduled and `all` syncs",
-        R"({"datasets":["tank"],"until":"2026-03-01T12:00:00Z"})", kChangeErrors),
-    mutation<rpc::UnpauseIn, rpc::Done, &Service::unpause>(
-        "pair.unpause", Access::operate, "Undo pair.pause", R"({"datasets":["tank"]})",
+        "pair.pause",
+        Access::operate,
+        "Leave pairs out of scheduled and `all` syncs",
+        R"({"datasets":["tank"],"until":"2026-03-01T12:00:00Z"})",
         kChangeErrors),
+    mutation<rpc::UnpauseIn, rpc::Done, &Service::unpause>("pair.unpause",
+                                                           Access::operate,
+                                                           "Undo pair.pause",
+                                                           R"({"datasets":["tank"]})",
+                                                           kChangeErrors),
     mutation<rpc::ClearIn, rpc::Done, &Service::clear>(
-        "pair.clear", Access::admin, "Forget a pair on this side; no data is destroyed",
-        R"({"dataset":"tank/fs","dry_run":true})", kChangeErrors),
+        "pair.clear",
+        Access::admin,
+        "Forget a pair on this side; no data is destroyed",
+        R"({"dataset":"tank/fs","dry_run":true})",
+        kChangeErrors),
     mutation<rpc::SetIn, rpc::Done, &Service::set>(
-        "pair.set", Access::admin,
+        "pair.set",
+        Access::admin,
         "Change zrep: settings of a pair, or of everything below a dataset",
-        R"({"dataset":"tank","settings":{"zrep:interval":"1m"}})", kChangeErrors),
-    reading<rpc::DatasetsIn, rpc::ListOut>("pair.list", "Pairs and their settings, looked up anew",
-                                           R"({"datasets":["tank/fs"]})", kListErrors, list),
-    reading<rpc::DatasetsIn, rpc::StatusOut>("status.get", "The state of every pair, from memory",
-                                             R"({"datasets":["tank/fs"]})", kPairErrors, status),
-    reading<rpc::RunIn, rpc::RunOut>("run.get", "A run under way, or one of the last 60",
-                                     R"({"run_id":"6543f2a1-7"})", kLookupErrors, run),
+        R"({"dataset":"tank","settings":{"zrep:interval":"1m"}})",
+        kChangeErrors),
+    reading<rpc::DatasetsIn, rpc::ListOut>("pair.list",
+                                           "Pairs and their settings, looked up anew",
+                                           R"({"datasets":["tank/fs"]})",
+                                           kListErrors,
+                                           list),
+    reading<rpc::DatasetsIn, rpc::StatusOut>("status.get",
+                                             "The state of every pair, from memory",
+                                             R"({"datasets":["tank/fs"]})",
+                                             kPairErrors,
+                                             status),
+    reading<rpc::RunIn, rpc::RunOut>("run.get",
+                                     "A run under way, or one of the last 60",
+                                     R"({"run_id":"6543f2a1-7"})",
+                                     kLookupErrors,
+                                     run),
     reading<rpc::Empty, rpc::SubscribeOut>(
-        "events.subscribe", "The state now, then notifications `event` on this connection", "{}",
-        {}, nullptr),
+        "events.subscribe",
+        "The state now, then notifications `event` on this connection",
+        "{}",
+        {},
+        nullptr),
     reading<rpc::Empty, rpc::VersionOut>(
         "daemon.version", "Versions of daemon, protocol and OpenZFS", "{}", {}, version),
     discovery(),
@@ -172,22 +248,30 @@ Json params_of(const Method& method) {
 
 std::string_view access_name(Access access) {
     switch (access) {
-        case Access::read: return "read";
-        case Access::operate: return "operate";
-        case Access::admin: return "admin";
+        case Access::read:
+            return "read";
+        case Access::operate:
+            return "operate";
+        case Access::admin:
+            return "admin";
     }
     return "read";
 }
 
-std::span<const Method> methods() { return kMethods; }
+std::span<const Method> methods() {
+    return kMethods;
+}
 
 const Method* find_method(std::string_view name) {
-    const auto found = std::find_if(kMethods.begin(), kMethods.end(),
-                                    [name](const Method& method) { return method.name == name; });
+    const auto found = std::find_if(kMethods.begin(), kMethods.end(), [name](const Method& method) {
+        return method.name == name;
+    });
     return found == kMethods.end() ? nullptr : &*found;
 }
 
-std::span<const Code> common_errors() { return kCommonErrors; }
+std::span<const Code> common_errors() {
+    return kCommonErrors;
+}
 
 Json discover() {
     Json list = Json::array();

@@ -21,8 +21,8 @@ struct Method {
     Access access;
     std::string_view since;  ///< protocol version that brought it
     std::string_view summary;
-    std::string_view example;       ///< params that decode, as JSON; also a seed for the fuzzer
-    std::span<const Code> errors;   ///< beyond those every call may end with
+    std::string_view example;      ///< params that decode, as JSON; also a seed for the fuzzer
+    std::span<const Code> errors;  ///< beyond those every call may end with
     Json (*in_schema)();
     Json (*out_schema)();
     /// Decodes strictly and forgets the result: nothing is touched for params that are wrong.
@@ -30,7 +30,8 @@ struct Method {
     /// Null for what the session itself answers (events.subscribe).
     Task<Result<Json>> (*handler)(Service& service, Json params, Caller caller);
 
-    /// It changes something: it is logged, takes `request_key`, and is refused on the reading socket.
+    /// It changes something: it is logged, takes `request_key`, and is refused on the reading
+    /// socket.
     bool mutates() const { return access != Access::read; }
 };
 

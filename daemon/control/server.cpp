@@ -63,7 +63,9 @@ struct Server::Impl {
     bool stopping = false;
 };
 
-Server::Server(asio::any_io_executor executor, Service& service, EventSource& events,
+Server::Server(asio::any_io_executor executor,
+               Service& service,
+               EventSource& events,
                ServerLimits limits)
     : impl_(std::make_unique<Impl>(std::move(executor), service, events, limits)) {}
 
@@ -102,7 +104,8 @@ Task<> Server::Impl::accept_loop(Protocol::acceptor* acceptor, bool read_only) {
 Task<> Server::Impl::pause_accepting(const boost::system::error_code* ec,
                                      std::chrono::milliseconds* pause) {
     if (*pause == kFirstPause) {
-        log::event(log::Level::warn, "accept_paused",
+        log::event(log::Level::warn,
+                   "accept_paused",
                    {{"error", ec->message()}, {"next", "raise LimitNOFILE of the zrepd service"}});
     }
     co_await sleep_for(*pause);
@@ -142,6 +145,8 @@ Task<> Server::stop() {
     co_await impl_->tasks.join();
 }
 
-std::size_t Server::connections() const { return impl_->sessions.size(); }
+std::size_t Server::connections() const {
+    return impl_->sessions.size();
+}
 
 }  // namespace zrepd::control

@@ -29,7 +29,9 @@ struct ServerLimits {
 
 class Server {
   public:
-    Server(asio::any_io_executor executor, Service& service, EventSource& events,
+    Server(asio::any_io_executor executor,
+           Service& service,
+           EventSource& events,
            ServerLimits limits = {});
     /// stop() must have ended before.
     ~Server();

@@ -16,13 +16,12 @@ constexpr std::size_t kUnreadBytes = std::size_t{256} << 10;
 constexpr std::size_t kDiscardBytes = std::size_t{16} << 20;
 
 Error denied(const Method& method, Access access) {
-    return Error{.code = Code::access_denied,
-                 .message = std::string(method.name) + " needs " +
-                            std::string(access_name(method.access)) + " access, this connection has " +
-                            std::string(access_name(access)),
-                 .remedy = access == Access::read
-                               ? "use zrepd.sock, as root or as a member of its group"
-                               : "run it as root"};
+    return Error{
+        .code = Code::access_denied,
+        .message = std::string(method.name) + " needs " + std::string(access_name(method.access)) +
+                   " access, this connection has " + std::string(access_name(access)),
+        .remedy = access == Access::read ? "use zrepd.sock, as root or as a member of its group"
+                                         : "run it as root"};
 }
 
 }  // namespace
@@ -161,15 +160,16 @@ Result<Json> Session::subscribe(const Method& method, const Json& params) {
 }
 
 bool Session::push_event(const rpc::EventOut& event) {
-    const std::string topic =
-        event.event == "run_progress" && event.progress
-            ? event.progress->run_id + " " + event.dataset
-            : "";
+    const std::string topic = event.event == "run_progress" && event.progress
+                                  ? event.progress->run_id + " " + event.dataset
+                                  : "";
     push(rpc::notification_line("event", rpc::encode(event)), topic);
     return !closed_;
 }
 
-void Session::say_error(const Error& error) { push(rpc::error_line(nullptr, error)); }
+void Session::say_error(const Error& error) {
+    push(rpc::error_line(nullptr, error));
+}
 
 void Session::push(std::string line, std::string topic) {
     if (closed_ || ending_) return;
@@ -179,7 +179,8 @@ void Session::push(std::string line, std::string topic) {
 
 void Session::cut_off() {
     if (closed_) return;
-    log::event(log::Level::warn, "client_cut_off",
+    log::event(log::Level::warn,
+               "client_cut_off",
                {{"uid", std::to_string(caller_.uid)},
                 {"pid", std::to_string(caller_.pid)},
                 {"reason", "does not read its answers"}});

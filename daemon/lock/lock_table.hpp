@@ -47,10 +47,16 @@ class LockTable {
     };
 
     /// At once, or `busy` with the holder's reason, run and age in the message.
-    Result<Guard> try_lock(DatasetName dataset, Scope scope, std::string reason, std::string run_id = {});
+    Result<Guard> try_lock(DatasetName dataset,
+                           Scope scope,
+                           std::string reason,
+                           std::string run_id = {});
     /// Waits up to `limit` for it; busy after that, cancelled when the task is.
-    Task<Result<Guard>> lock(DatasetName dataset, Scope scope, std::string reason,
-                             std::chrono::steady_clock::duration limit, std::string run_id = {});
+    Task<Result<Guard>> lock(DatasetName dataset,
+                             Scope scope,
+                             std::string reason,
+                             std::chrono::steady_clock::duration limit,
+                             std::string run_id = {});
     /// What stands in the way of a lock on this dataset.
     std::optional<Holder> conflicting(const DatasetName& dataset, Scope scope) const;
     std::vector<Holder> holders() const;

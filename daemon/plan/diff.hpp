@@ -14,7 +14,7 @@ namespace zrepd::plan {
 struct Base {
     std::string name;  ///< on the source: "@name", or "#name" when only its bookmark is left
     Guid guid;
-    std::uint64_t createtxg = 0;    ///< on the source
+    std::uint64_t createtxg = 0;   ///< on the source
     std::size_t target_index = 0;  ///< in the target's list
 };
 

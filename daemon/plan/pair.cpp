@@ -66,9 +66,12 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
 
 std::string_view role_name(Role role) {
     switch (role) {
-        case Role::master: return "master";
-        case Role::target: return "target";
-        case Role::initializing: return "initializing";
+        case Role::master:
+            return "master";
+        case Role::target:
+            return "target";
+        case Role::initializing:
+            return "initializing";
     }
     return "unknown";
 }
@@ -138,10 +141,12 @@ bool accepts(const Dataset& dataset, const std::string& peer) {
 
 Result<std::pair<std::string, std::string>> check_setting(std::string_view key,
                                                           std::string_view value) {
-    const std::string full = key.starts_with("zrep:") ? std::string(key) : "zrep:" + std::string(key);
+    const std::string full =
+        key.starts_with("zrep:") ? std::string(key) : "zrep:" + std::string(key);
     if (std::find(prop::kSettings.begin(), prop::kSettings.end(), full) == prop::kSettings.end()) {
         std::string known;
-        for (const auto name : prop::kSettings) known += (known.empty() ? "" : ", ") + std::string(name);
+        for (const auto name : prop::kSettings)
+            known += (known.empty() ? "" : ", ") + std::string(name);
         return Error{.code = Code::invalid_params,
                      .message = quote(key) + " is not a setting",
                      .remedy = "settings are " + known};

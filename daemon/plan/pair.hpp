@@ -37,7 +37,7 @@ struct Settings {
 struct Pair {
     DatasetName dataset;
     Role role = Role::master;
-    HostName peer;             ///< "localhost" for a pair between two pools of this host
+    HostName peer;  ///< "localhost" for a pair between two pools of this host
     DatasetName peer_dataset;
     std::uint64_t epoch = 0;
     Settings settings;

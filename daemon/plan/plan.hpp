@@ -18,14 +18,14 @@ namespace zrepd::plan {
 struct TargetView {
     bool exists = false;
     Guid guid;
-    bool is_pair = false;         ///< its stored pair names us and our filesystem
+    bool is_pair = false;  ///< its stored pair names us and our filesystem
     bool master = false;
     std::uint64_t epoch = 0;
     std::uint64_t written_bytes = 0;
     std::uint64_t available_bytes = 0;
-    bool receiving = false;       ///< a receive of it is under way over there
+    bool receiving = false;  ///< a receive of it is under way over there
     std::string resume_token;
-    std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: unusable
+    std::optional<Guid> token_guid;   ///< toguid of the token, once decoded here; absent: unusable
     std::vector<Snapshot> snapshots;  ///< oldest first; only the newest ones when there are many
 };
 
@@ -49,10 +49,10 @@ struct Resume {
 struct Incremental {
     std::string base;  ///< "@name" or "#name"
     Guid base_guid;
-    std::string take;                  ///< name after the '@'; empty: send `existing`
+    std::string take;  ///< name after the '@'; empty: send `existing`
     std::optional<Snapshot> existing;
-    bool rollback_target = false;      ///< written on the target, nothing newer there
-    bool abort_partial = false;        ///< an unusable token lies on the target
+    bool rollback_target = false;  ///< written on the target, nothing newer there
+    bool abort_partial = false;    ///< an unusable token lies on the target
 };
 /// The two sides cannot be brought together without a decision. Nothing is changed.
 struct Conflict {
@@ -60,8 +60,8 @@ struct Conflict {
 };
 using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 
-/// Whether the token, which comes from the peer, makes `zfs send` send this dataset, and an encrypted
-/// one only as it lies on the disk.
+/// Whether the token, which comes from the peer, makes `zfs send` send this dataset, and an
+/// encrypted one only as it lies on the disk.
 bool may_resume(const TokenInfo& token, const Dataset& source);
 
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is

@@ -14,14 +14,22 @@ std::vector<Verdict> prune(const Versions& versions, Guid base, unsigned savecou
         const bool ours = zrep_sequence(it->name).has_value();
         if (ours) ++ours_newer;
         Verdict verdict{.snapshot = it->name, .destroy = false, .reason = "expired"};
-        if (!ours) verdict.reason = "not ours";
-        else if (base_here == nullptr) verdict.reason = "no common snapshot is known";
-        else if (it->guid == base) verdict.reason = "base";
-        else if (it->createtxg > base_here->createtxg) verdict.reason = "newer than the base";
-        else if (ours_newer <= savecount) verdict.reason = "newest " + std::to_string(savecount);
-        else if (it->held) verdict.reason = "held";
-        else if (it->cloned) verdict.reason = "cloned";
-        else verdict.destroy = true;
+        if (!ours)
+            verdict.reason = "not ours";
+        else if (base_here == nullptr)
+            verdict.reason = "no common snapshot is known";
+        else if (it->guid == base)
+            verdict.reason = "base";
+        else if (it->createtxg > base_here->createtxg)
+            verdict.reason = "newer than the base";
+        else if (ours_newer <= savecount)
+            verdict.reason = "newest " + std::to_string(savecount);
+        else if (it->held)
+            verdict.reason = "held";
+        else if (it->cloned)
+            verdict.reason = "cloned";
+        else
+            verdict.destroy = true;
         out.push_back(std::move(verdict));
     }
     std::reverse(out.begin(), out.end());

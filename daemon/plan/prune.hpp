@@ -12,7 +12,8 @@ namespace zrepd::plan {
 struct Verdict {
     std::string snapshot;  ///< after the '@'
     bool destroy = false;
-    std::string reason;  ///< "newest 5", "base", "newer than the base", "held", "cloned", "not ours"
+    std::string
+        reason;  ///< "newest 5", "base", "newer than the base", "held", "cloned", "not ours"
 };
 
 /// One verdict per snapshot, oldest first. Keeps the `savecount` newest of ours (`_unsent` count),

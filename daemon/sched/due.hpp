@@ -15,8 +15,8 @@ struct PairTiming {
     std::optional<std::chrono::seconds> interval = {};  ///< absent: only on request
     bool paused = false;
     std::optional<Clock::time_point> last_start = {};  ///< of the last run, successful or not
-    unsigned failures = 0;                        ///< in a row
-    double jitter = 0;                            ///< 0..1, drawn once per failure
+    unsigned failures = 0;                             ///< in a row
+    double jitter = 0;                                 ///< 0..1, drawn once per failure
 };
 
 /// Longest pause between retries (design.md section 4).

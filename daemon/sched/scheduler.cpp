@@ -44,8 +44,8 @@ Task<> Scheduler::discover_if_needed() {
     auto seen = co_await parts_.inventory.discover();
     discover_at_.reset();
     if (seen) co_return;
-    log::event(log::Level::warn, "discovery_failed",
-               {{"error", seen.error().text()}, {"retry", "30s"}});
+    log::event(
+        log::Level::warn, "discovery_failed", {{"error", seen.error().text()}, {"retry", "30s"}});
     not_before_ = Clock::now() + kDiscoverRetry;
 }
 
@@ -62,7 +62,7 @@ std::optional<Clock::time_point> Scheduler::discovery_due(Clock::time_point now)
 }
 
 std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
-                                                       const Moment& now) const {
+                                                     const Moment& now) const {
     if (pair.role != plan::Role::master) return std::nullopt;
     PairTiming timing{.interval = pair.settings.interval,
                       .paused = is_paused(pair.settings.paused, now.wall),

@@ -21,7 +21,8 @@ class Pacer {
     using Duration = std::chrono::steady_clock::duration;
 
 #ifdef __linux__
-    explicit Pacer(const asio::any_io_executor& executor) : timer_(executor), descriptor_(executor) {
+    explicit Pacer(const asio::any_io_executor& executor)
+        : timer_(executor), descriptor_(executor) {
         const int fd = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         if (fd >= 0) descriptor_.assign(fd);  // no descriptor left: Asio's timer serves as well
     }

@@ -71,7 +71,9 @@ Task<> drop_old_bookmarks(Parts& parts, const Acked& item, AckOutcome& outcome) 
     }
 }
 
-void note_in_inventory(Inventory& inventory, const Acked& item, UnixSeconds sent,
+void note_in_inventory(Inventory& inventory,
+                       const Acked& item,
+                       UnixSeconds sent,
                        const AckOutcome& outcome) {
     const DatasetName& dataset = item.snapshot.dataset();
     const Versions* known = inventory.versions(dataset);
@@ -89,7 +91,9 @@ void note_in_inventory(Inventory& inventory, const Acked& item, UnixSeconds sent
 
 }  // namespace
 
-Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds sent,
+Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
+                                          Side side,
+                                          UnixSeconds sent,
                                           std::vector<Acked> items) {
     std::vector<DatasetName> unknown;
     for (const Acked& item : items) {
@@ -128,7 +132,8 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds s
     co_return outcomes;
 }
 
-Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset,
+Task<Result<std::vector<std::string>>> expire(Parts& parts,
+                                              DatasetName dataset,
                                               unsigned savecount) {
     const Versions* versions = parts.inventory.versions(dataset);
     const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
@@ -143,7 +148,8 @@ Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset,
 }
 
 const Snapshot* last_acked(const Versions& versions) {
-    const auto found = std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(),
+    const auto found = std::find_if(versions.snapshots.rbegin(),
+                                    versions.snapshots.rend(),
                                     [](const Snapshot& s) { return s.sent.has_value(); });
     return found == versions.snapshots.rend() ? nullptr : &*found;
 }

@@ -21,11 +21,14 @@ struct Acked {
 enum class Side { master, target };
 
 /// Records these as acknowledged at `sent`. One outcome per item, in order.
-Task<std::vector<AckOutcome>> acknowledge(Parts& parts, Side side, UnixSeconds sent,
+Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
+                                          Side side,
+                                          UnixSeconds sent,
                                           std::vector<Acked> items);
 
 /// Expiry alone: what it destroyed, or what zfs said.
-Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset,
+Task<Result<std::vector<std::string>>> expire(Parts& parts,
+                                              DatasetName dataset,
                                               unsigned savecount);
 
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.

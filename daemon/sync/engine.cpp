@@ -84,8 +84,10 @@ Task<Engine::Guards> Engine::lock_all(RunPtr run, std::vector<DatasetName> datas
     for (const auto& dataset : datasets) {
         auto guard = co_await parts_.locks.lock(
             dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
-        if (guard) guards.emplace(dataset, std::move(*guard));
-        else parts_.runs.fail(*run, dataset, guard.error());
+        if (guard)
+            guards.emplace(dataset, std::move(*guard));
+        else
+            parts_.runs.fail(*run, dataset, guard.error());
     }
     co_return guards;
 }
@@ -108,10 +110,14 @@ Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness
     std::map<HostName, std::vector<plan::Pair>> by_peer;
     for (const auto& dataset : datasets) {
         auto pair = parts_.inventory.pair(dataset);
-        if (!seen) parts_.runs.fail(*run, dataset, seen.error());
-        else if (!pair) parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
-        else if (pair->role != plan::Role::master) parts_.runs.fail(*run, dataset, not_a_master(*pair));
-        else by_peer[pair->peer].push_back(std::move(*pair));
+        if (!seen)
+            parts_.runs.fail(*run, dataset, seen.error());
+        else if (!pair)
+            parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
+        else if (pair->role != plan::Role::master)
+            parts_.runs.fail(*run, dataset, not_a_master(*pair));
+        else
+            by_peer[pair->peer].push_back(std::move(*pair));
     }
     // Peers side by side, so that one that is down delays nobody else.
     std::size_t left = by_peer.size();
@@ -183,8 +189,10 @@ Task<> Engine::run_init(RunPtr run, InitRequest request) {
         co_await sleep_for(kBusyWait);
         result = co_await init_pair(source(), run, request);
     }
-    if (result) parts_.runs.succeed(*run, request.dataset, std::move(*result));
-    else parts_.runs.fail(*run, request.dataset, result.error());
+    if (result)
+        parts_.runs.succeed(*run, request.dataset, std::move(*result));
+    else
+        parts_.runs.fail(*run, request.dataset, result.error());
     // A filesystem that is no pair has no state to show.
     if (!parts_.inventory.pair(request.dataset)) parts_.runs.forget(request.dataset);
 }
@@ -230,9 +238,12 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
     for (const auto& dataset : datasets) {
         auto pair = parts_.inventory.pair(dataset);
         if (!run->pending(dataset)) continue;
-        if (!seen) parts_.runs.fail(*run, dataset, seen.error());
-        else if (!pair) parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
-        else co_await expire_one(run, std::move(*pair), local_only);
+        if (!seen)
+            parts_.runs.fail(*run, dataset, seen.error());
+        else if (!pair)
+            parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
+        else
+            co_await expire_one(run, std::move(*pair), local_only);
     }
 }
 
@@ -249,19 +260,20 @@ Task<> Engine::expire_one(RunPtr run, plan::Pair pair, bool local_only) {
     if (!local_only && pair.role == plan::Role::master) {
         rpc::LookIn in;
         in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str()});
-        auto there = co_await peers_.call_as<rpc::PeerExpireOut>(
-            pair.peer, "peer.expire", in, kExpireLimit);
+        auto there =
+            co_await peers_.call_as<rpc::PeerExpireOut>(pair.peer, "peer.expire", in, kExpireLimit);
         const bool answered = there && there->items.size() == 1;
         if (!answered || there->items[0].error) {
-            parts_.runs.fail(*run, pair.dataset,
+            parts_.runs.fail(*run,
+                             pair.dataset,
                              !there ? there.error()
                              : answered
                                  ? rpc::from_item_error(*there->items[0].error).in(pair.peer.str())
                                  : Error{.code = Code::peer_protocol, .message = "no answer"});
             co_return;
         }
-        result.text += ", " + std::to_string(there->items[0].destroyed.size()) + " on " +
-                       pair.peer.str();
+        result.text +=
+            ", " + std::to_string(there->items[0].destroyed.size()) + " on " + pair.peer.str();
     }
     parts_.runs.succeed(*run, pair.dataset, std::move(result));
 }

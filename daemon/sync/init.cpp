@@ -22,20 +22,22 @@ std::string command(const InitRequest& request) {
 }
 
 Error nested(const DatasetName& dataset, const DatasetName& other, const char* where) {
-    return Error{.code = Code::nested_pair,
-                 .message = dataset.str() + " lies " + where + " " + other.str() +
-                            ", which is part of a pair already",
-                 .remedy = "replicate " + other.str() +
-                           " and this one under different parents, or zrepctl clear the other first"};
+    return Error{
+        .code = Code::nested_pair,
+        .message = dataset.str() + " lies " + where + " " + other.str() +
+                   ", which is part of a pair already",
+        .remedy = "replicate " + other.str() +
+                  " and this one under different parents, or zrepctl clear the other first"};
 }
 
 Result<void> check_names(const Parts& parts, const InitRequest& request) {
     if (request.dataset.str().size() + kOwnNamesRoom > kMaxDatasetName ||
         request.target.str().size() + kOwnNamesRoom > kMaxDatasetName) {
-        return Error{.code = Code::invalid_params,
-                     .message = "the name leaves no room for the names of our snapshots and bookmarks",
-                     .remedy = "use names of at most " +
-                               std::to_string(kMaxDatasetName - kOwnNamesRoom) + " bytes"};
+        return Error{
+            .code = Code::invalid_params,
+            .message = "the name leaves no room for the names of our snapshots and bookmarks",
+            .remedy = "use names of at most " + std::to_string(kMaxDatasetName - kOwnNamesRoom) +
+                      " bytes"};
     }
     if (!parts.self.is(request.host)) return ok();
     if (request.dataset == request.target) {
@@ -52,7 +54,8 @@ Result<void> check_names(const Parts& parts, const InitRequest& request) {
 }
 
 /// An init of the same pair that did not finish may be continued; anything else is in the way.
-Result<void> check_existing_pair(const plan::Pair& pair, const InitRequest& request,
+Result<void> check_existing_pair(const plan::Pair& pair,
+                                 const InitRequest& request,
                                  const Parts& parts) {
     const bool same_host = pair.peer.short_name() == request.host.short_name() ||
                            (parts.self.is(pair.peer) && parts.self.is(request.host));
@@ -92,8 +95,9 @@ rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& reques
 
 const Snapshot* newest_ours(const Versions& versions) {
     const auto found =
-        std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(),
-                     [](const Snapshot& s) { return zrep_sequence(s.name).has_value(); });
+        std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(), [](const Snapshot& s) {
+            return zrep_sequence(s.name).has_value();
+        });
     return found == versions.snapshots.rend() ? nullptr : &*found;
 }
 
@@ -101,7 +105,8 @@ std::string next_name(const Versions* versions) {
     std::uint64_t next = 0;
     if (versions != nullptr) {
         for (const Snapshot& snapshot : versions->snapshots) {
-            if (const auto number = zrep_sequence(snapshot.name)) next = std::max(next, *number + 1);
+            if (const auto number = zrep_sequence(snapshot.name))
+                next = std::max(next, *number + 1);
         }
     }
     return zrep_snapshot_name(next);
@@ -111,7 +116,10 @@ std::string next_name(const Versions* versions) {
 class Init {
   public:
     Init(SourceParts source, RunPtr run, InitRequest request)
-        : source_(source), parts_(source.parts), run_(std::move(run)), request_(std::move(request)) {}
+        : source_(source),
+          parts_(source.parts),
+          run_(std::move(run)),
+          request_(std::move(request)) {}
 
     Task<Result<rpc::RunResult>> go();
 
@@ -146,8 +154,10 @@ Task<Result<rpc::RunResult>> Init::go() {
     if (!stored) co_return stored.error();
 
     Result<Snapshot> snapshot = Error{};
-    if (prepared_.state == "new") snapshot = co_await take_snapshot();
-    else snapshot = co_await interrupted_snapshot();
+    if (prepared_.state == "new")
+        snapshot = co_await take_snapshot();
+    else
+        snapshot = co_await interrupted_snapshot();
     if (!snapshot) co_return snapshot.error();
     if (prepared_.state != "received") {
         auto sent = co_await send(*snapshot);
@@ -302,9 +312,10 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     if (!seen) co_return seen;
     const Dataset* dataset = parts.inventory.find(request.dataset);
     if (dataset == nullptr) {
-        co_return Error{.code = Code::not_found,
-                        .message = "no filesystem or volume " + quote(request.dataset.str()) + " here",
-                        .remedy = "zfs list shows what there is"};
+        co_return Error{
+            .code = Code::not_found,
+            .message = "no filesystem or volume " + quote(request.dataset.str()) + " here",
+            .remedy = "zfs list shows what there is"};
     }
     for (const auto& pair : parts.inventory.pairs()) {
         if (pair.dataset == request.dataset) {
@@ -325,14 +336,15 @@ Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request
     return nested(request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
 }
 
-Task<Result<std::vector<std::string>>> init_steps(SourceParts source, InitRequest request,
+Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
+                                                  InitRequest request,
                                                   std::chrono::seconds limit) {
     const Dataset* dataset = source.parts.inventory.find(request.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     const rpc::PrepareIn ask = prepare_request(*dataset, request);
     const std::uint64_t size = dataset->referenced_bytes;
-    auto prepared = co_await source.peers.call_as<rpc::PrepareOut>(
-        request.host, "peer.prepare", ask, limit);
+    auto prepared =
+        co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
     if (!prepared) co_return prepared.error().in(request.host.str());
     const std::string there = request.host.str() + ":" + request.target.str();
     std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};

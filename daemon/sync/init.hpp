@@ -13,11 +13,12 @@ struct InitRequest;
 
 /// Everything that can be checked on this side, with a fresh look.
 Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request);
-/// That no pair above or below is being made at this moment. Asked right before the run starts, with
-/// nothing waited for in between.
+/// That no pair above or below is being made at this moment. Asked right before the run starts,
+/// with nothing waited for in between.
 Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request);
 /// What init_pair() would do, in words; asks the peer.
-Task<Result<std::vector<std::string>>> init_steps(SourceParts source, InitRequest request,
+Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
+                                                  InitRequest request,
                                                   std::chrono::seconds limit);
 /// Does it. The dataset is locked by the caller.
 Task<Result<rpc::RunResult>> init_pair(SourceParts source, RunPtr run, InitRequest request);

@@ -53,7 +53,8 @@ class Inventory {
     bool needs_discovery() const { return needs_discovery_ || !altered_.empty(); }
     /// The same without those that `busy` is true for: a run alters what it works on itself.
     bool needs_discovery(const std::function<bool(const DatasetName&)>& busy) const;
-    /// Notified when needs_discovery() becomes true, and after a discovery. For the scheduler alone.
+    /// Notified when needs_discovery() becomes true, and after a discovery. For the scheduler
+    /// alone.
     Alarm& changed() { return changed_; }
 
   private:

@@ -89,7 +89,8 @@ Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
     auto looked = co_await source_.peers.call_as<rpc::LookOut>(peer_, "peer.look", in, limit);
     if (!looked) co_return looked.error();
     if (looked->targets.size() != pairs_.size()) {
-        co_return Error{.code = Code::peer_protocol, .message = "the peer answered for other filesystems"};
+        co_return Error{.code = Code::peer_protocol,
+                        .message = "the peer answered for other filesystems"};
     }
     jobs_.clear();
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
@@ -106,8 +107,8 @@ Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
             } else if (here.dataset != nullptr && here.versions != nullptr) {
                 job->step = plan::plan_sync(here, *target);
             } else {
-                job->step = plan::Conflict{Error{.code = Code::not_found,
-                                                 .message = "the filesystem is gone"}};
+                job->step = plan::Conflict{
+                    Error{.code = Code::not_found, .message = "the filesystem is gone"}};
             }
         }
         jobs_.push_back(std::move(job));
@@ -127,7 +128,8 @@ Task<Result<plan::TargetView>> PeerGroup::view(DatasetName source, rpc::TargetSt
     out.receiving = state.receiving;
     out.resume_token = state.resume_token;
     std::uint64_t order = 0;
-    for (const auto& snapshot : state.snapshots) out.snapshots.push_back(from_wire(snapshot, ++order));
+    for (const auto& snapshot : state.snapshots)
+        out.snapshots.push_back(from_wire(snapshot, ++order));
     if (!out.resume_token.empty()) {
         // The token comes from the peer: zfs here says what it would make us send, before we do.
         auto token = co_await usable_token(parts_, std::move(source), out.resume_token);
@@ -142,7 +144,8 @@ Task<Result<std::vector<std::string>>> PeerGroup::describe(std::chrono::seconds 
     if (!planned) co_return planned.error();
     std::vector<std::string> out;
     for (const auto& job : jobs_) {
-        for (auto& line : plan::describe(job->step, job->pair.dataset)) out.push_back(std::move(line));
+        for (auto& line : plan::describe(job->step, job->pair.dataset))
+            out.push_back(std::move(line));
     }
     co_return out;
 }
@@ -282,13 +285,16 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
     rpc::CommitIn in;
     in.sent = unix_now();
     for (const Job* job : batch) {
-        in.items.push_back({job->pair.dataset.str(), job->pair.peer_dataset.str(),
-                            job->snapshot->name, job->snapshot->guid});
+        in.items.push_back({job->pair.dataset.str(),
+                            job->pair.peer_dataset.str(),
+                            job->snapshot->name,
+                            job->snapshot->guid});
     }
     auto answer =
         co_await source_.peers.call_as<rpc::CommitOut>(peer_, "peer.commit", in, kCommitLimit);
     if (answer && answer->items.size() != batch.size()) {
-        answer = Error{.code = Code::peer_protocol, .message = "the peer acknowledged something else"};
+        answer =
+            Error{.code = Code::peer_protocol, .message = "the peer acknowledged something else"};
     }
     std::vector<Job*> there;
     std::vector<Acked> acked;
@@ -300,8 +306,10 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
             fail(*job, rpc::from_item_error(*answer->items[i].error).in(peer_.str()));
         } else {
             for (const auto& warning : answer->items[i].warnings) {
-                log::event(log::Level::warn, "target_bookkeeping",
-                           {{"dataset", answer->items[i].target}, {"peer", peer_.str()},
+                log::event(log::Level::warn,
+                           "target_bookkeeping",
+                           {{"dataset", answer->items[i].target},
+                            {"peer", peer_.str()},
                             {"warning", warning}});
             }
             auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
@@ -321,7 +329,8 @@ void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
         return;
     }
     for (const auto& warning : outcome.failed) {
-        log::event(log::Level::warn, "bookkeeping",
+        log::event(log::Level::warn,
+                   "bookkeeping",
                    {{"dataset", job.pair.dataset.str()}, {"warning", warning}});
         parts_.events.publish("warning", job.pair.dataset.str(), warning);
     }

@@ -18,8 +18,10 @@ class StreamReceiver : public peer::TargetService::Receiver {
         run_ = parts_.runs.start("receive", which);
         parts_.runs.phase(*run_, dataset, "receiving");
         Result<std::uint64_t> bytes = std::uint64_t{0};
-        if (direct) bytes = co_await receive_directly(std::move(in));
-        else bytes = co_await receive_pumped(std::move(in));
+        if (direct)
+            bytes = co_await receive_directly(std::move(in));
+        else
+            bytes = co_await receive_pumped(std::move(in));
         parts_.inventory.note({.dataset = dataset, .versions_only = true});
         rpc::Received out;
         if (bytes) {
@@ -66,13 +68,13 @@ class StreamReceiver : public peer::TargetService::Receiver {
         if (!pipe) co_return pipe.error();
         auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
         if (!process) co_return process.error();
-        stream::PumpOptions options{
-            .limit_bytes_per_second = 0,
-            .stall_timeout = parts_.config.stall_timeout,
-            .on_progress = [this](std::uint64_t bytes) {
-                bytes_ = bytes;
-                parts_.runs.progress(*run_, spec_.snapshot.dataset(), bytes);
-            }};
+        stream::PumpOptions options{.limit_bytes_per_second = 0,
+                                    .stall_timeout = parts_.config.stall_timeout,
+                                    .on_progress = [this](std::uint64_t bytes) {
+                                        bytes_ = bytes;
+                                        parts_.runs.progress(
+                                            *run_, spec_.snapshot.dataset(), bytes);
+                                    }};
         // When the pump ends, whatever the reason, its pipe end closes: zfs receive sees the end,
         // keeps what it has, and says what it thinks of it.
         auto moved =
@@ -94,7 +96,8 @@ class StreamReceiver : public peer::TargetService::Receiver {
 
 }  // namespace
 
-std::unique_ptr<peer::TargetService::Receiver> make_receiver(Parts& parts, ReceiveSpec spec,
+std::unique_ptr<peer::TargetService::Receiver> make_receiver(Parts& parts,
+                                                             ReceiveSpec spec,
                                                              lock::LockTable::Guard guard) {
     return std::make_unique<StreamReceiver>(parts, std::move(spec), std::move(guard));
 }

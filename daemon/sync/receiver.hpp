@@ -11,7 +11,8 @@ namespace zrepd::sync {
 
 /// Feeds a stream to `zfs receive` and says how it went. Keeps the lock until it is gone. A stream
 /// cut short leaves its resumable state in the dataset.
-std::unique_ptr<peer::TargetService::Receiver> make_receiver(Parts& parts, ReceiveSpec spec,
+std::unique_ptr<peer::TargetService::Receiver> make_receiver(Parts& parts,
+                                                             ReceiveSpec spec,
                                                              lock::LockTable::Guard guard);
 
 }  // namespace zrepd::sync

@@ -69,7 +69,8 @@ void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
     const auto now = SteadyClock::now();
     const std::chrono::duration<double> passed = now - slot.rate_at;
     if (bytes > slot.bytes) {
-        const double rate = static_cast<double>(bytes - slot.bytes) / std::max(passed.count(), 0.05);
+        const double rate =
+            static_cast<double>(bytes - slot.bytes) / std::max(passed.count(), 0.05);
         slot.rate = slot.bytes == 0 ? 0 : static_cast<std::uint64_t>(rate);
         slot.last_progress = unix_now();
     }
@@ -88,9 +89,13 @@ void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) 
     memory.failures = 0;
     memory.error.reset();
     result.dataset = dataset.str();
-    log::event(log::Level::info, "dataset_done",
-               {{"run", run.id()}, {"op", run.operation()}, {"dataset", dataset.str()},
-                {"outcome", result.outcome}, {"text", result.text}});
+    log::event(log::Level::info,
+               "dataset_done",
+               {{"run", run.id()},
+                {"op", run.operation()},
+                {"dataset", dataset.str()},
+                {"outcome", result.outcome},
+                {"text", result.text}});
     end(run, dataset, std::move(result));
 }
 
@@ -104,10 +109,15 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
     ++memory.failures;
     memory.jitter = draw_jitter();
     memory.error = error;
-    log::event(repeated ? log::Level::debug : log::Level::error, "dataset_failed",
-               {{"run", run.id()}, {"op", run.operation()}, {"dataset", dataset.str()},
-                {"kind", std::string(info(error.code).name)}, {"error", error.text()},
-                {"next", error.remedy}, {"failures", std::to_string(memory.failures)}});
+    log::event(repeated ? log::Level::debug : log::Level::error,
+               "dataset_failed",
+               {{"run", run.id()},
+                {"op", run.operation()},
+                {"dataset", dataset.str()},
+                {"kind", std::string(info(error.code).name)},
+                {"error", error.text()},
+                {"next", error.remedy},
+                {"failures", std::to_string(memory.failures)}});
     rpc::RunResult result;
     result.dataset = dataset.str();
     result.outcome = "failed";
@@ -136,8 +146,8 @@ void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
 }
 
 RunPtr Runs::active(const DatasetName& dataset) const {
-    const auto found = std::find_if(active_.begin(), active_.end(),
-                                    [&](const RunPtr& run) { return run->pending(dataset); });
+    const auto found = std::find_if(
+        active_.begin(), active_.end(), [&](const RunPtr& run) { return run->pending(dataset); });
     return found == active_.end() ? nullptr : *found;
 }
 

@@ -70,7 +70,8 @@ class Runs {
 
     /// The unfinished run that still works on this dataset.
     RunPtr active(const DatasetName& dataset) const;
-    /// A dataset above or below this one that is being made part of a pair: no listing shows it yet.
+    /// A dataset above or below this one that is being made part of a pair: no listing shows it
+    /// yet.
     std::optional<DatasetName> nested_newcomer(const DatasetName& dataset) const;
     RunPtr find(const std::string& id) const;
     std::optional<rpc::Progress> progress_of(const DatasetName& dataset) const;

@@ -54,20 +54,23 @@ const std::string& boot_id() {
 }
 
 rpc::Hello Target::hello() {
-    return {std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), boot_id(), {}, "peer"};
+    return {
+        std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), boot_id(), {}, "peer"};
 }
 
-std::optional<plan::Pair> Target::pair_with(const std::string& peer, const DatasetName& target,
+std::optional<plan::Pair> Target::pair_with(const std::string& peer,
+                                            const DatasetName& target,
                                             const std::string& source) const {
     auto pair = parts_.inventory.pair(target);
     if (!pair || pair->role != plan::Role::target) return std::nullopt;
-    const bool same_peer = pair->peer.short_name() == peer ||
-                           (parts_.self.is(pair->peer) && parts_.self.is(peer));
+    const bool same_peer =
+        pair->peer.short_name() == peer || (parts_.self.is(pair->peer) && parts_.self.is(peer));
     if (!same_peer || pair->peer_dataset.str() != source) return std::nullopt;
     return pair;
 }
 
-rpc::TargetState Target::state_of(const std::string& peer, const DatasetName& target,
+rpc::TargetState Target::state_of(const std::string& peer,
+                                  const DatasetName& target,
                                   const std::string& source) const {
     rpc::TargetState out;
     out.target = target.str();
@@ -127,17 +130,18 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
                                " run: zpool list, and zpool import if it is not imported"};
     }
     if (above == nullptr) {
-        return Error{.code = Code::not_found,
-                     .message = "the destination's parent " + parent->str() + " does not exist",
-                     .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
+        return Error{
+            .code = Code::not_found,
+            .message = "the destination's parent " + parent->str() + " does not exist",
+            .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
     }
     // A pair between two pools of one host was asked for by this host's own administrator.
     if (parts_.self.is(peer) || plan::accepts(*above, peer)) return ok();
     return Error{.code = Code::not_accepted,
                  .message = parts_.self.host.str() + " does not accept filesystems from " + peer +
                             " below " + parent->str(),
-                 .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " + quote(parent->str()) +
-                           " zrep:accept=" + peer};
+                 .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " +
+                           quote(parent->str()) + " zrep:accept=" + peer};
 }
 
 /// No pair above or below, nor one that is just being made.
@@ -147,10 +151,10 @@ Result<void> Target::stands_alone(const DatasetName& target) const {
         if (target.is_below(pair.dataset) || pair.dataset.is_below(target)) other = pair.dataset;
     }
     if (!other) return ok();
-    return Error{.code = Code::nested_pair,
-                 .message = target.str() + " and the pair " + other->str() +
-                            " lie inside each other",
-                 .remedy = "choose a destination outside " + other->str()};
+    return Error{
+        .code = Code::nested_pair,
+        .message = target.str() + " and the pair " + other->str() + " lie inside each other",
+        .remedy = "choose a destination outside " + other->str()};
 }
 
 Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& target) const {
@@ -267,8 +271,10 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
             answer.error = rpc::to_item_error(not_yours(peer, names[i]));
         } else {
             auto destroyed = co_await sync::expire(parts_, names[i], pair->settings.savecount);
-            if (destroyed) answer.destroyed = std::move(*destroyed);
-            else answer.error = rpc::to_item_error(destroyed.error());
+            if (destroyed)
+                answer.destroyed = std::move(*destroyed);
+            else
+                answer.error = rpc::to_item_error(destroyed.error());
         }
         out.items.push_back(std::move(answer));
     }
@@ -290,8 +296,10 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     if (!guard) co_return guard.error();
     const bool full = in.mode == "full";
     Result<void> ready = ok();
-    if (full) ready = co_await ready_for_full(peer, *target, in);
-    else ready = co_await ready_for_more(peer, *target, in);
+    if (full)
+        ready = co_await ready_for_full(peer, *target, in);
+    else
+        ready = co_await ready_for_more(peer, *target, in);
     if (!ready) co_return ready.error();
     auto spec = spec_for(*target, in);
     if (!spec) co_return spec.error();
@@ -310,8 +318,9 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     }
     const Versions* versions = parts_.inventory.versions(target);
     if (versions != nullptr && !versions->snapshots.empty()) {
-        co_return Error{.code = Code::conflict,
-                        .message = target.str() + " holds complete snapshots; it is not thrown away"};
+        co_return Error{
+            .code = Code::conflict,
+            .message = target.str() + " holds complete snapshots; it is not thrown away"};
     }
     // Only the partly received first stream of this very pair; that makes the dataset vanish.
     co_return co_await parts_.zfs.abort_receive(target);
@@ -342,10 +351,11 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
     }
     auto name = SnapshotName::make(target, base->name);
     if (!name) co_return name.error();
-    log::event(log::Level::warn, "target_rolled_back",
+    log::event(log::Level::warn,
+               "target_rolled_back",
                {{"dataset", target.str()}, {"peer", peer}, {"to", name->str()}});
-    parts_.events.publish("target_rolled_back", target.str(),
-                          "written to on this side; back to " + name->str());
+    parts_.events.publish(
+        "target_rolled_back", target.str(), "written to on this side; back to " + name->str());
     co_return co_await parts_.zfs.rollback(std::move(*name));
 }
 
@@ -359,7 +369,8 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
         const bool known = std::find(prop::kOnDataset.begin(), prop::kOnDataset.end(), key) !=
                            prop::kOnDataset.end();
         if (!known || key == prop::kMaster || key == prop::kAccept) {
-            return Error{.code = Code::invalid_params, .message = "a peer may not set " + quote(key)};
+            return Error{.code = Code::invalid_params,
+                         .message = "a peer may not set " + quote(key)};
         }
         spec.properties.emplace_back(key, value);
     }

@@ -23,13 +23,15 @@ class Target : public peer::TargetService {
 
   private:
     /// The pair, if `target` is the target side of one with this peer and source.
-    std::optional<plan::Pair> pair_with(const std::string& peer, const DatasetName& target,
+    std::optional<plan::Pair> pair_with(const std::string& peer,
+                                        const DatasetName& target,
                                         const std::string& source) const;
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
     Result<void> stands_alone(const DatasetName& target) const;
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
-    rpc::TargetState state_of(const std::string& peer, const DatasetName& target,
+    rpc::TargetState state_of(const std::string& peer,
+                              const DatasetName& target,
                               const std::string& source) const;
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);

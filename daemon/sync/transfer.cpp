@@ -19,10 +19,11 @@ constexpr std::chrono::seconds kFinishLimit{600};
 constexpr std::chrono::seconds kReasonLimit{10};
 
 /// Which of several errors tells the cause: a broken pipe is only ever a consequence.
-Error cause(const Result<std::uint64_t>& moved, const Result<void>& sent,
+Error cause(const Result<std::uint64_t>& moved,
+            const Result<void>& sent,
             const Result<std::uint64_t>& seen) {
-    const bool ended_here = !moved && (moved.error().code == Code::cancelled ||
-                                       moved.error().code == Code::stalled);
+    const bool ended_here =
+        !moved && (moved.error().code == Code::cancelled || moved.error().code == Code::stalled);
     if (ended_here) return moved.error();
     if (moved && !sent) return sent.error().in("zfs send");
     if (!seen && seen.error().code != Code::timed_out) return seen.error();
@@ -34,8 +35,9 @@ Error cause(const Result<std::uint64_t>& moved, const Result<void>& sent,
 Error with_next_step(Error error, const HostName& peer) {
     if (error.code != Code::stalled) return error;
     error.context.push_back("stream to " + peer.str());
-    error.remedy = "check that " + peer.str() + " is up and reachable (ssh " + peer.str() +
-                   " true), and zpool status on both hosts; the stream is continued, not begun anew";
+    error.remedy =
+        "check that " + peer.str() + " is up and reachable (ssh " + peer.str() +
+        " true), and zpool status on both hosts; the stream is continued, not begun anew";
     return error;
 }
 
@@ -47,7 +49,8 @@ bool is_passing(Code code) {
 
 }  // namespace
 
-Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts, DatasetName dataset,
+Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
+                                                    DatasetName dataset,
                                                     std::string token) {
     auto decoded = co_await parts.zfs.token_info(std::move(token));
     if (!decoded && is_passing(decoded.error().code)) {
@@ -57,9 +60,11 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts, DatasetName da
     if (decoded && source != nullptr && plan::may_resume(*decoded, *source)) {
         co_return std::optional(*decoded);
     }
-    log::event(log::Level::warn, "dead_resume_token",
-               {{"dataset", dataset.str()},
-                {"error", decoded ? "it is for another snapshot, or not raw" : decoded.error().text()}});
+    log::event(
+        log::Level::warn,
+        "dead_resume_token",
+        {{"dataset", dataset.str()},
+         {"error", decoded ? "it is for another snapshot, or not raw" : decoded.error().text()}});
     co_return std::optional<TokenInfo>{};
 }
 

@@ -29,12 +29,13 @@ struct Transfer {
 
 /// What zfs here says of a token that the peer keeps for `dataset`; nullopt when nothing can be
 /// resumed with it. An error says that this could not be found out, and nothing about the token.
-Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts, DatasetName dataset,
+Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
+                                                    DatasetName dataset,
                                                     std::string token);
 
 /// Runs the stream to its end and returns its bytes once the peer's zfs has received all of it.
-/// Errors: the peer's reason when it gave one, else zfs send's, else the pump's (stalled, io_error).
-/// A cancel or error kills the send; the target keeps what can be resumed.
+/// Errors: the peer's reason when it gave one, else zfs send's, else the pump's (stalled,
+/// io_error). A cancel or error kills the send; the target keeps what can be resumed.
 Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer what);
 
 }  // namespace zrepd::sync

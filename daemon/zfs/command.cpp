@@ -142,7 +142,13 @@ std::vector<Argv> get_versions(const std::vector<DatasetName>& which) {
 }
 
 std::vector<Argv> get_snapshots(const std::vector<SnapshotName>& which) {
-    return commands({"zfs", "get", "-Hp", "-s", "local,none", "-o", "name,property,value",
+    return commands({"zfs",
+                     "get",
+                     "-Hp",
+                     "-s",
+                     "local,none",
+                     "-o",
+                     "name,property,value",
                      std::string(kVersionProperties)},
                     texts(which));
 }

@@ -66,8 +66,8 @@ Result<Argv> send(const SendSpec& spec);
 /// -u -s and "ds@snap", not "ds": the snapshot gets the name we allowed and locked, whatever name
 /// the stream carries. Never -F, -d or -e.
 Result<Argv> receive(const ReceiveSpec& spec);
-/// `zfs program -j -- pool - args…`: the program comes on stdin, so there is no file to leave behind.
-/// The -- keeps a negative number from being read as an option.
+/// `zfs program -j -- pool - args…`: the program comes on stdin, so there is no file to leave
+/// behind. The -- keeps a negative number from being read as an option.
 Argv program(std::string_view pool, const std::vector<std::string>& arguments);
 /// `zpool sync`: what was written so far goes to disk now.
 Argv flush(const std::vector<std::string>& pools);

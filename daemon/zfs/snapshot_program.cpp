@@ -46,8 +46,8 @@ Error refused(const SnapshotName& name, int number) {
         case EDQUOT:
             return {.code = Code::no_space,
                     .message = what + "a quota or snapshot limit is exceeded",
-                    .remedy = "see zfs get quota,refquota,snapshot_limit " +
-                              quote(name.dataset().str())};
+                    .remedy =
+                        "see zfs get quota,refquota,snapshot_limit " + quote(name.dataset().str())};
         default:
             return {.code = Code::zfs_failed, .message = what + std::strerror(number)};
     }

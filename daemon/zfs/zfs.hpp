@@ -46,7 +46,8 @@ class Zfs {
     /// refused, a few plain commands.
     virtual Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) = 0;
     /// Waits until all that was written so far is in `written` and in a snapshot taken now: without
-    /// it, data of the last seconds may count as nothing. Pools in trouble are left out. One process.
+    /// it, data of the last seconds may count as nothing. Pools in trouble are left out. One
+    /// process.
     virtual Task<Result<void>> flush(std::vector<std::string> pools) = 0;
     /// One transaction for all the properties (design.md section 6). One process.
     virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;

@@ -42,9 +42,8 @@ Task<std::vector<AckOutcome>> ZfsCli::acknowledge_pool(std::string pool,
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return all_failed(items.size(), checked.error());
     std::vector<AckOutcome> all;
-    const std::vector<std::vector<AckItem>> parts = program_batches(items, [](const AckItem& item) {
-        return ack_program::arguments(0, {item});
-    });
+    const std::vector<std::vector<AckItem>> parts = program_batches(
+        items, [](const AckItem& item) { return ack_program::arguments(0, {item}); });
     for (const std::vector<AckItem>& part : parts) {
         std::vector<AckOutcome> outcomes;
         Result<std::vector<AckOutcome>> done = co_await acknowledge_by_program(pool, sent, part);
@@ -129,9 +128,9 @@ Task<> ZfsCli::tidy(const AckItem& item, AckOutcome& outcome) {
         const std::string name = zrep_bookmark_name(item.guid);
         Result<Output> output =
             co_await processes_.run(command::bookmark(item.snapshot, name), kMutationLimit);
-        outcome.bookmarked =
-            output.has_value() && (output->status.ok() || parse::classify(output->err) ==
-                                                              parse::Complaint::bookmark_exists);
+        outcome.bookmarked = output.has_value() &&
+                             (output->status.ok() ||
+                              parse::classify(output->err) == parse::Complaint::bookmark_exists);
         if (!outcome.bookmarked) {
             const std::string why = output.has_value()
                                         ? parse::failure(output->err, output->status.text()).message

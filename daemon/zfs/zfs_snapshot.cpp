@@ -63,11 +63,10 @@ Task<Outcomes> ZfsCli::snapshot_pool(std::string pool, std::vector<SnapshotName>
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return Outcomes(names.size(), checked.error());
     Outcomes all;
-    for (const std::vector<SnapshotName>& part : program_batches(names, [](const SnapshotName& name) {
-        return snapshot_program::arguments({name});
-    })) {
-        Result<std::string> answer = co_await run_program(
-            pool, snapshot_program::text(), snapshot_program::arguments(part));
+    for (const std::vector<SnapshotName>& part : program_batches(
+             names, [](const SnapshotName& name) { return snapshot_program::arguments({name}); })) {
+        Result<std::string> answer =
+            co_await run_program(pool, snapshot_program::text(), snapshot_program::arguments(part));
         Result<Outcomes> taken = answer.has_value() ? snapshot_program::outcomes(*answer, part)
                                                     : Result<Outcomes>(answer.error());
         Outcomes outcomes;

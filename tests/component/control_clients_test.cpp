@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Clients that misbehave, many clients, slow clients, repeated and slow calls, events.
+// Clients that misbehave, many clients, slow clients, repeated and slow calls.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/un.h>
@@ -13,16 +13,11 @@ namespace zrepd::control {
 namespace {
 
 using fake::FakeDaemon;
+using fake::greeted;
 using fake::LineClient;
 
-constexpr const char* kVersionCall = R"({"jsonrpc":"2.0","id":1,"method":"daemon.version"})" "\n";
-
-LineClient greeted(const std::string& path) {
-    LineClient out(path);
-    EXPECT_TRUE(out.connected());
-    EXPECT_EQ(out.json()["method"], "hello");
-    return out;
-}
+constexpr const char* kVersionCall = R"({"jsonrpc":"2.0","id":1,"method":"daemon.version"})"
+                                     "\n";
 
 /// Sends the line; expects this error with a null id, then the end, and a daemon that still serves.
 void expect_refused(FakeDaemon& daemon, const std::string& line, int code) {
@@ -103,7 +98,8 @@ TEST(ControlClients, DribblingBytesDoesNotProlongALine) {
     LineClient client = greeted(daemon.socket());
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     pollfd answered{client.fd(), POLLIN, 0};
-    while (::poll(&answered, 1, 10) == 0 && std::chrono::steady_clock::now() < until) client.send(" ");
+    while (::poll(&answered, 1, 10) == 0 && std::chrono::steady_clock::now() < until)
+        client.send(" ");
     EXPECT_EQ(client.json()["error"]["data"]["kind"], "timed_out");
 }
 
@@ -193,12 +189,16 @@ TEST(ControlCalls, ClientThatLeavesCancelsNothing) {
     daemon.on_io([&] { daemon.service.closed = true; });
     {
         LineClient client = greeted(daemon.socket());
-        client.send(R"({"jsonrpc":"2.0","id":1,"method":"pair.sync","params":{"all":true,"request_key":"k"}})" "\n");
+        client.send(
+            R"({"jsonrpc":"2.0","id":1,"method":"pair.sync","params":{"all":true,"request_key":"k"}})"
+            "\n");
         ASSERT_TRUE(daemon.becomes([&] { return daemon.service.waiting == 1; }));
     }
     // The same again while the first is still at work: it waits for that one.
     LineClient again = greeted(daemon.socket());
-    again.send(R"({"jsonrpc":"2.0","id":2,"method":"pair.sync","params":{"all":true,"request_key":"k"}})" "\n");
+    again.send(
+        R"({"jsonrpc":"2.0","id":2,"method":"pair.sync","params":{"all":true,"request_key":"k"}})"
+        "\n");
     daemon.on_io([&] { daemon.service.open(); });
     EXPECT_EQ(again.json()["result"]["run_id"], "run-1");
     daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 1U); });
@@ -221,7 +221,8 @@ TEST_F(RequestKey, SameKeyGivesTheFirstReplyFromAnyConnection) {
     daemon.on_io([&] { daemon.service.started.run_id = "run-2"; });
     EXPECT_EQ(sync(R"({"all":true,"request_key":"k"})")["result"]["run_id"], "run-1");
     LineClient other = greeted(daemon.socket());
-    EXPECT_EQ(other.call("pair.sync", R"({"all":true,"request_key":"k"})")["result"]["run_id"], "run-1");
+    EXPECT_EQ(other.call("pair.sync", R"({"all":true,"request_key":"k"})")["result"]["run_id"],
+              "run-1");
     EXPECT_EQ(calls(), 1U);
     EXPECT_EQ(sync(R"({"all":true,"request_key":"l"})")["result"]["run_id"], "run-2");
     EXPECT_EQ(sync(R"({"all":true})")["result"]["run_id"], "run-2");
@@ -262,92 +263,6 @@ TEST_F(RequestKey, LongerThanTheLimitIsRefused) {
     EXPECT_EQ(calls(), 0U);
 }
 
-class ControlEvents : public testing::Test {
-  protected:
-    static Json subscribe(LineClient& client) { return client.call("events.subscribe")["result"]; }
-    void publish(const rpc::EventOut& event) {
-        daemon.on_io([&] { daemon.events.publish(event); });
-    }
-    FakeDaemon daemon;
-};
-
-TEST_F(ControlEvents, FollowTheSnapshotWithGrowingNumbers) {
-    daemon.on_io([&] { daemon.events.seq = 41; });
-    LineClient client = greeted(daemon.read_socket());
-    EXPECT_EQ(subscribe(client)["seq"], "41");
-    publish(fake::progress_event("run-1", "tank/fs", 5));
-    publish(fake::finished_event(fake::finished_run("run-1", {"tank/fs"})));
-    const Json progress = client.json();
-    EXPECT_EQ(progress["method"], "event");
-    EXPECT_EQ(progress["params"]["seq"], "42");
-    EXPECT_EQ(progress["params"]["progress"]["bytes"], 5);
-    const Json finished = client.json();
-    EXPECT_EQ(finished["params"]["seq"], "43");
-    EXPECT_EQ(finished["params"]["run"]["finished"], true);
-}
-
-TEST_F(ControlEvents, ComeBetweenAnswers) {
-    LineClient client = greeted(daemon.socket());
-    subscribe(client);
-    daemon.on_io([&] { daemon.service.closed = true; });
-    client.send(R"({"jsonrpc":"2.0","id":9,"method":"pair.list"})" "\n");
-    ASSERT_TRUE(daemon.becomes([&] { return daemon.service.waiting == 1; }));
-    publish(fake::progress_event("run-1", "tank/fs", 5));
-    EXPECT_EQ(client.json()["method"], "event");
-    daemon.on_io([&] { daemon.service.open(); });
-    EXPECT_EQ(client.json()["id"], 9);
-}
-
-TEST_F(ControlEvents, EndWithTheConnection) {
-    {
-        LineClient client = greeted(daemon.socket());
-        subscribe(client);
-        daemon.on_io([&] { EXPECT_EQ(daemon.events.subscribers(), 1U); });
-    }
-    EXPECT_TRUE(daemon.becomes([&] { return daemon.events.subscribers() == 0; }));
-}
-
-TEST_F(ControlEvents, ProgressIsCoalescedForAClientThatDoesNotRead) {
-    LineClient client = greeted(daemon.socket());
-    subscribe(client);
-    // Far more than the socket and the queue would hold one by one.
-    daemon.on_io([&] {
-        for (std::uint64_t i = 1; i <= 12'000; ++i) {
-            daemon.events.publish(fake::progress_event("run-1", "tank/fs", i));
-        }
-        daemon.events.publish(fake::finished_event(fake::finished_run("run-1", {"tank/fs"})));
-    });
-    std::uint64_t last = 0;
-    int lines = 0;
-    while (true) {
-        const Json message = client.json();
-        ASSERT_TRUE(message.is_object()) << "cut off";
-        ++lines;
-        const std::uint64_t seq = std::stoull(message["params"]["seq"].get<std::string>());
-        ASSERT_GT(seq, last);
-        last = seq;
-        if (message["params"]["event"] == "run_finished") break;
-    }
-    EXPECT_LT(lines, 6'000);
-}
-
-TEST_F(ControlEvents, ClientThatDoesNotReadIsCutOffAndOthersAreServed) {
-    LineClient slow = greeted(daemon.socket());
-    LineClient other = greeted(daemon.socket());
-    subscribe(slow);
-    rpc::EventOut event;
-    event.event = "warning";
-    event.text = std::string(10'000, 'x');
-    const auto subscribers = [&] { return daemon.events.subscribers(); };
-    daemon.on_io([&] {
-        for (int i = 0; i < 1000; ++i) daemon.events.publish(event);
-    });
-    EXPECT_TRUE(daemon.becomes([&] { return subscribers() == 0; }));
-    EXPECT_TRUE(other.call("daemon.version").contains("result"));
-    EXPECT_TRUE(daemon.becomes([&] { return daemon.server.connections() == 1; }));
-    EXPECT_TRUE(slow.ends());
-}
-
 TEST(ControlSlowClient, IsCutOffWhenItTakesNothingForTheStallLimit) {
     ServerLimits limits;
     limits.session.write_stall = std::chrono::milliseconds(50);
@@ -358,7 +273,8 @@ TEST(ControlSlowClient, IsCutOffWhenItTakesNothingForTheStallLimit) {
         }
     });
     LineClient client = greeted(daemon.socket());
-    client.send(R"({"jsonrpc":"2.0","id":1,"method":"status.get"})" "\n");
+    client.send(R"({"jsonrpc":"2.0","id":1,"method":"status.get"})"
+                "\n");
     EXPECT_TRUE(daemon.becomes([&] { return daemon.server.connections() == 0; }));
 }
 
@@ -384,7 +300,8 @@ TEST(ControlStop, CutsClientsOffAndEndsCallsUnderWay) {
     LineClient subscriber = greeted(daemon.socket());
     subscriber.call("events.subscribe");
     LineClient waiting = greeted(daemon.socket());
-    waiting.send(R"({"jsonrpc":"2.0","id":1,"method":"pair.list"})" "\n");
+    waiting.send(R"({"jsonrpc":"2.0","id":1,"method":"pair.list"})"
+                 "\n");
     ASSERT_TRUE(daemon.becomes([&] { return daemon.service.waiting == 1; }));
     daemon.stop();
     EXPECT_TRUE(subscriber.ends());

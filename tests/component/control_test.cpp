@@ -23,7 +23,8 @@ struct MethodTest {
 
 /// One call per method; the walk below fails for a method that is not here.
 const std::map<std::string, MethodTest> kMethodTests{
-    {"pair.init", {R"({"dataset":"tank/a b","host":"beta","target":"backup/fs"})", "/run_id", "run-1"}},
+    {"pair.init",
+     {R"({"dataset":"tank/a b","host":"beta","target":"backup/fs"})", "/run_id", "run-1"}},
     {"pair.sync", {R"({"all":true})", "/run_id", "run-1"}},
     {"pair.expire", {R"({"datasets":["tank/fs"],"local_only":true})", "/run_id", "run-1"}},
     {"pair.pause", {R"({"datasets":["tank"]})", "/steps/0", "pause tank"}},
@@ -31,7 +32,8 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"pair.clear", {R"({"dataset":"tank/fs"})", "/steps/0", "clear tank/fs"}},
     {"pair.set", {R"({"dataset":"tank","settings":{"limit":"10M"}})", "/steps/0", "set tank"}},
     {"pair.list", {"{}", "/pairs/0/peer_dataset", "backup/tank/fs"}},
-    {"status.get", {R"({"datasets":["tank/fs"]})", "/pairs/0/last_acked/guid", "12345678901234567890"}},
+    {"status.get",
+     {R"({"datasets":["tank/fs"]})", "/pairs/0/last_acked/guid", "12345678901234567890"}},
     {"run.get", {R"({"run_id":"run-0"})", "/results/0/outcome", "done"}},
     {"events.subscribe", {"{}", "/status/pairs/0/dataset", "tank/fs"}},
     {"daemon.version", {"{}", "/zfs", "2.3.0"}},
@@ -123,11 +125,15 @@ TEST_F(Control, RefusesWrongParamsBeforeAnythingIsDone) {
         {"pair.sync", R"({"all":null})", "all: must be true or false"},
         {"pair.sync", R"({"all":1})", "all: must be true or false"},
         {"pair.init", R"({"dataset":"a","host":"b"})", "target: is missing"},
-        {"pair.init", R"({"dataset":"a","host":"b","target":"c","savecount":-1})",
+        {"pair.init",
+         R"({"dataset":"a","host":"b","target":"c","savecount":-1})",
          "savecount: is out of range"},
-        {"pair.init", R"({"dataset":"a","host":"b","target":"c","savecount":2.5})",
+        {"pair.init",
+         R"({"dataset":"a","host":"b","target":"c","savecount":2.5})",
          "savecount: must be a whole number"},
-        {"pair.set", R"({"dataset":"a","settings":{"limit":5}})", "settings.limit: must be a string"},
+        {"pair.set",
+         R"({"dataset":"a","settings":{"limit":5}})",
+         "settings.limit: must be a string"},
         {"pair.clear", R"({"dataset":"a","request_key":null})", "request_key: must be a string"},
         {"daemon.version", R"({"verbose":true})", "verbose: unknown key"},
         {"events.subscribe", R"({"since":1})", "since: unknown key"},
@@ -203,7 +209,8 @@ TEST_F(Control, AnswersRequestsOfOneConnectionInOrder) {
 TEST_F(Control, AnswersAClientThatClosesItsSendingSideAtOnce) {
     for (int i = 0; i < 50; ++i) {
         auto client = this->client();
-        client.send(R"({"jsonrpc":"2.0","id":"x","method":"status.get"})" "\n");
+        client.send(R"({"jsonrpc":"2.0","id":"x","method":"status.get"})"
+                    "\n");
         client.finish_sending();
         ASSERT_EQ(client.json()["id"], "x") << i;
         ASSERT_TRUE(client.ends());

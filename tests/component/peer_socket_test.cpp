@@ -105,9 +105,9 @@ TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
     EXPECT_EQ(lines(many.front(), 1).size(), 1U) << "the others go on";
 }
 TEST_F(RawPeer, MayNotSendTheStreamBeforeTheReply) {
-    const std::string text = rpc::request_line({1, "peer.identify", Json{{"host", "alpha"}}}) +
-                             rpc::request_line({2, "stream.receive", rpc::encode(test::full_stream())}) +
-                             "raw";
+    const std::string text =
+        rpc::request_line({1, "peer.identify", Json{{"host", "alpha"}}}) +
+        rpc::request_line({2, "stream.receive", rpc::encode(test::full_stream())}) + "raw";
     const Fd fd = connect();
     ASSERT_EQ(lines(fd, 1).size(), 1U);
     ASSERT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));

@@ -81,14 +81,15 @@ TEST_F(ZfsCliTest, SnapshotsOfOnePoolTakeOneProcess) {
 }
 
 TEST_F(ZfsCliTest, SnapshotsPlainlyWhereProgramsAreRefusedAndOneByOneAfterAFailure) {
-    script("zfs",
-           "case \"$1\" in\n"
-           "program) printf 'Channel program execution failed:\\nPermission denied. Channel programs "
-           "must be run as root.\\n' >&2; exit 1;;\n"
-           "snapshot) case \"$*\" in *tank/b*) echo \"cannot create snapshot 'tank/b@x': out of space\" "
-           ">&2; exit 1;; esac;;\n"
-           "get) printf 'tank/a@x\\tguid\\t7\\ntank/a@x\\tcreatetxg\\t8\\ntank/a@x\\twritten\\t9\\n';;\n"
-           "esac");
+    script(
+        "zfs",
+        "case \"$1\" in\n"
+        "program) printf 'Channel program execution failed:\\nPermission denied. Channel programs "
+        "must be run as root.\\n' >&2; exit 1;;\n"
+        "snapshot) case \"$*\" in *tank/b*) echo \"cannot create snapshot 'tank/b@x': out of space\" "
+        ">&2; exit 1;; esac;;\n"
+        "get) printf 'tank/a@x\\tguid\\t7\\ntank/a@x\\tcreatetxg\\t8\\ntank/a@x\\twritten\\t9\\n';;\n"
+        "esac");
     const std::vector<Result<Snapshot>> taken =
         run_task(io, zfs->snapshot({snap("tank/a@x"), snap("tank/b@x")}));
     ASSERT_TRUE(taken.at(0).has_value());

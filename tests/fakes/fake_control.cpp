@@ -100,8 +100,12 @@ Task<Result<rpc::ListOut>> FakeService::list(rpc::DatasetsIn in) {
     if (fail_with) co_return *fail_with;
     rpc::ListOut out;
     for (const auto& pair : pairs) {
-        out.pairs.push_back({pair.dataset, pair.role, pair.peer, pair.peer_dataset,
-                             {{"zrep:interval", "1m"}}, pair.dataset + "@zrep_000001"});
+        out.pairs.push_back({pair.dataset,
+                             pair.role,
+                             pair.peer,
+                             pair.peer_dataset,
+                             {{"zrep:interval", "1m"}},
+                             pair.dataset + "@zrep_000001"});
     }
     co_return out;
 }
@@ -165,8 +169,8 @@ bool FakeDaemon::becomes(const std::function<bool()>& condition) {
 rpc::PairStatus healthy_pair(std::string dataset) {
     rpc::PairStatus out;
     out.peer_dataset = "backup/" + dataset;
-    out.last_acked = rpc::AckedSnapshot{dataset + "@zrep_000001", {12345678901234567890ULL},
-                                        "2026-03-01T11:58:00Z"};
+    out.last_acked = rpc::AckedSnapshot{
+        dataset + "@zrep_000001", {12345678901234567890ULL}, "2026-03-01T11:58:00Z"};
     out.dataset = std::move(dataset);
     out.role = "master";
     out.epoch = 1;
@@ -183,8 +187,12 @@ rpc::EventOut progress_event(std::string run_id, std::string dataset, std::uint6
     rpc::EventOut event;
     event.event = "run_progress";
     event.dataset = std::move(dataset);
-    event.progress = rpc::Progress{std::move(run_id), "sending", bytes, 1 << 20,
-                                   "2026-03-01T12:00:00Z", "2026-03-01T12:00:01Z"};
+    event.progress = rpc::Progress{std::move(run_id),
+                                   "sending",
+                                   bytes,
+                                   1 << 20,
+                                   "2026-03-01T12:00:00Z",
+                                   "2026-03-01T12:00:01Z"};
     return event;
 }
 
@@ -198,9 +206,12 @@ rpc::EventOut finished_event(rpc::RunOut run) {
 rpc::RunOut finished_run(std::string run_id, const std::vector<std::string>& datasets) {
     rpc::RunOut run{std::move(run_id), "sync", true, {}};
     for (const auto& dataset : datasets) {
-        run.results.push_back({dataset, "done",
-                               "sent " + dataset + "@zrep_000002, 12.0 MiB in 1.2 s", 12 << 20,
-                               false, std::nullopt});
+        run.results.push_back({dataset,
+                               "done",
+                               "sent " + dataset + "@zrep_000002, 12.0 MiB in 1.2 s",
+                               12 << 20,
+                               false,
+                               std::nullopt});
     }
     return run;
 }

@@ -54,11 +54,11 @@ class FakeService : public control::Service {
         Json params;
         Caller caller;
     };
-    std::vector<Seen> seen;              ///< mutations and pair.list, in order
-    std::optional<Error> fail_with;      ///< the answer of all of them
-    bool closed = false;                 ///< they wait until open()
+    std::vector<Seen> seen;          ///< mutations and pair.list, in order
+    std::optional<Error> fail_with;  ///< the answer of all of them
+    bool closed = false;             ///< they wait until open()
     rpc::RunStarted started{"run-1", {}, {}};
-    std::function<void()> on_start;      ///< after a run was started, before the answer
+    std::function<void()> on_start;  ///< after a run was started, before the answer
     std::vector<rpc::PairStatus> pairs;
     std::map<std::string, rpc::RunOut> runs;
 

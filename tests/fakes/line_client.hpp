@@ -2,6 +2,7 @@
 // A blocking client that sends any bytes and reads lines, every wait bounded.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,7 +20,8 @@ namespace zrepd::fake {
 
 class LineClient {
   public:
-    explicit LineClient(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit LineClient(const std::string& path)
+        : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_un address = {};
         address.sun_family = AF_UNIX;
         path.copy(address.sun_path, sizeof address.sun_path - 1);
@@ -97,5 +99,13 @@ class LineClient {
     bool ended_ = false;
     std::string buffer_;
 };
+
+/// A connected client that has read its greeting.
+inline LineClient greeted(const std::string& path) {
+    LineClient out(path);
+    EXPECT_TRUE(out.connected());
+    EXPECT_EQ(out.json()["method"], "hello");
+    return out;
+}
 
 }  // namespace zrepd::fake

@@ -136,7 +136,8 @@ TEST(HostName, RefusesWhatSshCouldTakeForSomethingElse) {
 }
 
 TEST(HostName, IsOneNameHoweverItIsWritten) {
-    EXPECT_EQ(HostName::parse("Beta.Example.ORG").value(), HostName::parse("beta.example.org").value());
+    EXPECT_EQ(HostName::parse("Beta.Example.ORG").value(),
+              HostName::parse("beta.example.org").value());
     EXPECT_EQ(HostName::parse("BETA").value().str(), "beta");
 }
 

@@ -83,7 +83,8 @@ TEST(Outbox, RefusesOnceTooManyLinesWait) {
 
 TEST(Outbox, ProgressAloneNeverFillsIt) {
     Outbox out;
-    for (std::size_t i = 0; i < 10 * Outbox::kMaxQueuedLines; ++i) ASSERT_TRUE(out.push("p", "run"));
+    for (std::size_t i = 0; i < 10 * Outbox::kMaxQueuedLines; ++i)
+        ASSERT_TRUE(out.push("p", "run"));
     EXPECT_EQ(out.bytes(), 1U);
 }
 

@@ -154,7 +154,12 @@ const Sample kSamples[] = {
      "and more of it",
      "journalctl"},
     {"nothing said", std::nullopt, "", Code::peer_unreachable, "ended", "journalctl"},
-    {"closed in peace", 0, "", Code::peer_unreachable, "zrepd on beta ended the connection", "systemctl status zrepd"},
+    {"closed in peace",
+     0,
+     "",
+     Code::peer_unreachable,
+     "zrepd on beta ended the connection",
+     "systemctl status zrepd"},
 };
 
 TEST(SshErrors, TellsEachFailureFromTheOthersWithItsRemedy) {

@@ -16,8 +16,8 @@ TEST(PlanConflict, RollsBackATargetThatWasWrittenTo) {
 }
 
 TEST(PlanConflict, RefusesATargetWithNewerSnapshotsAndNamesThem) {
-    const Step step =
-        planned(5, "@zrep_000001:1+s", target("@zrep_000001:1+s @mine:8+w1048576 @yours:9+w1048576"));
+    const Step step = planned(
+        5, "@zrep_000001:1+s", target("@zrep_000001:1+s @mine:8+w1048576 @yours:9+w1048576"));
     const Error error = expect_conflict(step, Code::conflict);
     expect_in(error.message, "backup/fs on beta has 2 snapshots (2.0 MiB)");
     expect_in(error.message, "@mine, @yours");
@@ -48,7 +48,8 @@ TEST(PlanConflict, RefusesSidesWithNothingInCommonAndSaysWhatEachHas) {
 }
 
 TEST(PlanConflict, RefusesAMissingTarget) {
-    const Error error = expect_conflict(planned(5, "@zrep_000001:1+s", TargetView{}), Code::conflict);
+    const Error error =
+        expect_conflict(planned(5, "@zrep_000001:1+s", TargetView{}), Code::conflict);
     expect_in(error.remedy, "zrepctl clear tank/fs");
     expect_in(error.remedy, "zrepctl init tank/fs beta backup/fs");
 }

@@ -78,8 +78,8 @@ TEST(Plan, UsesAForeignSnapshotAsBase) {
 }
 
 TEST(Plan, UsesTheBookmarkWhenTheBaseSnapshotIsGoneHere) {
-    const auto step = expect_incremental(
-        planned(100, "@zrep_000001:1+s #zrep_2:2 @daily:3", target("@zrep_000001:1 @zrep_000002:2")));
+    const auto step = expect_incremental(planned(
+        100, "@zrep_000001:1+s #zrep_2:2 @daily:3", target("@zrep_000001:1 @zrep_000002:2")));
     EXPECT_EQ(step.base, "#zrep_2");
     EXPECT_EQ(step.base_guid, Guid{2});
     EXPECT_EQ(step.take, "zrep_000003");
@@ -125,23 +125,23 @@ TEST(Plan, SendsAPendingSnapshotInsteadOfTakingAnother) {
 }
 
 TEST(Plan, SendsTheNewestOfSeveralPendingOnes) {
-    const auto step = expect_incremental(
-        planned(50, "@zrep_000001:1+s @zrep_000002:2+w9 @zrep_000003:3+w9", target("@zrep_000001:1")));
+    const auto step = expect_incremental(planned(
+        50, "@zrep_000001:1+s @zrep_000002:2+w9 @zrep_000003:3+w9", target("@zrep_000001:1")));
     ASSERT_TRUE(step.existing);
     EXPECT_EQ(step.existing->name, "zrep_000003");
 }
 
 TEST(Plan, TakesAnotherWhileBelowMaxsnaps) {
     const auto step = expect_incremental(planned(with(master(50), prop::kMaxsnaps, "2"),
-                                              "@zrep_000001:1+s @zrep_000002:2+w9",
-                                              target("@zrep_000001:1")));
+                                                 "@zrep_000001:1+s @zrep_000002:2+w9",
+                                                 target("@zrep_000001:1")));
     EXPECT_EQ(step.take, "zrep_000003");
 }
 
 TEST(Plan, TakesNoOtherWhenNothingWasWrittenAfterThePendingOne) {
     const auto step = expect_incremental(planned(with(master(0), prop::kMaxsnaps, "5"),
-                                              "@zrep_000001:1+s @zrep_000002:2+w9 @daily:3",
-                                              target("@zrep_000001:1")));
+                                                 "@zrep_000001:1+s @zrep_000002:2+w9 @daily:3",
+                                                 target("@zrep_000001:1")));
     ASSERT_TRUE(step.existing);
     EXPECT_EQ(step.existing->name, "zrep_000002");
 }
@@ -223,8 +223,8 @@ TEST(Plan, BeginsAnewWhenATargetThatWasWrittenToHasAHalfReceivedStream) {
 TEST(Plan, TakesNoSnapshotBelowMinfree) {
     Dataset tight = with(master(5), prop::kMinfree, "10G");
     tight.available_bytes = (std::uint64_t{10} << 30) - 1;
-    const Error error =
-        expect_conflict(planned(tight, "@zrep_000001:1+s", target("@zrep_000001:1")), Code::no_space);
+    const Error error = expect_conflict(
+        planned(tight, "@zrep_000001:1+s", target("@zrep_000001:1")), Code::no_space);
     expect_in(error.message, "below zrep:minfree of 10.0 GiB");
     tight.available_bytes += 1;
     expect_incremental(planned(tight, "@zrep_000001:1+s", target("@zrep_000001:1")));
@@ -247,8 +247,7 @@ TEST(Plan, TakesNoSnapshotInAFullPool) {
 TEST(Plan, TakesNoSnapshotForAFullTarget) {
     TargetView there = target("@zrep_000001:1");
     there.available_bytes = 0;
-    const Error error =
-        expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::no_space);
+    const Error error = expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::no_space);
     expect_in(error.message, "backup/fs on beta has no space left: pool backup");
     expect_in(error.remedy, "on beta free space in backup");
 }

@@ -159,11 +159,11 @@ TEST(AckProgram, PassesGuidsAsTheSignedNumbersOfLua) {
 }
 
 TEST(AckProgram, ReadsEachItemsOutcome) {
-    const auto outcomes = ack_program::outcomes(
-        R"({"return":{"1":{"state":"ok","sent":0,"bookmark":17,)"
-        R"("destroy":{"1":0,"2":17}},"2":{"state":"missing","destroy":{}},)"
-        R"("3":{"state":"unset","sent":28}}})",
-        {full_item(), full_item(), full_item()});
+    const auto outcomes =
+        ack_program::outcomes(R"({"return":{"1":{"state":"ok","sent":0,"bookmark":17,)"
+                              R"("destroy":{"1":0,"2":17}},"2":{"state":"missing","destroy":{}},)"
+                              R"("3":{"state":"unset","sent":28}}})",
+                              {full_item(), full_item(), full_item()});
     ASSERT_TRUE(outcomes.has_value());
     EXPECT_TRUE(outcomes->at(0).acknowledged.has_value());
     EXPECT_TRUE(outcomes->at(0).bookmarked);
@@ -218,7 +218,10 @@ TEST(SnapshotProgram, ReadsEachSnapshotsOutcome) {
 }
 
 TEST(SnapshotProgram, ToleratesAnyAnswer) {
-    for (const char* answer : {"", "[]", "{\"return\":{}}", "{\"return\":{\"1\":[]}}",
+    for (const char* answer : {"",
+                               "[]",
+                               "{\"return\":{}}",
+                               "{\"return\":{\"1\":[]}}",
                                "{\"return\":{\"1\":{\"err\":\"0\"}}}",
                                "{\"return\":{\"1\":{\"err\":0,\"guid\":7}}}"}) {
         EXPECT_FALSE(snapshot_program::outcomes(answer, {snap("tank/a@x")}).has_value()) << answer;
