@@ -167,6 +167,10 @@ int start_and_follow(const Invocation& invocation,
     if (params.value("dry_run", false)) return report_dry_run(invocation, *reply, started);
     std::set<std::string> open(started.joined.begin(), started.joined.end());
     if (!started.run_id.empty()) open.insert(started.run_id);
+    if (open.empty() && !invocation.json) {
+        std::puts("nothing to do: no pair here, or all are paused; zrepctl list shows them");
+        return kDone;
+    }
     if (!invocation.wait) return report_started(invocation, *reply, open);
     catch_interrupt();
     return Follower(invocation, *client, started.run_id, wanted).follow(std::move(open));

@@ -48,6 +48,10 @@ class Usage(Case):
                     self.assertIn(hint, done.err)
                     self.assertEqual(done.out, "")
 
+    def test_all_of_nothing_is_said(self):
+        self.assertIn("nothing to do: no pair here", self.zrepctl("sync", "all").out)
+        self.assertEqual(json.loads(self.zrepctl("sync", "all", "--json").out), {"runs": []})
+
     def test_mistakes_in_json(self):
         for words in (("sync", "--json"), ("snyc", "--json"), ("set", "tank", "interval=banana", "--json")):
             done = self.zrepctl(*words, code=2)
