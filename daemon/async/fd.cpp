@@ -7,14 +7,6 @@
 #include <cstring>
 
 namespace zrepd {
-namespace {
-
-// The default of /proc/sys/fs/pipe-max-size. Larger needs CAP_SYS_RESOURCE and gained nothing.
-// More than 1 MiB is for root alone (fs.pipe-max-size). A large pipe lets the pump sleep longer.
-constexpr int kPipeBytes[] = {8 << 20, 1 << 20};
-
-}  // namespace
-
 Result<Fd> Fd::duplicate() const {
     Fd copy(::fcntl(fd_, F_DUPFD_CLOEXEC, 3));
     if (!copy) {
@@ -24,7 +16,7 @@ Result<Fd> Fd::duplicate() const {
     return copy;
 }
 
-Result<Pipe> make_pipe() {
+Result<Pipe> make_pipe(int bytes) {
     int ends[2];
 #ifdef __linux__
     const int made = ::pipe2(ends, O_CLOEXEC);
@@ -44,9 +36,10 @@ Result<Pipe> make_pipe() {
     Pipe pipe{Fd(ends[0]), Fd(ends[1])};
 #ifdef F_SETPIPE_SZ
     // Refused when the user's pipe budget is spent; the default size still works.
-    for (const int bytes : kPipeBytes) {
-        if (::fcntl(pipe.read.get(), F_SETPIPE_SZ, bytes) >= 0) break;
-    }
+    const int enlarged = ::fcntl(pipe.read.get(), F_SETPIPE_SZ, bytes);
+    if (enlarged < 0) ::fcntl(pipe.read.get(), F_SETPIPE_SZ, kPipeBytes);
+#else
+    (void)bytes;
 #endif
     return pipe;
 }

@@ -41,8 +41,14 @@ struct Pipe {
     Fd write;
 };
 
-/// Close-on-exec, blocking, enlarged to the most the system lets us (F_SETPIPE_SZ, at most 8 MiB).
-Result<Pipe> make_pipe();
+/// The most that everybody may have (fs.pipe-max-size).
+inline constexpr int kPipeBytes = 1 << 20;
+/// Between the pump and zfs, so that the pump may sleep long. For root alone: else kPipeBytes. Not
+/// towards ssh: what waits in that pipe looks as if it were sent, and a dead link as if it lived.
+inline constexpr int kStreamPipeBytes = 8 << 20;
+
+/// Close-on-exec, blocking, enlarged to `bytes` where the system lets us (F_SETPIPE_SZ).
+Result<Pipe> make_pipe(int bytes = kPipeBytes);
 /// Marks this end non-blocking. Never for a description that a child shares.
 void set_nonblocking(int fd);
 

@@ -24,7 +24,7 @@ class LocalConnection : public Connection {
 }  // namespace
 
 Result<std::unique_ptr<Connection>> LocalTransport::open(const HostName&, Purpose) {
-    Result<Pipe> there = make_pipe();
+    Result<Pipe> there = make_pipe(kStreamPipeBytes);
     if (!there) return there.error();
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();

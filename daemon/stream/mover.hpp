@@ -12,8 +12,8 @@
 
 namespace zrepd::stream {
 
-/// The most one step moves: what the largest pipe holds (make_pipe()).
-inline constexpr std::size_t kStepBytes = std::size_t{8} << 20;
+/// The most one step moves: what the largest pipe holds.
+inline constexpr std::size_t kStepBytes = kStreamPipeBytes;
 
 struct Step {
     enum class Kind {

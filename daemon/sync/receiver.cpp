@@ -64,7 +64,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
 
     Task<Result<std::uint64_t>> receive_pumped(Fd in) {
-        auto pipe = make_pipe();
+        auto pipe = make_pipe(kStreamPipeBytes);
         if (!pipe) co_return pipe.error();
         auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
         if (!process) co_return process.error();

@@ -73,7 +73,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     parts.runs.phase(*run, what.dataset, "sending");
     auto opened = co_await source.peers.open_stream(what.peer, what.request, kOpenLimit);
     if (!opened) co_return opened.error();
-    auto pipe = make_pipe();
+    auto pipe = make_pipe(kStreamPipeBytes);
     if (!pipe) co_return pipe.error();
     auto process = parts.zfs.send(what.send, std::move(pipe->write));
     if (!process) co_return process.error().in("zfs send");
