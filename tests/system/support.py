@@ -73,12 +73,12 @@ def take_lab():
     names = os.environ.get("ZREPD_LABS", "").split()
     while names and _taken is None:
         for name in names:
-            lock = open(f"/run/lock/zrepd-lab-{name}", "w")
+            lock = os.open(f"/run/lock/zrepd-lab-{name}", os.O_CREAT | os.O_WRONLY, 0o600)
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _taken = (name, lock)
                 break
-            lock.close()
+            os.close(lock)
         time.sleep(0.2)  # ctest ends what waits for ever
     return _taken and _taken[0]
 
