@@ -71,6 +71,7 @@ def take_lab():
     """The first of ZREPD_LABS that no other process uses, until this one ends; None: ZREPD_LAB says it."""
     global _taken
     names = os.environ.get("ZREPD_LABS", "").split()
+    waiting = False
     while names and _taken is None:
         for name in names:
             lock = os.open(f"/run/lock/zrepd-lab-{name}", os.O_CREAT | os.O_WRONLY, 0o600)
@@ -79,6 +80,9 @@ def take_lab():
                 _taken = (name, lock)
                 break
             os.close(lock)
+        if _taken is None and not waiting:
+            waiting = True
+            print("waiting for a lab of", *names, file=sys.stderr)
         time.sleep(0.2)  # ctest ends what waits for ever
     return _taken and _taken[0]
 
@@ -98,7 +102,7 @@ class Daemon:
 
     def wait_until_it_answers(self):
         wait_for(f"zrepd on {self.host.name} answers; its log: {self.log()[-3000:]}", START_SECONDS,
-                 lambda: self.host.run("zrepctl version >/dev/null 2>&1", check=False).code == 0)
+                 lambda: self.host.run("zrepctl status >/dev/null 2>&1", check=False).code == 0)
 
     def pid(self):
         return int(self.host.run("cat /run/zrepd.pid").out)

@@ -19,9 +19,13 @@ class FullTarget(Case):
         self.write("tank/fs", "first", 2)
 
     def fill(self):
-        """Until nothing fits; in small steps, so that the last record finds no room either."""
-        self.beta.run("for size in 1M 64k 4k; do dd if=/dev/urandom of=/backup/filler/$size bs=$size status=none "
-                      "2>/dev/null; sync; zpool sync backup; done; true", timeout=120)
+        """Until nothing fits; in small steps, so that the last record finds no room either, and again
+        until ZFS says so: what it has set aside for itself becomes free a little later."""
+        self.beta.run("for round in $(seq 20); do for size in 1M 64k 4k; do "
+                      "dd if=/dev/urandom of=/backup/filler/$round.$size bs=$size status=none 2>/dev/null; "
+                      "sync; zpool sync backup; done; "
+                      '[ "$(zfs get -Hpo value available backup)" = 0 ] && exit 0; done; '
+                      "zfs list -o space backup >&2; exit 1", timeout=240)
 
     def free(self):
         self.beta.run("rm /backup/filler/*; zpool sync backup")
