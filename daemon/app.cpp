@@ -162,11 +162,16 @@ Result<void> App::run() {
         bug = true;
         ::raise(SIGTERM);
     });
+    TaskGroup stopping(p.io.get_executor());
     auto started = p.start();
-    if (!started) return started;
+    if (!started) {
+        // What did start is in the middle of something: it ends as it would at any stop.
+        stopping.spawn("stop", p.stop());
+        p.io.run();
+        return started;
+    }
     asio::signal_set signals(p.io, SIGTERM, SIGINT);
     asio::steady_timer limit(p.io);
-    TaskGroup stopping(p.io.get_executor());
     signals.async_wait([&](const boost::system::error_code& ec, int) {
         if (ec) return;
         stopping.spawn("stop", p.stop());

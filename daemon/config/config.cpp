@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <boost/program_options.hpp>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -103,9 +105,20 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
     return ok();
 }
 
+Error unreadable(const std::filesystem::path& path, int error) {
+    const std::string why = std::strerror(error);  // NOLINT(concurrency-mt-unsafe)
+    return Error{.code = Code::io_error,
+                 .message = "cannot read the settings file " + quote(path.string()) + ": " + why,
+                 .remedy = "it has to be a file that zrepd's user may read",
+                 .sys_errno = error};
+}
+
 /// One line at a time, because the library's own errors do not say where they are.
 Result<void> apply_file(Config& config, const std::filesystem::path& path) {
     std::ifstream file(path);
+    // A directory opens like a file; only reading it fails.
+    if (file) file.peek();
+    if (!file.is_open() || file.bad()) return unreadable(path, errno);
     const po::options_description known = settings();
     std::set<std::string> seen;
     std::string line;
@@ -134,6 +147,7 @@ Result<void> read_file(Config& config, const po::variables_map& given) {
     if (named) config.file = given["config"].as<std::string>();
     std::error_code ec;
     if (std::filesystem::exists(config.file, ec)) return apply_file(config, config.file);
+    if (ec) return unreadable(config.file, ec.value());
     if (!named) return ok();
     return Error{.code = Code::not_found,
                  .message = "no settings file " + quote(config.file.string()),

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The settings file: what cannot be read is never taken for an empty one.
+#include "daemon/config/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace zrepd::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ConfigTest : public ::testing::Test {
+  protected:
+    ConfigTest() {
+        std::string pattern = fs::temp_directory_path() / "zrepd-config-XXXXXX";
+        folder = ::mkdtemp(pattern.data());
+    }
+    ~ConfigTest() override { fs::remove_all(folder); }
+    ConfigTest(const ConfigTest&) = delete;
+    ConfigTest& operator=(const ConfigTest&) = delete;
+
+    Result<CommandLine> read_text(const std::string& text) const {
+        std::ofstream(folder / "zrepd.conf") << text;
+        return read({"--config", folder / "zrepd.conf"});
+    }
+
+    fs::path folder;
+};
+
+TEST_F(ConfigTest, TakesSettingsFromTheFile) {
+    const auto out = read_text("# ours\nstreams = 2\nlog-level = debug\n");
+    ASSERT_TRUE(out) << out.error().text();
+    EXPECT_EQ(out->config.streams, 2U);
+    EXPECT_EQ(out->config.log_level, "debug");
+}
+
+TEST_F(ConfigTest, AnEmptyFileIsFine) {
+    EXPECT_TRUE(read_text(""));
+}
+
+TEST_F(ConfigTest, ADirectoryIsNoSettingsFile) {
+    const auto out = read({"--config", folder});
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::io_error);
+    EXPECT_NE(out.error().message.find(folder), std::string::npos);
+}
+
+TEST_F(ConfigTest, AFileThatCannotBeOpenedIsAnError) {
+    // A link to itself: not even root can open it.
+    fs::create_symlink("loop", folder / "loop");
+    const auto out = read({"--config", folder / "loop"});
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::io_error);
+}
+
+TEST_F(ConfigTest, AMissingFileThatWasNamedIsAnError) {
+    const auto out = read({"--config", folder / "nothing"});
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::not_found);
+}
+
+TEST_F(ConfigTest, AWrongLineIsNamed) {
+    const auto out = read_text("streams = 2\nstreams = 9\n");
+    ASSERT_FALSE(out);
+    EXPECT_NE(out.error().text().find("zrepd.conf:2"), std::string::npos) << out.error().text();
+}
+
+}  // namespace
+}  // namespace zrepd::config
