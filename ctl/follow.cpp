@@ -119,6 +119,21 @@ class Follower {
     int status_ = kDone;
 };
 
+void say_nothing_to_do(const rpc::RunStarted& started) {
+    const std::string why = started.note ? ": " + printable(*started.note) : "";
+    std::printf("nothing to do%s\n", why.c_str());
+}
+
+int report_nothing(const Invocation& invocation, const rpc::RunStarted& started) {
+    Json none{{"runs", Json::array()}};
+    if (started.note) none["note"] = *started.note;
+    if (invocation.json)
+        print_json(none);
+    else
+        say_nothing_to_do(started);
+    return kDone;
+}
+
 int report_dry_run(const Invocation& invocation,
                    const Json& reply,
                    const rpc::RunStarted& started) {
@@ -127,7 +142,7 @@ int report_dry_run(const Invocation& invocation,
         return kDone;
     }
     for (const auto& step : started.steps) std::printf("would %s\n", printable(step).c_str());
-    if (started.steps.empty()) std::puts("nothing to do");
+    if (started.steps.empty()) say_nothing_to_do(started);
     return kDone;
 }
 
@@ -167,10 +182,7 @@ int start_and_follow(const Invocation& invocation,
     if (params.value("dry_run", false)) return report_dry_run(invocation, *reply, started);
     std::set<std::string> open(started.joined.begin(), started.joined.end());
     if (!started.run_id.empty()) open.insert(started.run_id);
-    if (open.empty() && !invocation.json) {
-        std::puts("nothing to do: no pair here, or all are paused; zrepctl list shows them");
-        return kDone;
-    }
+    if (open.empty()) return report_nothing(invocation, started);
     if (!invocation.wait) return report_started(invocation, *reply, open);
     catch_interrupt();
     return Follower(invocation, *client, started.run_id, wanted).follow(std::move(open));

@@ -36,7 +36,8 @@ DaemonService::DaemonService(sync::Parts& parts,
       engine_(engine),
       scheduler_(scheduler),
       peers_(peers),
-      zfs_version_(std::move(zfs_version)) {}
+      zfs_version_(std::move(zfs_version)),
+      started_(unix_now()) {}
 
 Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::string> names,
                                                              bool all,
@@ -62,10 +63,32 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
     co_return out;
 }
 
+std::string DaemonService::nothing_for_all(bool masters_only) const {
+    std::size_t targets = 0;
+    std::size_t unfinished = 0;
+    std::size_t paused = 0;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        targets += pair.role == plan::Role::target ? 1U : 0U;
+        unfinished += pair.role == plan::Role::initializing ? 1U : 0U;
+        paused += pair.role == plan::Role::master ? 1U : 0U;
+    }
+    std::vector<std::string> there;
+    const auto add = [&](std::size_t count, const char* what) {
+        if (count != 0) there.push_back(std::to_string(count) + " " + what);
+    };
+    add(paused, "paused");
+    if (masters_only) add(targets, "the target here, whose masters are on other hosts");
+    add(unfinished, "not completely initialized");
+    if (there.empty()) return "no pairs here; zrepctl init makes one";
+    return "no pair to work on; " + join(there, ", ") + "; zrepctl list shows them";
+}
+
 Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Caller) {
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();
     auto host = HostName::parse(in.host);
+    // Every later sync dials the short name, which is what is stored: so does the first.
+    if (host) host = HostName::parse(host->short_name());
     if (!host) co_return host.error();
     auto target = DatasetName::parse(in.target);
     if (!target) co_return target.error();
@@ -86,6 +109,11 @@ Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Calle
 Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Caller) {
     auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/true);
     if (!datasets) co_return datasets.error();
+    if (datasets->empty()) {
+        rpc::RunStarted nothing;
+        nothing.note = nothing_for_all(/*masters_only=*/true);
+        co_return nothing;
+    }
     if (!in.dry_run) co_return engine_.start_sync(*datasets, sync::Freshness::listed);
     auto steps = co_await engine_.describe_sync(std::move(*datasets), kDryRunLimit);
     if (!steps) co_return steps.error();
@@ -97,6 +125,11 @@ Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Calle
 Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::Caller) {
     auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/false);
     if (!datasets) co_return datasets.error();
+    if (datasets->empty()) {
+        rpc::RunStarted nothing;
+        nothing.note = nothing_for_all(/*masters_only=*/false);
+        co_return nothing;
+    }
     if (!in.dry_run) co_return engine_.start_expire(*datasets, in.local_only);
     auto steps = co_await engine_.describe_expire(std::move(*datasets));
     if (!steps) co_return steps.error();

@@ -36,6 +36,8 @@ class DaemonService : public control::Service {
     Task<Result<void>> store(DatasetName dataset,
                              PropertyList set,
                              std::vector<std::string> remove);
+    /// What `all` did not find, and what there is instead.
+    std::string nothing_for_all(bool masters_only) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
 
@@ -44,6 +46,7 @@ class DaemonService : public control::Service {
     sched::Scheduler& scheduler_;
     peer::Peers& peers_;
     std::string zfs_version_;
+    UnixSeconds started_;
 };
 
 }  // namespace zrepd

@@ -78,9 +78,8 @@ void add_notes(const plan::Pair& pair, rpc::Done& out) {
 Task<Result<void>> DaemonService::store(DatasetName dataset,
                                         PropertyList set,
                                         std::vector<std::string> remove) {
-    if (const auto trouble = parts_.zfs.pool_trouble(dataset.pool())) {
-        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
-    }
+    auto available = parts_.zfs.check_pool(dataset.pool());
+    if (!available) co_return available;
     if (!set.empty()) {
         auto done = co_await parts_.zfs.set(dataset, std::move(set));
         if (!done) co_return done;

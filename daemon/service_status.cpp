@@ -31,14 +31,21 @@ std::string to_wall(sched::Clock::time_point point, const Moment& now) {
     return to_rfc3339(now.wall + std::max<std::int64_t>(0, ahead.count()));
 }
 
+rpc::Trouble trouble(const Error& error, UnixSeconds since) {
+    return {std::string(info(error.code).name), error.text(), error.remedy, to_rfc3339(since)};
+}
+
 }  // namespace
 
 Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     const Moment now;
+    const Result<void> known = parts_.inventory.ready();
+    if (!known && !in.datasets.empty()) return known.error();
     rpc::StatusOut out;
     out.host = parts_.self.host.str();
     out.version = ZREPD_VERSION;
     out.time = to_rfc3339(now.wall);
+    if (!known) out.problem = trouble(known.error(), started_);
     std::vector<std::string> missing = in.datasets;
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto& names = in.datasets;
@@ -88,12 +95,13 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     if (const auto* memory = parts_.runs.remembered(pair.dataset)) {
         fresh_at = std::max(fresh_at, memory->fresh_at);
         if (memory->error) {
-            const Error& error = *memory->error;
-            out.last_error = rpc::Trouble{std::string(info(error.code).name),
-                                          error.text(),
-                                          error.remedy,
-                                          to_rfc3339(memory->error_since)};
+            out.last_error = trouble(*memory->error, memory->error_since);
         }
+    }
+    // A target runs nothing that would fail; nor does a master without a schedule.
+    if (!out.last_error) {
+        auto available = parts_.zfs.check_pool(pair.dataset.pool());
+        if (!available) out.last_error = trouble(available.error(), now.wall);
     }
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);

@@ -22,11 +22,13 @@ struct RunStarted {
     std::string run_id;
     std::vector<std::string> joined;  ///< ids of runs already under way for some of the datasets
     std::vector<std::string> steps;   ///< dry run only: what would be done; no run was started
+    std::optional<std::string> note;  ///< why there is nothing to do
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "empty after a dry run, or when every dataset is in a joined run");
         v("joined", self.joined, "runs already under way for some of the datasets");
         v("steps", self.steps, "dry run: what would be done");
+        v("note", self.note, "with all: why there is nothing to do");
     }
 };
 
@@ -264,12 +266,14 @@ struct StatusOut {
     std::string host;
     std::string version;
     std::string time;
+    std::optional<Trouble> problem;  ///< why the pairs are not known yet
     std::vector<PairStatus> pairs;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "this host's short name");
         v("version", self.version, "of the daemon");
         v("time", self.time, "of this answer, RFC 3339 UTC");
+        v("problem", self.problem, "why the pairs are not known (yet); absent when they are");
         v("pairs", self.pairs, "sorted by dataset");
     }
 };

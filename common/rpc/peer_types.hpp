@@ -96,12 +96,14 @@ struct LookOut {
 
 /// peer.prepare: may this filesystem be created here?
 struct PrepareIn {
+    std::string host;  ///< whom the asking side believes to have reached
     std::string source;
     std::string target;
     std::string kind;  ///< "filesystem" or "volume"
     std::uint64_t referenced_bytes = 0;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
+        v("host", self.host, "this host's name, as it will be stored with the pair");
         v("source", self.source, "filesystem on the asking side");
         v("target", self.target, "filesystem to be created here");
         v("kind", self.kind, "filesystem or volume");

@@ -55,9 +55,9 @@ const Command kInit{
     "FILESYSTEM HOST DESTINATION",
     "Make a pair and send everything for the first time",
     "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
-    "its parent must exist and zrep:accept must list this host. HOST may be localhost, for a\n"
-    "second pool. The destination is readonly and not mounted. Interrupted: run it again, it\n"
-    "continues where it was.\n\n"
+    "its parent must exist and zrep:accept must list this host. HOST is the other host's own short\n"
+    "name, which ssh has to know, or localhost for a second pool. The destination is readonly and\n"
+    "not mounted. Interrupted: run it again, it continues where it was.\n\n"
     "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
     3,

@@ -93,6 +93,7 @@ std::string error_text(const Error& error, const std::string& dataset) {
 }
 
 std::string status_text(const rpc::StatusOut& status) {
+    if (status.pairs.empty() && status.problem) return "";
     if (status.pairs.empty()) {
         return "no pairs on " + printable(status.host) +
                "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n";

@@ -15,8 +15,9 @@ constexpr std::chrono::seconds kDiscoverAfter{2};
 constexpr std::chrono::seconds kDiscoverBusy{60};
 // Without ZFS, or with a pool that does not answer.
 constexpr std::chrono::seconds kDiscoverRetry{30};
-// Nothing is due: still look at the clock now and then, for pauses that end at a time of day.
-constexpr std::chrono::seconds kIdle{60};
+// Nothing is due: still look now and then, at the clock for pauses that end at a time of day, and
+// for pools that were suspended.
+constexpr std::chrono::seconds kIdle{30};
 
 }  // namespace
 
@@ -32,6 +33,7 @@ Task<> Scheduler::run() {
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
+        parts_.inventory.look_for_returned_pools();
         co_await discover_if_needed();
         start_due();
         co_await parts_.inventory.changed().wait_until(next_wake());

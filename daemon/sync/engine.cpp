@@ -79,17 +79,23 @@ Result<rpc::RunStarted> Engine::start_sync(const std::vector<DatasetName>& datas
     return out;
 }
 
-Task<Engine::Guards> Engine::lock_all(RunPtr run, std::vector<DatasetName> datasets) {
-    Guards guards;
+Task<std::vector<DatasetName>> Engine::lock_all(RunPtr run, std::vector<DatasetName> datasets) {
+    const auto deadline = SteadyClock::now() + kLockWait;
     for (const auto& dataset : datasets) {
+        const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
         auto guard = co_await parts_.locks.lock(
-            dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
-        if (guard)
-            guards.emplace(dataset, std::move(*guard));
-        else
+            dataset, lock::Scope::node, run->operation(), left, run->id());
+        // One pool in trouble must not keep the others' filesystems from their sync.
+        auto available = parts_.zfs.check_pool(dataset.pool());
+        if (!guard)
             parts_.runs.fail(*run, dataset, guard.error());
+        else if (!available)
+            parts_.runs.fail(*run, dataset, available.error());
+        else
+            parts_.runs.keep_lock(*run, dataset, std::move(*guard));
     }
-    co_return guards;
+    std::erase_if(datasets, [&](const DatasetName& d) { return !run->pending(d); });
+    co_return datasets;
 }
 
 /// Whoever says "sync" means what was written a moment ago, too; `written` shows it only once it is
@@ -103,8 +109,7 @@ Task<> Engine::flush(const std::vector<DatasetName>& datasets) {
 }
 
 Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness) {
-    Guards guards = co_await lock_all(run, datasets);
-    std::erase_if(datasets, [&](const DatasetName& d) { return !run->pending(d); });
+    datasets = co_await lock_all(run, std::move(datasets));
     if (freshness == Freshness::listed) co_await flush(datasets);
     auto seen = co_await parts_.inventory.refresh(datasets, freshness);
     std::map<HostName, std::vector<plan::Pair>> by_peer;
@@ -182,7 +187,7 @@ Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
 
 Task<> Engine::run_init(RunPtr run, InitRequest request) {
     std::vector<DatasetName> wanted{request.dataset};
-    Guards guards = co_await lock_all(run, std::move(wanted));
+    co_await lock_all(run, std::move(wanted));
     if (!run->pending(request.dataset)) co_return;
     auto result = co_await init_pair(source(), run, request);
     for (unsigned i = 0; i < kBusyTries && !result && result.error().code == Code::busy; ++i) {
@@ -233,11 +238,10 @@ Task<Result<std::vector<std::string>>> Engine::describe_expire(std::vector<Datas
 }
 
 Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only) {
-    Guards guards = co_await lock_all(run, datasets);
+    datasets = co_await lock_all(run, std::move(datasets));
     auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     for (const auto& dataset : datasets) {
         auto pair = parts_.inventory.pair(dataset);
-        if (!run->pending(dataset)) continue;
         if (!seen)
             parts_.runs.fail(*run, dataset, seen.error());
         else if (!pair)

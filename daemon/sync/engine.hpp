@@ -42,15 +42,15 @@ class Engine {
     Task<> stop();
 
   private:
-    using Guards = std::map<DatasetName, lock::LockTable::Guard>;
-
     Task<> flush(const std::vector<DatasetName>& datasets);
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);
     Task<> run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only);
     Task<> expire_one(RunPtr run, plan::Pair pair, bool local_only);
-    Task<Guards> lock_all(RunPtr run, std::vector<DatasetName> datasets);
+    /// Those that are not locked in time, or whose pool is unavailable, fail in the run; the others
+    /// come back, each locked until its part in the run ends.
+    Task<std::vector<DatasetName>> lock_all(RunPtr run, std::vector<DatasetName> datasets);
     /// Splits into datasets free for a new run and ids of the runs of the others.
     Result<rpc::RunStarted> divide(const std::vector<DatasetName>& datasets,
                                    std::vector<DatasetName>& free) const;

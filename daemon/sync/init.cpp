@@ -86,6 +86,7 @@ PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
 
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request) {
     rpc::PrepareIn in;
+    in.host = request.host.str();
     in.source = request.dataset.str();
     in.target = request.target.str();
     in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
@@ -210,24 +211,28 @@ Task<Result<Snapshot>> Init::take_snapshot() {
 }
 
 Task<Result<Snapshot>> Init::interrupted_snapshot() {
-    Guid wanted;
+    std::vector<Guid> wanted;
     if (prepared_.state == "received") {
-        if (!prepared_.snapshots.empty()) wanted = prepared_.snapshots.back().guid;
+        // Newest first: something else may have taken snapshots of the copy since.
+        for (auto it = prepared_.snapshots.rbegin(); it != prepared_.snapshots.rend(); ++it) {
+            wanted.push_back(it->guid);
+        }
     } else {
         auto token = co_await usable_token(parts_, request_.dataset, prepared_.resume_token);
         if (!token) co_return token.error();
-        if (*token) wanted = (*token)->guid;
+        if (*token) wanted.push_back((*token)->guid);
     }
     const Versions* versions = parts_.inventory.versions(request_.dataset);
-    const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, wanted);
-    if (found != nullptr && zrep_sequence(found->name)) {
+    for (const Guid guid : wanted) {
+        const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, guid);
+        if (found == nullptr || !zrep_sequence(found->name)) continue;
         resumed_ = prepared_.state == "resume";
         co_return *found;
     }
     if (prepared_.state == "received") {
         co_return Error{.code = Code::conflict,
                         .message = request_.target.str() + " on " + request_.host.str() +
-                                   " holds a snapshot that this side no longer has",
+                                   " holds no snapshot that this side still has",
                         .remedy = "destroy it there if nobody needs it, then run " +
                                   command(request_) + " again"};
     }
@@ -304,9 +309,8 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
 Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     auto names = check_names(parts, request);
     if (!names) co_return names;
-    if (const auto trouble = parts.zfs.pool_trouble(request.dataset.pool())) {
-        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
-    }
+    auto available = parts.zfs.check_pool(request.dataset.pool());
+    if (!available) co_return available;
     // Everything, because pairs above and below matter.
     auto seen = co_await parts.inventory.discover();
     if (!seen) co_return seen;

@@ -25,8 +25,12 @@ class Inventory {
     Inventory(asio::any_io_executor executor, Zfs& zfs, plan::Self self);
 
     /// Looks at every filesystem and volume: one process. Finds new, changed and vanished pairs.
+    /// What is in an unavailable pool stays as it was last seen.
     Task<Result<void>> discover();
+    /// Why nothing is known yet: the last discovery's error, or `busy` before the first one ended.
+    Result<void> ready() const { return ready_; }
     /// Looks at these: one process for their properties, one for the snapshots that need listing.
+    /// One unavailable pool fails them all: ask Zfs::check_pool() first.
     Task<Result<void>> refresh(std::vector<DatasetName> which, Freshness freshness);
     /// Snapshots and bookmarks of those whose list is not known or was contradicted: at most one
     /// process.
@@ -40,7 +44,8 @@ class Inventory {
     const Dataset* nearest(const DatasetName& name) const;
     const std::map<DatasetName, Dataset>& all() const { return datasets_; }
 
-    /// After operations of our own, so that status is right without another look.
+    /// After operations of our own, so that status is right without another look. A list that is
+    /// not known stays so.
     void add_snapshot(const DatasetName& dataset, Snapshot snapshot);
     void mark_sent(const DatasetName& dataset, Guid guid, UnixSeconds sent);
     void forget_snapshots(const DatasetName& dataset, const std::vector<std::string>& names);
@@ -53,12 +58,20 @@ class Inventory {
     bool needs_discovery() const { return needs_discovery_ || !altered_.empty(); }
     /// The same without those that `busy` is true for: a run alters what it works on itself.
     bool needs_discovery(const std::function<bool(const DatasetName&)>& busy) const;
+    /// Makes a discovery needed when a pool that the last one left out is available again.
+    void look_for_returned_pools();
     /// Notified when needs_discovery() becomes true, and after a discovery. For the scheduler
     /// alone.
     Alarm& changed() { return changed_; }
 
   private:
-    void store(Dataset dataset);
+    /// When what we know of a dataset was asked for: an answer to an older question is no news.
+    struct Asked {
+        std::uint64_t dataset = 0;
+        std::uint64_t versions = 0;
+    };
+    void replace_all(std::vector<Dataset> seen, std::uint64_t asked);
+    Versions* versions_to_change(const DatasetName& name);
 
     Zfs& zfs_;
     plan::Self self_;
@@ -66,7 +79,13 @@ class Inventory {
     std::map<DatasetName, Versions> versions_;
     std::set<DatasetName> contradicted_;  ///< versions_ entries that an event spoke against
     std::set<DatasetName> altered_;       ///< named by events since the last discovery
-    bool needs_discovery_ = true;         ///< for another reason than altered_
+    std::map<DatasetName, Asked> asked_;
+    std::uint64_t questions_ = 0;
+    std::vector<std::string> left_out_;  ///< pools that the last discovery could not look at
+    bool needs_discovery_ = true;        ///< for another reason than altered_
+    Result<void> ready_ = Error{.code = Code::busy,
+                                .message = "zrepd has just started and is reading the pools",
+                                .remedy = "run it again in a moment"};
     Alarm changed_;
 };
 

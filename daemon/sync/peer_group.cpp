@@ -69,6 +69,11 @@ Task<Result<void>> PeerGroup::keep_unfinished() {
     pairs_.clear();
     for (const auto& job : jobs_) {
         if (!job->again || !run_->pending(job->pair.dataset)) continue;
+        auto available = parts_.zfs.check_pool(job->pair.dataset.pool());
+        if (!available) {
+            fail(*job, available.error());
+            continue;
+        }
         busy = busy || job->busy;
         next.push_back(job->pair.dataset);
         pairs_.push_back(job->pair);

@@ -3,9 +3,14 @@
 
 #include "common/text.hpp"
 #include "daemon/stream/pump.hpp"
+#include "daemon/sync/transfer.hpp"
 
 namespace zrepd::sync {
 namespace {
+
+// After the stream's end zfs receive still waits for its pool, which may be busy freeing; a hang is
+// something else.
+constexpr int kEndTimes = 5;
 
 class StreamReceiver : public peer::TargetService::Receiver {
   public:
@@ -79,11 +84,12 @@ class StreamReceiver : public peer::TargetService::Receiver {
         // keeps what it has, and says what it thinks of it.
         auto moved =
             co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
-        auto ended = co_await (*process)->wait();
+        auto ended = co_await end_within(**process, kEndTimes * parts_.config.stall_timeout);
         // zfs is content only with a whole stream, checksum and end record included; it may then be
         // gone before the sender closes, which the pump takes for a broken pipe.
         if (ended) co_return moved ? *moved : bytes_;
-        if (moved || moved.error().code == Code::io_error) co_return ended.error();
+        const bool late = ended.error().code == Code::timed_out;
+        if (moved || late || moved.error().code == Code::io_error) co_return ended.error();
         co_return moved.error();
     }
 

@@ -54,6 +54,11 @@ RunPtr Runs::start(std::string operation, const std::vector<DatasetName>& datase
     return run;
 }
 
+void Runs::keep_lock(Run& run, const DatasetName& dataset, lock::LockTable::Guard lock) {
+    const auto slot = run.slots_.find(dataset);
+    if (slot != run.slots_.end() && !slot->second.done) slot->second.lock = std::move(lock);
+}
+
 void Runs::phase(Run& run, const DatasetName& dataset, std::string phase) {
     const auto slot = run.slots_.find(dataset);
     if (slot == run.slots_.end() || slot->second.done) return;
@@ -129,6 +134,7 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
 void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     Run::Slot& slot = run.slots_[dataset];
     slot.done = true;
+    slot.lock = {};
     run.out_.results[slot.index] = std::move(result);
     if (--run.open_ != 0) return;
     run.out_.finished = true;

@@ -13,6 +13,7 @@
 
 #include "common/ids.hpp"
 #include "common/time.hpp"
+#include "daemon/lock/lock_table.hpp"
 #include "daemon/sync/events.hpp"
 
 namespace zrepd::sync {
@@ -49,6 +50,7 @@ class Run {
         SteadyClock::time_point rate_at{};
         UnixSeconds last_progress = 0;
         bool done = false;
+        lock::LockTable::Guard lock = {};
     };
     rpc::RunOut out_;
     std::map<DatasetName, Slot> slots_;
@@ -62,6 +64,8 @@ class Runs {
     explicit Runs(EventBus& events);
 
     RunPtr start(std::string operation, const std::vector<DatasetName>& datasets);
+    /// Held until the dataset's part in the run ends, however long the other parts take.
+    void keep_lock(Run& run, const DatasetName& dataset, lock::LockTable::Guard lock);
     void phase(Run& run, const DatasetName& dataset, std::string phase);
     void progress(Run& run, const DatasetName& dataset, std::uint64_t bytes);
     /// Ends one dataset's part; the first call counts. The last one ends the run.

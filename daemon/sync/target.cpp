@@ -91,11 +91,19 @@ rpc::TargetState Target::state_of(const std::string& peer,
     return out;
 }
 
+Result<DatasetName> Target::usable_name(const std::string& text) const {
+    auto name = DatasetName::parse(text);
+    if (!name) return name;
+    auto available = parts_.zfs.check_pool(name->pool());
+    if (!available) return available.error();
+    return name;
+}
+
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     std::vector<DatasetName> names;
     std::vector<Result<DatasetName>> parsed;
     for (const auto& pair : in.pairs) {
-        parsed.push_back(DatasetName::parse(pair.target));
+        parsed.push_back(usable_name(pair.target));
         if (parsed.back()) names.push_back(*parsed.back());
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
@@ -171,12 +179,25 @@ Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& targe
     return ok();
 }
 
+/// Both sides store each other's name and know each other by it: one that reached us by an alias or
+/// an address would find no pair of its own here afterwards.
+Result<void> Target::check_own_name(const rpc::PrepareIn& in) const {
+    if (parts_.self.is(in.host)) return ok();
+    const std::string& own = parts_.self.host.str();
+    return Error{.code = Code::invalid_params,
+                 .message = "this host calls itself " + own + ", not " + quote(in.host),
+                 .remedy = "run zrepctl init " + quote(in.source) + " " + own + " " +
+                           quote(in.target) + "; where ssh does not know " + own +
+                           ", give it that name in /etc/hosts or ssh's configuration"};
+}
+
 Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn in) {
     auto target = DatasetName::parse(in.target);
     if (!target) co_return target.error();
-    if (const auto trouble = parts_.zfs.pool_trouble(target->pool())) {
-        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
-    }
+    auto named = check_own_name(in);
+    if (!named) co_return named.error();
+    auto available = parts_.zfs.check_pool(target->pool());
+    if (!available) co_return available.error();
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
     auto allowed = may_create(peer, *target);
@@ -211,7 +232,7 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
 Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in) {
     std::vector<DatasetName> unknown;
     for (const auto& item : in.items) {
-        auto target = DatasetName::parse(item.target);
+        auto target = usable_name(item.target);
         if (target && !pair_with(peer, *target, item.source)) unknown.push_back(*target);
     }
     if (unknown.empty()) co_return ok();
@@ -227,7 +248,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
     for (const auto& item : in.items) {
         rpc::CommitOut::Item answer;
         answer.target = item.target;
-        auto target = DatasetName::parse(item.target);
+        auto target = usable_name(item.target);
         auto name = target ? SnapshotName::make(*target, item.snapshot)
                            : Result<SnapshotName>(target.error());
         const auto pair = name ? pair_with(peer, *target, item.source) : std::nullopt;
@@ -256,21 +277,23 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
 Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
     std::vector<DatasetName> names;
     for (const auto& pair : in.pairs) {
-        auto name = DatasetName::parse(pair.target);
-        if (!name) co_return name.error();
-        names.push_back(*name);
+        auto name = usable_name(pair.target);
+        if (name) names.push_back(*name);
     }
-    auto seen = co_await parts_.inventory.refresh(names, Freshness::listed);
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::PeerExpireOut out;
-    for (std::size_t i = 0; i < names.size(); ++i) {
+    for (const auto& asked : in.pairs) {
         rpc::PeerExpireOut::Item answer;
-        answer.target = names[i].str();
-        const auto pair = pair_with(peer, names[i], in.pairs[i].source);
-        if (!pair) {
-            answer.error = rpc::to_item_error(not_yours(peer, names[i]));
+        answer.target = asked.target;
+        auto name = usable_name(asked.target);
+        const auto pair = name ? pair_with(peer, *name, asked.source) : std::nullopt;
+        if (!name) {
+            answer.error = rpc::to_item_error(name.error());
+        } else if (!pair) {
+            answer.error = rpc::to_item_error(not_yours(peer, *name));
         } else {
-            auto destroyed = co_await sync::expire(parts_, names[i], pair->settings.savecount);
+            auto destroyed = co_await sync::expire(parts_, *name, pair->settings.savecount);
             if (destroyed)
                 answer.destroyed = std::move(*destroyed);
             else
@@ -289,9 +312,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
         co_return Error{.code = Code::invalid_params,
                         .message = quote(in.snapshot) + " is not a zrep snapshot's name"};
     }
-    if (const auto trouble = parts_.zfs.pool_trouble(target->pool())) {
-        co_return Error{.code = Code::pool_unavailable, .message = *trouble};
-    }
+    auto available = parts_.zfs.check_pool(target->pool());
+    if (!available) co_return available.error();
     auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "receive from " + peer);
     if (!guard) co_return guard.error();
     const bool full = in.mode == "full";

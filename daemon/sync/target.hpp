@@ -22,6 +22,8 @@ class Target : public peer::TargetService {
                                                          rpc::ReceiveIn in) override;
 
   private:
+    /// A name that is one, in a pool that can be read now.
+    Result<DatasetName> usable_name(const std::string& text) const;
     /// The pair, if `target` is the target side of one with this peer and source.
     std::optional<plan::Pair> pair_with(const std::string& peer,
                                         const DatasetName& target,
@@ -29,6 +31,7 @@ class Target : public peer::TargetService {
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
     Result<void> stands_alone(const DatasetName& target) const;
+    Result<void> check_own_name(const rpc::PrepareIn& in) const;
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,

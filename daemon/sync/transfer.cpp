@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::seconds kOpenLimit{180};
 // After the last byte the target may still wait for its pool; much longer than that is a hang.
 constexpr std::chrono::seconds kFinishLimit{600};
+// zfs send has written its last byte.
+constexpr std::chrono::seconds kSendEnds{60};
 // After a failure the peer's reason is on its way already, or never comes.
 constexpr std::chrono::seconds kReasonLimit{10};
 
@@ -68,6 +70,17 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
     co_return std::optional<TokenInfo>{};
 }
 
+Task<Result<void>> end_within(StreamProcess& process, std::chrono::seconds limit) {
+    const auto executor = co_await asio::this_coro::executor;
+    Deadline deadline(executor, limit, [&process] { process.kill(); });
+    auto ended = co_await process.wait();
+    if (ended || !deadline.expired()) co_return ended;
+    co_return Error{.code = Code::timed_out,
+                    .message = "zfs did not end within " + std::to_string(limit.count()) +
+                               " s of its stream's end and was killed",
+                    .remedy = "look at zpool status, and at dmesg for a disk that hangs"};
+}
+
 Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer what) {
     Parts& parts = source.parts;
     parts.runs.phase(*run, what.dataset, "sending");
@@ -89,7 +102,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     Fd out = (*opened)->take_out();
     auto moved = co_await stream::pump(std::move(pipe->read), std::move(out), std::move(options));
     if (!moved) (*process)->kill();
-    auto sent = co_await (*process)->wait();
+    auto sent = co_await end_within(**process, kSendEnds);
     const bool good = moved && sent;
     auto seen = co_await (*opened)->finish(good ? kFinishLimit : kReasonLimit);
     if (good && seen) co_return *moved;

@@ -33,6 +33,10 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
                                                     DatasetName dataset,
                                                     std::string token);
 
+/// Waits for a send or receive that has nothing more to move; kills it after `limit`, and says so
+/// (timed_out). Its own error otherwise.
+Task<Result<void>> end_within(StreamProcess& process, std::chrono::seconds limit);
+
 /// Runs the stream to its end and returns its bytes once the peer's zfs has received all of it.
 /// Errors: the peer's reason when it gave one, else zfs send's, else the pump's (stalled,
 /// io_error). A cancel or error kills the send; the target keeps what can be resumed.

@@ -13,14 +13,13 @@ struct Row {
     std::string_view also = {};  ///< must be found, too
 };
 
-constexpr std::string_view kRoot =
-    "run zrepd as root, or delegate what it needs with zfs allow (docs/operations.md)";
+constexpr std::string_view kRoot = "run zrepd as root";
 constexpr std::string_view kSpace =
     "free space, raise the quota, or add disks; zrepctl expire removes old zrep snapshots";
 constexpr std::string_view kPool = "look at zpool status; zpool clear resumes a suspended pool";
 constexpr std::string_view kToken =
     "throw the partial receive away: zfs receive -A on the target; the next sync starts anew";
-constexpr std::string_view kKey = "load the key with zfs load-key, or send raw";
+constexpr std::string_view kKey = "load the key: zfs load-key";
 
 // The first row that is found wins, so the particular ones stand before the general. A captured
 // sample of each is in tests/data/zfs/stderr.txt.
@@ -103,7 +102,7 @@ constexpr Row kRows[] = {
     {"must specify -f to overwrite it",
      Complaint::already_exists,
      Code::already_exists,
-     "choose another name for the destination, or take it on with zrepctl init --adopt"},
+     "choose another name for the destination"},
     {"already exists", Complaint::already_exists, Code::already_exists, ""},
     {"dataset is busy",
      Complaint::busy,

@@ -14,8 +14,9 @@ std::optional<std::string> field(std::string_view line, std::string_view name) {
     return std::string(line.substr(4, line.size() - 5));
 }
 
-/// Disks and scrubs come and go without a dataset changing.
+/// Disks and scrubs come and go without a dataset changing. zpool clear brings a pool back.
 bool is_irrelevant(std::string_view event_class) {
+    if (event_class == "sysevent.fs.zfs.vdev_clear") return false;
     for (const std::string_view start : {"ereport.",
                                          "resource.",
                                          "sysevent.fs.zfs.config_",

@@ -76,9 +76,12 @@ class Zfs {
 
     /// Follows `zpool events` until cancelled; restarts it with back-off when it ends.
     virtual Task<> watch(std::function<void(Change)> on_change) = 0;
-    /// Pools that are suspended or not writable, from /proc/spl/kstat/zfs/POOL/state: no process
-    /// and no wait, unlike any zfs command on such a pool. nullopt: healthy, or not knowable here.
-    virtual std::optional<std::string> pool_trouble(std::string_view pool) = 0;
+    /// pool_unavailable when the pool is suspended or not readable, from
+    /// /proc/spl/kstat/zfs/POOL/state: no process and no wait, unlike any zfs command on such a
+    /// pool. ok: healthy, or not knowable here.
+    virtual Result<void> check_pool(std::string_view pool) = 0;
+    /// The pools of which check_pool() complains. datasets() of everything leaves them out.
+    virtual std::vector<std::string> unavailable_pools() = 0;
     /// "2.3.2", of the kernel module; empty when there is none.
     virtual std::string version() = 0;
 };

@@ -44,14 +44,11 @@ std::map<std::string, std::vector<SnapshotName>> by_pool(const std::vector<Snaps
 ZfsCli::ZfsCli(Processes& processes, ZfsPaths paths)
     : processes_(processes), paths_(std::move(paths)) {}
 
-std::optional<std::string> ZfsCli::pool_trouble(std::string_view pool) {
-    return parse::pool_trouble(read_line(paths_.kstat + "/" + std::string(pool) + "/state"));
-}
-
 Result<void> ZfsCli::check_pool(std::string_view pool) {
-    const std::optional<std::string> trouble = pool_trouble(pool);
-    if (!trouble) return ok();
     const std::string name(pool);
+    const std::optional<std::string> trouble =
+        parse::pool_trouble(read_line(paths_.kstat + "/" + name + "/state"));
+    if (!trouble) return ok();
     return Error{.code = Code::pool_unavailable,
                  .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
                  .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
@@ -67,22 +64,28 @@ Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {
     return ok();
 }
 
-std::vector<std::string> ZfsCli::healthy_pools() {
-    std::vector<std::string> healthy;
-    bool trouble = false;
+std::vector<std::string> ZfsCli::pools() const {
+    std::vector<std::string> found;
     std::error_code ec;
     for (std::filesystem::directory_iterator at(paths_.kstat, ec), end; !ec && at != end;
          at.increment(ec)) {
         std::error_code ignored;
         if (!std::filesystem::exists(at->path() / "state", ignored)) continue;
-        const std::string pool = at->path().filename().string();
-        if (pool_trouble(pool)) {
-            trouble = true;
-        } else {
-            healthy.push_back(pool);
-        }
+        found.push_back(at->path().filename().string());
     }
-    return trouble ? healthy : std::vector<std::string>();
+    return found;
+}
+
+std::vector<std::string> ZfsCli::unavailable_pools() {
+    std::vector<std::string> found = pools();
+    std::erase_if(found, [&](const std::string& pool) { return check_pool(pool).has_value(); });
+    return found;
+}
+
+std::vector<std::string> ZfsCli::healthy_pools() {
+    std::vector<std::string> all = pools();
+    const auto bad = [&](const std::string& pool) { return !check_pool(pool).has_value(); };
+    return std::erase_if(all, bad) == 0 ? std::vector<std::string>() : all;
 }
 
 Task<Result<Output>> ZfsCli::succeed(Argv argv, std::chrono::seconds limit) {

@@ -49,15 +49,16 @@ class ZfsCli final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
-    std::optional<std::string> pool_trouble(std::string_view pool) override;
+    Result<void> check_pool(std::string_view pool) override;
+    std::vector<std::string> unavailable_pools() override;
     std::string version() override;
 
   private:
     using Argv = std::vector<std::string>;
 
-    /// The error of a pool that must not be touched now.
-    Result<void> check_pool(std::string_view pool);
     Result<void> check_pools(const std::vector<DatasetName>& which);
+    /// The imported pools; empty where they are not knowable without a process.
+    std::vector<std::string> pools() const;
     /// Pools that can be read, when at least one cannot; empty: all can, or not knowable.
     std::vector<std::string> healthy_pools();
     /// Runs and turns a failure into its error.

@@ -24,6 +24,10 @@ class InventoryTest : public ::testing::Test {
         const Result<void> seen = test::run_task(io, inventory.discover());
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> discover_and_forget() {
+        auto seen = co_await inventory.discover();
+        EXPECT_TRUE(seen.has_value());
+    }
     bool wants_look_while_a_is_busy() const {
         return inventory.needs_discovery([](const DatasetName& n) { return n == name("tank/a"); });
     }
@@ -50,6 +54,47 @@ TEST_F(InventoryTest, LetsAChangeOfABusyDatasetWait) {
     EXPECT_FALSE(wants_look_while_a_is_busy());
     inventory.note({.dataset = name("tank/b")});
     EXPECT_TRUE(wants_look_while_a_is_busy());
+}
+
+TEST_F(InventoryTest, KeepsWhatIsInASuspendedPoolAndLooksAgainWhenItIsBack) {
+    zfs.create("dozer").create("dozer/c");
+    look();
+    zfs.set_pool_trouble("tank", "SUSPENDED");
+    look();
+    EXPECT_NE(inventory.find(name("tank/a")), nullptr);
+    inventory.look_for_returned_pools();
+    EXPECT_FALSE(inventory.needs_discovery());
+    zfs.set_pool_trouble("tank", "");
+    inventory.look_for_returned_pools();
+    EXPECT_TRUE(inventory.needs_discovery());
+    look();
+    inventory.look_for_returned_pools();
+    EXPECT_FALSE(inventory.needs_discovery());
+}
+
+TEST_F(InventoryTest, ASlowDiscoveryDoesNotReplaceWhatWasSeenSince) {
+    zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    zfs.write("tank/a", 4096);
+    zfs.create("tank/new");
+    const std::vector<DatasetName> both{name("tank/a"), name("tank/new")};
+    EXPECT_TRUE(test::run_task(io, inventory.refresh(both, Freshness::listed)).has_value());
+    zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
+    EXPECT_NE(inventory.find(name("tank/new")), nullptr);
+    EXPECT_NE(inventory.find(name("tank/b")), nullptr);
+}
+
+TEST_F(InventoryTest, OneSnapshotOfOursDoesNotMakeAList) {
+    zfs.take("tank/a@zrep_000000");
+    Snapshot ours;
+    ours.name = "zrep_000001";
+    ours.guid = Guid{7};
+    inventory.add_snapshot(name("tank/a"), ours);
+    EXPECT_EQ(inventory.versions(name("tank/a")), nullptr);
 }
 
 TEST_F(InventoryTest, NeverLetsAChangeOfAnythingWait) {

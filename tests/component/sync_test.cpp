@@ -7,7 +7,23 @@
 namespace zrepd {
 namespace {
 
-using Sync = test::TwoHosts;
+class Sync : public test::TwoHosts {
+  protected:
+    void init_second(const DatasetName& dataset, std::string_view target = "backup/second") {
+        alpha->zfs.create(dataset.str());
+        alpha->zfs.write(dataset.str(), 5'000);
+        sync::InitRequest request{
+            .dataset = dataset, .host = beta->config.host, .target = *DatasetName::parse(target)};
+        const auto made = ended(test::run_task(io, alpha->engine.start_init(std::move(request))));
+        EXPECT_EQ(made.outcome, "done") << made.text;
+    }
+    /// One run of tank/fs and this one; their results.
+    std::vector<rpc::RunResult> sync_both(const DatasetName& second) {
+        const auto started = alpha->engine.start_sync({fs, second}, sync::Freshness::listed);
+        ended(started);
+        return alpha->runs.find(started->run_id)->out().results;
+    }
+};
 
 Error busy() {
     return {.code = Code::busy, .message = "an earlier receive is about to end"};
@@ -86,6 +102,80 @@ TEST_F(Sync, SecondSyncOfOneFilesystemIsToldTheRunUnderWay) {
     EXPECT_EQ(second.error().run_id, first->run_id);
     EXPECT_EQ(ended(first).outcome, "done");
     EXPECT_EQ(alpha->zfs.count("send"), 2U);
+}
+
+TEST_F(Sync, AFilesystemIsFreeAgainWhenItsOwnPartOfTheRunIsOver) {
+    ASSERT_EQ(init().outcome, "done");
+    const DatasetName second = *DatasetName::parse("tank/second");
+    init_second(second);
+    alpha->zfs.write("tank/fs", 50'000);
+    alpha->zfs.stall_next_send(1'000);
+    const auto slow = alpha->engine.start_sync({fs, second}, sync::Freshness::listed);
+    ASSERT_TRUE(slow);
+    const sync::RunPtr run = alpha->runs.find(slow->run_id);
+    test::run_until(io, [&] { return !run->pending(second); });
+    alpha->zfs.write("tank/second", 5'000);
+    const auto again = ended(alpha->engine.start_sync({second}, sync::Freshness::listed));
+    EXPECT_EQ(again.outcome, "done") << again.text;
+    EXPECT_TRUE(run->pending(fs));
+}
+
+TEST_F(Sync, ASuspendedPoolKeepsNoOtherFromItsSync) {
+    ASSERT_EQ(init().outcome, "done");
+    const DatasetName second = *DatasetName::parse("dozer/second");
+    alpha->zfs.create("dozer");
+    init_second(second);
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.set_pool_trouble("dozer", "SUSPENDED");
+    const auto results = sync_both(second);
+    EXPECT_EQ(results.at(0).outcome, "done") << results.at(0).text;
+    ASSERT_TRUE(results.at(1).error);
+    EXPECT_EQ(results.at(1).error->kind, "pool_unavailable");
+}
+
+TEST_F(Sync, ASuspendedPoolOfTheTargetKeepsNoOtherFromItsSync) {
+    ASSERT_EQ(init().outcome, "done");
+    const DatasetName second = *DatasetName::parse("tank/second");
+    beta->zfs.create("spare");
+    beta->zfs.at("spare").props[std::string(prop::kAccept)] = {"alpha", Source::local};
+    init_second(second, "spare/second");
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.write("tank/second", 5'000);
+    beta->zfs.set_pool_trouble("spare", "SUSPENDED");
+    const auto results = sync_both(second);
+    EXPECT_EQ(results.at(0).outcome, "done") << results.at(0).text;
+    ASSERT_TRUE(results.at(1).error);
+    EXPECT_EQ(results.at(1).error->kind, "pool_unavailable");
+    EXPECT_NE(results.at(1).text.find("beta"), std::string::npos) << results.at(1).text;
+}
+
+TEST_F(Sync, InitUnderAnotherNameOfThePeerIsRefusedBeforeAnythingIsStored) {
+    sync::InitRequest request{
+        .dataset = fs, .host = *HostName::parse("10.0.0.2"), .target = target_fs};
+    const auto refused = ended(test::run_task(io, alpha->engine.start_init(std::move(request))));
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->kind, "invalid_params");
+    EXPECT_NE(refused.text.find("calls itself beta"), std::string::npos) << refused.text;
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").props.empty());
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").snapshots.empty());
+}
+
+TEST_F(Sync, InitGoesOnAfterSomethingElseTookASnapshotOfTheCopy) {
+    beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    ASSERT_EQ(init().outcome, "failed");
+    beta->zfs.take("backup/fs@daily");
+    const auto again = init();
+    EXPECT_EQ(again.outcome, "done") << again.text;
+}
+
+TEST_F(Sync, AReceiveThatHangsIsKilled) {
+    ASSERT_EQ(init().outcome, "done");
+    beta->config.stall_timeout = std::chrono::seconds(1);
+    alpha->zfs.write("tank/fs", 5'000);
+    beta->zfs.hang_next_receive();
+    const auto hung = sync();
+    ASSERT_TRUE(hung.error);
+    EXPECT_EQ(hung.error->kind, "timed_out") << hung.text;
 }
 
 TEST_F(Sync, APeerThatDoesNotAcceptUsGetsNothing) {

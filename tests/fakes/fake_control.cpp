@@ -111,7 +111,11 @@ Task<Result<rpc::ListOut>> FakeService::list(rpc::DatasetsIn in) {
 }
 
 Result<rpc::StatusOut> FakeService::status(const rpc::DatasetsIn& in) {
-    rpc::StatusOut out{"alpha", "0.1.0", "2026-03-01T12:00:00Z", pairs};
+    rpc::StatusOut out{.host = "alpha",
+                       .version = "0.1.0",
+                       .time = "2026-03-01T12:00:00Z",
+                       .problem = problem,
+                       .pairs = pairs};
     if (in.datasets.empty()) return out;
     std::erase_if(out.pairs, [&](const auto& pair) { return pair.dataset != in.datasets.front(); });
     if (!out.pairs.empty()) return out;

@@ -57,9 +57,10 @@ class FakeService : public control::Service {
     std::vector<Seen> seen;          ///< mutations and pair.list, in order
     std::optional<Error> fail_with;  ///< the answer of all of them
     bool closed = false;             ///< they wait until open()
-    rpc::RunStarted started{"run-1", {}, {}};
+    rpc::RunStarted started{.run_id = "run-1", .joined = {}, .steps = {}, .note = {}};
     std::function<void()> on_start;  ///< after a run was started, before the answer
     std::vector<rpc::PairStatus> pairs;
+    std::optional<rpc::Trouble> problem;
     std::map<std::string, rpc::RunOut> runs;
 
     void open() {

@@ -45,7 +45,8 @@ std::string_view pool_of(const std::vector<SnapshotName>& names) {
 
 }  // namespace
 
-FakeZfs::FakeZfs(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+FakeZfs::FakeZfs(asio::any_io_executor executor)
+    : executor_(std::move(executor)), answer_(executor_) {}
 
 FakeZfs& FakeZfs::create(std::string_view dataset, Kind kind) {
     FakeDataset fresh;
@@ -140,8 +141,14 @@ Result<void> FakeZfs::enter(const std::string& method,
         prepared->second.pop_front();
         return failure;
     }
-    if (const auto trouble = pool_trouble(pool)) return error(Code::pool_unavailable, *trouble);
-    return ok();
+    return check_pool(pool);
+}
+
+std::string_view FakeZfs::pool_in_trouble(const std::vector<DatasetName>& which) {
+    for (const DatasetName& name : which) {
+        if (!check_pool(name.pool()).has_value()) return name.pool();
+    }
+    return "";
 }
 
 void FakeZfs::changed(const DatasetName& dataset, bool versions_only) {
@@ -184,19 +191,21 @@ Dataset FakeZfs::describe(const DatasetName& name) const {
 }
 
 Task<Result<std::vector<Dataset>>> FakeZfs::datasets(std::vector<DatasetName> which) {
-    Result<void> entered = enter("datasets", words(which), which.empty() ? "" : which[0].pool());
+    Result<void> entered = enter("datasets", words(which), pool_in_trouble(which));
     if (!entered.has_value()) co_return entered.error();
     std::vector<Dataset> result;
     for (const auto& [name, fake] : datasets_) {
-        const bool wanted =
-            which.empty() || std::find(which.begin(), which.end(), name) != which.end();
+        const bool wanted = which.empty()
+                                ? check_pool(name.pool()).has_value()
+                                : std::find(which.begin(), which.end(), name) != which.end();
         if (wanted) result.push_back(describe(name));
     }
+    if (std::exchange(delay_, false)) co_await answer_.wait();
     co_return result;
 }
 
 Task<Result<std::map<DatasetName, Versions>>> FakeZfs::versions(std::vector<DatasetName> which) {
-    Result<void> entered = enter("versions", words(which), which.empty() ? "" : which[0].pool());
+    Result<void> entered = enter("versions", words(which), pool_in_trouble(which));
     if (!entered.has_value()) co_return entered.error();
     std::map<DatasetName, Versions> result;
     for (const DatasetName& name : which) {
@@ -306,10 +315,18 @@ Task<> FakeZfs::watch(std::function<void(Change)> on_change) {
     watchers_.erase(id);
 }
 
-std::optional<std::string> FakeZfs::pool_trouble(std::string_view pool) {
+Result<void> FakeZfs::check_pool(std::string_view pool) {
     const auto found = troubles_.find(pool);
-    if (found == troubles_.end() || found->second.empty()) return std::nullopt;
-    return found->second;
+    if (found == troubles_.end() || found->second.empty()) return ok();
+    return error(Code::pool_unavailable, "pool " + found->first + " is " + found->second);
+}
+
+std::vector<std::string> FakeZfs::unavailable_pools() {
+    std::vector<std::string> found;
+    for (const auto& [pool, trouble] : troubles_) {
+        if (!trouble.empty()) found.push_back(pool);
+    }
+    return found;
 }
 
 }  // namespace zrepd::test

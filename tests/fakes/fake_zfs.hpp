@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/async/signal.hpp"
 #include "daemon/zfs/zfs.hpp"
 
 namespace zrepd::test {
@@ -80,10 +81,15 @@ class FakeZfs final : public Zfs {
     void fail_next(std::string method, Error error);
     /// The next receive gets end-of-file after this many bytes of payload.
     void cut_next_receive(std::uint64_t bytes);
+    /// The next receive gets all of its stream and does not end before it is killed.
+    void hang_next_receive() { hang_ = true; }
     /// The next send stops after this many bytes and waits to be killed.
     void stall_next_send(std::uint64_t bytes);
-    /// pool_trouble() says this; empty: healthy.
+    /// check_pool() says this; empty: healthy.
     void set_pool_trouble(std::string_view pool, std::string trouble);
+    /// The next datasets() sees what is there now and answers only at let_answer().
+    void delay_next_datasets() { delay_ = true; }
+    void let_answer() { answer_.notify(); }
     void set_available(std::uint64_t bytes) { available_ = bytes; }
     /// Every call, oldest first: "set tank/fs zrep:epoch=2 readonly=on".
     const std::vector<std::string>& calls() const { return calls_; }
@@ -109,7 +115,8 @@ class FakeZfs final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
-    std::optional<std::string> pool_trouble(std::string_view pool) override;
+    Result<void> check_pool(std::string_view pool) override;
+    std::vector<std::string> unavailable_pools() override;
     std::string version() override { return "2.3.2"; }
 
     /// What stands in front of a fake stream's payload, as one line of JSON.
@@ -130,6 +137,7 @@ class FakeZfs final : public Zfs {
 
     /// Notes the call; the error that fail_next() or the pool's trouble prepared for it.
     Result<void> enter(const std::string& method, const std::string& words, std::string_view pool);
+    std::string_view pool_in_trouble(const std::vector<DatasetName>& which);
     FakeDataset* find(const DatasetName& dataset);
     FakeSnapshot* find(const SnapshotName& snapshot);
     Result<void> destroy_one(const DatasetName& dataset, const std::string& name);
@@ -149,6 +157,9 @@ class FakeZfs final : public Zfs {
     std::map<std::string, std::string, std::less<>> troubles_;
     std::optional<std::uint64_t> cut_;
     std::optional<std::uint64_t> stall_;
+    bool delay_ = false;
+    bool hang_ = false;
+    Signal answer_;
     std::vector<std::string> calls_;
     std::map<int, std::function<void(Change)>> watchers_;
     int next_watcher_ = 0;

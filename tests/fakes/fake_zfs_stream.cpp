@@ -149,13 +149,16 @@ class FakeSend final : public StreamProcess {
 
 class FakeReceive final : public StreamProcess {
   public:
-    FakeReceive(FakeZfs& zfs, ReceiveSpec spec, Fd in, std::optional<std::uint64_t> cut)
+    FakeReceive(FakeZfs& zfs, ReceiveSpec spec, Fd in, std::optional<std::uint64_t> cut, bool hang)
         : zfs_(zfs), spec_(std::move(spec)), worker_(std::make_shared<Worker>(zfs.executor_)) {
-        worker_->thread = std::thread([this, executor = zfs.executor_, fd = std::move(in), cut] {
-            run(fd.get(), cut);
-            const_cast<Fd&>(fd).reset();
-            announce(executor, worker_);
-        });
+        worker_->thread =
+            std::thread([this, executor = zfs.executor_, fd = std::move(in), cut, hang] {
+                run(fd.get(), cut);
+                while (hang && !worker_->stop) ::poll(nullptr, 0, kPollMilliseconds);
+                killed_ = hang;
+                const_cast<Fd&>(fd).reset();
+                announce(executor, worker_);
+            });
     }
     ~FakeReceive() override {
         worker_->stop = true;
@@ -197,6 +200,10 @@ class FakeReceive final : public StreamProcess {
     /// Once, on the event loop: what arrived becomes the dataset's state.
     void apply() {
         if (result_) return;
+        if (killed_) {
+            result_ = error(Code::cancelled, "stopped before its end");
+            return;
+        }
         result_ = header_ ? zfs_.apply(spec_, *header_, received_)
                           : error(Code::stream_failed, "failed to read from stream");
     }
@@ -206,6 +213,7 @@ class FakeReceive final : public StreamProcess {
     std::shared_ptr<Worker> worker_;
     std::optional<FakeZfs::Header> header_;
     std::uint64_t received_ = 0;
+    bool killed_ = false;
     std::optional<Result<void>> result_;
 };
 
@@ -295,8 +303,12 @@ Result<std::unique_ptr<StreamProcess>> FakeZfs::send(SendSpec spec, Fd out) {
 Result<std::unique_ptr<StreamProcess>> FakeZfs::receive(ReceiveSpec spec, Fd in) {
     Result<void> entered = enter("receive", spec.snapshot.str(), spec.snapshot.dataset().pool());
     if (!entered.has_value()) return entered.error();
-    return std::unique_ptr<StreamProcess>(std::make_unique<FakeReceive>(
-        *this, std::move(spec), std::move(in), std::exchange(cut_, std::nullopt)));
+    return std::unique_ptr<StreamProcess>(
+        std::make_unique<FakeReceive>(*this,
+                                      std::move(spec),
+                                      std::move(in),
+                                      std::exchange(cut_, std::nullopt),
+                                      std::exchange(hang_, false)));
 }
 
 Result<void> FakeZfs::accept(const DatasetName& target, const Header& header) {

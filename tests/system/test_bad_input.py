@@ -114,6 +114,15 @@ class BadInput(Case):
         self.assert_in_step("tank/fs", "backup/fs")
         self.assertEqual(self.get(self.alpha, "zrep:dest-host", "tank/fs"), "beta")
 
+    def test_host_under_another_name(self):
+        with self.nothing_left():
+            self.refused(("init", "tank/fs", "10.77.0.2", "backup/fs"), 2,
+                         "this host calls itself beta, not '10.77.0.2'",
+                         "next: run zrepctl init 'tank/fs' beta 'backup/fs'")
+        self.zrepctl("init", "tank/fs", "beta.example.org", "backup/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assertEqual(self.get(self.alpha, "zrep:dest-host", "tank/fs"), "beta")
+
     def test_destination_that_exists(self):
         self.beta.run("zfs create backup/there; echo kept > /backup/there/file")
         with self.nothing_left():

@@ -49,8 +49,9 @@ class Usage(Case):
                     self.assertEqual(done.out, "")
 
     def test_all_of_nothing_is_said(self):
-        self.assertIn("nothing to do: no pair here", self.zrepctl("sync", "all").out)
-        self.assertEqual(json.loads(self.zrepctl("sync", "all", "--json").out), {"runs": []})
+        why = "no pairs here; zrepctl init makes one"
+        self.assertEqual(self.zrepctl("sync", "all").out, f"nothing to do: {why}\n")
+        self.assertEqual(json.loads(self.zrepctl("sync", "all", "--json").out), {"runs": [], "note": why})
 
     def test_mistakes_in_json(self):
         for words in (("sync", "--json"), ("snyc", "--json"), ("set", "tank", "interval=banana", "--json")):

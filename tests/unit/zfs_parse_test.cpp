@@ -322,6 +322,11 @@ TEST(ZfsEvents, IgnoresDisksAndScrubs) {
               std::vector<std::string>{"*"});
 }
 
+TEST(ZfsEvents, APoolThatWasClearedIsLookedAt) {
+    EXPECT_EQ(read_events("t\tx\n    class = \"sysevent.fs.zfs.vdev_clear\"\n\n", 99),
+              std::vector<std::string>{"*"});
+}
+
 /// Changes bytes at random places; the seed is fixed, so a failure can be repeated.
 TEST(ZfsParse, SurvivesDamagedOutput) {
     std::mt19937 random(7);

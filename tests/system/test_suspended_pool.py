@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A pool that ZFS has suspended: its pairs say so, everybody else's go on, and it goes on when it is back."""
+import unittest
+
+from support import Case, wait_for
+
+BACK_SECONDS = 60
+
+
+class SuspendedPool(Case):
+    """A pool on a file that finds no more room below it, as on an overcommitted storage array."""
+
+    def setUp(self):
+        super().setUp()
+        self.alpha.run("mkdir -p /run/thin; mount -t tmpfs -o size=160M tmpfs /run/thin; "
+                       "truncate -s 1G /run/thin/disk; "
+                       "zpool create -O compression=off -o failmode=wait thin /run/thin/disk; "
+                       "zfs create tank/fs; zfs create thin/fs")
+        self.addCleanup(self.alpha.run,
+                        "mount -o remount,size=1200M /run/thin; zpool clear thin; wait; sleep 1; pkill -x dd; "
+                        "sleep 1; zpool destroy -f thin; umount /run/thin", check=False, timeout=60)
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        self.zrepctl("init", "thin/fs", "beta", "backup/thin")
+
+    def state(self):
+        return self.alpha.run("cat /proc/spl/kstat/zfs/thin/state").out.strip()
+
+    def suspend(self):
+        self.alpha.run("(dd if=/dev/urandom of=/thin/fs/big bs=1M count=300 conv=fsync >/dev/null 2>&1 &)")
+        wait_for("the pool is suspended", 60, lambda: self.state() == "SUSPENDED")
+
+    def test_others_go_on_and_it_does_when_it_is_back(self):
+        self.suspend()
+        self.write("tank/fs", "more")
+        said = self.zrepctl("sync", "thin/fs", "tank/fs", code=1)
+        self.assertIn("tank/fs: sent tank/fs@zrep_000001", said.out)
+        self.assertIn("thin/fs: pool thin is SUSPENDED; nothing was tried on it", said.err)
+        self.assertIn("next: repair it: zpool status thin, then zpool clear thin", said.err)
+        # Everything is looked at again, but for what cannot be.
+        self.alpha.run("zfs create tank/new")
+        listed = self.zrepctl("list").out
+        self.assertIn("tank/fs", listed)
+        self.assertIn("thin/fs", listed)
+        pair = self.status("thin/fs")
+        self.assertEqual((pair["health"], pair["last_error"]["kind"]), ("failing", "pool_unavailable"))
+        for words in (("set", "thin/fs", "interval=1m"), ("init", "thin/new", "beta", "backup/new"),
+                      ("expire", "thin/fs"), ("clear", "thin/fs")):
+            with self.subTest(words=words):
+                self.assertIn("pool thin is SUSPENDED", self.zrepctl(*words, code=1, timeout=30).err)
+        self.come_back()
+        self.zrepctl("sync", "thin/fs", "tank/fs")
+        self.assert_in_step("thin/fs", "backup/thin")
+        self.assertEqual(self.status("thin/fs")["health"], "ok")
+
+    def test_a_daemon_that_starts_meanwhile_finds_it_afterwards(self):
+        self.suspend()
+        self.zrepd["alpha"].stop()
+        self.zrepd["alpha"].start()
+        self.assertEqual([pair["dataset"] for pair in self.zrepctl_json("status")["pairs"]], ["tank/fs"])
+        self.come_back()
+        wait_for("the pair is known", BACK_SECONDS, lambda: "thin/fs" in self.zrepctl("status").out)
+        self.zrepctl("sync", "thin/fs")
+        self.assert_in_step("thin/fs", "backup/thin")
+
+    def come_back(self):
+        self.alpha.run("mount -o remount,size=1200M /run/thin; zpool clear thin", timeout=60)
+        wait_for("the pool is back", 30, lambda: self.state() == "ONLINE")
+
+
+if __name__ == "__main__":
+    unittest.main()
