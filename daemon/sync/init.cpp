@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
 
@@ -299,6 +300,14 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
                             {std::string(prop::kInprogress), ""}};
     auto set = co_await parts_.zfs.set(request_.dataset, std::move(properties));
     if (!set) co_return set.error();
+    // Empty says as much as absent; this only keeps zfs get clean.
+    std::vector<std::string> empty{std::string(prop::kInprogress)};
+    auto cleaned = co_await parts_.zfs.inherit(request_.dataset, std::move(empty));
+    if (!cleaned) {
+        log::event(log::Level::warn,
+                   "bookkeeping",
+                   {{"dataset", request_.dataset.str()}, {"warning", cleaned.error().text()}});
+    }
     parts_.runs.memory(request_.dataset).fresh_at = in.sent;
     std::vector<DatasetName> which{request_.dataset};
     co_return co_await parts_.inventory.refresh(std::move(which), Freshness::cached);

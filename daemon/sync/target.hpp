@@ -22,6 +22,7 @@ class Target : public peer::TargetService {
                                                          rpc::ReceiveIn in) override;
 
   private:
+    static Error not_yours(const std::string& peer, const DatasetName& target);
     /// A name that is one, in a pool that can be read now.
     Result<DatasetName> usable_name(const std::string& text) const;
     /// The pair, if `target` is the target side of one with this peer and source.

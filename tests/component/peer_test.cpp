@@ -9,7 +9,7 @@
 namespace zrepd::peer {
 namespace {
 
-constexpr std::chrono::seconds kLimit{15};
+constexpr std::chrono::seconds kLimit{60};
 
 HostName host(const char* name) {
     return *HostName::parse(name);

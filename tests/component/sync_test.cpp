@@ -33,6 +33,7 @@ TEST_F(Sync, InitAndSyncLeaveEqualContent) {
     const rpc::RunResult made = init();
     ASSERT_EQ(made.outcome, "done") << made.text;
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+    EXPECT_FALSE(alpha->zfs.at("tank/fs").props.contains(prop::kInprogress));
     alpha->zfs.write("tank/fs", 5'000);
     const rpc::RunResult synced = sync();
     ASSERT_EQ(synced.outcome, "done") << synced.text;

@@ -16,7 +16,7 @@
 namespace zrepd::test {
 
 // Far more than any of these tests needs, also under a sanitizer on a busy machine.
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kPatience{90};
 
 /// Runs `io` until `done()` holds, as long as there is patience.
 inline void run_until(asio::io_context& io, const std::function<bool()>& done) {

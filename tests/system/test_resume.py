@@ -57,7 +57,7 @@ class Resume(StreamCase):
         self.assertIn("zrepctl init 'tank/fs' beta 'backup/fs' again", done.err)
         self.assert_resumes("init", "tank/fs", "beta", "backup/fs")
         self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000"])
-        self.assertIn(self.get(self.alpha, "zrep:inprogress", "tank/fs"), ("", "-"))
+        self.assertEqual(self.get(self.alpha, "zrep:inprogress", "tank/fs"), "-")
 
     def test_init_whose_target_is_killed(self):
         self.alpha.run(["zfs", "create", "tank/fs"])

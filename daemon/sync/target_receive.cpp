@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a peer's stream may do to a target before and while it is received.
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/receiver.hpp"
+#include "daemon/sync/target.hpp"
+
+namespace zrepd::sync {
+
+Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string peer,
+                                                                     rpc::ReceiveIn in) {
+    auto target = DatasetName::parse(in.target);
+    if (!target) co_return target.error();
+    if (!zrep_sequence(in.snapshot)) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = quote(in.snapshot) + " is not a zrep snapshot's name"};
+    }
+    auto available = parts_.zfs.check_pool(target->pool());
+    if (!available) co_return available.error();
+    auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "receive from " + peer);
+    if (!guard) co_return guard.error();
+    const bool full = in.mode == "full";
+    Result<void> ready = ok();
+    if (full)
+        ready = co_await ready_for_full(peer, *target, in);
+    else
+        ready = co_await ready_for_more(peer, *target, in);
+    if (!ready) co_return ready.error();
+    auto spec = spec_for(*target, in);
+    if (!spec) co_return spec.error();
+    co_return make_receiver(parts_, std::move(*spec), std::move(*guard));
+}
+
+Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in) {
+    // prepare() looked a moment ago; what it saw is checked again because this is what creates.
+    auto allowed = may_create(peer, target);
+    if (!allowed) co_return allowed;
+    if (parts_.inventory.find(target) == nullptr) co_return stands_alone(target);
+    if (!in.abort_partial || !pair_with(peer, target, in.source)) {
+        co_return Error{.code = Code::already_exists,
+                        .message = target.str() + " exists already on " + parts_.self.host.str(),
+                        .remedy = "choose another name; zrepd never overwrites a filesystem"};
+    }
+    const Versions* versions = parts_.inventory.versions(target);
+    if (versions != nullptr && !versions->snapshots.empty()) {
+        co_return Error{
+            .code = Code::conflict,
+            .message = target.str() + " holds complete snapshots; it is not thrown away"};
+    }
+    // Only the partly received first stream of this very pair; that makes the dataset vanish.
+    co_return co_await parts_.zfs.abort_receive(target);
+}
+
+Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in) {
+    if (in.mode != "incremental" && in.mode != "resume") {
+        co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
+    }
+    if (parts_.inventory.versions(target) == nullptr) {
+        std::vector<DatasetName> which{target};
+        auto seen = co_await parts_.inventory.refresh(std::move(which), Freshness::cached);
+        if (!seen) co_return seen;
+    }
+    if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);
+    if (in.abort_partial) {
+        auto aborted = co_await parts_.zfs.abort_receive(target);
+        if (!aborted) co_return aborted;
+    }
+    if (!in.rollback) co_return ok();
+    const Versions* versions = parts_.inventory.versions(target);
+    const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, in.base);
+    if (base == nullptr || base != &versions->snapshots.back()) {
+        co_return Error{.code = Code::conflict,
+                        .message = "the base is not the newest snapshot of " + target.str() +
+                                   "; it is not rolled back past others",
+                        .remedy = "run zrepctl sync again to look anew"};
+    }
+    auto name = SnapshotName::make(target, base->name);
+    if (!name) co_return name.error();
+    log::event(log::Level::warn,
+               "target_rolled_back",
+               {{"dataset", target.str()}, {"peer", peer}, {"to", name->str()}});
+    parts_.events.publish(
+        "target_rolled_back", target.str(), "written to on this side; back to " + name->str());
+    co_return co_await parts_.zfs.rollback(std::move(*name));
+}
+
+Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const {
+    auto name = SnapshotName::make(target, in.snapshot);
+    if (!name) return name.error();
+    ReceiveSpec spec{.snapshot = *name};
+    if (in.mode != "full") return spec;
+    for (const auto& [key, value] : in.settings) {
+        // A peer sets nothing outside zrep:, and never makes this side a master.
+        const bool known = std::find(prop::kOnDataset.begin(), prop::kOnDataset.end(), key) !=
+                           prop::kOnDataset.end();
+        if (!known || key == prop::kMaster || key == prop::kAccept) {
+            return Error{.code = Code::invalid_params,
+                         .message = "a peer may not set " + quote(key)};
+        }
+        spec.properties.emplace_back(key, value);
+    }
+    spec.properties.emplace_back("readonly", "on");
+    // Volumes have neither; the device of a volume appears, readonly, as zfs makes it.
+    if (in.kind == "filesystem") spec.properties.emplace_back("canmount", "noauto");
+    return spec;
+}
+
+}  // namespace zrepd::sync
