@@ -49,7 +49,7 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
             .remedy = "name filesystems, or say all"};
     }
     if (!all) co_return parse_names(names);
-    if (parts_.inventory.needs_discovery()) {
+    if (!parts_.inventory.ready() || parts_.inventory.needs_discovery()) {
         auto seen = co_await parts_.inventory.discover();
         if (!seen) co_return seen.error();
     }
@@ -79,6 +79,9 @@ std::string DaemonService::nothing_for_all(bool masters_only) const {
     add(paused, "paused");
     if (masters_only) add(targets, "the target here, whose masters are on other hosts");
     add(unfinished, "not completely initialized");
+    for (const std::string& pool : parts_.inventory.left_out()) {
+        there.push_back("pool " + pool + " not readable (zpool status " + pool + ")");
+    }
     if (there.empty()) return "no pairs here; zrepctl init makes one";
     return "no pair to work on; " + join(there, ", ") + "; zrepctl list shows them";
 }
@@ -164,6 +167,8 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
         if (names->empty() && !in.datasets.empty()) break;
     }
     if (!names->empty()) {
+        auto looked = parts_.inventory.looked_at(names->front());
+        if (!looked) co_return looked.error();
         co_return Error{.code = Code::not_configured,
                         .message = names->front().str() + " is not part of a pair",
                         .remedy = "zrepctl list shows the pairs"};

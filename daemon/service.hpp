@@ -38,6 +38,8 @@ class DaemonService : public control::Service {
                              std::vector<std::string> remove);
     /// What `all` did not find, and what there is instead.
     std::string nothing_for_all(bool masters_only) const;
+    void note_pool_troubles(UnixSeconds now);
+    std::optional<rpc::Trouble> unknown_pairs() const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
 
@@ -47,6 +49,7 @@ class DaemonService : public control::Service {
     peer::Peers& peers_;
     std::string zfs_version_;
     UnixSeconds started_;
+    std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;
 };
 
 }  // namespace zrepd

@@ -180,8 +180,7 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     if (!dataset) co_return dataset.error();
     auto guard = parts_.locks.try_lock(*dataset, lock::Scope::node, "clear");
     if (!guard) co_return guard.error();
-    std::vector<DatasetName> which{*dataset};
-    auto seen = co_await parts_.inventory.refresh(std::move(which), sync::Freshness::listed);
+    auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
     if (!seen) co_return seen.error();
     const Dataset* found = parts_.inventory.find(*dataset);
     if (found == nullptr) co_return no_dataset(*dataset);

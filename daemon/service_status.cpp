@@ -39,13 +39,12 @@ rpc::Trouble trouble(const Error& error, UnixSeconds since) {
 
 Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     const Moment now;
-    const Result<void> known = parts_.inventory.ready();
-    if (!known && !in.datasets.empty()) return known.error();
     rpc::StatusOut out;
     out.host = parts_.self.host.str();
     out.version = ZREPD_VERSION;
     out.time = to_rfc3339(now.wall);
-    if (!known) out.problem = trouble(known.error(), started_);
+    note_pool_troubles(now.wall);
+    if (in.datasets.empty()) out.problem = unknown_pairs();
     std::vector<std::string> missing = in.datasets;
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto& names = in.datasets;
@@ -59,9 +58,38 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     if (missing.empty()) return out;
     const auto name = DatasetName::parse(missing.front());
     if (!name) return name.error();
+    auto looked = parts_.inventory.looked_at(*name);
+    if (!looked) return looked.error();
     return Error{.code = Code::not_configured,
                  .message = name->str() + " is not part of a pair",
                  .remedy = "zrepctl list shows the pairs"};
+}
+
+/// Once for all pairs of a pool, and with the time when it was first seen so.
+void DaemonService::note_pool_troubles(UnixSeconds now) {
+    std::map<std::string, rpc::Trouble, std::less<>> troubles;
+    for (const std::string& pool : parts_.zfs.unavailable_pools()) {
+        auto checked = parts_.zfs.check_pool(pool);
+        if (checked) continue;
+        const auto known = pool_troubles_.find(pool);
+        troubles.emplace(
+            pool, known == pool_troubles_.end() ? trouble(checked.error(), now) : known->second);
+    }
+    pool_troubles_ = std::move(troubles);
+}
+
+/// What keeps us from knowing all pairs there are.
+std::optional<rpc::Trouble> DaemonService::unknown_pairs() const {
+    const Result<void> ready = parts_.inventory.ready();
+    if (!ready) return trouble(ready.error(), started_);
+    for (const std::string& pool : parts_.inventory.left_out()) {
+        const auto found = pool_troubles_.find(pool);
+        if (found == pool_troubles_.end()) continue;
+        rpc::Trouble out = found->second;
+        out.message += "; its pairs are shown as last seen, or not at all";
+        return out;
+    }
+    return std::nullopt;
 }
 
 rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& now) const {
@@ -99,10 +127,8 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
         }
     }
     // A target runs nothing that would fail; nor does a master without a schedule.
-    if (!out.last_error) {
-        auto available = parts_.zfs.check_pool(pair.dataset.pool());
-        if (!available) out.last_error = trouble(available.error(), now.wall);
-    }
+    const auto pool = pool_troubles_.find(pair.dataset.pool());
+    if (!out.last_error && pool != pool_troubles_.end()) out.last_error = pool->second;
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
     out.health = health_of(out, pair);

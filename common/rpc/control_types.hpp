@@ -273,7 +273,7 @@ struct StatusOut {
         v("host", self.host, "this host's short name");
         v("version", self.version, "of the daemon");
         v("time", self.time, "of this answer, RFC 3339 UTC");
-        v("problem", self.problem, "why the pairs are not known (yet); absent when they are");
+        v("problem", self.problem, "why not all pairs may be known; absent when they are");
         v("pairs", self.pairs, "sorted by dataset");
     }
 };

@@ -26,11 +26,9 @@ int run(const Invocation& invocation) {
         std::fputs(status_text(*status).c_str(), stdout);
     if (!status->problem) return kDone;
     const rpc::Trouble& why = *status->problem;
-    const Error problem{.code = code_from_name(why.kind).value_or(Code::internal),
-                        .message = "the pairs are not known: " + why.message,
-                        .remedy = why.remedy};
+    const Error problem{.code = Code::internal, .message = why.message, .remedy = why.remedy};
     if (!invocation.json) std::fputs(error_text(problem, "").c_str(), stderr);
-    return info(problem.code).exit_status;
+    return kFailed;
 }
 
 }  // namespace
@@ -42,8 +40,8 @@ const Command kStatus{
     "Show how fresh the copies are, what runs, and what is wrong",
     "LAG is the age of the newest acknowledged snapshot while there is something newer to send, 0 s\n"
     "when the copy is fresh; BACKLOG what was written since, as last seen. Troubles follow the\n"
-    "table, each with what to do next. The exit status is 0 whatever they are; 1 or 3 while zrepd\n"
-    "does not know its pairs. --json is a contract: docs/status.schema.json.\n\n"
+    "table, each with what to do next. The exit status is 0 whatever they are, and 1 when zrepd\n"
+    "cannot know all of its pairs. --json is a contract: docs/status.schema.json.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
     0,
     10000,

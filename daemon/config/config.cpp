@@ -139,6 +139,7 @@ Result<void> apply_file(Config& config, const std::filesystem::path& path) {
             return bad(e.what()).in(where);
         }
     }
+    if (file.bad()) return unreadable(path, errno);
     return ok();
 }
 

@@ -74,9 +74,9 @@ Server::~Server() = default;
 Result<void> Server::listen(const std::filesystem::path& dir) {
     auto opened = open_listener(impl_->main, dir / kSocketName, 0660);
     if (!opened) return opened;
+    impl_->dir = dir;  // from here on stop() has something to remove
     opened = open_listener(impl_->readers, dir / kReadSocketName, 0666);
     if (!opened) return opened;
-    impl_->dir = dir;
     impl_->tasks.spawn("accept", impl_->accept_loop(&impl_->main, /*read_only=*/false));
     impl_->tasks.spawn("accept readers", impl_->accept_loop(&impl_->readers, /*read_only=*/true));
     return ok();

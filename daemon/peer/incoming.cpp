@@ -62,6 +62,10 @@ void Incoming::stop() {
     writer_.cancel();
 }
 
+void Incoming::sender_gone() {
+    if (receiver_) receiver_->sender_gone();
+}
+
 Task<> Incoming::write_lines() {
     Result<void> written = co_await outbox_.run(limits_.write);
     if (written) co_return;

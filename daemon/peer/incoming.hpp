@@ -40,6 +40,8 @@ class Incoming {
     Task<> run();
     /// Interrupts everything; run() then returns. A stream needs a cancel of run()'s task as well.
     void stop();
+    /// Nobody waits for the end of the stream that is being received: it has to end soon.
+    void sender_gone();
 
   private:
     enum class Next { more, close };

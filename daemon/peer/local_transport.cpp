@@ -6,7 +6,9 @@ namespace {
 
 class LocalConnection : public Connection {
   public:
-    explicit LocalConnection(Channel channel) : channel_(std::move(channel)) {}
+    LocalConnection(Channel channel, std::function<void()> on_end)
+        : channel_(std::move(channel)), on_end_(std::move(on_end)) {}
+    ~LocalConnection() override { on_end_(); }
 
     Channel take_channel() override { return std::move(channel_); }
     Task<Error> why() override {
@@ -19,6 +21,7 @@ class LocalConnection : public Connection {
 
   private:
     Channel channel_;
+    std::function<void()> on_end_;
 };
 
 }  // namespace
@@ -28,9 +31,9 @@ Result<std::unique_ptr<Connection>> LocalTransport::open(const HostName&, Purpos
     if (!there) return there.error();
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();
-    server_.serve_local({std::move(there->read), std::move(back->write)}, us_.str());
-    return std::unique_ptr<Connection>(
-        std::make_unique<LocalConnection>(Channel{std::move(back->read), std::move(there->write)}));
+    auto on_end = server_.serve_local({std::move(there->read), std::move(back->write)}, us_.str());
+    return std::unique_ptr<Connection>(std::make_unique<LocalConnection>(
+        Channel{std::move(back->read), std::move(there->write)}, std::move(on_end)));
 }
 
 }  // namespace zrepd::peer

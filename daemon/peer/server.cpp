@@ -83,7 +83,7 @@ struct Server::Impl {
 
     Task<> accept_loop();
     void accept_waiting();
-    void add(Channel channel, std::string peer, bool direct);
+    std::weak_ptr<Incoming> add(Channel channel, std::string peer, bool direct);
     Task<> serve(std::shared_ptr<Incoming> connection);
 
     asio::any_io_executor executor;
@@ -121,7 +121,7 @@ void Server::Impl::accept_waiting() {
     }
 }
 
-void Server::Impl::add(Channel channel, std::string peer, bool direct) {
+std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, bool direct) {
     if (connections.size() >= kMaxPeerConnections) {
         const Error error{.code = Code::busy,
                           .message = "this host serves " + std::to_string(kMaxPeerConnections) +
@@ -129,13 +129,14 @@ void Server::Impl::add(Channel channel, std::string peer, bool direct) {
         log::event(log::Level::warn, "peer_refused", {{"error", error.message}});
         const std::string line = rpc::error_line(nullptr, error);
         // A fresh connection has room for it; if not, the closing says enough.
-        if (::write(channel.out.get(), line.data(), line.size()) < 0) return;
-        return;
+        if (::write(channel.out.get(), line.data(), line.size()) < 0) return {};
+        return {};
     }
     auto connection = std::make_shared<Incoming>(
         executor, target, std::move(channel), std::move(peer), direct, Incoming::Limits{});
     connections.push_back(connection);
-    tasks.spawn("peer connection", serve(std::move(connection)));
+    tasks.spawn("peer connection", serve(connection));
+    return connection;
 }
 
 Task<> Server::Impl::serve(std::shared_ptr<Incoming> connection) {
@@ -166,8 +167,10 @@ Result<void> Server::listen(const std::filesystem::path& socket_path, const std:
     return ok();
 }
 
-void Server::serve_local(Channel channel, std::string peer) {
-    impl_->add(std::move(channel), std::move(peer), /*direct=*/true);
+std::function<void()> Server::serve_local(Channel channel, std::string peer) {
+    return [weak = impl_->add(std::move(channel), std::move(peer), /*direct=*/true)] {
+        if (const auto connection = weak.lock()) connection->sender_gone();
+    };
 }
 
 Task<> Server::stop() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "common/rpc/peer_types.hpp"
@@ -33,6 +34,8 @@ class TargetService {
         /// Consumes the stream until end-of-file. `in` is a pipe that zfs may read directly when
         /// `direct`, otherwise a descriptor to pump from.
         virtual Task<rpc::Received> receive(Fd in, bool direct) = 0;
+        /// Whoever sent the stream waits no longer: receive() has to end soon.
+        virtual void sender_gone() {}
     };
     virtual Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
                                                                  rpc::ReceiveIn in) = 0;
@@ -48,7 +51,9 @@ class Server {
     Result<void> listen(const std::filesystem::path& socket_path,
                         const std::string& group = "zrepd");
     /// Serves one connection given as two pipes; used by LocalTransport. `peer` is our own name.
-    void serve_local(Channel channel, std::string peer);
+    /// What comes back is to be called when nobody uses the other ends any more: zfs, which reads
+    /// the stream directly, does not tell when it hangs.
+    std::function<void()> serve_local(Channel channel, std::string peer);
     /// Stops accepting, ends every connection, waits for their tasks.
     Task<> stop();
 

@@ -41,6 +41,13 @@ Error no_pair(const Inventory& inventory, const DatasetName& dataset) {
                  .remedy = "zrepctl list shows the pairs; zrepctl init makes one"};
 }
 
+/// Why the look at this dataset failed, if it did.
+std::optional<Error> why_unseen(const Result<LeftOut>& seen, const DatasetName& dataset) {
+    if (!seen) return seen.error();
+    const auto found = seen->find(dataset);
+    return found == seen->end() ? std::nullopt : std::optional(found->second);
+}
+
 }  // namespace
 
 Engine::Engine(Parts& parts, peer::Peers& peers)
@@ -115,8 +122,8 @@ Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness
     std::map<HostName, std::vector<plan::Pair>> by_peer;
     for (const auto& dataset : datasets) {
         auto pair = parts_.inventory.pair(dataset);
-        if (!seen)
-            parts_.runs.fail(*run, dataset, seen.error());
+        if (const auto why = why_unseen(seen, dataset))
+            parts_.runs.fail(*run, dataset, *why);
         else if (!pair)
             parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
         else if (pair->role != plan::Role::master)
@@ -150,13 +157,17 @@ Task<Result<std::vector<std::string>>> Engine::describe_sync(std::vector<Dataset
     auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     if (!seen) co_return seen.error();
     std::map<HostName, std::vector<plan::Pair>> by_peer;
+    std::vector<std::string> out;
     for (const auto& dataset : datasets) {
+        if (const auto why = why_unseen(seen, dataset)) {
+            out.push_back("not sync " + dataset.str() + ": " + why->text());
+            continue;
+        }
         auto pair = parts_.inventory.pair(dataset);
         if (!pair) co_return no_pair(parts_.inventory, dataset);
         if (pair->role != plan::Role::master) co_return not_a_master(*pair);
         by_peer[pair->peer].push_back(std::move(*pair));
     }
-    std::vector<std::string> out;
     for (auto& [peer, pairs] : by_peer) {
         PeerGroup group(source(), nullptr, peer, std::move(pairs));
         auto steps = co_await group.describe(limit);
@@ -225,6 +236,10 @@ Task<Result<std::vector<std::string>>> Engine::describe_expire(std::vector<Datas
     if (!seen) co_return seen.error();
     std::vector<std::string> out;
     for (const auto& dataset : datasets) {
+        if (const auto why = why_unseen(seen, dataset)) {
+            out.push_back("not expire " + dataset.str() + ": " + why->text());
+            continue;
+        }
         const auto pair = parts_.inventory.pair(dataset);
         if (!pair) co_return no_pair(parts_.inventory, dataset);
         const Versions* versions = parts_.inventory.versions(dataset);
@@ -242,8 +257,8 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
     auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     for (const auto& dataset : datasets) {
         auto pair = parts_.inventory.pair(dataset);
-        if (!seen)
-            parts_.runs.fail(*run, dataset, seen.error());
+        if (const auto why = why_unseen(seen, dataset))
+            parts_.runs.fail(*run, dataset, *why);
         else if (!pair)
             parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
         else

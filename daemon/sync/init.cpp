@@ -183,8 +183,7 @@ Task<Result<void>> Init::store_pair() {
     properties.emplace_back(prop::kInprogress, "init");
     auto stored = co_await parts_.zfs.set(request_.dataset, std::move(properties));
     if (!stored) co_return stored.error();
-    std::vector<DatasetName> which{request_.dataset};
-    co_return co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
+    co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
 }
 
 Task<Result<Snapshot>> Init::take_snapshot() {
@@ -309,8 +308,7 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
                    {{"dataset", request_.dataset.str()}, {"warning", cleaned.error().text()}});
     }
     parts_.runs.memory(request_.dataset).fresh_at = in.sent;
-    std::vector<DatasetName> which{request_.dataset};
-    co_return co_await parts_.inventory.refresh(std::move(which), Freshness::cached);
+    co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::cached);
 }
 
 }  // namespace

@@ -13,52 +13,95 @@ Task<Result<void>> Inventory::discover() {
     needs_discovery_ = false;
     altered_.clear();
     const std::uint64_t asked = ++questions_;
-    left_out_ = zfs_.unavailable_pools();
+    const auto before = zfs_.unavailable_pools();
+    std::set<std::string, std::less<>> left_out(before.begin(), before.end());
     auto seen = co_await zfs_.datasets({});
     if (!seen) {
         needs_discovery_ = true;
         if (!ready_) ready_ = seen.error();
         co_return seen.error();
     }
+    // One that was asked later has been answered already.
+    if (asked < discovered_) co_return ok();
+    // A pool may have been suspended before zfs came to it.
+    for (std::string& pool : zfs_.unavailable_pools()) left_out.insert(std::move(pool));
     ready_ = ok();
-    replace_all(std::move(*seen), asked);
+    replace_all(std::move(*seen), asked, std::move(left_out));
     std::vector<DatasetName> unknown;
     for (const auto& pair : pairs()) {
-        const bool readable = zfs_.check_pool(pair.dataset.pool()).has_value();
-        if (readable && !versions_.contains(pair.dataset)) unknown.push_back(pair.dataset);
+        if (!versions_.contains(pair.dataset)) unknown.push_back(pair.dataset);
     }
     auto listed = co_await list_versions(std::move(unknown));
     changed_.notify();
-    co_return listed;
+    if (!listed) co_return listed.error();
+    co_return ok();
 }
 
 /// All that was seen, but for what somebody looked at after we had asked.
-void Inventory::replace_all(std::vector<Dataset> seen, std::uint64_t asked) {
+void Inventory::replace_all(std::vector<Dataset> seen,
+                            std::uint64_t asked,
+                            std::set<std::string, std::less<>> left_out) {
+    const auto older = [&](const DatasetName& name) {
+        const auto known = asked_.find(name);
+        return known == asked_.end() || known->second.dataset < asked;
+    };
+    left_out_ = std::move(left_out);
+    discovered_ = asked;
     std::erase_if(datasets_, [&](const auto& entry) {
-        const DatasetName& name = entry.first;
-        const bool left_out =
-            std::find(left_out_.begin(), left_out_.end(), name.pool()) != left_out_.end();
-        return !left_out && asked_[name].dataset < asked;
+        return !is_left_out(entry.first) && older(entry.first);
     });
     for (Dataset& dataset : seen) {
         const DatasetName name = dataset.name;
-        if (asked_[name].dataset < asked) datasets_.insert_or_assign(name, std::move(dataset));
+        if (older(name)) datasets_.insert_or_assign(name, std::move(dataset));
     }
     const auto unknown = [&](const DatasetName& name) { return !datasets_.contains(name); };
     std::erase_if(versions_, [&](const auto& entry) { return unknown(entry.first); });
-    std::erase_if(asked_, [&](const auto& entry) { return unknown(entry.first); });
+    std::erase_if(asked_, [&](const auto& entry) {
+        return unknown(entry.first) && entry.second.dataset < asked;
+    });
     std::erase_if(contradicted_, unknown);
 }
 
-Task<Result<void>> Inventory::refresh(std::vector<DatasetName> which, Freshness freshness) {
-    if (which.empty()) co_return ok();
+bool Inventory::is_left_out(const DatasetName& name) const {
+    return left_out_.contains(name.pool());
+}
+
+std::uint64_t Inventory::known_since(const DatasetName& name) const {
+    const auto known = asked_.find(name);
+    const std::uint64_t own = known == asked_.end() ? 0 : known->second.dataset;
+    return is_left_out(name) ? own : std::max(own, discovered_);
+}
+
+Result<void> Inventory::looked_at(const DatasetName& name) const {
+    if (!ready_) return ready_;
+    if (!is_left_out(name)) return ok();
+    return zfs_.check_pool(name.pool());
+}
+
+std::size_t Inventory::leave_out(std::vector<DatasetName>& which, LeftOut& out) {
+    return std::erase_if(which, [&](const DatasetName& name) {
+        auto available = zfs_.check_pool(name.pool());
+        if (!available) out.emplace(name, available.error());
+        return !available;
+    });
+}
+
+Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshness freshness) {
+    LeftOut out;
+    leave_out(which, out);
+    if (which.empty()) co_return out;
     const std::uint64_t asked = ++questions_;
     auto seen = co_await zfs_.datasets(which);
+    // A pool that is suspended while we ask must not cost the others their answer.
+    while (!seen && leave_out(which, out) != 0) {
+        if (which.empty()) co_return out;
+        seen = co_await zfs_.datasets(which);
+    }
     if (!seen) co_return seen.error();
-    std::set<DatasetName> older;
+    std::set<DatasetName> newer;
     for (const auto& name : which) {
-        if (asked_[name].dataset > asked) {
-            older.insert(name);
+        if (known_since(name) > asked) {
+            newer.insert(name);
             continue;
         }
         datasets_.erase(name);
@@ -66,7 +109,7 @@ Task<Result<void>> Inventory::refresh(std::vector<DatasetName> which, Freshness 
     }
     for (Dataset& dataset : *seen) {
         const DatasetName name = dataset.name;
-        if (!older.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
+        if (!newer.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
     }
     std::vector<DatasetName> to_list;
     for (const auto& name : which) {
@@ -80,21 +123,43 @@ Task<Result<void>> Inventory::refresh(std::vector<DatasetName> which, Freshness 
             to_list.push_back(name);
         }
     }
-    co_return co_await list_versions(std::move(to_list));
+    auto listed = co_await list_versions(std::move(to_list));
+    if (!listed) co_return listed.error();
+    out.merge(*listed);
+    co_return out;
 }
 
-Task<Result<void>> Inventory::list_versions(std::vector<DatasetName> which) {
+Task<Result<void>> Inventory::refresh_one(DatasetName name, Freshness freshness) {
+    std::vector<DatasetName> which{std::move(name)};
+    auto seen = co_await refresh(std::move(which), freshness);
+    if (!seen) co_return seen.error();
+    if (!seen->empty()) co_return seen->begin()->second;
+    co_return ok();
+}
+
+Task<Result<LeftOut>> Inventory::list_versions(std::vector<DatasetName> which) {
     std::erase_if(which, [&](const DatasetName& name) {
-        return versions_.contains(name) && !contradicted_.contains(name);
+        return versions_.contains(name) && !contradicted_.contains(name) &&
+               !being_listed_.contains(name);
     });
-    if (which.empty()) co_return ok();
-    for (const auto& name : which) contradicted_.erase(name);
-    const std::uint64_t asked = ++questions_;
-    auto listed = co_await zfs_.versions(which);
-    if (!listed) {
-        contradicted_.insert(which.begin(), which.end());
-        co_return listed.error();
+    LeftOut out;
+    leave_out(which, out);
+    if (which.empty()) co_return out;
+    for (const auto& name : which) {
+        contradicted_.erase(name);
+        being_listed_.insert(name);
     }
+    const std::uint64_t asked = ++questions_;
+    const std::vector<DatasetName> all = which;
+    auto listed = co_await zfs_.versions(which);
+    while (!listed && leave_out(which, out) != 0) {
+        if (which.empty()) break;
+        listed = co_await zfs_.versions(which);
+    }
+    for (const auto& name : all) being_listed_.erase(name);
+    if (!listed) contradicted_.insert(all.begin(), all.end());
+    if (!listed && !which.empty()) co_return listed.error();
+    for (const auto& [name, why] : out) contradicted_.insert(name);
     for (const auto& name : which) {
         Asked& known = asked_[name];
         if (known.versions > asked) {
@@ -107,7 +172,7 @@ Task<Result<void>> Inventory::list_versions(std::vector<DatasetName> which) {
         const auto found = listed->find(name);
         versions_[name] = found == listed->end() ? Versions{} : std::move(found->second);
     }
-    co_return ok();
+    co_return out;
 }
 
 const Dataset* Inventory::find(const DatasetName& name) const {

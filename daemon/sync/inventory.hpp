@@ -20,6 +20,9 @@ namespace zrepd::sync {
 /// good for scheduled runs, where a change seen 0.1 s late waits for the next one.
 enum class Freshness { listed, cached };
 
+/// Datasets that were not looked at, with what is wrong with their pools.
+using LeftOut = std::map<DatasetName, Error>;
+
 class Inventory {
   public:
     Inventory(asio::any_io_executor executor, Zfs& zfs, plan::Self self);
@@ -29,12 +32,17 @@ class Inventory {
     Task<Result<void>> discover();
     /// Why nothing is known yet: the last discovery's error, or `busy` before the first one ended.
     Result<void> ready() const { return ready_; }
+    /// The same for one dataset, which may be in a pool that could not be looked at.
+    Result<void> looked_at(const DatasetName& name) const;
+    /// Pools that the last discovery could not look at.
+    const std::set<std::string, std::less<>>& left_out() const { return left_out_; }
     /// Looks at these: one process for their properties, one for the snapshots that need listing.
-    /// One unavailable pool fails them all: ask Zfs::check_pool() first.
-    Task<Result<void>> refresh(std::vector<DatasetName> which, Freshness freshness);
+    /// What is in an unavailable pool stays as it was last seen, and keeps no other from its look.
+    Task<Result<LeftOut>> refresh(std::vector<DatasetName> which, Freshness freshness);
+    Task<Result<void>> refresh_one(DatasetName name, Freshness freshness);
     /// Snapshots and bookmarks of those whose list is not known or was contradicted: at most one
     /// process.
-    Task<Result<void>> list_versions(std::vector<DatasetName> which);
+    Task<Result<LeftOut>> list_versions(std::vector<DatasetName> which);
 
     const Dataset* find(const DatasetName& name) const;
     const Versions* versions(const DatasetName& name) const;
@@ -70,7 +78,14 @@ class Inventory {
         std::uint64_t dataset = 0;
         std::uint64_t versions = 0;
     };
-    void replace_all(std::vector<Dataset> seen, std::uint64_t asked);
+    void replace_all(std::vector<Dataset> seen,
+                     std::uint64_t asked,
+                     std::set<std::string, std::less<>> left_out);
+    bool is_left_out(const DatasetName& name) const;
+    /// The question whose answer we have for this dataset.
+    std::uint64_t known_since(const DatasetName& name) const;
+    /// Takes those in unavailable pools out of `which`; how many.
+    std::size_t leave_out(std::vector<DatasetName>& which, LeftOut& out);
     Versions* versions_to_change(const DatasetName& name);
 
     Zfs& zfs_;
@@ -79,10 +94,12 @@ class Inventory {
     std::map<DatasetName, Versions> versions_;
     std::set<DatasetName> contradicted_;  ///< versions_ entries that an event spoke against
     std::set<DatasetName> altered_;       ///< named by events since the last discovery
+    std::set<DatasetName> being_listed_;  ///< contradicted, and the new list is not there yet
     std::map<DatasetName, Asked> asked_;
     std::uint64_t questions_ = 0;
-    std::vector<std::string> left_out_;  ///< pools that the last discovery could not look at
-    bool needs_discovery_ = true;        ///< for another reason than altered_
+    std::uint64_t discovered_ = 0;  ///< the question of the discovery that is believed
+    std::set<std::string, std::less<>> left_out_;
+    bool needs_discovery_ = true;  ///< for another reason than altered_
     Result<void> ready_ = Error{.code = Code::busy,
                                 .message = "zrepd has just started and is reading the pools",
                                 .remedy = "run it again in a moment"};

@@ -69,11 +69,6 @@ Task<Result<void>> PeerGroup::keep_unfinished() {
     pairs_.clear();
     for (const auto& job : jobs_) {
         if (!job->again || !run_->pending(job->pair.dataset)) continue;
-        auto available = parts_.zfs.check_pool(job->pair.dataset.pool());
-        if (!available) {
-            fail(*job, available.error());
-            continue;
-        }
         busy = busy || job->busy;
         next.push_back(job->pair.dataset);
         pairs_.push_back(job->pair);
@@ -82,7 +77,11 @@ Task<Result<void>> PeerGroup::keep_unfinished() {
         ++waits_;
         co_await sleep_for(kBusyWait);
     }
-    co_return co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
+    auto seen = co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
+    if (!seen) co_return seen.error();
+    for (const auto& [dataset, why] : *seen) parts_.runs.fail(*run_, dataset, why);
+    std::erase_if(pairs_, [&](const plan::Pair& p) { return seen->contains(p.dataset); });
+    co_return ok();
 }
 
 Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {

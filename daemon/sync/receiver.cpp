@@ -44,7 +44,14 @@ class StreamReceiver : public peer::TargetService::Receiver {
         co_return out;
     }
 
+    void sender_gone() override {
+        if (direct_ == nullptr) return;
+        limit_.emplace(parts_.executor, end_limit(), [process = direct_] { process->kill(); });
+    }
+
   private:
+    std::chrono::seconds end_limit() const { return kEndTimes * parts_.config.stall_timeout; }
+
     /// Read on the other host, by somebody who does not know which side a bare zfs message is from.
     Error explain(Error error) const {
         const std::string host = parts_.self.host.str();
@@ -63,7 +70,10 @@ class StreamReceiver : public peer::TargetService::Receiver {
     Task<Result<std::uint64_t>> receive_directly(Fd in) {
         auto process = parts_.zfs.receive(spec_, std::move(in));
         if (!process) co_return process.error();
-        auto ended = co_await (*process)->wait();
+        direct_ = process->get();
+        auto ended = co_await direct_->wait();
+        direct_ = nullptr;
+        limit_.reset();
         if (!ended) co_return ended.error();
         co_return std::uint64_t{0};
     }
@@ -84,7 +94,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
         // keeps what it has, and says what it thinks of it.
         auto moved =
             co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
-        auto ended = co_await end_within(**process, kEndTimes * parts_.config.stall_timeout);
+        auto ended = co_await end_within(**process, end_limit());
         // zfs is content only with a whole stream, checksum and end record included; it may then be
         // gone before the sender closes, which the pump takes for a broken pipe.
         if (ended) co_return moved ? *moved : bytes_;
@@ -97,7 +107,9 @@ class StreamReceiver : public peer::TargetService::Receiver {
     ReceiveSpec spec_;
     lock::LockTable::Guard guard_;
     RunPtr run_;
-    std::uint64_t bytes_ = 0;  ///< as last reported by the pump
+    StreamProcess* direct_ = nullptr;  ///< while it reads the pipe itself
+    std::optional<Deadline> limit_;    ///< for it, once its sender is gone
+    std::uint64_t bytes_ = 0;          ///< as last reported by the pump
 };
 
 }  // namespace

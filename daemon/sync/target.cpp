@@ -98,21 +98,22 @@ Result<DatasetName> Target::usable_name(const std::string& text) const {
 
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     std::vector<DatasetName> names;
-    std::vector<Result<DatasetName>> parsed;
     for (const auto& pair : in.pairs) {
-        parsed.push_back(usable_name(pair.target));
-        if (parsed.back()) names.push_back(*parsed.back());
+        auto name = usable_name(pair.target);
+        if (name) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::LookOut out;
-    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
-        if (parsed[i]) {
-            out.targets.push_back(state_of(peer, *parsed[i], in.pairs[i].source));
+    for (const auto& pair : in.pairs) {
+        // Again: its pool may have become unusable while we looked.
+        auto name = usable_name(pair.target);
+        if (name) {
+            out.targets.push_back(state_of(peer, *name, pair.source));
         } else {
             rpc::TargetState bad;
-            bad.target = in.pairs[i].target;
-            bad.error = rpc::to_item_error(parsed[i].error());
+            bad.target = pair.target;
+            bad.error = rpc::to_item_error(name.error());
             out.targets.push_back(std::move(bad));
         }
     }
@@ -219,6 +220,11 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
                         .message = target->str() + " is still receiving",
                         .remedy = "wait for it, or for the stall timeout if its sender died"};
     }
+    // The list may be from the middle of its first stream.
+    auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);
+    if (!fresh) co_return fresh.error();
+    dataset = parts_.inventory.find(*target);
+    if (dataset == nullptr) co_return out;
     out.resume_token = dataset->resume_token;
     out.snapshots = newest(parts_.inventory.versions(*target));
     out.state = out.resume_token.empty() ? "received" : "resume";
@@ -232,8 +238,9 @@ Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in
         auto target = usable_name(item.target);
         if (target && !pair_with(peer, *target, item.source)) unknown.push_back(*target);
     }
-    if (unknown.empty()) co_return ok();
-    co_return co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
+    auto seen = co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
+    if (!seen) co_return seen.error();
+    co_return ok();
 }
 
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {

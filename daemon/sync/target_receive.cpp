@@ -38,6 +38,8 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     // prepare() looked a moment ago; what it saw is checked again because this is what creates.
     auto allowed = may_create(peer, target);
     if (!allowed) co_return allowed;
+    auto seen = co_await parts_.inventory.refresh_one(target, Freshness::listed);
+    if (!seen) co_return seen;
     if (parts_.inventory.find(target) == nullptr) co_return stands_alone(target);
     if (!in.abort_partial || !pair_with(peer, target, in.source)) {
         co_return Error{.code = Code::already_exists,
@@ -59,8 +61,7 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
         co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
     }
     if (parts_.inventory.versions(target) == nullptr) {
-        std::vector<DatasetName> which{target};
-        auto seen = co_await parts_.inventory.refresh(std::move(which), Freshness::cached);
+        auto seen = co_await parts_.inventory.refresh_one(target, Freshness::cached);
         if (!seen) co_return seen;
     }
     if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);

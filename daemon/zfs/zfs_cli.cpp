@@ -82,12 +82,6 @@ std::vector<std::string> ZfsCli::unavailable_pools() {
     return found;
 }
 
-std::vector<std::string> ZfsCli::healthy_pools() {
-    std::vector<std::string> all = pools();
-    const auto bad = [&](const std::string& pool) { return !check_pool(pool).has_value(); };
-    return std::erase_if(all, bad) == 0 ? std::vector<std::string>() : all;
-}
-
 Task<Result<Output>> ZfsCli::succeed(Argv argv, std::chrono::seconds limit) {
     Result<Output> output = co_await processes_.run(argv, limit);
     if (output.has_value() && !output->status.ok()) co_return failed(argv, *output);
@@ -121,8 +115,12 @@ Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> whi
     Result<void> checked = check_pools(which);
     if (!checked.has_value()) co_return checked.error();
     std::vector<Argv> commands = command::get_datasets(which);
-    const std::vector<std::string> healthy = which.empty() ? healthy_pools() : Argv();
-    if (!healthy.empty()) commands = {command::get_datasets_of_pools(healthy)};
+    if (which.empty() && !unavailable_pools().empty()) {
+        std::vector<std::string> healthy = pools();
+        std::erase_if(healthy, [&](const std::string& pool) { return !check_pool(pool); });
+        if (healthy.empty()) co_return std::vector<Dataset>();
+        commands = {command::get_datasets_of_pools(healthy)};
+    }
     Result<Output> output = co_await list(std::move(commands));
     if (!output.has_value()) co_return output.error();
     co_return parse::datasets(output->out);
@@ -165,12 +163,19 @@ Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool r
     const auto pools = by_pool(names);
     std::optional<Error> first;
     for (const auto& [pool, of_pool] : pools) {
+        // One pool in trouble keeps no other's holds from their change.
         Result<void> checked = check_pool(pool);
-        if (!checked.has_value()) co_return checked;
+        if (!checked.has_value()) {
+            first = first.value_or(checked.error());
+            continue;
+        }
         std::vector<Argv> commands = release ? command::release(of_pool) : command::hold(of_pool);
         for (Argv& argv : commands) {
             Result<Output> output = co_await processes_.run(argv, kMutationLimit);
-            if (!output.has_value()) co_return output.error();
+            if (!output.has_value()) {
+                first = first.value_or(output.error());
+                break;
+            }
             if (output->status.ok() || first) continue;
             // zfs does the snapshots one after the other and complains of each.
             const std::vector<std::string> said = parse::complaints(output->err);

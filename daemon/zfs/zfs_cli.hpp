@@ -59,8 +59,6 @@ class ZfsCli final : public Zfs {
     Result<void> check_pools(const std::vector<DatasetName>& which);
     /// The imported pools; empty where they are not knowable without a process.
     std::vector<std::string> pools() const;
-    /// Pools that can be read, when at least one cannot; empty: all can, or not knowable.
-    std::vector<std::string> healthy_pools();
     /// Runs and turns a failure into its error.
     Task<Result<Output>> succeed(Argv argv, std::chrono::seconds limit);
     /// Runs each in turn until one fails.

@@ -46,6 +46,7 @@ TEST_F(AppTest, ARuntimeDirectoryTooLongForASocketIsAnErrorNotACrash) {
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code, Code::io_error);
     EXPECT_NE(ended.error().text().find("zrepd"), std::string::npos) << ended.error().text();
+    EXPECT_FALSE(fs::exists(longest / "zrepd.sock"));
 }
 
 }  // namespace

@@ -28,6 +28,10 @@ class InventoryTest : public ::testing::Test {
         auto seen = co_await inventory.discover();
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> refresh_and_forget() {
+        auto seen = co_await inventory.refresh_one(name("tank/a"), Freshness::listed);
+        EXPECT_TRUE(seen.has_value());
+    }
     bool wants_look_while_a_is_busy() const {
         return inventory.needs_discovery([](const DatasetName& n) { return n == name("tank/a"); });
     }
@@ -86,6 +90,61 @@ TEST_F(InventoryTest, ASlowDiscoveryDoesNotReplaceWhatWasSeenSince) {
     EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
     EXPECT_NE(inventory.find(name("tank/new")), nullptr);
     EXPECT_NE(inventory.find(name("tank/b")), nullptr);
+}
+
+TEST_F(InventoryTest, OfTwoDiscoveriesTheLaterQuestionCounts) {
+    zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    zfs.at("tank/a").written = 4096;
+    zfs.create("tank/new");
+    look();
+    zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
+    EXPECT_NE(inventory.find(name("tank/new")), nullptr);
+}
+
+TEST_F(InventoryTest, ASlowRefreshDoesNotReplaceALaterDiscovery) {
+    zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("refresh", refresh_and_forget());
+    test::run_ready(io);
+    zfs.at("tank/a").written = 4096;
+    look();
+    zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
+}
+
+TEST_F(InventoryTest, APoolThatComesBackDuringADiscoveryIsNotForgotten) {
+    zfs.set_pool_trouble("tank", "SUSPENDED");
+    zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    zfs.set_pool_trouble("tank", "");
+    zfs.fail_next("datasets", {.code = Code::timed_out, .message = "too slow"});
+    EXPECT_FALSE(test::run_task(io, inventory.discover()).has_value());
+    zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_NE(inventory.find(name("tank/a")), nullptr);
+    EXPECT_TRUE(inventory.needs_discovery());
+}
+
+TEST_F(InventoryTest, APoolThatIsSuspendedMeanwhileCostsTheOthersNothing) {
+    zfs.create("dozer").create("dozer/c");
+    look();
+    zfs.write("tank/a", 4096);
+    zfs.suspend_at_next_datasets("dozer");
+    const std::vector<DatasetName> both{name("dozer/c"), name("tank/a")};
+    const auto seen = test::run_task(io, inventory.refresh(both, Freshness::listed));
+    ASSERT_TRUE(seen.has_value());
+    ASSERT_EQ(seen->size(), 1U);
+    EXPECT_EQ(seen->begin()->first, name("dozer/c"));
+    EXPECT_EQ(seen->begin()->second.code, Code::pool_unavailable);
+    EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
 }
 
 TEST_F(InventoryTest, OneSnapshotOfOursDoesNotMakeAList) {

@@ -20,6 +20,10 @@ class ServiceTest : public test::TwoHosts {
         const Result<void> seen = test::run_task(io, alpha->inventory.discover());
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> discover_and_forget() {
+        auto seen = co_await alpha->inventory.discover();
+        EXPECT_TRUE(seen.has_value());
+    }
     Result<rpc::RunStarted> sync_all() {
         rpc::SyncIn all;
         all.all = true;
@@ -76,6 +80,30 @@ TEST_F(ServiceTest, StatusShowsTheTargetInASuspendedPool) {
     ASSERT_EQ(seen->pairs.size(), 1U);
     EXPECT_EQ(seen->pairs[0].health, "failing");
     EXPECT_EQ(seen->pairs[0].last_error.value().kind, "pool_unavailable");
+}
+
+TEST_F(ServiceTest, StatusTellsOfAPoolWhosePairsItMayNotKnow) {
+    alpha->zfs.set_pool_trouble("tank", "SUSPENDED");
+    look();
+    const auto seen = status();
+    ASSERT_TRUE(seen);
+    ASSERT_TRUE(seen->problem);
+    EXPECT_EQ(seen->problem->kind, "pool_unavailable");
+    EXPECT_EQ(status({"tank/fs"}).error().code, Code::pool_unavailable);
+    EXPECT_EQ(sync_all()->note,
+              "no pair to work on; pool tank not readable (zpool status tank); zrepctl list shows "
+              "them");
+}
+
+TEST_F(ServiceTest, SyncAllWaitsForTheFirstLook) {
+    store_pair("tank/fs", /*target=*/true);
+    alpha->zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    EXPECT_NE(sync_all()->note.value_or("").find("1 the target here"), std::string::npos);
+    alpha->zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
 }
 
 TEST_F(ServiceTest, StatusOfAHundredPairsAsksZfsNothing) {

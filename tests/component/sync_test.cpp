@@ -2,6 +2,7 @@
 // init and sync between two daemons: the decisions around streams that break, wait or are refused.
 #include <gtest/gtest.h>
 
+#include "daemon/sync/receiver.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -16,6 +17,12 @@ class Sync : public test::TwoHosts {
             .dataset = dataset, .host = beta->config.host, .target = *DatasetName::parse(target)};
         const auto made = ended(test::run_task(io, alpha->engine.start_init(std::move(request))));
         EXPECT_EQ(made.outcome, "done") << made.text;
+    }
+    static Task<> receive_into(peer::TargetService::Receiver* receiver,
+                               Fd in,
+                               std::optional<rpc::Received>* out) {
+        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/true);
+        *out = co_await std::move(work);
     }
     /// One run of tank/fs and this one; their results.
     std::vector<rpc::RunResult> sync_both(const DatasetName& second) {
@@ -167,6 +174,35 @@ TEST_F(Sync, InitGoesOnAfterSomethingElseTookASnapshotOfTheCopy) {
     beta->zfs.take("backup/fs@daily");
     const auto again = init();
     EXPECT_EQ(again.outcome, "done") << again.text;
+}
+
+TEST_F(Sync, InitThatWasCutOffInEveryPhaseGoesOn) {
+    beta->zfs.cut_next_receive(20'000);
+    ASSERT_EQ(init().outcome, "failed");
+    // A look in the middle of the first stream, whose list must not be believed later.
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()).has_value());
+    beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    ASSERT_EQ(init().outcome, "failed");
+    const auto again = init();
+    EXPECT_EQ(again.outcome, "done") << again.text;
+}
+
+TEST_F(Sync, ALocalReceiveThatHangsIsKilledOnceItsSenderIsGone) {
+    ASSERT_EQ(init().outcome, "done");
+    beta->config.stall_timeout = std::chrono::seconds(1);
+    beta->zfs.hang_next_receive();
+    auto guard = beta->locks.try_lock(target_fs, lock::Scope::node, "receive");
+    const auto name = SnapshotName::make(target_fs, "zrep_000009");
+    auto receiver = sync::make_receiver(beta->sync, {.snapshot = *name}, std::move(*guard));
+    auto pipe = make_pipe();
+    TaskGroup group(io.get_executor());
+    std::optional<rpc::Received> received;
+    group.spawn("receive", receive_into(receiver.get(), std::move(pipe->read), &received));
+    test::run_ready(io);
+    pipe->write.reset();
+    receiver->sender_gone();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_TRUE(received.value().error);
 }
 
 TEST_F(Sync, AReceiveThatHangsIsKilled) {

@@ -156,6 +156,25 @@ TEST_F(ZfsCliTest, ListsTheOtherPoolsWhenOneIsSuspended) {
     EXPECT_TRUE(calls()[0].ends_with(" dozer"));
 }
 
+TEST_F(ZfsCliTest, ListsNothingWhenEveryPoolIsSuspended) {
+    script("zfs", "exit 0");
+    file("kstat/tank/state", "SUSPENDED\n");
+    const auto seen = run_task(io, zfs->datasets({}));
+    ASSERT_TRUE(seen.has_value());
+    EXPECT_TRUE(seen->empty());
+    EXPECT_EQ(calls().size(), 0U);
+}
+
+TEST_F(ZfsCliTest, HoldsInTheOtherPoolsWhenOneIsSuspended) {
+    script("zfs", "exit 0");
+    file("kstat/dozer/state", "SUSPENDED\n");
+    const auto held = run_task(io, zfs->hold({snap("dozer/d@x"), snap("tank/a@x")}));
+    ASSERT_FALSE(held.has_value());
+    EXPECT_EQ(held.error().code, Code::pool_unavailable);
+    ASSERT_EQ(calls().size(), 1U);
+    EXPECT_NE(calls()[0].find("tank/a@x"), std::string::npos);
+}
+
 TEST_F(ZfsCliTest, LeavesOutDatasetsThatDoNotExist) {
     script("zfs",
            "printf 'tank/a\\ttype\\tfilesystem\\t-\\ntank/a\\tguid\\t7\\t-\\n'\n"

@@ -191,6 +191,7 @@ Dataset FakeZfs::describe(const DatasetName& name) const {
 }
 
 Task<Result<std::vector<Dataset>>> FakeZfs::datasets(std::vector<DatasetName> which) {
+    if (!suspend_.empty()) set_pool_trouble(std::exchange(suspend_, ""), "SUSPENDED");
     Result<void> entered = enter("datasets", words(which), pool_in_trouble(which));
     if (!entered.has_value()) co_return entered.error();
     std::vector<Dataset> result;

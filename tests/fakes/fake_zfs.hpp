@@ -89,6 +89,8 @@ class FakeZfs final : public Zfs {
     void set_pool_trouble(std::string_view pool, std::string trouble);
     /// The next datasets() sees what is there now and answers only at let_answer().
     void delay_next_datasets() { delay_ = true; }
+    /// The next datasets() finds this pool suspended when it is already on its way.
+    void suspend_at_next_datasets(std::string pool) { suspend_ = std::move(pool); }
     void let_answer() { answer_.notify(); }
     void set_available(std::uint64_t bytes) { available_ = bytes; }
     /// Every call, oldest first: "set tank/fs zrep:epoch=2 readonly=on".
@@ -158,6 +160,7 @@ class FakeZfs final : public Zfs {
     std::optional<std::uint64_t> cut_;
     std::optional<std::uint64_t> stall_;
     bool delay_ = false;
+    std::string suspend_;
     bool hang_ = false;
     Signal answer_;
     std::vector<std::string> calls_;
