@@ -92,7 +92,7 @@ class Lab:
         for file in self.state.glob("*.pid"):
             self.host(file.stem).cut()
         for file in self.state.glob("*.cm"):
-            run_here(["ssh", "-q", "-o", f"ControlPath={file}", "-O", "exit", "x"], check=False, timeout=5)
+            run_here(["ssh", "-q", "-F", "none", "-o", f"ControlPath={file}", "-O", "exit", "x"], check=False, timeout=5)
         if self._namespace_exists():
             pids = run_here(["ip", "netns", "pids", self.namespace], check=False).stdout.split()
             for pid in pids:
@@ -231,7 +231,7 @@ class Host:
         except (OSError, ValueError):
             pass
         self.pid_file.unlink(missing_ok=True)
-        run_here(["ssh", "-q", "-o", f"ControlPath={self.control}", "-O", "exit", "x"], check=False, timeout=5)
+        run_here(["ssh", "-q", "-F", "none", "-o", f"ControlPath={self.control}", "-O", "exit", "x"], check=False, timeout=5)
         self.control.unlink(missing_ok=True)
 
     def boot(self):
@@ -241,7 +241,8 @@ class Host:
     def argv(self, command):
         if not isinstance(command, str):
             command = shlex.join(command)
-        return ["ip", "netns", "exec", self.lab.namespace, "ssh", "-q",
+        # -F none: neither the configuration of whoever runs us, nor a new ~/.ssh of theirs.
+        return ["ip", "netns", "exec", self.lab.namespace, "ssh", "-q", "-F", "none",
                 "-i", str(self.lab.stage / "ssh/id_ed25519"), "-o", "ConnectTimeout=5",
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                 "-o", "ControlMaster=auto", "-o", "ControlPersist=120",

@@ -94,14 +94,14 @@ class Daemon:
     def __init__(self, host):
         self.host = host
 
-    def start(self, *options, first="true"):
-        """Runs the shell line `first`, starts it and waits until it answers and knows its pairs; all in
-        one command: a guest's processes are expensive."""
+    def start(self, *options, first="true", until="zrepctl status"):
+        """Runs the shell line `first`, starts it and waits until it answers and knows all its pairs, or
+        whatever `until` asks for; all in one command: a guest's processes are expensive."""
         done = self.host.run(f"{first} || exit 1; mkdir -p /run/zrepd; : > /run/zrepd.log; "
                              f"setsid zrepd --log-level debug {q(*options)} >>/run/zrepd.log 2>&1 </dev/null & "
                              "echo $! > /run/zrepd.pid; "
                              f"for i in $(seq {START_SECONDS * 5}); do "
-                             "zrepctl status >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 2",
+                             f"{until} >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 2",
                              check=False, timeout=START_SECONDS + 120)
         if done.code != 0:
             raise AssertionError(f"zrepd on {self.host.name} does not answer: {done!r}\n{self.log()[-3000:]}")
@@ -146,16 +146,13 @@ class Case(unittest.TestCase):
         cls.lab.up(cls.hosts, build_dir=os.environ.get("ZREPD_BUILD", ROOT / "build/release"))
         cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
         cls.zrepd = {name: Daemon(cls.lab.host(name)) for name in cls.hosts}
-        for name in cls.hosts:
-            if cls.lab.host(name).alive():  # from an earlier file: today's programs
-                cls.lab.host(name).run("install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/")
 
     def setUp(self):
         with concurrent.futures.ThreadPoolExecutor() as both:
             list(both.map(self.begin_anew, self.hosts))
 
     def begin_anew(self, name):
-        """Empty pools, no children of an earlier daemon, a fresh one that knows them."""
+        """Empty pools, today's programs, no children of an earlier daemon, a fresh one that knows the pools."""
         host = self.lab.host(name)
         if not host.alive():
             host.boot()
@@ -164,6 +161,7 @@ class Case(unittest.TestCase):
         accept = "-O zrep:accept=alpha " if pool == "backup" else ""
         clean = ('p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 "$p" 2>/dev/null; '
                  "tc qdisc del dev vec0 root 2>/dev/null; pkill -9 -x zfs; rm -f /run/count /run/calls; "
+                 "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/; "
                  "for i in 1 2 3 4 5 6 7 8 9 10; do left=$(zpool list -H -o name); "
                  '[ -n "$left" ] || break; for p in $left; do zpool destroy -f $p; done; sleep 0.1; done; '
                  f"zpool create -f -O compression=off {accept}{pool} /dev/ubda")

@@ -22,7 +22,8 @@ class BadPeer(Case):
         super().setUp()
         self.alpha.run("zfs create tank/fs")
         self.alpha.run("cp -a /root/.ssh /run/ssh.kept")
-        self.addCleanup(self.alpha.run, "rm -rf /root/.ssh; mv /run/ssh.kept /root/.ssh")
+        self.addCleanup(self.alpha.run, "find /root/.ssh -mindepth 1 -delete; "
+                        "cp -a /run/ssh.kept/. /root/.ssh/; rm -rf /run/ssh.kept")
 
     def init(self, code=0):
         return self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=code)
