@@ -46,6 +46,8 @@ void TaskGroup::spawn(std::string name, Task<> task) {
                                                 [this, entry](std::exception_ptr exception) {
                                                     finished(entry, exception);
                                                 }));
+    // A task that is about to end may still start others: they are to stop as well.
+    if (cancelled_) cancel(*entry);
 }
 
 void TaskGroup::finished(std::list<Entry>::iterator entry, std::exception_ptr exception) {
@@ -61,18 +63,21 @@ void TaskGroup::finished(std::list<Entry>::iterator entry, std::exception_ptr ex
 }
 
 void TaskGroup::cancel() {
+    cancelled_ = true;
+    for (auto& entry : entries_) cancel(entry);
+}
+
+void TaskGroup::cancel(Entry& entry) {
     // From a fresh turn of the loop: emitting from inside one of the tasks would resume it in
     // itself.
-    for (auto& entry : entries_) {
-        asio::post(executor_, [this, wanted = &entry] {
-            for (auto& present : entries_) {
-                if (&present == wanted) {
-                    present.signal.emit(asio::cancellation_type::terminal);
-                    return;
-                }
+    asio::post(executor_, [this, wanted = &entry] {
+        for (auto& present : entries_) {
+            if (&present == wanted) {
+                present.signal.emit(asio::cancellation_type::terminal);
+                return;
             }
-        });
-    }
+        }
+    });
 }
 
 Task<> TaskGroup::join() {

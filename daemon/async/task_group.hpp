@@ -26,7 +26,8 @@ class TaskGroup {
 
     /// Starts a task at the next turn of the loop. Its name is for the log.
     void spawn(std::string name, Task<> task);
-    /// Asks every task to stop: interrupts what each waits for. Effective at the next turn.
+    /// Asks every task to stop, those spawned later too: interrupts what each waits for. Effective
+    /// at the next turn.
     void cancel();
     /// Waits until no task is left. Does not cancel. Not itself interruptible: cancel() first.
     Task<> join();
@@ -41,9 +42,11 @@ class TaskGroup {
         asio::cancellation_signal signal;
     };
     void finished(std::list<Entry>::iterator entry, std::exception_ptr exception);
+    void cancel(Entry& entry);
 
     asio::any_io_executor executor_;
     std::list<Entry> entries_;
+    bool cancelled_ = false;
     asio::steady_timer idle_;
 };
 

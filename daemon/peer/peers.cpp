@@ -37,7 +37,8 @@ Task<Result<Json>> Peers::call(HostName host,
                                std::string method,
                                Json params,
                                std::chrono::seconds limit) {
-    if (stopping_) co_return stopping();
+    const bool too_late = co_await cancelled();
+    if (stopping_ || too_late) co_return stopping();
     const auto call =
         std::make_shared<Call>(executor_, std::move(method), std::move(params), limit);
     const std::shared_ptr<Session> wanted = session(host);
@@ -59,7 +60,8 @@ Task<Result<Json>> Peers::call(HostName host,
 Task<Result<std::unique_ptr<OutgoingStream>>> Peers::open_stream(HostName host,
                                                                  rpc::ReceiveIn request,
                                                                  std::chrono::seconds limit) {
-    if (stopping_) co_return stopping();
+    const bool too_late = co_await cancelled();
+    if (stopping_ || too_late) co_return stopping();
     Task<Result<std::unique_ptr<OutgoingStream>>> opening =
         open_outgoing(tasks_, transport_, std::move(host), std::move(request), limit, limits_);
     co_return co_await std::move(opening);

@@ -268,7 +268,8 @@ Result<std::string> Processes::find_program(const std::string& name) const {
         std::string candidate = std::string(folder) + "/" + name;
         if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     }
-    return Error{.code = Code::not_found,
+    // Not `not_found`: that is a word about datasets.
+    return Error{.code = Code::unsupported,
                  .message = "the program " + quote(name) + " is not in " + path_,
                  .remedy = "install the package that has it (zfs, zpool: zfsutils-linux)"};
 }

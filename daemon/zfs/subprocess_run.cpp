@@ -88,6 +88,10 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
                                     std::chrono::milliseconds timeout,
                                     std::string input) {
     const std::string command = join(argv, " ");
+    const bool too_late = co_await cancelled();
+    if (too_late) {
+        co_return Error{.code = Code::cancelled, .message = quote(command) + " was not started"};
+    }
     Result<Fd> in = stdin_with(input);
     if (!in.has_value()) co_return in.error();
     Result<Pipe> pipe = make_pipe();
