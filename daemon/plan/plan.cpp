@@ -29,7 +29,8 @@ std::uint64_t next_sequence(const SourceView& source, const TargetView& target) 
     std::uint64_t next = 0;
     const auto look = [&](const std::vector<Snapshot>& all) {
         for (const Snapshot& s : all) {
-            if (const auto number = zrep_sequence(s.name)) next = std::max(next, *number + 1);
+            const auto number = zrep_sequence(s.name);
+            if (number && *number < kMaxSequence) next = std::max(next, *number + 1);
         }
     };
     look(source.versions->snapshots);
@@ -64,14 +65,9 @@ const Snapshot* resumable(const SourceView& source, const TargetView& target, co
     return found->createtxg > base->createtxg ? found : nullptr;
 }
 
-Step when_nothing_written(const Snapshot* base_here) {
-    Skip skip{.acknowledge = {}, .reason = "unchanged since the last sync"};
-    // The target has it, and this side never heard of it: the answer was lost on the way.
-    if (base_here != nullptr && !base_here->sent && zrep_sequence(base_here->name)) {
-        skip.acknowledge = *base_here;
-        skip.reason = "received, but not yet recorded here";
-    }
-    return skip;
+/// The target has it, and this side never heard of it: the answer was lost on the way.
+bool is_unrecorded(const Snapshot* base_here) {
+    return base_here != nullptr && !base_here->sent && zrep_sequence(base_here->name);
 }
 
 /// Ours to send. What a legacy zrep gave up on (`_unsent`) stays behind and expires.
@@ -127,16 +123,20 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
     if (base && base->target_index + 1 != target.snapshots.size()) {
         return newer_on_target(source, target, *base);
     }
+    const Snapshot* base_here = base ? find_snapshot(*source.versions, base->guid) : nullptr;
+    const auto newer = base ? newer_here(source, *base) : std::vector<const Snapshot*>{};
+    const bool pending = std::any_of(
+        newer.begin(), newer.end(), [](const Snapshot* s) { return sendable(*s) && !s->sent; });
+    const bool nothing_written = base && !pending && unsent_bytes(source, newer) == 0;
+    if (is_unrecorded(base_here)) {
+        // Before anything is sent from it: an unrecorded base is held and marked on neither side.
+        return Skip{*base_here, "received, but not yet recorded here", !nothing_written};
+    }
     if (const Snapshot* half_sent = resumable(source, target, base ? &*base : nullptr)) {
         return Resume{*half_sent, target.resume_token};
     }
     if (!base) return no_common(source, target);
-    const auto newer = newer_here(source, *base);
-    const bool pending = std::any_of(
-        newer.begin(), newer.end(), [](const Snapshot* s) { return sendable(*s) && !s->sent; });
-    if (!pending && unsent_bytes(source, newer) == 0) {
-        return when_nothing_written(find_snapshot(*source.versions, base->guid));
-    }
+    if (nothing_written) return Skip{.acknowledge = {}, .reason = "unchanged since the last sync"};
     if (target.available_bytes == 0) {
         return target_full(dataset);
     }
@@ -157,7 +157,10 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     const std::string name = source.str();
     if (const auto* skip = std::get_if<Skip>(&step)) {
         if (!skip->acknowledge) return {name + ": " + skip->reason};
-        return {"record " + name + "@" + skip->acknowledge->name + " as acknowledged"};
+        std::vector<std::string> out{"record " + name + "@" + skip->acknowledge->name +
+                                     " as acknowledged"};
+        if (skip->more) out.push_back("send what was written to " + name + " since");
+        return out;
     }
     if (const auto* resume = std::get_if<Resume>(&step)) {
         return {"resume the interrupted stream of " + name + "@" + resume->snapshot.name};

@@ -14,6 +14,10 @@
 
 namespace zrepd::plan {
 
+// One snapshot a second gets here in 34,000 years. A number above it is no count of ours, and the
+// one after it might have no name that is ours.
+inline constexpr std::uint64_t kMaxSequence = std::uint64_t{1} << 40;
+
 /// The target as its own daemon described it.
 struct TargetView {
     bool exists = false;
@@ -34,11 +38,12 @@ struct SourceView {
     const Versions* versions = nullptr;
 };
 
-/// Nothing to send. `acknowledge` is set when the target already has a snapshot of ours that is
+/// Nothing to send now. `acknowledge` is set when the target already has a snapshot of ours that is
 /// not recorded here: the answer got lost on the way.
 struct Skip {
     std::optional<Snapshot> acknowledge;
     std::string reason;
+    bool more = false;  ///< there is something to send once it is recorded: look again
 };
 /// Continue the interrupted stream of this snapshot.
 struct Resume {

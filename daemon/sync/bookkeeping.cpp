@@ -27,13 +27,15 @@ Versions with_snapshot(const Versions* known, const Acked& item) {
 
 /// Our holds on what is older than the new base. Only we hold zrep snapshots with our tag, and a
 /// release of a tag that is not there is no error.
-void add_releases(const Versions& versions, const Acked& item, std::vector<SnapshotName>& out) {
+std::vector<SnapshotName> releases(const Versions& versions, const Acked& item) {
+    std::vector<SnapshotName> out;
     for (const Snapshot& snapshot : versions.snapshots) {
-        if (snapshot.guid == item.guid) return;
+        if (snapshot.guid == item.guid) break;
         if (!snapshot.held || !zrep_sequence(snapshot.name)) continue;
         auto name = SnapshotName::make(item.snapshot.dataset(), snapshot.name);
         if (name) out.push_back(std::move(*name));
     }
+    return out;
 }
 
 AckItem program_item(const Versions& versions, const Acked& item, Side side) {
@@ -107,18 +109,22 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
 
     AckBatch batch{.sent = sent, .items = {}};
     std::vector<SnapshotName> to_hold;
-    std::vector<SnapshotName> to_release;
+    std::vector<std::vector<SnapshotName>> replaced;  // holds, per item
     for (const Acked& item : items) {
         const Versions versions =
             with_snapshot(parts.inventory.versions(item.snapshot.dataset()), item);
-        const Snapshot* known = find_snapshot(versions, item.guid);
-        if (known == nullptr || !known->held) to_hold.push_back(item.snapshot);
-        add_releases(versions, item, to_release);
+        // Also where something holds it already: that may be somebody else's hold.
+        to_hold.push_back(item.snapshot);
+        replaced.push_back(releases(versions, item));
         batch.items.push_back(program_item(versions, item, side));
     }
-    Result<void> held = ok();
-    if (!to_hold.empty()) held = co_await parts.zfs.hold(std::move(to_hold));
+    auto held = co_await parts.zfs.hold(std::move(to_hold));
     std::vector<AckOutcome> outcomes = co_await parts.zfs.acknowledge(std::move(batch));
+    std::vector<SnapshotName> to_release;
+    for (std::size_t i = 0; i < replaced.size() && i < outcomes.size(); ++i) {
+        if (!outcomes[i].acknowledged) continue;
+        std::move(replaced[i].begin(), replaced[i].end(), std::back_inserter(to_release));
+    }
     Result<void> released = ok();
     // A base that could not be held keeps the old one held: one of them must survive a clean-up.
     if (held && !to_release.empty()) released = co_await parts.zfs.release(std::move(to_release));

@@ -107,8 +107,8 @@ std::string next_name(const Versions* versions) {
     std::uint64_t next = 0;
     if (versions != nullptr) {
         for (const Snapshot& snapshot : versions->snapshots) {
-            if (const auto number = zrep_sequence(snapshot.name))
-                next = std::max(next, *number + 1);
+            const auto number = zrep_sequence(snapshot.name);
+            if (number && *number < plan::kMaxSequence) next = std::max(next, *number + 1);
         }
     }
     return zrep_snapshot_name(next);
@@ -161,6 +161,12 @@ Task<Result<rpc::RunResult>> Init::go() {
     else
         snapshot = co_await interrupted_snapshot();
     if (!snapshot) co_return snapshot.error();
+    // Held before it is sent: a first stream may run for days.
+    auto name = SnapshotName::make(request_.dataset, snapshot->name);
+    if (!name) co_return name.error();
+    std::vector<SnapshotName> names{*name};
+    auto held = co_await parts_.zfs.hold(std::move(names));
+    if (!held) co_return held.error();
     if (prepared_.state != "received") {
         auto sent = co_await send(*snapshot);
         if (!sent) co_return sent.error();
@@ -181,6 +187,8 @@ Task<Result<rpc::RunResult>> Init::go() {
 Task<Result<void>> Init::store_pair() {
     PropertyList properties = pair_properties(parts_, request_);
     properties.emplace_back(prop::kInprogress, "init");
+    // Left from an earlier pair, a yes would make this one complete before its first stream.
+    properties.emplace_back(prop::kMaster, "no");
     auto stored = co_await parts_.zfs.set(request_.dataset, std::move(properties));
     if (!stored) co_return stored.error();
     co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
@@ -200,13 +208,10 @@ Task<Result<Snapshot>> Init::take_snapshot() {
     if (!name) co_return name.error();
     parts_.runs.phase(*run_, request_.dataset, "snapshot");
     std::vector<SnapshotName> names{*name};
-    auto taken = co_await parts_.zfs.snapshot(names);
+    auto taken = co_await parts_.zfs.snapshot(std::move(names));
     if (!taken.front()) co_return taken.front().error();
     Snapshot snapshot = std::move(*taken.front());
     parts_.inventory.add_snapshot(request_.dataset, snapshot);
-    // Held from the start: a first stream may run for days.
-    auto held = co_await parts_.zfs.hold(std::move(names));
-    if (!held) co_return held.error();
     co_return snapshot;
 }
 

@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace zrepd::sync {
+namespace {
+
+// More names that are no dataset's are not kept in memory.
+constexpr std::size_t kMaxUnknown = 10'000;
+
+}  // namespace
 
 Inventory::Inventory(asio::any_io_executor executor, Zfs& zfs, plan::Self self)
     : zfs_(zfs), self_(std::move(self)), changed_(std::move(executor)) {}
@@ -122,6 +128,11 @@ Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshne
             }
             to_list.push_back(name);
         }
+    }
+    // Peers may ask for names that were never there; a discovery forgets them.
+    if (asked_.size() > datasets_.size() + kMaxUnknown && !needs_discovery_) {
+        needs_discovery_ = true;
+        changed_.notify();
     }
     auto listed = co_await list_versions(std::move(to_list));
     if (!listed) co_return listed.error();

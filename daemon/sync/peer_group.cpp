@@ -16,8 +16,22 @@ constexpr std::chrono::seconds kCommitLimit{180};
 // Acknowledgements of one group share their processes and transactions; a slow stream must not
 // keep the others' copies unacknowledged for longer than this.
 constexpr std::chrono::seconds kAckWait{30};
-// What was interrupted, then what waited behind it, then what was written meanwhile.
-constexpr unsigned kMaxPasses = 3;
+// What was not recorded, what was interrupted, what waited behind it, what was written meanwhile.
+constexpr unsigned kMaxPasses = 4;
+// With names of 255 bytes and a thousand snapshots of each, request and reply keep their limits
+// (rpc::kMaxRequestLine, kMaxReplyLine).
+constexpr std::size_t kMaxPerRequest = 500;
+
+/// A peer's list is shown to people, and its names end in commands that they paste.
+Result<void> check_names(const rpc::TargetState& state) {
+    const auto target = DatasetName::parse(state.target);
+    if (!target) return target.error();
+    for (const auto& snapshot : state.snapshots) {
+        auto name = SnapshotName::make(*target, snapshot.name);
+        if (!name) return name.error();
+    }
+    return ok();
+}
 
 Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
     Snapshot out;
@@ -84,26 +98,41 @@ Task<Result<void>> PeerGroup::keep_unfinished() {
     co_return ok();
 }
 
+/// One request for all of them; several when they do not fit one line.
+Task<Result<std::vector<rpc::TargetState>>> PeerGroup::look(std::chrono::seconds limit) {
+    std::vector<rpc::TargetState> out;
+    while (out.size() < pairs_.size()) {
+        rpc::LookIn in;
+        const std::size_t end = std::min(pairs_.size(), out.size() + kMaxPerRequest);
+        for (std::size_t i = out.size(); i < end; ++i) {
+            in.pairs.push_back({pairs_[i].dataset.str(), pairs_[i].peer_dataset.str()});
+        }
+        auto some = co_await source_.peers.call_as<rpc::LookOut>(peer_, "peer.look", in, limit);
+        if (!some) co_return some.error();
+        if (some->targets.size() != in.pairs.size()) {
+            co_return Error{.code = Code::peer_protocol,
+                            .message = peer_.str() + " answered for other filesystems",
+                            .remedy = "compare `zrepctl version` on both hosts"};
+        }
+        std::move(some->targets.begin(), some->targets.end(), std::back_inserter(out));
+    }
+    co_return out;
+}
+
 Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
-    rpc::LookIn in;
     for (const auto& pair : pairs_) {
         if (run_) parts_.runs.phase(*run_, pair.dataset, "looking");
-        in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str()});
     }
-    auto looked = co_await source_.peers.call_as<rpc::LookOut>(peer_, "peer.look", in, limit);
+    auto looked = co_await look(limit);
     if (!looked) co_return looked.error();
-    if (looked->targets.size() != pairs_.size()) {
-        co_return Error{.code = Code::peer_protocol,
-                        .message = "the peer answered for other filesystems"};
-    }
     jobs_.clear();
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
         auto job = std::make_unique<Job>(Job{.pair = pairs_[i], .step = plan::Skip{}});
-        const auto& error = looked->targets[i].error;
+        const auto& error = (*looked)[i].error;
         if (error) {
             job->step = plan::Conflict{rpc::from_item_error(*error).in(peer_.str())};
         } else {
-            auto target = co_await view(job->pair.dataset, std::move(looked->targets[i]));
+            auto target = co_await view(job->pair.dataset, std::move((*looked)[i]));
             const plan::SourceView here{parts_.inventory.find(job->pair.dataset),
                                         parts_.inventory.versions(job->pair.dataset)};
             if (!target) {
@@ -121,6 +150,12 @@ Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
 }
 
 Task<Result<plan::TargetView>> PeerGroup::view(DatasetName source, rpc::TargetState state) {
+    auto sane = check_names(state);
+    if (!sane) {
+        co_return Error{.code = Code::peer_protocol,
+                        .message = peer_.str() + " named what cannot be: " + sane.error().text(),
+                        .remedy = "compare `zrepctl version` on both hosts"};
+    }
     plan::TargetView out;
     out.exists = state.exists;
     out.guid = state.guid;
@@ -157,9 +192,11 @@ Task<Result<std::vector<std::string>>> PeerGroup::describe(std::chrono::seconds 
 Task<> PeerGroup::pass() {
     co_await take_snapshots();
     received_.clear();
+    gone_.reset();
     streaming_ = 0;
+    const bool stop = co_await cancelled();
     for (const auto& job : jobs_) {
-        if (!settle(*job)) continue;
+        if (stop || !settle(*job)) continue;
         ++streaming_;
         source_.tasks.spawn("stream " + job->pair.dataset.str(), stream(*job));
     }
@@ -176,6 +213,7 @@ bool PeerGroup::settle(Job& job) {
     if (const auto* skip = std::get_if<plan::Skip>(&job.step)) {
         if (skip->acknowledge) {
             job.snapshot = skip->acknowledge;
+            job.again = skip->more;
             received_.push_back(&job);
             return false;
         }
@@ -254,7 +292,11 @@ Task<> PeerGroup::stream(Job& job) {
     parts_.runs.phase(*run_, job.pair.dataset, "waiting");
     Semaphore::Place place = co_await source_.streams.acquire();
     Result<std::uint64_t> moved = Error{.code = Code::cancelled, .message = "zrepd is stopping"};
-    if (place) moved = co_await transfer(source_, run_, transfer_of(job));
+    const bool stop = co_await cancelled();
+    if (gone_)
+        moved = *gone_;
+    else if (place && !stop)
+        moved = co_await transfer(source_, run_, transfer_of(job));
     if (moved) {
         job.bytes = *moved;
         job.streamed = true;
@@ -263,6 +305,8 @@ Task<> PeerGroup::stream(Job& job) {
     } else if (moved.error().code == Code::busy && waits_ < kBusyTries) {
         job.again = job.busy = true;
     } else {
+        // Those that wait behind it would each hold a place until they find out for themselves.
+        if (moved.error().code == Code::peer_unreachable) gone_ = moved.error();
         fail(job, moved.error());
     }
     --streaming_;
@@ -275,7 +319,10 @@ Task<> PeerGroup::acknowledge_as_they_finish() {
         const auto now = SteadyClock::now();
         if (!received_.empty() && !oldest) oldest = now;
         if (streaming_ == 0 || (oldest && now >= *oldest + kAckWait)) {
-            std::vector<Job*> batch = std::exchange(received_, {});
+            const std::size_t size = std::min(received_.size(), kMaxPerRequest);
+            const auto end = received_.begin() + static_cast<std::ptrdiff_t>(size);
+            std::vector<Job*> batch(received_.begin(), end);
+            received_.erase(received_.begin(), end);
             oldest.reset();
             co_await commit(std::move(batch));
             continue;

@@ -39,6 +39,7 @@ class PeerGroup {
         SteadyClock::time_point started = SteadyClock::now();
     };
 
+    Task<Result<std::vector<rpc::TargetState>>> look(std::chrono::seconds limit);
     Task<Result<void>> plan_all(std::chrono::seconds limit);
     Task<Result<plan::TargetView>> view(DatasetName source, rpc::TargetState state);
     Task<> pass();
@@ -65,6 +66,7 @@ class PeerGroup {
     unsigned waits_ = 0;          ///< for busy targets, so far
     std::vector<Job*> received_;  ///< streamed, not yet acknowledged
     std::size_t streaming_ = 0;
+    std::optional<Error> gone_;  ///< the peer went away in this pass
     asio::steady_timer wake_;
 };
 

@@ -45,11 +45,16 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
 
     void sender_gone() override {
-        if (direct_ == nullptr) return;
-        limit_.emplace(parts_.executor, end_limit(), [process = direct_] { process->kill(); });
+        sender_gone_ = true;
+        limit_the_end();
     }
 
   private:
+    /// A stream without a sender ends soon, or never.
+    void limit_the_end() {
+        if (direct_ == nullptr || !sender_gone_) return;
+        limit_.emplace(parts_.executor, end_limit(), [process = direct_] { process->kill(); });
+    }
     std::chrono::seconds end_limit() const { return kEndTimes * parts_.config.stall_timeout; }
 
     /// Read on the other host, by somebody who does not know which side a bare zfs message is from.
@@ -71,6 +76,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
         auto process = parts_.zfs.receive(spec_, std::move(in));
         if (!process) co_return process.error();
         direct_ = process->get();
+        limit_the_end();
         auto ended = co_await direct_->wait();
         direct_ = nullptr;
         limit_.reset();
@@ -108,8 +114,9 @@ class StreamReceiver : public peer::TargetService::Receiver {
     lock::LockTable::Guard guard_;
     RunPtr run_;
     StreamProcess* direct_ = nullptr;  ///< while it reads the pipe itself
-    std::optional<Deadline> limit_;    ///< for it, once its sender is gone
-    std::uint64_t bytes_ = 0;          ///< as last reported by the pump
+    bool sender_gone_ = false;
+    std::optional<Deadline> limit_;  ///< for it, once its sender is gone
+    std::uint64_t bytes_ = 0;        ///< as last reported by the pump
 };
 
 }  // namespace

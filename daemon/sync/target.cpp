@@ -14,6 +14,8 @@ namespace {
 
 // Enough to find the common one on any sane history, little enough for one line of JSON.
 constexpr std::size_t kMaxSnapshotsTold = 1000;
+// What holds a target for longer is told to its master instead of waited for.
+constexpr std::chrono::seconds kLockWait{60};
 
 rpc::PeerSnapshot to_wire(const Snapshot& snapshot) {
     rpc::PeerSnapshot out;
@@ -243,7 +245,30 @@ Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in
     co_return ok();
 }
 
+/// The named targets' locks, in order, each with its error where it could not be had: nothing else
+/// works on them while we record and expire.
+Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
+    std::string peer, std::vector<std::string> names) {
+    const auto deadline = SteadyClock::now() + kLockWait;
+    std::vector<Result<lock::LockTable::Guard>> out;
+    for (const auto& text : names) {
+        auto name = usable_name(text);
+        if (!name) {
+            out.emplace_back(name.error());
+            continue;
+        }
+        const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
+        auto guard =
+            co_await parts_.locks.lock(*name, lock::Scope::node, "bookkeeping for " + peer, left);
+        out.push_back(std::move(guard));
+    }
+    co_return out;
+}
+
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
+    std::vector<std::string> targets;
+    for (const auto& item : in.items) targets.push_back(item.target);
+    const auto locked = co_await lock_targets(peer, std::move(targets));
     auto seen = co_await look_for_new_pairs(peer, in);
     if (!seen) co_return seen.error();
     rpc::CommitOut out;
@@ -252,12 +277,13 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
     for (const auto& item : in.items) {
         rpc::CommitOut::Item answer;
         answer.target = item.target;
+        const auto& lock = locked[out.items.size()];
         auto target = usable_name(item.target);
         auto name = target ? SnapshotName::make(*target, item.snapshot)
                            : Result<SnapshotName>(target.error());
         const auto pair = name ? pair_with(peer, *target, item.source) : std::nullopt;
-        if (!name) {
-            answer.error = rpc::to_item_error(name.error());
+        if (!name || !lock) {
+            answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {
             answer.error = rpc::to_item_error(not_yours(peer, *target));
         } else {
@@ -279,6 +305,9 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
 }
 
 Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
+    std::vector<std::string> targets;
+    for (const auto& pair : in.pairs) targets.push_back(pair.target);
+    const auto locked = co_await lock_targets(peer, std::move(targets));
     std::vector<DatasetName> names;
     for (const auto& pair : in.pairs) {
         auto name = usable_name(pair.target);
@@ -290,10 +319,11 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
     for (const auto& asked : in.pairs) {
         rpc::PeerExpireOut::Item answer;
         answer.target = asked.target;
+        const auto& lock = locked[out.items.size()];
         auto name = usable_name(asked.target);
         const auto pair = name ? pair_with(peer, *name, asked.source) : std::nullopt;
-        if (!name) {
-            answer.error = rpc::to_item_error(name.error());
+        if (!name || !lock) {
+            answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {
             answer.error = rpc::to_item_error(not_yours(peer, *name));
         } else {

@@ -37,7 +37,12 @@ class Target : public peer::TargetService {
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
                               const std::string& source) const;
+    Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(std::string peer,
+                                                                   std::vector<std::string> names);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
+    Result<void> check_founded_pair(const std::string& peer,
+                                    const DatasetName& target,
+                                    const rpc::ReceiveIn& in) const;
     Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Task<Result<void>> ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;

@@ -34,7 +34,31 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     co_return make_receiver(parts_, std::move(*spec), std::move(*guard));
 }
 
+/// The stored pair is this one and no other: a peer founds none in somebody else's name.
+Result<void> Target::check_founded_pair(const std::string& peer,
+                                        const DatasetName& target,
+                                        const rpc::ReceiveIn& in) const {
+    const auto value = [&](std::string_view key) {
+        const auto found = in.settings.find(std::string(key));
+        return found == in.settings.end() ? std::string() : found->second;
+    };
+    const auto same_host = [&](std::string_view key, const std::string& host) {
+        const auto named = HostName::parse(value(key));
+        if (!named) return false;
+        return named->short_name() == host || (parts_.self.is(*named) && parts_.self.is(host));
+    };
+    const bool good = same_host(prop::kSrcHost, peer) && value(prop::kSrcFs) == in.source &&
+                      same_host(prop::kDestHost, parts_.self.host.str()) &&
+                      value(prop::kDestFs) == target.str();
+    if (good) return ok();
+    return Error{.code = Code::invalid_params,
+                 .message = "the settings of the first stream are not those of the pair " + peer +
+                            ":" + in.source + " to " + parts_.self.host.str() + ":" + target.str()};
+}
+
 Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in) {
+    auto founded = check_founded_pair(peer, target, in);
+    if (!founded) co_return founded;
     // prepare() looked a moment ago; what it saw is checked again because this is what creates.
     auto allowed = may_create(peer, target);
     if (!allowed) co_return allowed;
@@ -60,8 +84,12 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
     if (in.mode != "incremental" && in.mode != "resume") {
         co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
     }
-    if (parts_.inventory.versions(target) == nullptr) {
-        auto seen = co_await parts_.inventory.refresh_one(target, Freshness::cached);
+    // What takes something away is decided on what is there now: the sender may have looked hours
+    // ago, and somebody may have begun to use this side since.
+    const bool destructive = in.rollback || in.abort_partial;
+    if (destructive || parts_.inventory.versions(target) == nullptr) {
+        const Freshness wanted = destructive ? Freshness::listed : Freshness::cached;
+        auto seen = co_await parts_.inventory.refresh_one(target, wanted);
         if (!seen) co_return seen;
     }
     if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);

@@ -43,10 +43,10 @@ Error with_next_step(Error error, const HostName& peer) {
     return error;
 }
 
-/// Errors that say something about this moment, not about the token.
-bool is_passing(Code code) {
-    return code == Code::timed_out || code == Code::cancelled || code == Code::io_error ||
-           code == Code::pool_unavailable;
+/// Whether the error is about the token: what it names is gone, or it is none. Any other says
+/// something about this moment, and a partial stream may be the work of days.
+bool is_dead(const Error& error) {
+    return error.code == Code::not_found || error.code == Code::invalid_params;
 }
 
 }  // namespace
@@ -55,8 +55,14 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
                                                     DatasetName dataset,
                                                     std::string token) {
     auto decoded = co_await parts.zfs.token_info(std::move(token));
-    if (!decoded && is_passing(decoded.error().code)) {
-        co_return decoded.error().in("decode the resume token");
+    if (!decoded && !is_dead(decoded.error())) {
+        Error error = decoded.error().in("decode the resume token");
+        if (error.remedy.empty()) {
+            error.remedy =
+                "if it stays so: on the target's host run zfs receive -A on the target; its partly "
+                "received stream is then begun anew";
+        }
+        co_return error;
     }
     const Dataset* source = parts.inventory.find(dataset);
     if (decoded && source != nullptr && plan::may_resume(*decoded, *source)) {

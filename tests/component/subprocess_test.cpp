@@ -147,7 +147,7 @@ TEST_F(Subprocess, ReportsAProgramThatIsNotThere) {
     std::vector<std::string> argv{"zrepd-no-such-program"};
     const Result<Output> output = run_task(io, processes.run(std::move(argv), 1s));
     ASSERT_FALSE(output.has_value());
-    EXPECT_EQ(output.error().code, Code::not_found);
+    EXPECT_EQ(output.error().code, Code::unsupported);
     EXPECT_EQ(processes.started(), 0U);
 }
 

@@ -237,6 +237,116 @@ TEST_F(Sync, AFullTargetLosesNothingAndGoesOnLater) {
     EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 2U);
 }
 
+TEST_F(Sync, ABaseWhoseAcknowledgementGotLostIsRecordedAndHeldBeforeItIsSentFrom) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->zfs.write("tank/fs", 5'000);
+    beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    ASSERT_EQ(sync().outcome, "failed");
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.stall_next_send(1'000);
+    const auto started = alpha->engine.start_sync({fs}, sync::Freshness::listed);
+    ASSERT_TRUE(started);
+    test::run_until(io, [&] { return alpha->zfs.count("send") == 3; });
+    const auto& base = alpha->zfs.at("tank/fs").snapshots.at(1);
+    EXPECT_TRUE(base.sent);
+    EXPECT_TRUE(base.held);
+    EXPECT_TRUE(beta->zfs.at("backup/fs").snapshots.at(1).held);
+}
+
+TEST_F(Sync, ATargetThatBecameMasterWhileTheStreamWaitedIsNotRolledBack) {
+    ASSERT_EQ(init().outcome, "done");
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.snapshot = "zrep_000001";
+    in.mode = "incremental";
+    in.base = beta->zfs.at("backup/fs").snapshots.back().guid;
+    in.rollback = true;
+    // By hand, a moment ago: no event has said so yet.
+    beta->zfs.at("backup/fs").props[std::string(prop::kSrcFs)] = {"backup/fs", Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kSrcHost)] = {"beta", Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kDestFs)] = {"tank/fs", Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kDestHost)] = {"alpha", Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kMaster)] = {"yes", Source::local};
+    beta->zfs.write("backup/fs", 5'000);
+    const auto refused = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::not_accepted);
+    EXPECT_EQ(beta->zfs.count("rollback"), 0U);
+}
+
+TEST_F(Sync, AnUnknownErrorAboutATokenThrowsNothingAway) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->zfs.write("tank/fs", 50'000);
+    beta->zfs.cut_next_receive(20'000);
+    ASSERT_EQ(sync().outcome, "failed");
+    alpha->zfs.fail_next("token_info", {.code = Code::zfs_failed, .message = "never seen before"});
+    const auto unknown = sync();
+    ASSERT_TRUE(unknown.error);
+    EXPECT_NE(unknown.error->remedy.find("zfs receive -A"), std::string::npos);
+    EXPECT_TRUE(beta->zfs.at("backup/fs").partial);
+    EXPECT_TRUE(sync().resumed);
+}
+
+TEST_F(Sync, ADeadPeerFailsWhatWaitsForAStreamAtOnce) {
+    std::vector<DatasetName> all;
+    const std::size_t streams = alpha->config.streams;
+    for (std::size_t i = 0; i < streams + 2; ++i) {
+        all.push_back(*DatasetName::parse("tank/n" + std::to_string(i)));
+        init_second(all.back(), "backup/n" + std::to_string(i));
+        alpha->zfs.write(all.back().str(), 5'000);
+    }
+    alpha->zfs.forget_calls();
+    beta->zfs.fail_next("receive", {.code = Code::peer_unreachable, .message = "gone"});
+    const auto started = alpha->engine.start_sync(all, sync::Freshness::listed);
+    ended(started);
+    EXPECT_EQ(alpha->zfs.count("send"), streams);
+    std::size_t failed = 0;
+    for (const auto& result : alpha->runs.find(started->run_id)->out().results) {
+        if (result.error && result.error->kind == "peer_unreachable") ++failed;
+    }
+    EXPECT_EQ(failed, 3U);  // the one, and the two that waited
+}
+
+TEST_F(Sync, AnAcknowledgementWithAWrongGuidReleasesNoHold) {
+    ASSERT_EQ(init().outcome, "done");
+    rpc::CommitIn in;
+    in.sent = 1'700'000'000;
+    in.items.push_back({"tank/fs", "backup/fs", "zrep_000009", Guid{12345}});
+    const auto out = test::run_task(io, beta->target.commit("alpha", in));
+    ASSERT_TRUE(out);
+    EXPECT_TRUE(out->items.at(0).error);
+    EXPECT_TRUE(beta->zfs.at("backup/fs").snapshots.at(0).held);
+}
+
+TEST_F(Sync, APeerFoundsNoPairInSomebodyElsesName) {
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.snapshot = "zrep_000000";
+    in.mode = "full";
+    in.kind = "filesystem";
+    in.settings = {{"zrep:src-host", "gamma"},
+                   {"zrep:src-fs", "tank/fs"},
+                   {"zrep:dest-host", "beta"},
+                   {"zrep:dest-fs", "backup/fs"}};
+    const auto refused = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::invalid_params);
+    in.settings["zrep:src-host"] = "alpha";
+    const auto good = test::run_task(io, beta->target.open_receive("alpha", in));
+    EXPECT_TRUE(good) << good.error().text();
+}
+
+TEST_F(Sync, AnOldMasterMarkDoesNotMakeAnInterruptedInitComplete) {
+    alpha->zfs.at("tank/fs").props[std::string(prop::kMaster)] = {"yes", Source::local};
+    beta->zfs.cut_next_receive(20'000);
+    ASSERT_EQ(init().outcome, "failed");
+    const rpc::RunResult resumed = init();
+    ASSERT_EQ(resumed.outcome, "done") << resumed.text;
+    EXPECT_TRUE(resumed.resumed);
+}
+
 TEST_F(Sync, AFailedAcknowledgementIsMadeUpForWithoutAStream) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.write("tank/fs", 5'000);

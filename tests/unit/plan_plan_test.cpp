@@ -40,11 +40,25 @@ TEST(Plan, NeverAcknowledgesAForeignSnapshot) {
     expect_skip(planned(0, "@zrep_000001:1+s @daily:2", target("@zrep_000001:1 @daily:2")));
 }
 
-TEST(Plan, SendsFromASnapshotWhoseAcknowledgementGotLost) {
+TEST(Plan, RecordsALostAcknowledgementBeforeItSendsFromThatSnapshot) {
+    const auto step =
+        planned(5, "@zrep_000001:1+s @zrep_000002:2+w9", target("@zrep_000001:1 @zrep_000002:2"));
+    const auto* skip = std::get_if<plan::Skip>(&step);
+    ASSERT_TRUE(skip != nullptr);
+    ASSERT_TRUE(skip->acknowledge);
+    EXPECT_EQ(skip->acknowledge->name, "zrep_000002");
+    EXPECT_TRUE(skip->more);
+}
+
+TEST(Plan, NumbersThatAreNoCountOfOursDoNotMoveTheNextOne) {
     const auto step = expect_incremental(
-        planned(5, "@zrep_000001:1+s @zrep_000002:2+w9", target("@zrep_000001:1 @zrep_000002:2")));
-    EXPECT_EQ(step.base, "@zrep_000002");
-    EXPECT_EQ(step.take, "zrep_000003");
+        planned(5, "@zrep_000001:1+s @zrep_fffffffffffffff:9", target("@zrep_000001:1")));
+    EXPECT_EQ(step.existing ? step.existing->name : step.take, "zrep_fffffffffffffff");
+    const auto taken =
+        expect_incremental(planned(5,
+                                   "@zrep_fffffffffffffff:9+s @zrep_000001:1+s",
+                                   target("@zrep_fffffffffffffff:9 @zrep_000001:1")));
+    EXPECT_EQ(taken.take, "zrep_000002");
 }
 
 // --- what is sent, from where ---
