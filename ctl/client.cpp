@@ -15,23 +15,23 @@
 #include <utility>
 
 #include "common/text.hpp"
+#include "ctl/service_manager.hpp"
 
 namespace zrepd::ctl {
 namespace {
 
-// The daemon answers within 5 s; a loaded host gets some more.
-constexpr std::chrono::milliseconds kCallLimit{15000};
+// A daemon that takes no connection for this long hangs.
+constexpr std::chrono::milliseconds kConnectLimit{10'000};
 volatile std::sig_atomic_t interrupted = 0;
 
 void on_interrupt(int) {
     interrupted = 1;
 }
 
-#ifdef __sun
-constexpr const char* kStartIt = "start it: svcadm enable zrepd";
-#else
-constexpr const char* kStartIt = "start it: systemctl start zrepd";
-#endif
+std::string look_and_restart() {
+    return std::string("see why: ") + service_manager::kLog +
+           "; then: " + service_manager::kRestart + " (interrupted streams are resumed)";
+}
 
 /// Who besides root may use the socket.
 std::string members_of(const std::string& path) {
@@ -47,11 +47,17 @@ Error unreachable(const std::string& path, int number) {
                      .message = "this user may not use " + path,
                      .remedy = "run it as root" + members_of(path)};
     }
+    if (number == EAGAIN) {
+        return Error{
+            .code = Code::daemon_unreachable,
+            .message = "zrepd takes no connection on " + path + ": too many wait, or it hangs",
+            .remedy = "try again in a moment; if it lasts, " + look_and_restart(),
+            .sys_errno = kSilent};
+    }
     Error error{
         .code = Code::daemon_unreachable,
         .message = "zrepd is not running: " + path + ": " + std::strerror(number),  // NOLINT
-        .remedy = kStartIt};
-    if (number == EAGAIN) error.message = "zrepd accepts no connection on " + path;
+        .remedy = std::string("start it: ") + service_manager::kStart};
     if (number == ENAMETOOLONG) error.remedy = "give the socket a shorter path";
     return error;
 }
@@ -59,7 +65,14 @@ Error unreachable(const std::string& path, int number) {
 Error lost() {
     return Error{.code = Code::daemon_unreachable,
                  .message = "zrepd closed the connection",
-                 .remedy = "see whether it runs: systemctl status zrepd"};
+                 .remedy = std::string("see whether it runs: ") + service_manager::kState};
+}
+
+Error silent() {
+    return Error{.code = Code::daemon_unreachable,
+                 .message = "zrepd does not answer",
+                 .remedy = look_and_restart(),
+                 .sys_errno = kSilent};
 }
 
 Result<int> open_socket(const std::string& path) {
@@ -71,7 +84,8 @@ Result<int> open_socket(const std::string& path) {
     if (fd < 0) return unreachable(path, errno);
     // On a Unix socket connect() waits only while the daemon's queue is full; the send timeout
     // bounds that too.
-    const timeval limit{.tv_sec = 10, .tv_usec = 0};
+    const auto most = std::chrono::milliseconds(std::min(kConnectLimit, call_limit)).count();
+    const timeval limit{.tv_sec = most / 1000, .tv_usec = most % 1000 * 1000};
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
     const int number = errno;
@@ -100,6 +114,8 @@ std::string reading_socket(const std::string& path) {
 }
 
 }  // namespace
+
+std::chrono::milliseconds call_limit{15'000};
 
 void catch_interrupt() {
     // Blocked but for the moment of waiting: it can arrive neither between a look at the flag and
@@ -131,18 +147,19 @@ Result<Client> Client::connect(const std::string& path, bool read_only) {
     }
     if (!fd) return fd.error();
     Client client(*fd);
-    auto greeted = client.greet();
+    auto greeted = client.greet(path);
     if (!greeted) return greeted.error();
     return client;
 }
 
-Result<void> Client::greet() {
-    auto message = read_message(kCallLimit);
+Result<void> Client::greet(const std::string& path) {
+    auto message = read_answer();
     if (!message) return message.error();
     if (message->error) return *message->error;
     if (message->method != "hello") {
         return Error{.code = Code::peer_protocol,
-                     .message = "this is no zrepd: it does not say hello"};
+                     .message = "what listens on " + path + " is no zrepd: it does not say hello",
+                     .remedy = "name zrepd's socket with --socket or ZREPD_SOCKET"};
     }
     auto hello = rpc::decode_as<rpc::Hello>(message->params, rpc::Strictness::reply);
     const auto major = [](std::string_view version) {
@@ -170,7 +187,10 @@ Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
             return message;
         }
         if (buffer_.size() > rpc::kMaxReplyLine) {
-            return Error{.code = Code::parse_error, .message = "the daemon's answer is too long"};
+            return Error{.code = Code::parse_error,
+                         .message = "the daemon's answer is longer than " +
+                                    std::to_string(rpc::kMaxReplyLine >> 20U) + " MiB",
+                         .remedy = "ask for fewer filesystems, by name"};
         }
         const int ready = wait_readable(fd_, until);
         if (interrupted != 0) return Error{.code = Code::cancelled, .message = "interrupted"};
@@ -183,6 +203,12 @@ Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
     }
 }
 
+Result<rpc::Message> Client::read_answer() {
+    auto message = read_message(call_limit);
+    if (!message && message.error().code == Code::timed_out) return silent();
+    return message;
+}
+
 Result<Json> Client::call(const std::string& method, const Json& params) {
     const int id = next_id_++;
     const std::string line = rpc::request_line({.id = id, .method = method, .params = params});
@@ -190,11 +216,12 @@ Result<Json> Client::call(const std::string& method, const Json& params) {
     while (!rest.empty()) {
         const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EAGAIN) return silent();
         if (sent <= 0) return lost();
         rest.remove_prefix(static_cast<std::size_t>(sent));
     }
     while (true) {
-        auto message = read_message(kCallLimit);
+        auto message = read_answer();
         if (!message) return message.error();
         if (!message->id) {
             notifications_.push_back(std::move(*message));

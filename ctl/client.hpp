@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A blocking client of the control socket; every wait has a limit. Errors: daemon_unreachable,
-// access_denied, peer_protocol (another major version), timed_out, and what the daemon answers.
+// A blocking client of the control socket; every wait has a limit. Errors: daemon_unreachable (also
+// when it does not answer), access_denied, peer_protocol (another major version), and what the
+// daemon answers.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <deque>
 #include <string>
@@ -11,6 +13,14 @@
 #include "common/rpc/message.hpp"
 
 namespace zrepd::ctl {
+
+/// How long zrepctl waits for one answer. The daemon answers within 5 s; a loaded host gets some
+/// more. Tests shorten it.
+extern std::chrono::milliseconds call_limit;
+
+/// A daemon that is there and says nothing is daemon_unreachable too, with this in sys_errno: what
+/// it works on goes on.
+inline constexpr int kSilent = ETIMEDOUT;
 
 class Client {
   public:
@@ -34,8 +44,11 @@ class Client {
 
   private:
     explicit Client(int fd) : fd_(fd) {}
+    /// timed_out when nothing comes.
     Result<rpc::Message> read_message(std::chrono::milliseconds limit);
-    Result<void> greet();
+    /// The same where something has to come.
+    Result<rpc::Message> read_answer();
+    Result<void> greet(const std::string& path);
 
     int fd_ = -1;
     int next_id_ = 1;

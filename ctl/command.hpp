@@ -37,6 +37,7 @@ struct Command {
     std::size_t max_words;
     void (*add_options)(boost::program_options::options_description& options);
     int (*run)(const Invocation& invocation);
+    bool starts_run = false;  ///< then there is something to wait for, and --no-wait
 };
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kPause, kUnpause, kClear, kSet,

@@ -7,6 +7,7 @@
 #include <boost/program_options/positional_options.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -24,16 +25,16 @@ constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
 constexpr std::array kCommands{
     &kInit, &kSync, &kStatus, &kList, &kPause, &kUnpause, &kExpire, &kSet, &kClear, &kVersion};
 
-po::options_description global_options() {
+po::options_description global_options(const Command& command) {
     po::options_description out("Options of every command");
     // clang-format off
     out.add_options()
         ("socket", po::value<std::string>()->value_name("PATH"),
          "the daemon's socket [/run/zrepd/zrepd.sock, or $ZREPD_SOCKET]")
         ("json", "print one JSON document instead of text")
-        ("no-wait", "start, and do not wait for the end")
         ("help,h", "show help, and exit");
     // clang-format on
+    if (command.starts_run) out.add_options()("no-wait", "start, and do not wait for the end");
     return out;
 }
 
@@ -90,7 +91,7 @@ po::options_description all_options(const Command& command) {
     po::options_description own("Options of this command");
     command.add_options(own);
     if (!own.options().empty()) out.add(own);
-    out.add(global_options());
+    out.add(global_options(command));
     return out;
 }
 
@@ -103,6 +104,15 @@ std::string help_of(const Command& command) {
         << "\nExit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 protocol mismatch,\n"
            "5 refused (access, role or state), 130 interrupted.\n";
     return out.str();
+}
+
+/// A flag given again says nothing new; Boost would call it an error.
+void drop_repeated_flags(std::vector<po::option>& options) {
+    std::set<std::string> seen;
+    std::erase_if(options, [&](const po::option& option) {
+        const bool flag = option.value.empty() && !option.string_key.empty();
+        return flag && !seen.insert(option.string_key).second;
+    });
 }
 
 /// invalid_params with Boost's words about what is wrong.
@@ -121,8 +131,10 @@ Result<po::variables_map> parse(const Command& command, const std::vector<std::s
         auto parsed = po::command_line_parser(arguments)
                           .options(options)
                           .positional(positional)
-                          .style(kStyle);
-        po::store(parsed.run(), out);
+                          .style(kStyle)
+                          .run();
+        drop_repeated_flags(parsed.options);
+        po::store(parsed, out);
         po::notify(out);
     } catch (const po::error& e) {
         return Error{.code = Code::invalid_params, .message = e.what()};
@@ -192,7 +204,8 @@ std::string help_text() {
         out += line;
     }
     return out +
-           "\nBefore or behind the command: --socket PATH, --json, --no-wait, --help; --version alone.\n"
+           "\nBefore or behind the command: --socket PATH, --json, --help; with init, sync and expire\n"
+           "--no-wait; --version alone.\n"
            "zrepctl help COMMAND says more. First pair: zrepctl init tank/fs beta backup/fs\n";
 }
 

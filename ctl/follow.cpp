@@ -8,6 +8,7 @@
 #include "ctl/progress.hpp"
 #include "ctl/render/json.hpp"
 #include "ctl/render/table.hpp"
+#include "ctl/service_manager.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -17,6 +18,21 @@ using Clock = std::chrono::steady_clock;
 // How often we ask for the runs themselves: an end whose event got lost is noticed, a daemon that
 // hangs too, and a joined run need not end for our part of it to be done.
 constexpr std::chrono::seconds kAskAgain{2};
+
+/// Prints what became of one dataset, unless all is printed as JSON; its exit status.
+int report(const Invocation& invocation, const rpc::RunResult& result) {
+    if (!result.error) {
+        const std::string& text = result.text.empty() ? result.outcome : result.text;
+        if (!invocation.json) {
+            std::printf("%s: %s\n", printable(result.dataset).c_str(), printable(text).c_str());
+            std::fflush(stdout);
+        }
+        return kDone;
+    }
+    const Error error = rpc::from_item_error(*result.error);
+    if (!invocation.json) std::fputs(error_text(error, result.dataset).c_str(), stderr);
+    return info(error.code).exit_status;
+}
 
 /// Follows until every run of `open` has ended, or, of joined ones, the part that is wanted.
 class Follower {
@@ -75,21 +91,10 @@ class Follower {
         std::erase_if(run.results,
                       [&](const auto& result) { return !is_wanted(run.run_id, result.dataset); });
         line_.clear();
-        for (const auto& result : run.results) status_ = std::max(status_, report(result));
-        runs_.push_back(rpc::encode(run));
-    }
-    int report(const rpc::RunResult& result) const {
-        if (!result.error) {
-            const std::string& text = result.text.empty() ? result.outcome : result.text;
-            if (!invocation_.json) {
-                std::printf("%s: %s\n", printable(result.dataset).c_str(), printable(text).c_str());
-                std::fflush(stdout);
-            }
-            return kDone;
+        for (const auto& result : run.results) {
+            status_ = std::max(status_, report(invocation_, result));
         }
-        const Error error = rpc::from_item_error(*result.error);
-        if (!invocation_.json) std::fputs(error_text(error, result.dataset).c_str(), stderr);
-        return info(error.code).exit_status;
+        runs_.push_back(rpc::encode(run));
     }
     /// The run is not over, but we cannot or must not wait any longer.
     int leave(Error error) const {
@@ -98,11 +103,12 @@ class Follower {
             error.message = "no longer waiting; run " + run + " goes on in zrepd";
             error.remedy = "zrepctl status shows how far it is";
             if (!invocation_.json) std::fputs("\n", stderr);
+        } else if (error.code == Code::daemon_unreachable && error.sys_errno == kSilent) {
+            error.message += "; run " + run + " goes on in it";
         } else if (error.code == Code::daemon_unreachable) {
             error.message = "zrepd went away while run " + run + " was under way";
-            error.remedy =
-                "see systemctl status zrepd; once it is back, run this again: an interrupted "
-                "stream is resumed";
+            error.remedy = std::string("see ") + service_manager::kState +
+                           "; once it is back, run this again: an interrupted stream is resumed";
         }
         error.run_id = run;
         return complain(invocation_, error);
@@ -137,13 +143,16 @@ int report_nothing(const Invocation& invocation, const rpc::RunStarted& started)
 int report_dry_run(const Invocation& invocation,
                    const Json& reply,
                    const rpc::RunStarted& started) {
+    const auto results = started.results.value_or(std::vector<rpc::RunResult>());
     if (invocation.json) {
         print_json(reply);
-        return kDone;
+    } else {
+        for (const auto& step : started.steps) std::printf("would %s\n", printable(step).c_str());
+        if (started.steps.empty() && results.empty()) say_nothing_to_do(started);
     }
-    for (const auto& step : started.steps) std::printf("would %s\n", printable(step).c_str());
-    if (started.steps.empty()) say_nothing_to_do(started);
-    return kDone;
+    int status = kDone;
+    for (const auto& result : results) status = std::max(status, report(invocation, result));
+    return status;
 }
 
 int report_started(const Invocation& invocation,

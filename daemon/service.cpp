@@ -7,6 +7,7 @@
 #include "common/rpc/message.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd {
@@ -14,6 +15,20 @@ namespace {
 
 // Below the 5 s in which every call answers.
 constexpr std::chrono::seconds kDryRunLimit{4};
+
+rpc::RunStarted answer_of(sync::DryRun found) {
+    rpc::RunStarted out;
+    out.steps = std::move(found.steps);
+    out.results = std::move(found.results);
+    return out;
+}
+
+/// Who says "all" has no single filesystem in mind that something else works on.
+sync::WhenBusy when_busy(bool all) {
+    return all ? sync::WhenBusy::wait : sync::WhenBusy::refuse_one;
+}
+
+}  // namespace
 
 Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& names) {
     std::vector<DatasetName> out;
@@ -24,8 +39,6 @@ Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& nam
     }
     return out;
 }
-
-}  // namespace
 
 DaemonService::DaemonService(sync::Parts& parts,
                              sync::Engine& engine,
@@ -117,12 +130,12 @@ Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Calle
         nothing.note = nothing_for_all(/*masters_only=*/true);
         co_return nothing;
     }
-    if (!in.dry_run) co_return engine_.start_sync(*datasets, sync::Freshness::listed);
-    auto steps = co_await engine_.describe_sync(std::move(*datasets), kDryRunLimit);
-    if (!steps) co_return steps.error();
-    rpc::RunStarted out;
-    out.steps = std::move(*steps);
-    co_return out;
+    if (!in.dry_run) {
+        co_return engine_.start_sync(*datasets, sync::Freshness::listed, when_busy(in.all));
+    }
+    auto found = co_await engine_.describe_sync(std::move(*datasets), kDryRunLimit);
+    if (!found) co_return found.error();
+    co_return answer_of(std::move(*found));
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::Caller) {
@@ -133,12 +146,12 @@ Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::C
         nothing.note = nothing_for_all(/*masters_only=*/false);
         co_return nothing;
     }
-    if (!in.dry_run) co_return engine_.start_expire(*datasets, in.local_only);
-    auto steps = co_await engine_.describe_expire(std::move(*datasets));
-    if (!steps) co_return steps.error();
-    rpc::RunStarted out;
-    out.steps = std::move(*steps);
-    co_return out;
+    if (!in.dry_run) {
+        co_return engine_.start_expire(*datasets, in.local_only, when_busy(in.all));
+    }
+    auto found = co_await engine_.describe_expire(std::move(*datasets));
+    if (!found) co_return found.error();
+    co_return answer_of(std::move(*found));
 }
 
 Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
@@ -147,6 +160,8 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
     rpc::ListOut out;
+    note_pool_troubles(unix_now());
+    if (names->empty()) out.problem = unknown_pairs();
     for (const auto& pair : parts_.inventory.pairs()) {
         const bool wanted =
             names->empty() || std::find(names->begin(), names->end(), pair.dataset) != names->end();
@@ -169,9 +184,7 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     if (!names->empty()) {
         auto looked = parts_.inventory.looked_at(names->front());
         if (!looked) co_return looked.error();
-        co_return Error{.code = Code::not_configured,
-                        .message = names->front().str() + " is not part of a pair",
-                        .remedy = "zrepctl list shows the pairs"};
+        co_return sync::not_configured(parts_.inventory, names->front());
     }
     co_return out;
 }
@@ -180,7 +193,8 @@ Result<rpc::RunOut> DaemonService::run(const rpc::RunIn& in) {
     const sync::RunPtr run = parts_.runs.find(in.run_id);
     if (run) return run->out();
     return Error{.code = Code::not_found,
-                 .message = "no run " + quote(in.run_id) + "; only recent ones are kept"};
+                 .message = "no run " + quote(in.run_id) + "; only recent ones are kept",
+                 .remedy = "zrepctl status shows what runs, and what the last runs left"};
 }
 
 rpc::VersionOut DaemonService::version() {

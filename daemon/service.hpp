@@ -7,6 +7,16 @@
 
 namespace zrepd {
 
+/// Checked, no doubles.
+Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& names);
+
+/// What is to be changed on one dataset, worked out before anything is done.
+struct SettingChange {
+    DatasetName dataset;
+    PropertyList set;
+    std::vector<std::string> remove;
+};
+
 class DaemonService : public control::Service {
   public:
     DaemonService(sync::Parts& parts,
@@ -33,9 +43,14 @@ class DaemonService : public control::Service {
     Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names,
                                                   bool all,
                                                   bool masters_only);
-    Task<Result<void>> store(DatasetName dataset,
-                             PropertyList set,
-                             std::vector<std::string> remove);
+    /// These datasets, each of which is here and in a pool that works, as they are now.
+    Task<Result<std::vector<DatasetName>>> look_up(std::vector<std::string> names);
+    /// The steps, taken unless it is a dry run, added to what `out` says already.
+    Task<Result<rpc::Done>> carry_out(std::vector<SettingChange> changes,
+                                      rpc::Done out,
+                                      bool dry_run);
+    Task<Result<void>> store(std::vector<SettingChange> changes);
+    Task<Result<void>> store_one(SettingChange change);
     /// What `all` did not find, and what there is instead.
     std::string nothing_for_all(bool masters_only) const;
     void note_pool_troubles(UnixSeconds now);

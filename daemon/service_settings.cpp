@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The methods that change stored settings: set, pause, unpause, clear.
 #include <algorithm>
+#include <array>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd {
 namespace {
@@ -56,123 +58,256 @@ std::vector<std::string> own_bookmarks(const Versions* versions) {
     return out;
 }
 
-void add_notes(const plan::Pair& pair, rpc::Done& out) {
-    const std::string name = pair.dataset.str();
-    if (pair.role == plan::Role::target) {
-        out.notes.push_back(name +
-                            " is still readonly; to use it: zfs set readonly=off canmount=on " +
-                            quote(name));
+/// A command as it is run where the pair's master is.
+std::string where_the_master_is(const plan::Pair& pair, const std::string& command) {
+    const bool here = pair.peer.str() == "localhost";
+    return (here ? "run: " : "on " + pair.peer.str() + " run: ") + command;
+}
+
+/// How a copy is taken into use once nothing is received into it any more.
+std::string advice_for_copy(const Dataset& dataset) {
+    const std::string name = quote(dataset.name.str());
+    const std::string out = dataset.name.str() + " is still readonly; to use it: zfs set ";
+    if (dataset.kind == Kind::volume) return out + "readonly=off " + name;
+    return out + "readonly=off canmount=on " + name + ", then zfs mount " + name;
+}
+
+void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
+    if (pair.role == plan::Role::target && dataset.readonly) {
+        out.notes.push_back(advice_for_copy(dataset));
     }
     out.notes.push_back("its snapshots stay; zrepd no longer expires them");
-    if (pair.peer.str() != "localhost") {
-        out.notes.push_back("the other side still knows the pair; on " + pair.peer.str() +
-                            " run: zrepctl clear " + quote(pair.peer_dataset.str()));
-    } else {
-        out.notes.push_back("the other side still knows the pair; run: zrepctl clear " +
-                            quote(pair.peer_dataset.str()));
+    const std::string command = "zrepctl clear " + quote(pair.peer_dataset.str());
+    out.notes.push_back("the other side still knows the pair; " +
+                        where_the_master_is(pair, command));
+}
+
+void add_steps(const SettingChange& change, rpc::Done& out) {
+    const std::string name = " " + quote(change.dataset.str());
+    for (const auto& [key, value] : change.set) {
+        out.steps.push_back("zfs set " + key + "=" + value + name);
     }
+    for (const auto& key : change.remove) out.steps.push_back("zfs inherit " + key + name);
+}
+
+Error not_paused_here(const plan::Pair& pair, const std::optional<std::string>& until) {
+    const std::string how = until ? "--until " + *until + " " : "";
+    const std::string command = "zrepctl pause " + how + quote(pair.peer_dataset.str());
+    return Error{.code = Code::wrong_role,
+                 .message = pair.dataset.str() + " is the target here; when it is synced is " +
+                            "decided by its master, " + pair.peer_dataset.str() + " on " +
+                            pair.peer.str(),
+                 .remedy = where_the_master_is(pair, command)};
+}
+
+/// A target keeps what steers syncs for the day on which it is the master.
+void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::Done& out) {
+    constexpr std::array kSteerSyncs{
+        prop::kInterval, prop::kPaused, prop::kLimit, prop::kMinfree, prop::kMaxsnaps};
+    std::vector<std::string> keys;
+    std::string words;
+    const auto add = [&](const std::string& key, const std::string& value) {
+        if (std::find(kSteerSyncs.begin(), kSteerSyncs.end(), key) == kSteerSyncs.end()) return;
+        keys.push_back(key);
+        words += " " + key.substr(std::string_view("zrep:").size()) + "=" + value;
+    };
+    for (const auto& [key, value] : change.set) add(key, value);
+    for (const auto& key : change.remove) add(key, "");
+    if (keys.empty()) return;
+    const std::string command = "zrepctl set " + quote(pair.peer_dataset.str()) + words;
+    out.notes.push_back(pair.dataset.str() + " is the target here: " + join(keys, ", ") +
+                        " takes effect here only while this side is master; until then " +
+                        where_the_master_is(pair, command));
+}
+
+bool is_one_of(const std::vector<DatasetName>& names, const DatasetName& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Whether it is paused from above once those of `unpaused` no longer are.
+bool is_paused_from_above(const sync::Inventory& inventory,
+                          const DatasetName& name,
+                          const std::vector<DatasetName>& unpaused) {
+    for (auto above = name.parent(); above; above = above->parent()) {
+        if (is_one_of(unpaused, *above)) return false;
+        const Dataset* dataset = inventory.find(*above);
+        if (dataset == nullptr) continue;
+        const auto found = dataset->props.find(prop::kPaused);
+        if (found == dataset->props.end()) continue;
+        const Source source = found->second.source;
+        if (source != Source::local && source != Source::received) continue;
+        return sched::is_paused(found->second.value, unix_now());
+    }
+    return false;
+}
+
+/// Says which datasets below `name` go their own way: with a zrep:paused of their own that is not
+/// what `verb` wants.
+void note_exceptions(const sync::Inventory& inventory,
+                     const DatasetName& name,
+                     const std::vector<DatasetName>& named,
+                     const std::string& verb,
+                     rpc::Done& out) {
+    constexpr std::size_t kShown = 5;
+    std::vector<std::string> names;
+    std::size_t count = 0;
+    for (const auto& [below, dataset] : inventory.all()) {
+        if (!below.is_below(name) || is_one_of(named, below)) continue;
+        const auto value = dataset.own(prop::kPaused);
+        if (!value || sched::is_paused(*value, unix_now()) == (verb == "pause")) continue;
+        const auto pair = inventory.pair(below);
+        if (pair && pair->role == plan::Role::target) continue;
+        if (++count <= kShown) names.push_back(quote(below.str()));
+    }
+    if (names.empty()) return;
+    const std::string more =
+        count > kShown ? " and " + std::to_string(count - kShown) + " more" : "";
+    out.notes.push_back("with a zrep:paused of their own, " + join(names, ", ") + more +
+                        (verb == "pause" ? " are not paused by this" : " stay paused") + "; to " +
+                        verb + " them too: zrepctl " + verb + " " + join(names, " "));
+}
+
+bool has_master_at_or_below(const sync::Inventory& inventory, const DatasetName& name) {
+    const auto pairs = inventory.pairs();
+    return std::any_of(pairs.begin(), pairs.end(), [&](const plan::Pair& pair) {
+        const bool inside = pair.dataset == name || pair.dataset.is_below(name);
+        return inside && pair.role != plan::Role::target;
+    });
 }
 
 }  // namespace
 
-Task<Result<void>> DaemonService::store(DatasetName dataset,
-                                        PropertyList set,
-                                        std::vector<std::string> remove) {
-    auto available = parts_.zfs.check_pool(dataset.pool());
-    if (!available) co_return available;
-    if (!set.empty()) {
-        auto done = co_await parts_.zfs.set(dataset, std::move(set));
-        if (!done) co_return done;
+Task<Result<std::vector<DatasetName>>> DaemonService::look_up(std::vector<std::string> names) {
+    auto parsed = parse_names(names);
+    if (!parsed) co_return parsed.error();
+    if (parsed->empty()) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = "no filesystem named",
+                        .remedy = "name pairs, or datasets above pairs"};
     }
-    if (!remove.empty()) {
-        auto done = co_await parts_.zfs.inherit(dataset, std::move(remove));
-        if (!done) co_return done;
+    for (const auto& name : *parsed) {
+        auto available = parts_.zfs.check_pool(name.pool());
+        if (!available) co_return available.error();
     }
-    parts_.events.publish("pair_changed", dataset.str(), "settings changed");
+    auto seen = co_await parts_.inventory.discover();
+    if (!seen) co_return seen.error();
+    for (const auto& name : *parsed) {
+        if (parts_.inventory.find(name) == nullptr) co_return no_dataset(name);
+    }
+    co_return parsed;
+}
+
+Task<Result<rpc::Done>> DaemonService::carry_out(std::vector<SettingChange> changes,
+                                                 rpc::Done out,
+                                                 bool dry_run) {
+    for (const auto& change : changes) add_steps(change, out);
+    if (dry_run) co_return out;
+    auto stored = co_await store(std::move(changes));
+    if (!stored) co_return stored.error();
+    co_return out;
+}
+
+Task<Result<void>> DaemonService::store(std::vector<SettingChange> changes) {
+    std::vector<std::string> done;
+    for (auto& change : changes) {
+        const std::string name = quote(change.dataset.str());
+        auto stored = co_await store_one(std::move(change));
+        if (!stored) {
+            Error error = stored.error();
+            if (!done.empty()) error.message += "; changed before that: " + join(done, ", ");
+            co_return error;
+        }
+        done.push_back(name);
+    }
     // Everything below may inherit what changed.
     co_return co_await parts_.inventory.discover();
+}
+
+Task<Result<void>> DaemonService::store_one(SettingChange change) {
+    auto available = parts_.zfs.check_pool(change.dataset.pool());
+    if (!available) co_return available;
+    if (!change.set.empty()) {
+        auto set = co_await parts_.zfs.set(change.dataset, std::move(change.set));
+        if (!set) co_return set;
+    }
+    if (!change.remove.empty()) {
+        auto removed = co_await parts_.zfs.inherit(change.dataset, std::move(change.remove));
+        if (!removed) co_return removed;
+    }
+    parts_.events.publish("pair_changed", change.dataset.str(), "settings changed");
+    co_return ok();
 }
 
 Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();
-    PropertyList set;
-    std::vector<std::string> remove;
-    rpc::Done out;
+    SettingChange change{*dataset, {}, {}};
     for (const auto& [key, value] : in.settings) {
         auto checked = plan::check_setting(key, value);
         if (!checked) co_return checked.error();
-        if (checked->second.empty()) {
-            out.steps.push_back("zfs inherit " + checked->first + " " + dataset->str());
-            remove.push_back(checked->first);
-        } else {
-            out.steps.push_back("zfs set " + checked->first + "=" + checked->second + " " +
-                                dataset->str());
-            set.push_back(*checked);
-        }
+        if (checked->second.empty())
+            change.remove.push_back(checked->first);
+        else
+            change.set.push_back(*checked);
     }
     if (in.settings.empty()) {
-        co_return Error{.code = Code::invalid_params, .message = "no setting given"};
+        co_return Error{.code = Code::invalid_params,
+                        .message = "no setting given",
+                        .remedy = "give KEY=VALUE; zrepctl set --help names the keys"};
     }
-    auto seen = co_await parts_.inventory.discover();
-    if (!seen) co_return seen.error();
-    if (parts_.inventory.find(*dataset) == nullptr) co_return no_dataset(*dataset);
-    if (in.dry_run) co_return out;
-    auto stored = co_await store(*dataset, std::move(set), std::move(remove));
-    if (!stored) co_return stored.error();
-    co_return out;
+    std::vector<std::string> names{in.dataset};
+    auto named = co_await look_up(std::move(names));
+    if (!named) co_return named.error();
+    rpc::Done out;
+    const auto pair = parts_.inventory.pair(*dataset);
+    if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
+    std::vector<SettingChange> changes{std::move(change)};
+    co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
 
-Task<Result<rpc::Done>> DaemonService::pause(rpc::PauseIn in, control::Caller caller) {
-    const std::string value = in.until.value_or("yes");
+Task<Result<rpc::Done>> DaemonService::pause(rpc::PauseIn in, control::Caller) {
     if (in.until && !from_rfc3339(*in.until)) {
         co_return Error{.code = Code::invalid_params,
                         .message = "until: " + quote(*in.until) + " is not a time",
                         .remedy = "write it like 2026-03-01T12:00:00Z"};
     }
+    auto named = co_await look_up(std::move(in.datasets));
+    if (!named) co_return named.error();
     rpc::Done out;
-    for (const auto& name : in.datasets) {
-        rpc::SetIn one;
-        one.dataset = name;
-        one.settings[std::string(prop::kPaused)] = value;
-        one.dry_run = in.dry_run;
-        auto done = co_await set(std::move(one), caller);
-        if (!done) co_return done;
-        out.steps.insert(out.steps.end(), done->steps.begin(), done->steps.end());
-    }
-    if (in.datasets.empty()) {
-        co_return Error{.code = Code::invalid_params, .message = "no filesystem named"};
+    std::vector<SettingChange> changes;
+    for (const auto& name : *named) {
+        const auto pair = parts_.inventory.pair(name);
+        if (pair && pair->role == plan::Role::target) co_return not_paused_here(*pair, in.until);
+        changes.push_back({name, {{std::string(prop::kPaused), in.until.value_or("yes")}}, {}});
+        note_exceptions(parts_.inventory, name, *named, "pause", out);
+        if (has_master_at_or_below(parts_.inventory, name)) continue;
+        out.notes.push_back("no pair at or below " + name.str() +
+                            " has its master here: until one has, this pauses nothing");
     }
     out.notes.push_back("a run under way is not stopped; zrepctl sync of one by name still works");
-    co_return out;
+    co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
 
-Task<Result<rpc::Done>> DaemonService::unpause(rpc::UnpauseIn in, control::Caller caller) {
+Task<Result<rpc::Done>> DaemonService::unpause(rpc::UnpauseIn in, control::Caller) {
+    auto named = co_await look_up(std::move(in.datasets));
+    if (!named) co_return named.error();
     rpc::Done out;
-    if (in.datasets.empty()) {
-        co_return Error{.code = Code::invalid_params, .message = "no filesystem named"};
+    std::vector<SettingChange> changes;
+    for (const auto& name : *named) {
+        SettingChange change{name, {}, {}};
+        if (is_paused_from_above(parts_.inventory, name, *named)) {
+            change.set.emplace_back(prop::kPaused, "no");
+            out.notes.push_back(name.str() +
+                                " was paused by a dataset above it, which stays paused");
+        } else {
+            change.remove.emplace_back(prop::kPaused);
+        }
+        const auto pair = parts_.inventory.pair(name);
+        if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
+        note_exceptions(parts_.inventory, name, *named, "unpause", out);
+        changes.push_back(std::move(change));
     }
-    for (const auto& name : in.datasets) {
-        rpc::SetIn one;
-        one.dataset = name;
-        one.settings[std::string(prop::kPaused)] = "";
-        one.dry_run = in.dry_run;
-        auto done = co_await set(one, caller);
-        if (!done) co_return done;
-        out.steps.insert(out.steps.end(), done->steps.begin(), done->steps.end());
-        const auto dataset = DatasetName::parse(name);
-        const Dataset* now = parts_.inventory.find(*dataset);
-        const bool still = !in.dry_run && now != nullptr &&
-                           sched::is_paused(plan::settings_of(*now).paused, unix_now());
-        if (!still) continue;
-        // Paused from above: this one is taken out of it by a value of its own.
-        one.settings[std::string(prop::kPaused)] = "no";
-        done = co_await set(std::move(one), caller);
-        if (!done) co_return done;
-        out.steps.insert(out.steps.end(), done->steps.begin(), done->steps.end());
-        out.notes.push_back(name + " was paused by a dataset above it, which stays paused");
-    }
-    co_return out;
+    co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
 
 Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
@@ -187,22 +322,21 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     const auto pair = parts_.inventory.pair(*dataset);
     std::vector<std::string> remove = own_pair_properties(*found);
     if (remove.empty()) {
-        co_return Error{.code = Code::not_configured,
-                        .message = dataset->str() + " is not part of a pair",
-                        .remedy = "zrepctl list shows the pairs"};
+        co_return sync::not_configured(parts_.inventory, *dataset);
     }
     const Versions* versions = parts_.inventory.versions(*dataset);
     std::vector<SnapshotName> held = held_by_us(*dataset, versions);
     std::vector<std::string> bookmarks = own_bookmarks(versions);
     rpc::Done out;
-    out.steps.push_back("remove " + join(remove, ", ") + " from " + dataset->str());
-    for (const auto& name : held) out.steps.push_back("release the hold on " + name.str());
+    out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
+    for (const auto& name : held) out.steps.push_back("release the hold on " + quote(name.str()));
     for (const auto& name : bookmarks) {
-        out.steps.push_back("destroy bookmark " + dataset->str() + "#" + name);
+        out.steps.push_back("destroy bookmark " + quote(dataset->str() + "#" + name));
     }
-    if (pair) add_notes(*pair, out);
+    if (pair) add_notes(*pair, *found, out);
     if (in.dry_run) co_return out;
-    auto stored = co_await store(*dataset, {}, std::move(remove));
+    std::vector<SettingChange> changes{{*dataset, {}, std::move(remove)}};
+    auto stored = co_await store(std::move(changes));
     if (!stored) co_return stored.error();
     if (!held.empty()) {
         auto released = co_await parts_.zfs.release(std::move(held));

@@ -17,21 +17,6 @@ struct Empty {
     static void fields(Self&, V&) {}
 };
 
-/// A run was started; its end comes as the event run_finished with this id.
-struct RunStarted {
-    std::string run_id;
-    std::vector<std::string> joined;  ///< ids of runs already under way for some of the datasets
-    std::vector<std::string> steps;   ///< dry run only: what would be done; no run was started
-    std::optional<std::string> note;  ///< why there is nothing to do
-    template <class Self, class V>
-    static void fields(Self& self, V& v) {
-        v("run_id", self.run_id, "empty after a dry run, or when every dataset is in a joined run");
-        v("joined", self.joined, "runs already under way for some of the datasets");
-        v("steps", self.steps, "dry run: what would be done");
-        v("note", self.note, "with all: why there is nothing to do");
-    }
-};
-
 struct InitIn {
     std::string dataset;
     std::string host;
@@ -151,31 +136,6 @@ struct Done {
     }
 };
 
-struct ListOut {
-    struct Pair {
-        std::string dataset;
-        std::string role;
-        std::string peer;
-        std::string peer_dataset;
-        std::map<std::string, std::string> properties;
-        std::string last_acked;
-        template <class Self, class V>
-        static void fields(Self& self, V& v) {
-            v("dataset", self.dataset, "");
-            v("role", self.role, "master, target or initializing");
-            v("peer", self.peer, "the other host");
-            v("peer_dataset", self.peer_dataset, "the dataset there");
-            v("properties", self.properties, "zrep: properties in force");
-            v("last_acked", self.last_acked, "newest acknowledged snapshot, or empty");
-        }
-    };
-    std::vector<Pair> pairs;
-    template <class Self, class V>
-    static void fields(Self& self, V& v) {
-        v("pairs", self.pairs, "sorted by dataset");
-    }
-};
-
 struct AckedSnapshot {
     std::string snapshot;
     Guid guid;
@@ -222,6 +182,33 @@ struct Trouble {
     }
 };
 
+struct ListOut {
+    struct Pair {
+        std::string dataset;
+        std::string role;
+        std::string peer;
+        std::string peer_dataset;
+        std::map<std::string, std::string> properties;
+        std::string last_acked;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("dataset", self.dataset, "");
+            v("role", self.role, "master, target or initializing");
+            v("peer", self.peer, "the other host");
+            v("peer_dataset", self.peer_dataset, "the dataset there");
+            v("properties", self.properties, "zrep: properties in force");
+            v("last_acked", self.last_acked, "newest acknowledged snapshot, or empty");
+        }
+    };
+    std::optional<Trouble> problem;  ///< why there may be more pairs
+    std::vector<Pair> pairs;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("problem", self.problem, "why not all pairs may be known; absent when they are");
+        v("pairs", self.pairs, "sorted by dataset");
+    }
+};
+
 struct PairStatus {
     std::string dataset;
     std::string role;
@@ -250,7 +237,7 @@ struct PairStatus {
         v("last_acked", self.last_acked, "newest snapshot that both sides have");
         v("lag_seconds",
           self.lag_seconds,
-          "age of the newest acknowledged snapshot, while there is something newer to send; 0: the copy is fresh");
+          "since source and copy were last known to hold the same data; grows until the next sync");
         v("backlog_bytes", self.backlog_bytes, "written on the master since, as last seen");
         v("interval", self.interval, "how often it syncs; absent: only on request");
         v("paused", self.paused, "");
@@ -302,6 +289,28 @@ struct RunResult {
         v("bytes", self.bytes, "of the stream");
         v("resumed", self.resumed, "an interrupted stream was continued");
         v("error", self.error, "when it failed");
+    }
+};
+
+/// A run was started; its end comes as the event run_finished with this id.
+struct RunStarted {
+    std::string run_id;
+    std::vector<std::string> joined;  ///< ids of runs that do the same to some of the datasets
+    std::vector<std::string> steps;   ///< dry run only: what would be done; no run was started
+    std::optional<std::string> note;  ///< why there is nothing to do
+    /// Dry run of sync and expire only: the datasets to which nothing would be done.
+    std::optional<std::vector<RunResult>> results = {};
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "empty after a dry run, or when every dataset is in a joined run");
+        v("joined",
+          self.joined,
+          "runs of the same operation already under way for some of the datasets");
+        v("steps", self.steps, "dry run: what would be done");
+        v("note", self.note, "with all: why there is nothing to do");
+        v("results",
+          self.results,
+          "dry run of sync and expire: the datasets to which nothing would be done, unchanged or failed");
     }
 };
 

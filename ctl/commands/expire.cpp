@@ -36,6 +36,7 @@ const Command kExpire{
     1,
     10000,
     add_options,
-    run};
+    run,
+    /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

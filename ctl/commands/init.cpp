@@ -38,8 +38,10 @@ int run(const Invocation& invocation) {
         const std::string& text = invocation.options["savecount"].as<std::string>();
         const auto count = parse_u64(text);
         if (!count || *count < prop::kMinSavecount || *count > kMaxSavecount) {
-            return usage_error(
-                invocation, "--savecount " + quote(text) + ": it must be a number of at least 2");
+            return usage_error(invocation,
+                               "--savecount " + quote(text) + ": it must be a number of at least " +
+                                   std::to_string(prop::kMinSavecount) + " and at most " +
+                                   std::to_string(kMaxSavecount));
         }
         in.savecount = static_cast<unsigned>(*count);
     }
@@ -63,6 +65,7 @@ const Command kInit{
     3,
     3,
     add_options,
-    run};
+    run,
+    /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

@@ -24,13 +24,24 @@ int run(const Invocation& invocation) {
     if (!client) return complain(invocation, client.error());
     auto list = client->call_as<rpc::ListOut>("pair.list", rpc::DatasetsIn{chosen->datasets});
     if (!list) return complain(invocation, list.error());
+    rpc::StatusOut nothing;
+    nothing.host = client->hello().host;
+    nothing.problem = list->problem;
+    const bool empty = list->pairs.empty();
     if (invocation.has("incoming")) {
         std::erase_if(list->pairs, [](const auto& pair) { return pair.role != "target"; });
     }
-    if (invocation.json)
+    if (invocation.json) {
         print_json(rpc::encode(*list));
-    else
-        std::fputs(list_text(*list, invocation.has("verbose")).c_str(), stdout);
+        return kDone;
+    }
+    const std::string text =
+        empty ? status_text(nothing) : list_text(*list, invocation.has("verbose"));
+    std::fputs(text.c_str(), stdout);
+    if (!list->problem) return kDone;
+    const Error problem{
+        .code = Code::internal, .message = list->problem->message, .remedy = list->problem->remedy};
+    std::fputs(error_text(problem, "").c_str(), stderr);
     return kDone;
 }
 
@@ -42,7 +53,7 @@ const Command kList{
     "[-v] [-L] [FILESYSTEM...]",
     "Show the pairs of this host",
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
-    "zrepctl status answers from memory.\n\nExample:\n  zrepctl list -v tank/fs\n",
+    "zrepctl status answers from memory. Pools that cannot be looked at are named.\n\nExample:\n  zrepctl list -v tank/fs\n",
     0,
     10000,
     add_options,

@@ -64,16 +64,18 @@ int run_unpause(const Invocation& invocation) {
 
 }  // namespace
 
-const Command kPause{"pause",
-                     "-p",
-                     "FILESYSTEM...",
-                     "Leave pairs out of scheduled syncs and of `sync all`",
-                     "A dataset above pairs pauses all of them. A run under way is not stopped.\n\n"
-                     "Example:\n  zrepctl pause --until 2h tank\n",
-                     1,
-                     10000,
-                     add_pause_options,
-                     run_pause};
+const Command kPause{
+    "pause",
+    "-p",
+    "FILESYSTEM...",
+    "Leave pairs out of scheduled syncs and of `sync all`",
+    "A dataset above pairs pauses all of them. A run under way is not stopped. A target\n"
+    "is paused where its master is.\n\n"
+    "Example:\n  zrepctl pause --until 2h tank\n",
+    1,
+    10000,
+    add_pause_options,
+    run_pause};
 
 const Command kUnpause{"unpause",
                        "-u",

@@ -18,6 +18,7 @@
 #include "common/rpc/message.hpp"
 #include "ctl/commands/commands.hpp"
 #include "ctl/relay.hpp"
+#include "ctl/service_manager.hpp"
 
 namespace zrepd {
 namespace {
@@ -74,7 +75,7 @@ Error connect_error(const std::string& path, int error) {
     }
     return Error{.code = Code::peer_no_zrepd,
                  .message = "zrepd is not running here: " + path + ": " + why,
-                 .remedy = "start it: systemctl start zrepd"};
+                 .remedy = std::string("start it: ") + ctl::service_manager::kStart};
 }
 
 Result<int> connect_to(const std::string& path) {
@@ -126,7 +127,7 @@ struct Greeting {
 Result<Greeting> introduce(int fd, const HostName& host, std::string& buffered) {
     const Error silent{.code = Code::peer_no_zrepd,
                        .message = "zrepd does not answer on its peer socket",
-                       .remedy = "look at journalctl -u zrepd"};
+                       .remedy = std::string("look at ") + ctl::service_manager::kLog};
     auto hello = read_line(fd, buffered);
     if (!hello) return silent;
     auto greeting = rpc::parse_message(*hello);

@@ -40,9 +40,10 @@ const Command kSet{
     "  interval   how often to sync, like 10s, 1m, 1h; none: only on request\n"
     "  paused     yes, no, or a time until which scheduled syncs skip it\n"
     "  accept     hosts that may create and receive filesystems below this dataset\n"
-    "  limit      bytes per second, like 10M\n"
+    "  limit      bytes per second, like 10M; 0: none; from the next stream on\n"
     "  minfree    free space below which no snapshot is taken, like 5G\n"
-    "  maxsnaps   zrep snapshots that may wait unacknowledged\n\n"
+    "  maxsnaps   zrep snapshots that may wait unacknowledged\n"
+    "On a target, all but savecount and accept wait for the day on which it is the master.\n\n"
     "Example:\n  zrepctl set tank zrep:interval=1m\n",
     2,
     100,

@@ -38,10 +38,10 @@ const Command kStatus{
     "",
     "[FILESYSTEM...]",
     "Show how fresh the copies are, what runs, and what is wrong",
-    "LAG is the age of the newest acknowledged snapshot while there is something newer to send, 0 s\n"
-    "when the copy is fresh; BACKLOG what was written since, as last seen. Troubles follow the\n"
-    "table, each with what to do next. The exit status is 0 whatever they are, and 1 when zrepd\n"
-    "cannot know all of its pairs. --json is a contract: docs/status.schema.json.\n\n"
+    "LAG is how long ago source and copy were last known to hold the same data: it grows until the\n"
+    "next sync, whether anything is written or not. BACKLOG is what was written since, as last seen.\n"
+    "Troubles follow the table, each with what to do next. The exit status is 0 whatever they are,\n"
+    "and 1 when zrepd cannot know all of its pairs. --json is a contract: docs/status.schema.json.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
     0,
     10000,

@@ -28,13 +28,46 @@ std::string key_of(const Json& params) {
     return found == params.end() || is_dry_run(params) ? "" : found->get<std::string>();
 }
 
+// A dataset's name fits with room; what is longer is cut off and marked so.
+constexpr std::size_t kMaxLoggedParams = 290;
+
+/// What a call is about: its params without what every call may have.
+std::string loggable(Json params) {
+    params.erase("dry_run");
+    params.erase("request_key");
+    std::string text = dump_json(params);
+    if (text.size() <= kMaxLoggedParams) return text;
+    std::size_t end = kMaxLoggedParams;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+    return text.substr(0, end) + "…";
+}
+
 void log_mutation(const Method& method, const Json& params, Caller caller) {
     log::event(log::Level::info,
                "control_call",
                {{"method", std::string(method.name)},
                 {"uid", std::to_string(caller.uid)},
                 {"pid", std::to_string(caller.pid)},
+                {"params", loggable(params)},
                 {"dry_run", is_dry_run(params) ? "yes" : "no"}});
+}
+
+/// The call is not stopped: half of a change would be a state that nobody asked for.
+Error not_finished(const Method& method, bool dry_run, bool keyed) {
+    const std::string name(method.name);
+    if (dry_run) {
+        return Error{.code = Code::timed_out,
+                     .message = name + " took too long; it was a dry run, nothing was done",
+                     .remedy = "look at the load and at zpool status, then run it again"};
+    }
+    const char* remedy = "ask again in a while";
+    if (method.mutates()) {
+        remedy = keyed ? "look with zrepctl status, or repeat it with the same request_key"
+                       : "look with zrepctl status, then run it again";
+    }
+    return Error{.code = Code::timed_out,
+                 .message = name + " is not finished yet; it goes on",
+                 .remedy = remedy};
 }
 
 }  // namespace
@@ -58,6 +91,8 @@ Calls::Calls(asio::any_io_executor executor,
 Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller) {
     auto checked = method->check(params);
     if (!checked) co_return checked.error();
+    const bool dry_run = is_dry_run(params);
+    const bool keyed = method->mutates() && !key_of(params).empty();
     auto begun = begin(*method, std::move(params), caller);
     if (!begun) co_return begun.error();
     const CallPtr call = *begun;
@@ -68,12 +103,7 @@ Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller)
         call->late = true;
         ++late_;
     }
-    co_return Error{
-        .code = Code::timed_out,
-        .message = std::string(method->name) + " is not finished yet; it goes on",
-        .remedy = method->mutates()
-                      ? "look with zrepctl status, or repeat it with the same request_key"
-                      : "ask again in a while"};
+    co_return not_finished(*method, dry_run, keyed);
 }
 
 Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller caller) {

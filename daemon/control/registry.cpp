@@ -109,6 +109,8 @@ constexpr std::array kRunErrors{Code::not_found,
                                 Code::zfs_failed};
 constexpr std::array kChangeErrors{
     Code::not_found, Code::not_configured, Code::already_running, Code::zfs_failed};
+constexpr std::array kPauseErrors{
+    Code::not_found, Code::wrong_role, Code::pool_unavailable, Code::zfs_failed};
 constexpr std::array kPairErrors{Code::not_configured};
 constexpr std::array kListErrors{Code::not_configured, Code::zfs_failed};
 constexpr std::array kLookupErrors{Code::not_found};
@@ -180,7 +182,7 @@ const std::array kMethods{
         Access::operate,
         "Leave pairs out of scheduled and `all` syncs",
         R"({"datasets":["tank"],"until":"2026-03-01T12:00:00Z"})",
-        kChangeErrors),
+        kPauseErrors),
     mutation<rpc::UnpauseIn, rpc::Done, &Service::unpause>("pair.unpause",
                                                            Access::operate,
                                                            "Undo pair.pause",

@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <set>
 
-#include "common/text.hpp"
 #include "daemon/log.hpp"
-#include "daemon/plan/prune.hpp"
 #include "daemon/sync/init.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -15,38 +14,6 @@ namespace {
 // An operation that holds a dataset longer than this is shown to the caller instead of waited for.
 constexpr std::chrono::seconds kLockWait{60};
 constexpr std::chrono::seconds kExpireLimit{180};
-
-Error not_a_master(const plan::Pair& pair) {
-    if (pair.role == plan::Role::target) {
-        return Error{.code = Code::wrong_role,
-                     .message = pair.dataset.str() + " is the target here; its master is on " +
-                                pair.peer.str(),
-                     .remedy = "run zrepctl sync " + quote(pair.peer_dataset.str()) + " on " +
-                               pair.peer.str()};
-    }
-    return Error{.code = Code::wrong_role,
-                 .message = pair.dataset.str() + " is not completely initialized",
-                 .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +
-                           " " + quote(pair.peer_dataset.str()) + " again; it continues"};
-}
-
-Error no_pair(const Inventory& inventory, const DatasetName& dataset) {
-    if (inventory.find(dataset) == nullptr) {
-        return Error{.code = Code::not_found,
-                     .message = "no filesystem or volume " + quote(dataset.str()) + " here",
-                     .remedy = "zrepctl list shows the pairs"};
-    }
-    return Error{.code = Code::not_configured,
-                 .message = dataset.str() + " is not part of a pair",
-                 .remedy = "zrepctl list shows the pairs; zrepctl init makes one"};
-}
-
-/// Why the look at this dataset failed, if it did.
-std::optional<Error> why_unseen(const Result<LeftOut>& seen, const DatasetName& dataset) {
-    if (!seen) return seen.error();
-    const auto found = seen->find(dataset);
-    return found == seen->end() ? std::nullopt : std::optional(found->second);
-}
 
 }  // namespace
 
@@ -56,29 +23,37 @@ Engine::Engine(Parts& parts, peer::Peers& peers)
       streams_(parts.executor, parts.config.streams),
       tasks_(parts.executor) {}
 
-Result<rpc::RunStarted> Engine::divide(const std::vector<DatasetName>& datasets,
+Result<rpc::RunStarted> Engine::divide(const Asked& asked,
+                                       const std::vector<DatasetName>& datasets,
                                        std::vector<DatasetName>& free) const {
     rpc::RunStarted out;
+    const bool alone = datasets.size() == 1;
     for (const auto& dataset : datasets) {
-        const RunPtr run = parts_.runs.active(dataset);
-        if (!run) {
+        const RunPtr same = parts_.runs.active(dataset, asked.operation, asked.goal);
+        const RunPtr other = same ? nullptr : parts_.runs.active(dataset);
+        if (same && alone) return same_work(*same, dataset);
+        if (same) {
+            const bool known =
+                std::find(out.joined.begin(), out.joined.end(), same->id()) != out.joined.end();
+            if (!known) out.joined.push_back(same->id());
+        } else if (other && alone && asked.when_busy == WhenBusy::refuse_one) {
+            // Who waits for the end of a receive would be told then what can be told now.
+            const auto pair = parts_.inventory.pair(dataset);
+            const bool misplaced = asked.operation == "sync" && other->operation() == "receive";
+            if (misplaced && pair && pair->role == plan::Role::target) return not_a_master(*pair);
+            return other_work(*other, dataset);
+        } else {
             free.push_back(dataset);
-        } else if (datasets.size() == 1) {
-            return Error{.code = Code::already_running,
-                         .message = run->operation() + " of " + dataset.str() + " is under way",
-                         .remedy = "zrepctl status " + quote(dataset.str()) + " shows its progress",
-                         .run_id = run->id()};
-        } else if (std::find(out.joined.begin(), out.joined.end(), run->id()) == out.joined.end()) {
-            out.joined.push_back(run->id());
         }
     }
     return out;
 }
 
 Result<rpc::RunStarted> Engine::start_sync(const std::vector<DatasetName>& datasets,
-                                           Freshness freshness) {
+                                           Freshness freshness,
+                                           WhenBusy when_busy) {
     std::vector<DatasetName> free;
-    auto out = divide(datasets, free);
+    auto out = divide({.operation = "sync", .goal = {}, .when_busy = when_busy}, datasets, free);
     if (!out || free.empty()) return out;
     RunPtr run = parts_.runs.start("sync", free);
     out->run_id = run->id();
@@ -119,17 +94,14 @@ Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness
     datasets = co_await lock_all(run, std::move(datasets));
     if (freshness == Freshness::listed) co_await flush(datasets);
     auto seen = co_await parts_.inventory.refresh(datasets, freshness);
-    std::map<HostName, std::vector<plan::Pair>> by_peer;
+    PairsByPeer by_peer;
     for (const auto& dataset : datasets) {
-        auto pair = parts_.inventory.pair(dataset);
-        if (const auto why = why_unseen(seen, dataset))
+        if (const auto why = why_not_synced(parts_.inventory, seen, dataset)) {
             parts_.runs.fail(*run, dataset, *why);
-        else if (!pair)
-            parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
-        else if (pair->role != plan::Role::master)
-            parts_.runs.fail(*run, dataset, not_a_master(*pair));
-        else
-            by_peer[pair->peer].push_back(std::move(*pair));
+            continue;
+        }
+        auto pair = parts_.inventory.pair(dataset);
+        by_peer[pair->peer].push_back(std::move(*pair));
     }
     // Peers side by side, so that one that is down delays nobody else.
     std::size_t left = by_peer.size();
@@ -139,10 +111,11 @@ Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness
         tasks_.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
     }
     while (left > 0) co_await done.wait();
-    for (const auto& dataset : datasets) {
-        // Whatever was left open was cut off by a stop.
-        parts_.runs.fail(*run, dataset, {.code = Code::cancelled, .message = "zrepd is stopping"});
-    }
+    const Error stopped{.code = Code::cancelled,
+                        .message = "zrepd is stopping",
+                        .remedy = "sync again when it is back: an interrupted stream is resumed"};
+    // Whatever was left open was cut off by a stop.
+    for (const auto& dataset : datasets) parts_.runs.fail(*run, dataset, stopped);
 }
 
 Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done) {
@@ -151,49 +124,29 @@ Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* lef
     done->notify();
 }
 
-Task<Result<std::vector<std::string>>> Engine::describe_sync(std::vector<DatasetName> datasets,
-                                                             std::chrono::seconds limit) {
-    co_await flush(datasets);
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
-    if (!seen) co_return seen.error();
-    std::map<HostName, std::vector<plan::Pair>> by_peer;
-    std::vector<std::string> out;
-    for (const auto& dataset : datasets) {
-        if (const auto why = why_unseen(seen, dataset)) {
-            out.push_back("not sync " + dataset.str() + ": " + why->text());
-            continue;
-        }
-        auto pair = parts_.inventory.pair(dataset);
-        if (!pair) co_return no_pair(parts_.inventory, dataset);
-        if (pair->role != plan::Role::master) co_return not_a_master(*pair);
-        by_peer[pair->peer].push_back(std::move(*pair));
-    }
-    for (auto& [peer, pairs] : by_peer) {
-        PeerGroup group(source(), nullptr, peer, std::move(pairs));
-        auto steps = co_await group.describe(limit);
-        if (!steps) co_return steps.error();
-        out.insert(out.end(), steps->begin(), steps->end());
-    }
-    co_return out;
-}
-
 Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
     std::vector<DatasetName> free;
     std::vector<DatasetName> wanted{request.dataset};
-    auto out = divide(wanted, free);
+    const Asked asked{.operation = "init", .goal = goal_of(request)};
+    auto out = divide(asked, wanted, free);
     if (!out) co_return out;
     auto checked = co_await check_init_here(parts_, request);
     if (!checked) co_return checked.error();
     // Another call may have started a run while we looked.
     free.clear();
-    out = divide(wanted, free);
+    out = divide(asked, wanted, free);
     if (!out) co_return out;
     auto alone = check_no_nested_init(parts_, request);
     if (!alone) co_return alone.error();
-    RunPtr run = parts_.runs.start("init", wanted);
+    RunPtr run = parts_.runs.start("init", wanted, asked.goal);
     out->run_id = run->id();
     tasks_.spawn("init " + request.dataset.str(), run_init(run, std::move(request)));
     co_return out;
+}
+
+std::string Engine::goal_of(const InitRequest& request) const {
+    const bool local = parts_.self.is(request.host);
+    return "to " + (local ? "localhost" : request.host.short_name()) + ":" + request.target.str();
 }
 
 Task<> Engine::run_init(RunPtr run, InitRequest request) {
@@ -213,43 +166,19 @@ Task<> Engine::run_init(RunPtr run, InitRequest request) {
     if (!parts_.inventory.pair(request.dataset)) parts_.runs.forget(request.dataset);
 }
 
-Task<Result<std::vector<std::string>>> Engine::describe_init(InitRequest request,
-                                                             std::chrono::seconds limit) {
-    auto checked = co_await check_init_here(parts_, request);
-    if (!checked) co_return checked.error();
-    co_return co_await init_steps(source(), std::move(request), limit);
-}
-
 Result<rpc::RunStarted> Engine::start_expire(const std::vector<DatasetName>& datasets,
-                                             bool local_only) {
+                                             bool local_only,
+                                             WhenBusy when_busy) {
     std::vector<DatasetName> free;
-    auto out = divide(datasets, free);
+    const Asked asked{.operation = "expire",
+                      .goal = local_only ? "on this side alone" : "",
+                      .when_busy = when_busy};
+    auto out = divide(asked, datasets, free);
     if (!out || free.empty()) return out;
-    RunPtr run = parts_.runs.start("expire", free);
+    RunPtr run = parts_.runs.start("expire", free, asked.goal);
     out->run_id = run->id();
     tasks_.spawn("expire", run_expire(run, std::move(free), local_only));
     return out;
-}
-
-Task<Result<std::vector<std::string>>> Engine::describe_expire(std::vector<DatasetName> datasets) {
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
-    if (!seen) co_return seen.error();
-    std::vector<std::string> out;
-    for (const auto& dataset : datasets) {
-        if (const auto why = why_unseen(seen, dataset)) {
-            out.push_back("not expire " + dataset.str() + ": " + why->text());
-            continue;
-        }
-        const auto pair = parts_.inventory.pair(dataset);
-        if (!pair) co_return no_pair(parts_.inventory, dataset);
-        const Versions* versions = parts_.inventory.versions(dataset);
-        const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
-        if (base == nullptr) continue;
-        for (const auto& one : plan::prune(*versions, base->guid, pair->settings.savecount)) {
-            if (one.destroy) out.push_back("destroy " + dataset.str() + "@" + one.snapshot);
-        }
-    }
-    co_return out;
 }
 
 Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only) {

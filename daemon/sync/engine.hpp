@@ -19,29 +19,45 @@ struct InitRequest {
     unsigned savecount = 5;
 };
 
+/// What becomes of a call for one dataset that another operation works on. Among several it waits
+/// for its lock in the new run, at most kLockWait, and keeps no other from starting.
+enum class WhenBusy { refuse_one, wait };
+
 class Engine {
   public:
     Engine(Parts& parts, peer::Peers& peers);
 
-    /// Starts one run for those that are in no run yet; `joined` names the runs of the others.
-    /// already_running when there is only one dataset and it has a run.
+    /// Starts one run for those that are in no sync yet; `joined` names the runs of the others.
+    /// For a single dataset: already_running when it is being synced, busy when a run does
+    /// something else to it.
     Result<rpc::RunStarted> start_sync(const std::vector<DatasetName>& datasets,
-                                       Freshness freshness);
-    /// The steps a sync would take, in words. At most `limit`.
-    Task<Result<std::vector<std::string>>> describe_sync(std::vector<DatasetName> datasets,
-                                                         std::chrono::seconds limit);
+                                       Freshness freshness,
+                                       WhenBusy when_busy = WhenBusy::refuse_one);
+    /// What a sync would do. At most about `limit`, however many peers do not answer.
+    Task<Result<DryRun>> describe_sync(std::vector<DatasetName> datasets,
+                                       std::chrono::seconds limit);
     /// Checks this side, then starts the run that checks the other side and sends everything.
     Task<Result<rpc::RunStarted>> start_init(InitRequest request);
     Task<Result<std::vector<std::string>>> describe_init(InitRequest request,
                                                          std::chrono::seconds limit);
     /// What expiry would destroy on this side, with fresh lists.
-    Task<Result<std::vector<std::string>>> describe_expire(std::vector<DatasetName> datasets);
-    Result<rpc::RunStarted> start_expire(const std::vector<DatasetName>& datasets, bool local_only);
+    Task<Result<DryRun>> describe_expire(std::vector<DatasetName> datasets);
+    Result<rpc::RunStarted> start_expire(const std::vector<DatasetName>& datasets,
+                                         bool local_only,
+                                         WhenBusy when_busy = WhenBusy::refuse_one);
 
     /// Ends every run: streams are cut where they are, targets keep their resumable state.
     Task<> stop();
 
   private:
+    using PairsByPeer = std::map<HostName, std::vector<plan::Pair>>;
+    /// What a call wants done; the same operation and goal is the same work.
+    struct Asked {
+        std::string operation;
+        std::string goal;
+        WhenBusy when_busy = WhenBusy::refuse_one;
+    };
+    std::string goal_of(const InitRequest& request) const;
     Task<> flush(const std::vector<DatasetName>& datasets);
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
@@ -51,9 +67,16 @@ class Engine {
     /// Those that are not locked in time, or whose pool is unavailable, fail in the run; the others
     /// come back, each locked until its part in the run ends.
     Task<std::vector<DatasetName>> lock_all(RunPtr run, std::vector<DatasetName> datasets);
-    /// Splits into datasets free for a new run and ids of the runs of the others.
-    Result<rpc::RunStarted> divide(const std::vector<DatasetName>& datasets,
+    /// Splits into datasets for a new run and ids of the runs that do the same to the others.
+    Result<rpc::RunStarted> divide(const Asked& asked,
+                                   const std::vector<DatasetName>& datasets,
                                    std::vector<DatasetName>& free) const;
+    Task<DryRun> ask_peers(PairsByPeer by_peer, std::chrono::seconds limit);
+    Task<> ask_peer(std::shared_ptr<PeerGroup> group,
+                    std::chrono::seconds limit,
+                    DryRun* answer,
+                    std::size_t* left,
+                    Signal* done);
     SourceParts source() { return {parts_, peers_, streams_, tasks_}; }
 
     Parts& parts_;

@@ -178,13 +178,28 @@ Task<Result<plan::TargetView>> PeerGroup::view(DatasetName source, rpc::TargetSt
     co_return out;
 }
 
-Task<Result<std::vector<std::string>>> PeerGroup::describe(std::chrono::seconds limit) {
+Task<DryRun> PeerGroup::describe(std::chrono::seconds limit) {
+    DryRun out;
     auto planned = co_await plan_all(limit);
-    if (!planned) co_return planned.error();
-    std::vector<std::string> out;
+    if (!planned) {
+        for (const auto& pair : pairs_)
+            out.results.push_back(failed_result(pair.dataset, planned.error()));
+        co_return out;
+    }
     for (const auto& job : jobs_) {
-        for (auto& line : plan::describe(job->step, job->pair.dataset))
-            out.push_back(std::move(line));
+        const auto* conflict = std::get_if<plan::Conflict>(&job->step);
+        const auto* skip = std::get_if<plan::Skip>(&job->step);
+        if (conflict != nullptr) {
+            out.results.push_back(failed_result(job->pair.dataset, conflict->error));
+        } else if (skip != nullptr && !skip->acknowledge) {
+            rpc::RunResult& unchanged = out.results.emplace_back();
+            unchanged.dataset = job->pair.dataset.str();
+            unchanged.outcome = "unchanged";
+            unchanged.text = skip->reason;
+        } else {
+            for (auto& line : plan::describe(job->step, job->pair.dataset))
+                out.steps.push_back(std::move(line));
+        }
     }
     co_return out;
 }

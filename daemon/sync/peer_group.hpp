@@ -16,6 +16,13 @@
 
 namespace zrepd::sync {
 
+/// What a dry run found.
+struct DryRun {
+    std::vector<std::string> steps;  ///< what would be done, in words
+    /// Those to which nothing would be done: unchanged, or failed with the reason.
+    std::vector<rpc::RunResult> results;
+};
+
 class PeerGroup {
   public:
     /// The datasets are locked by the caller and fresh in the inventory.
@@ -23,8 +30,8 @@ class PeerGroup {
 
     /// Syncs all of them. A cancel ends streams, whose targets keep their resumable state.
     Task<> go();
-    /// What go() would do with each, in words.
-    Task<Result<std::vector<std::string>>> describe(std::chrono::seconds limit);
+    /// What go() would do with each.
+    Task<DryRun> describe(std::chrono::seconds limit);
 
   private:
     struct Job {

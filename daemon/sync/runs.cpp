@@ -19,11 +19,25 @@ double draw_jitter() {
     return std::uniform_real_distribution<double>(0, 1)(generator);
 }
 
+/// Whether its end says something of the pair's copy, as PairMemory keeps it.
+bool is_remembered(const Run& run) {
+    return run.operation() != "expire";
+}
+
 }  // namespace
 
 bool Run::pending(const DatasetName& dataset) const {
     const auto found = slots_.find(dataset);
     return found != slots_.end() && !found->second.done;
+}
+
+rpc::RunResult failed_result(const DatasetName& dataset, const Error& error) {
+    rpc::RunResult out;
+    out.dataset = dataset.str();
+    out.outcome = "failed";
+    out.text = error.text();
+    out.error = rpc::to_item_error(error);
+    return out;
 }
 
 Runs::Runs(EventBus& events) : events_(events) {
@@ -32,10 +46,13 @@ Runs::Runs(EventBus& events) : events_(events) {
     boot_tag_ = tag;
 }
 
-RunPtr Runs::start(std::string operation, const std::vector<DatasetName>& datasets) {
+RunPtr Runs::start(std::string operation,
+                   const std::vector<DatasetName>& datasets,
+                   std::string goal) {
     auto run = std::make_shared<Run>();
     run->out_.run_id = boot_tag_ + "-" + std::to_string(next_++);
     run->out_.operation = std::move(operation);
+    run->goal_ = std::move(goal);
     run->started_ = unix_now();
     run->open_ = datasets.size();
     for (const auto& dataset : datasets) {
@@ -44,7 +61,7 @@ RunPtr Runs::start(std::string operation, const std::vector<DatasetName>& datase
         result.dataset = dataset.str();
         result.outcome = "running";
         run->out_.results.push_back(std::move(result));
-        memory(dataset).last_start = SteadyClock::now();
+        if (is_remembered(*run)) memory(dataset).last_start = SteadyClock::now();
     }
     active_.push_back(run);
     rpc::EventOut event;
@@ -90,9 +107,11 @@ void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
 
 void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     if (!run.pending(dataset)) return;
-    PairMemory& memory = memory_[dataset];
-    memory.failures = 0;
-    memory.error.reset();
+    if (is_remembered(run)) {
+        PairMemory& memory = memory_[dataset];
+        memory.failures = 0;
+        memory.error.reset();
+    }
     result.dataset = dataset.str();
     log::event(log::Level::info,
                "dataset_done",
@@ -106,14 +125,18 @@ void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) 
 
 void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
     if (!run.pending(dataset)) return;
-    PairMemory& memory = memory_[dataset];
-    if (!memory.error || memory.error->code != error.code) memory.error_since = unix_now();
-    // The same failure every minute is a line an hour in the log, not sixty.
-    const bool repeated =
-        memory.error && memory.error->code == error.code && memory.failures % 60 != 0;
-    ++memory.failures;
-    memory.jitter = draw_jitter();
-    memory.error = error;
+    unsigned failures = 1;
+    bool repeated = false;
+    if (is_remembered(run)) {
+        PairMemory& memory = memory_[dataset];
+        const bool same = memory.error && memory.error->code == error.code;
+        if (!same) memory.error_since = unix_now();
+        // The same failure every minute is a line an hour in the log, not sixty.
+        repeated = same && memory.failures % 60 != 0;
+        failures = ++memory.failures;
+        memory.jitter = draw_jitter();
+        memory.error = error;
+    }
     log::event(repeated ? log::Level::debug : log::Level::error,
                "dataset_failed",
                {{"run", run.id()},
@@ -122,13 +145,8 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
                 {"kind", std::string(info(error.code).name)},
                 {"error", error.text()},
                 {"next", error.remedy},
-                {"failures", std::to_string(memory.failures)}});
-    rpc::RunResult result;
-    result.dataset = dataset.str();
-    result.outcome = "failed";
-    result.text = error.text();
-    result.error = rpc::to_item_error(error);
-    end(run, dataset, std::move(result));
+                {"failures", std::to_string(failures)}});
+    end(run, dataset, failed_result(dataset, error));
 }
 
 void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
@@ -154,6 +172,15 @@ void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
 RunPtr Runs::active(const DatasetName& dataset) const {
     const auto found = std::find_if(
         active_.begin(), active_.end(), [&](const RunPtr& run) { return run->pending(dataset); });
+    return found == active_.end() ? nullptr : *found;
+}
+
+RunPtr Runs::active(const DatasetName& dataset,
+                    std::string_view operation,
+                    std::string_view goal) const {
+    const auto found = std::find_if(active_.begin(), active_.end(), [&](const RunPtr& run) {
+        return run->operation() == operation && run->goal() == goal && run->pending(dataset);
+    });
     return found == active_.end() ? nullptr : *found;
 }
 

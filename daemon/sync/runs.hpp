@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/ids.hpp"
@@ -20,7 +21,8 @@ namespace zrepd::sync {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// What is remembered of a pair between runs; lost at restart, and nothing depends on it.
+/// What is remembered of a pair between runs; lost at restart, and nothing depends on it. An expire
+/// leaves it alone: it says nothing of how fresh the copy is, nor when to try again.
 struct PairMemory {
     std::optional<SteadyClock::time_point> last_start;
     unsigned failures = 0;
@@ -34,6 +36,8 @@ class Run {
   public:
     const std::string& id() const { return out_.run_id; }
     const std::string& operation() const { return out_.operation; }
+    /// Tells runs of one operation apart that do not do the same: "to beta:backup/fs". Or empty.
+    const std::string& goal() const { return goal_; }
     const rpc::RunOut& out() const { return out_; }
     bool finished() const { return out_.finished; }
     bool has(const DatasetName& dataset) const { return slots_.contains(dataset); }
@@ -53,17 +57,23 @@ class Run {
         lock::LockTable::Guard lock = {};
     };
     rpc::RunOut out_;
+    std::string goal_;
     std::map<DatasetName, Slot> slots_;
     UnixSeconds started_ = 0;
     std::size_t open_ = 0;
 };
 using RunPtr = std::shared_ptr<Run>;
 
+/// The result of a dataset's part that ended, or could only end, with this error.
+rpc::RunResult failed_result(const DatasetName& dataset, const Error& error);
+
 class Runs {
   public:
     explicit Runs(EventBus& events);
 
-    RunPtr start(std::string operation, const std::vector<DatasetName>& datasets);
+    RunPtr start(std::string operation,
+                 const std::vector<DatasetName>& datasets,
+                 std::string goal = {});
     /// Held until the dataset's part in the run ends, however long the other parts take.
     void keep_lock(Run& run, const DatasetName& dataset, lock::LockTable::Guard lock);
     void phase(Run& run, const DatasetName& dataset, std::string phase);
@@ -72,8 +82,12 @@ class Runs {
     void succeed(Run& run, const DatasetName& dataset, rpc::RunResult result);
     void fail(Run& run, const DatasetName& dataset, const Error& error);
 
-    /// The unfinished run that still works on this dataset.
+    /// The unfinished run that still works on this dataset; the oldest when others wait for it.
     RunPtr active(const DatasetName& dataset) const;
+    /// The same among those that do this.
+    RunPtr active(const DatasetName& dataset,
+                  std::string_view operation,
+                  std::string_view goal) const;
     /// A dataset above or below this one that is being made part of a pair: no listing shows it
     /// yet.
     std::optional<DatasetName> nested_newcomer(const DatasetName& dataset) const;

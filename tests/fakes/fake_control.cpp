@@ -99,6 +99,7 @@ Task<Result<rpc::ListOut>> FakeService::list(rpc::DatasetsIn in) {
     co_await pass();
     if (fail_with) co_return *fail_with;
     rpc::ListOut out;
+    out.problem = problem;
     for (const auto& pair : pairs) {
         out.pairs.push_back({pair.dataset,
                              pair.role,
@@ -125,6 +126,7 @@ Result<rpc::StatusOut> FakeService::status(const rpc::DatasetsIn& in) {
 }
 
 Result<rpc::RunOut> FakeService::run(const rpc::RunIn& in) {
+    if (on_run) on_run();
     const auto found = runs.find(in.run_id);
     if (found != runs.end()) return found->second;
     return Error{.code = Code::not_found, .message = "no run " + in.run_id};

@@ -59,6 +59,7 @@ class FakeService : public control::Service {
     bool closed = false;             ///< they wait until open()
     rpc::RunStarted started{.run_id = "run-1", .joined = {}, .steps = {}, .note = {}};
     std::function<void()> on_start;  ///< after a run was started, before the answer
+    std::function<void()> on_run;    ///< when a run is asked for; may block the server's thread
     std::vector<rpc::PairStatus> pairs;
     std::optional<rpc::Trouble> problem;
     std::map<std::string, rpc::RunOut> runs;

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a sync, init or expire would do: looks and plans as the run does, and changes nothing.
+#include <algorithm>
+#include <iterator>
+
+#include "daemon/plan/prune.hpp"
+#include "daemon/sync/engine.hpp"
+#include "daemon/sync/init.hpp"
+#include "daemon/sync/refusals.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+/// What is left of a time limit for the question to the peer; a second at least, so that a slow
+/// look here is not told as a peer that does not answer.
+std::chrono::seconds left_until(SteadyClock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now());
+    return std::max(left, std::chrono::seconds(1));
+}
+
+void append(DryRun& all, DryRun part) {
+    std::move(part.steps.begin(), part.steps.end(), std::back_inserter(all.steps));
+    std::move(part.results.begin(), part.results.end(), std::back_inserter(all.results));
+}
+
+}  // namespace
+
+Task<Result<DryRun>> Engine::describe_sync(std::vector<DatasetName> datasets,
+                                           std::chrono::seconds limit) {
+    const auto until = SteadyClock::now() + limit;
+    co_await flush(datasets);
+    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    if (!seen) co_return seen.error();
+    PairsByPeer by_peer;
+    DryRun out;
+    for (const auto& dataset : datasets) {
+        if (const auto why = why_not_synced(parts_.inventory, seen, dataset)) {
+            out.results.push_back(failed_result(dataset, *why));
+            continue;
+        }
+        auto pair = parts_.inventory.pair(dataset);
+        by_peer[pair->peer].push_back(std::move(*pair));
+    }
+    auto asked = co_await ask_peers(std::move(by_peer), left_until(until));
+    append(out, std::move(asked));
+    co_return out;
+}
+
+/// Side by side: several peers that are down take no longer than one, and the call is answered in
+/// time.
+Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, std::chrono::seconds limit) {
+    std::vector<DryRun> answers(by_peer.size());
+    std::size_t left = by_peer.size();
+    Signal done(parts_.executor);
+    TaskGroup asking(parts_.executor);
+    auto answer = answers.begin();
+    for (auto& [peer, pairs] : by_peer) {
+        auto group = std::make_shared<PeerGroup>(source(), nullptr, peer, std::move(pairs));
+        asking.spawn("dry run with " + peer.str(),
+                     ask_peer(std::move(group), limit, &*answer++, &left, &done));
+    }
+    bool stop = false;
+    while (left > 0 && !stop) {
+        co_await done.wait();
+        stop = co_await cancelled();
+    }
+    if (stop) asking.cancel();
+    co_await asking.join();
+    DryRun out;
+    for (DryRun& one : answers) append(out, std::move(one));
+    co_return out;
+}
+
+Task<> Engine::ask_peer(std::shared_ptr<PeerGroup> group,
+                        std::chrono::seconds limit,
+                        DryRun* answer,
+                        std::size_t* left,
+                        Signal* done) {
+    DryRun found = co_await group->describe(limit);
+    *answer = std::move(found);
+    --*left;
+    done->notify();
+}
+
+Task<Result<std::vector<std::string>>> Engine::describe_init(InitRequest request,
+                                                             std::chrono::seconds limit) {
+    const auto until = SteadyClock::now() + limit;
+    auto checked = co_await check_init_here(parts_, request);
+    if (!checked) co_return checked.error();
+    co_return co_await init_steps(source(), std::move(request), left_until(until));
+}
+
+Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) {
+    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    if (!seen) co_return seen.error();
+    DryRun out;
+    for (const auto& dataset : datasets) {
+        const auto pair = parts_.inventory.pair(dataset);
+        auto why = why_unseen(seen, dataset);
+        if (!why && !pair) why = no_pair(parts_.inventory, dataset);
+        if (why) {
+            out.results.push_back(failed_result(dataset, *why));
+            continue;
+        }
+        const Versions* versions = parts_.inventory.versions(dataset);
+        const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
+        if (base == nullptr) continue;
+        for (const auto& one : plan::prune(*versions, base->guid, pair->settings.savecount)) {
+            if (one.destroy) out.steps.push_back("destroy " + dataset.str() + "@" + one.snapshot);
+        }
+    }
+    co_return out;
+}
+
+}  // namespace zrepd::sync

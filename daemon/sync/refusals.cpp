@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/sync/refusals.hpp"
+
+#include "common/text.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+// Enough to see what is meant; zrepctl list has them all.
+constexpr std::size_t kNamesShown = 5;
+
+/// "'tank/a', 'tank/b' and 3 more"; empty when there is no pair below.
+std::string pairs_below(const Inventory& inventory, const DatasetName& dataset) {
+    std::vector<std::string> names;
+    std::size_t count = 0;
+    for (const auto& pair : inventory.pairs()) {
+        if (!pair.dataset.is_below(dataset)) continue;
+        if (++count <= kNamesShown) names.push_back(quote(pair.dataset.str()));
+    }
+    std::string out = join(names, ", ");
+    if (count > kNamesShown) out += " and " + std::to_string(count - kNamesShown) + " more";
+    return out;
+}
+
+/// "init of tank/fs to beta:backup/fs"
+std::string work_of(const Run& run, const DatasetName& dataset) {
+    const std::string goal = run.goal().empty() ? "" : " " + run.goal();
+    return run.operation() + " of " + dataset.str() + goal;
+}
+
+}  // namespace
+
+Error not_a_master(const plan::Pair& pair) {
+    if (pair.role == plan::Role::target) {
+        return Error{.code = Code::wrong_role,
+                     .message = pair.dataset.str() + " is the target here; its master is on " +
+                                pair.peer.str(),
+                     .remedy = "run zrepctl sync " + quote(pair.peer_dataset.str()) + " on " +
+                               pair.peer.str()};
+    }
+    return Error{.code = Code::wrong_role,
+                 .message = pair.dataset.str() + " is not completely initialized",
+                 .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +
+                           " " + quote(pair.peer_dataset.str()) + " again; it continues"};
+}
+
+Error not_configured(const Inventory& inventory, const DatasetName& dataset) {
+    const std::string below = pairs_below(inventory, dataset);
+    return Error{.code = Code::not_configured,
+                 .message = dataset.str() + " is not part of a pair",
+                 .remedy = below.empty() ? "zrepctl list shows the pairs; zrepctl init makes one"
+                                         : "name the pairs below it: " + below};
+}
+
+Error no_pair(const Inventory& inventory, const DatasetName& dataset) {
+    if (inventory.find(dataset) != nullptr) return not_configured(inventory, dataset);
+    return Error{.code = Code::not_found,
+                 .message = "no filesystem or volume " + quote(dataset.str()) + " here",
+                 .remedy = "zrepctl list shows the pairs"};
+}
+
+Error same_work(const Run& run, const DatasetName& dataset) {
+    return Error{.code = Code::already_running,
+                 .message = work_of(run, dataset) + " is under way",
+                 .remedy = "zrepctl status " + quote(dataset.str()) + " shows its progress",
+                 .run_id = run.id()};
+}
+
+Error other_work(const Run& run, const DatasetName& dataset) {
+    return Error{.code = Code::busy,
+                 .message = work_of(run, dataset) + " is under way (run " + run.id() + ")",
+                 .remedy = "wait for its end (zrepctl status " + quote(dataset.str()) +
+                           " shows its progress), then run this again",
+                 .run_id = run.id()};
+}
+
+std::optional<Error> why_unseen(const Result<LeftOut>& seen, const DatasetName& dataset) {
+    if (!seen) return seen.error();
+    const auto found = seen->find(dataset);
+    return found == seen->end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<Error> why_not_synced(const Inventory& inventory,
+                                    const Result<LeftOut>& seen,
+                                    const DatasetName& dataset) {
+    if (auto why = why_unseen(seen, dataset)) return why;
+    const auto pair = inventory.pair(dataset);
+    if (!pair) return no_pair(inventory, dataset);
+    if (pair->role != plan::Role::master) return not_a_master(*pair);
+    return std::nullopt;
+}
+
+}  // namespace zrepd::sync

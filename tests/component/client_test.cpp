@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// zrepctl from its command line to its exit status, against the real control server.
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <future>
+
+#include "ctl/client.hpp"
+#include "ctl/dispatch.hpp"
+#include "daemon/async/fd.hpp"
+#include "daemon/log.hpp"
+#include "tests/fakes/fake_control.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+class Client : public testing::Test {
+  protected:
+    Client() { log::set_level("critical"); }
+    ~Client() override { log::set_level("info"); }
+
+    /// Runs zrepctl; `out` and `err` are what it printed.
+    int zrepctl(std::vector<std::string> words) {
+        std::vector<std::string> all{"--socket", daemon.socket()};
+        all.insert(all.end(), words.begin(), words.end());
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        const int status = dispatch(std::move(all));
+        out = testing::internal::GetCapturedStdout();
+        err = testing::internal::GetCapturedStderr();
+        return status;
+    }
+    std::size_t calls() {
+        std::size_t count = 0;
+        daemon.on_io([&] { count = daemon.service.seen.size(); });
+        return count;
+    }
+
+    fake::FakeDaemon daemon;
+    std::string out;
+    std::string err;
+};
+
+TEST_F(Client, FollowsItsOwnRunAndTheOneItJoined) {
+    daemon.on_io([&] {
+        daemon.service.started.joined = {"run-0"};
+        // Others of the joined run may take days: only what was asked for is waited for.
+        auto joined = fake::finished_run("run-0", {"tank/fs", "tank/slow"});
+        joined.finished = false;
+        joined.results[1].outcome = "running";
+        daemon.service.runs["run-0"] = joined;
+        daemon.service.runs["run-1"] = fake::finished_run("run-1", {"tank/second"});
+    });
+    EXPECT_EQ(zrepctl({"sync", "tank/fs", "tank/second"}), 0) << err;
+    EXPECT_NE(out.find("tank/fs: sent"), std::string::npos) << out;
+    EXPECT_NE(out.find("tank/second: sent"), std::string::npos) << out;
+    EXPECT_EQ(out.find("tank/slow"), std::string::npos) << out;
+}
+
+TEST_F(Client, DoesNotFollowTheRunThatABusyErrorNames) {
+    daemon.on_io([&] {
+        daemon.service.fail_with = Error{.code = Code::busy,
+                                         .message = "expire of tank/fs is under way",
+                                         .remedy = "wait for it",
+                                         .run_id = "run-0"};
+        daemon.service.runs["run-0"] = fake::finished_run("run-0", {"tank/fs"});
+    });
+    EXPECT_EQ(zrepctl({"sync", "tank/fs"}), 5);
+    EXPECT_NE(err.find("expire of tank/fs is under way"), std::string::npos) << err;
+    EXPECT_EQ(out, "");
+}
+
+TEST_F(Client, AFlagGivenTwiceIsNoError) {
+    daemon.on_io([&] { daemon.service.runs["run-1"] = fake::finished_run("run-1", {"tank/fs"}); });
+    EXPECT_EQ(zrepctl({"--json", "sync", "--json", "tank/fs"}), 0) << out << err;
+    EXPECT_EQ(zrepctl({"--no-wait", "sync", "--no-wait", "tank/fs"}), 0) << out << err;
+}
+
+TEST_F(Client, VerbsThatStartNoRunRefuseNotToWait) {
+    for (const char* verb : {"list", "status", "version"}) {
+        EXPECT_EQ(zrepctl({verb, "--no-wait"}), 2) << verb;
+        EXPECT_EQ(zrepctl({"--no-wait", verb}), 2) << verb;
+        EXPECT_NE(err.find("--no-wait"), std::string::npos) << err;
+    }
+    EXPECT_EQ(zrepctl({"pause", "--no-wait", "tank"}), 2);
+    EXPECT_EQ(zrepctl({"set", "--no-wait", "tank", "limit=1M"}), 2);
+    EXPECT_EQ(calls(), 0U);
+}
+
+TEST_F(Client, ListOfNothingSaysSo) {
+    EXPECT_EQ(zrepctl({"list"}), 0);
+    EXPECT_NE(out.find("no pairs on alpha"), std::string::npos) << out;
+    EXPECT_NE(out.find("zrepctl init"), std::string::npos) << out;
+    EXPECT_EQ(err, "");
+}
+
+TEST_F(Client, SavecountAboveTheMaximumNamesIt) {
+    EXPECT_EQ(zrepctl({"init", "tank/fs", "beta", "backup/fs", "--savecount=2000000"}), 2);
+    EXPECT_NE(err.find("1000000"), std::string::npos) << err;
+}
+
+TEST_F(Client, ListTellsOfAPoolThatCannotBeLookedAt) {
+    daemon.on_io([&] {
+        daemon.service.problem =
+            rpc::Trouble{"pool_unavailable", "pool tank is SUSPENDED", "zpool status tank", ""};
+    });
+    EXPECT_EQ(zrepctl({"list"}), 0);
+    EXPECT_EQ(out, "");
+    EXPECT_NE(err.find("pool tank is SUSPENDED"), std::string::npos) << err;
+    EXPECT_NE(err.find("next: zpool status tank"), std::string::npos) << err;
+}
+
+TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
+    daemon.on_io([&] {
+        rpc::RunResult conflict;
+        conflict.dataset = "tank/fs";
+        conflict.outcome = "failed";
+        conflict.error = rpc::ItemError{"split_brain", "split brain: both are master", "decide"};
+        rpc::RunResult unchanged;
+        unchanged.dataset = "tank/same";
+        unchanged.outcome = "unchanged";
+        unchanged.text = "unchanged since the last sync";
+        daemon.service.started.run_id = "";
+        daemon.service.started.steps = {"send tank/second@zrep_000002"};
+        daemon.service.started.results = {unchanged, conflict};
+    });
+    EXPECT_EQ(zrepctl({"sync", "--dry-run", "all"}), 5);
+    EXPECT_EQ(out,
+              "would send tank/second@zrep_000002\ntank/same: unchanged since the last sync\n");
+    EXPECT_EQ(err, "zrepctl: tank/fs: split brain: both are master\n  next: decide\n");
+    EXPECT_EQ(zrepctl({"sync", "--dry-run", "--json", "all"}), 5);
+    const auto json = parse_json(out);
+    ASSERT_TRUE(json) << out;
+    EXPECT_EQ((*json)["results"][1]["error"]["kind"], "split_brain");
+    EXPECT_EQ((*json)["steps"].size(), 1U);
+}
+
+/// A socket that is listened on by nobody who would answer.
+class SilentDaemon : public testing::Test {
+  protected:
+    SilentDaemon() {
+        std::string name = (std::filesystem::temp_directory_path() / "zrepd-mute-XXXXXX").string();
+        dir = ::mkdtemp(name.data());
+        listener = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const sockaddr_un at = address();
+        EXPECT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+        EXPECT_EQ(::listen(listener.get(), 0), 0);
+        call_limit = std::chrono::milliseconds(50);
+    }
+    ~SilentDaemon() override {
+        call_limit = std::chrono::seconds(15);
+        std::filesystem::remove_all(dir);
+    }
+    SilentDaemon(const SilentDaemon&) = delete;
+    SilentDaemon& operator=(const SilentDaemon&) = delete;
+
+    sockaddr_un address() const {
+        sockaddr_un out = {};
+        out.sun_family = AF_UNIX;
+        socket().copy(out.sun_path, sizeof out.sun_path - 1);
+        return out;
+    }
+    std::string socket() const { return (dir / "zrepd.sock").string(); }
+    std::string error_of_version(int status) {
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(dispatch({"--socket", socket(), "version"}), status);
+        testing::internal::GetCapturedStdout();
+        return testing::internal::GetCapturedStderr();
+    }
+
+    std::filesystem::path dir;
+    Fd listener;
+};
+
+TEST_F(SilentDaemon, IsUnreachableAndToldToBeLookedAt) {
+    const std::string said = error_of_version(3);
+    EXPECT_NE(said.find("zrepd does not answer"), std::string::npos) << said;
+    EXPECT_NE(said.find("journalctl -u zrepd"), std::string::npos) << said;
+    EXPECT_NE(said.find("systemctl restart zrepd"), std::string::npos) << said;
+}
+
+TEST_F(SilentDaemon, WithAFullQueueIsNotToldToBeStarted) {
+    const Fd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_un at = address();
+    ASSERT_EQ(::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+    const std::string said = error_of_version(3);
+    EXPECT_NE(said.find("takes no connection"), std::string::npos) << said;
+    EXPECT_EQ(said.find("start it"), std::string::npos) << said;
+    EXPECT_NE(said.find("try again"), std::string::npos) << said;
+}
+
+TEST_F(Client, ARunGoesOnInADaemonThatNoLongerAnswers) {
+    std::promise<void> unstick;
+    daemon.on_io([&] { daemon.service.on_run = [&] { unstick.get_future().wait(); }; });
+    // Long enough for the calls before, on a busy machine.
+    call_limit = std::chrono::seconds(2);
+    EXPECT_EQ(zrepctl({"sync", "tank/fs"}), 3);
+    call_limit = std::chrono::seconds(15);
+    unstick.set_value();
+    EXPECT_NE(err.find("zrepd does not answer"), std::string::npos) << err;
+    EXPECT_NE(err.find("run-1 goes on"), std::string::npos) << err;
+    EXPECT_NE(err.find("systemctl restart zrepd"), std::string::npos) << err;
+}
+
+}  // namespace
+}  // namespace zrepd::ctl

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a call that takes too long is told, and what the log keeps of calls that change something.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/fake_control.hpp"
+#include "tests/fakes/line_client.hpp"
+
+namespace zrepd::control {
+namespace {
+
+using fake::FakeDaemon;
+using fake::greeted;
+using fake::LineClient;
+
+class LateCall : public testing::Test {
+  protected:
+    static ServerLimits soon() {
+        ServerLimits limits;
+        limits.answer = std::chrono::milliseconds(50);
+        return limits;
+    }
+    LateCall() {
+        daemon.on_io([&] { daemon.service.closed = true; });
+    }
+    /// The error of a call that is still at work.
+    Json late(const std::string& method, const std::string& params) {
+        LineClient client = greeted(daemon.socket());
+        return client.call(method, params)["error"];
+    }
+    FakeDaemon daemon{soon()};
+};
+
+TEST_F(LateCall, IsToldToLookAndRepeatAsItWas) {
+    const Json plain = late("pair.clear", R"({"dataset":"tank/fs"})");
+    EXPECT_EQ(plain["data"]["kind"], "timed_out");
+    EXPECT_EQ(plain["data"]["remedy"], "look with zrepctl status, then run it again");
+    const Json keyed = late("pair.clear", R"({"dataset":"tank/fs","request_key":"k"})");
+    EXPECT_EQ(keyed["data"]["remedy"],
+              "look with zrepctl status, or repeat it with the same request_key");
+}
+
+TEST_F(LateCall, OfADryRunIsToldThatNothingWasDone) {
+    const Json dry = late("pair.sync", R"({"all":true,"dry_run":true})");
+    EXPECT_EQ(dry["data"]["kind"], "timed_out");
+    EXPECT_NE(dry["message"].get<std::string>().find("nothing was done"), std::string::npos) << dry;
+}
+
+/// The log lines of one call.
+std::string logged(const std::string& method, const std::string& params) {
+    FakeDaemon daemon;
+    testing::internal::CaptureStdout();
+    LineClient client = greeted(daemon.socket());
+    EXPECT_TRUE(client.call(method, params).contains("result"));
+    return testing::internal::GetCapturedStdout();
+}
+
+TEST(ControlLog, NamesWhatACallChanges) {
+    const std::string line =
+        logged("pair.set", R"({"dataset":"tank/a b","settings":{"limit":"10M"}})");
+    EXPECT_NE(line.find("control_call method=pair.set"), std::string::npos) << line;
+    EXPECT_NE(line.find(R"(params='{"dataset":"tank/a b","settings":{"limit":"10M"}}')"),
+              std::string::npos)
+        << line;
+}
+
+TEST(ControlLog, KeepsALongOrWickedCallOnOneShortLine) {
+    std::string names = "\"tank/it's\\n\"";
+    for (int i = 0; i < 1000; ++i) names += ",\"tank/fs" + std::to_string(i) + "\"";
+    const std::string line =
+        logged("pair.sync", "{\"datasets\":[" + names + "],\"dry_run\":false}");
+    EXPECT_NE(line.find("tank/it"), std::string::npos) << line;
+    EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
+    EXPECT_LT(line.size(), 700U);
+}
+
+}  // namespace
+}  // namespace zrepd::control

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What dry runs say of each dataset, and how long they take when peers do not answer.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+class DryRuns : public test::TwoHosts {
+  protected:
+    sync::DryRun describe(std::vector<DatasetName> datasets) {
+        const auto found = test::run_task(
+            io, alpha->engine.describe_sync(std::move(datasets), std::chrono::seconds(4)));
+        EXPECT_TRUE(found);
+        return found ? *found : sync::DryRun();
+    }
+    void store_master(const std::string& dataset, const std::string& host) {
+        alpha->zfs.create(dataset);
+        auto& props = alpha->zfs.at(dataset).props;
+        const auto store = [&](std::string_view key, std::string value) {
+            props[std::string(key)] = {std::move(value), Source::local};
+        };
+        store(prop::kSrcHost, "alpha");
+        store(prop::kSrcFs, dataset);
+        store(prop::kDestHost, host);
+        store(prop::kDestFs, "backup/" + host);
+        store(prop::kEpoch, "1");
+        store(prop::kMaster, "yes");
+    }
+};
+
+TEST_F(DryRuns, AConflictIsAnErrorWithItsRemedyAndNoStep) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->zfs.write("tank/fs", 5'000);
+    beta->zfs.take("backup/fs@mine");
+    const auto found = describe({fs});
+    EXPECT_TRUE(found.steps.empty()) << found.steps.front();
+    ASSERT_EQ(found.results.size(), 1U);
+    EXPECT_EQ(found.results[0].outcome, "failed");
+    ASSERT_TRUE(found.results[0].error);
+    EXPECT_EQ(found.results[0].error->kind, "conflict");
+    EXPECT_NE(found.results[0].error->remedy, "");
+}
+
+TEST_F(DryRuns, UnchangedIsNoStepAndWhatIsNoPairKeepsNoOtherFromItsSteps) {
+    ASSERT_EQ(init().outcome, "done");
+    const auto unchanged = describe({fs});
+    EXPECT_TRUE(unchanged.steps.empty());
+    ASSERT_EQ(unchanged.results.size(), 1U);
+    EXPECT_EQ(unchanged.results[0].outcome, "unchanged");
+    EXPECT_FALSE(unchanged.results[0].error);
+    alpha->zfs.write("tank/fs", 5'000);
+    const auto mixed = describe({*DatasetName::parse("tank/nope"), fs});
+    EXPECT_EQ(mixed.steps.size(), 2U);
+    ASSERT_EQ(mixed.results.size(), 1U);
+    EXPECT_EQ(mixed.results[0].dataset, "tank/nope");
+    EXPECT_EQ(mixed.results[0].error.value().kind, "not_found");
+}
+
+TEST_F(DryRuns, WhatCannotBeExpiredIsNoStep) {
+    ASSERT_EQ(init().outcome, "done");
+    std::vector<DatasetName> named{fs, *DatasetName::parse("tank")};
+    const auto found = test::run_task(io, alpha->engine.describe_expire(std::move(named)));
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->steps.empty());
+    ASSERT_EQ(found->results.size(), 1U);
+    EXPECT_EQ(found->results[0].error.value().kind, "not_configured");
+}
+
+TEST_F(DryRuns, SeveralDeadPeersTakeNoLongerThanOne) {
+    std::vector<DatasetName> datasets;
+    for (const char* host : {"gamma", "delta", "epsilon"}) {
+        const std::string name = std::string("tank/") + host;
+        store_master(name, host);
+        datasets.push_back(*DatasetName::parse(name));
+    }
+    test::ScriptedTransport silent(io.get_executor(), {});
+    peer::Peers peers(io.get_executor(), silent, nullptr);
+    sync::Engine engine(alpha->sync, peers);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto found =
+        test::run_task(io, engine.describe_sync(std::move(datasets), std::chrono::seconds(1)));
+    const auto taken = std::chrono::steady_clock::now() - begin;
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->results.size(), 3U);
+    for (const auto& result : found->results) {
+        EXPECT_EQ(result.error.value().kind, "timed_out") << result.text;
+    }
+    EXPECT_LT(taken, std::chrono::milliseconds(2'500));
+    test::run_task(io, engine.stop());
+    test::run_task(io, peers.stop());
+    silent.tasks.cancel();
+    test::run_task(io, silent.tasks.join());
+}
+
+}  // namespace
+}  // namespace zrepd
