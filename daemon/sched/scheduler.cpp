@@ -15,8 +15,8 @@ constexpr std::chrono::seconds kDiscoverAfter{2};
 constexpr std::chrono::seconds kDiscoverBusy{60};
 // Without ZFS, or with a pool that does not answer.
 constexpr std::chrono::seconds kDiscoverRetry{30};
-// Nothing is due: still look now and then, at the clock for pauses that end at a time of day, and
-// for pools that were suspended.
+// Nothing is due: still look now and then, at the clock, which may have been set, and for pools
+// that were suspended.
 constexpr std::chrono::seconds kIdle{30};
 
 }  // namespace
@@ -93,6 +93,16 @@ void Scheduler::start_due() {
     }
 }
 
+Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now) const {
+    if (const auto at = next_run(pair, now)) return *at;
+    const Clock::time_point idle = now.steady + kIdle;
+    const Pause pause = read_pause(pair.settings.paused);
+    if (!pair.settings.interval || pause.kind != Pause::Kind::until) return idle;
+    // A time far away fits into no clock's duration: it is compared before it is added.
+    const auto left = std::max<UnixSeconds>(pause.until - now.wall, 0);
+    return left < kIdle.count() ? now.steady + std::chrono::seconds(left) : idle;
+}
+
 Clock::time_point Scheduler::next_wake() {
     const Moment now;
     Clock::time_point wake = now.steady + kIdle;
@@ -100,7 +110,7 @@ Clock::time_point Scheduler::next_wake() {
     for (const auto& pair : parts_.inventory.pairs()) {
         // A running one is looked at again when its run ends.
         if (parts_.runs.active(pair.dataset)) continue;
-        if (const auto at = next_run(pair, now)) wake = std::min(wake, *at);
+        wake = std::min(wake, wake_for(pair, now));
     }
     // At most one wake-up a second, whatever the intervals are.
     return std::max(wake, now.steady + std::chrono::seconds(1));

@@ -24,6 +24,8 @@ class Scheduler {
     /// When to look for new pairs; nullopt while nothing changed.
     std::optional<Clock::time_point> discovery_due(Clock::time_point now);
     Clock::time_point next_wake();
+    /// When this pair wants to be looked at again.
+    Clock::time_point wake_for(const plan::Pair& pair, const Moment& now) const;
 
     sync::Parts& parts_;
     sync::Engine& engine_;
