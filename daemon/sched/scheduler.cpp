@@ -2,8 +2,10 @@
 #include "daemon/sched/scheduler.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/log.hpp"
+#include "daemon/plan/foreign.hpp"
 
 namespace zrepd::sched {
 namespace {
@@ -35,6 +37,7 @@ Task<> Scheduler::run() {
         if (stop) co_return;
         parts_.inventory.look_for_returned_pools();
         co_await discover_if_needed();
+        tell_foreign_pairs();
         start_due();
         co_await parts_.inventory.changed().wait_until(next_wake());
     }
@@ -91,6 +94,14 @@ void Scheduler::start_due() {
     if (!started) {
         log::event(log::Level::warn, "schedule_failed", {{"error", started.error().text()}});
     }
+}
+
+void Scheduler::tell_foreign_pairs() {
+    const auto found =
+        plan::foreign_pairs(parts_.inventory.all(), parts_.self, parts_.config.file.string());
+    const std::string text = found ? found->text() : "";
+    if (std::exchange(told_foreign_, text) == text || !found) return;
+    log::event(log::Level::warn, "foreign_pairs", {{"error", text}, {"next", found->remedy}});
 }
 
 Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now) const {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/log.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -150,6 +151,27 @@ TEST_F(SchedulerTest, GoesOnWhenAPauseEnds) {
     until_in_step();
     EXPECT_GE(unix_now(), until);
     EXPECT_LT(unix_now(), until + 10) << "the scheduler slept through the end of the pause";
+}
+
+TEST_F(SchedulerTest, TellsOfPairsUnderAnotherHostNameOncePerChange) {
+    make_pair("1h");
+    set("tank/fs", prop::kSrcHost, "oldname");
+    ::testing::internal::CaptureStdout();
+    start();
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()).has_value());
+        test::run_ready(io);
+    }
+    set("tank/fs", prop::kSrcHost, "oldername");
+    ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()).has_value());
+    test::run_ready(io);
+    log::flush();
+    const std::string said = ::testing::internal::GetCapturedStdout();
+    const std::size_t first = said.find("foreign_pairs error='1 filesystem (tank/fs) belongs");
+    EXPECT_NE(first, said.npos) << said;
+    const std::size_t second = said.find("foreign_pairs", first + 1);
+    EXPECT_NE(said.find("oldername", second), said.npos) << said;
+    EXPECT_EQ(said.find("foreign_pairs", second + 1), said.npos) << said;
 }
 
 TEST_F(SchedulerTest, LeavesAPausedPairAlone) {
