@@ -1,18 +1,49 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "common/text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
 namespace zrepd {
 namespace {
 
-constexpr std::size_t kQuoteLimit = 300;
+void append_hex(std::string& out, char c) {
+    char hex[8];
+    std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
+    out += hex;
+}
 
-/// Length of the UTF-8 sequence at the start of `s`; 0 when there is none.
-std::size_t utf8_length(std::string_view s) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-    const auto tail = [&](std::size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+    Number value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, ec] = std::from_chars(text.data(), end, value);
+    if (ec != std::errc{} || stopped != end) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+std::string quote(std::string_view text, std::size_t limit) {
+    std::string out = "'";
+    for (std::string_view rest = text.substr(0, limit); !rest.empty();) {
+        const std::size_t length = utf8_length(rest);
+        const std::string_view next = rest.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0 || is_control(next) || next == "'" || next == "\\") {
+            for (const char c : next) append_hex(out, c);
+        } else {
+            out += next;
+        }
+        rest.remove_prefix(next.size());
+    }
+    if (text.size() > limit) out += "…";
+    return out + "'";
+}
+
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto tail = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
     const unsigned char b = byte(0);
     if (b < 0x80) return 1;
     if (b >= 0xC2 && b <= 0xDF) return tail(1) ? 2 : 0;
@@ -31,35 +62,18 @@ std::size_t utf8_length(std::string_view s) {
     return 0;
 }
 
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-    Number value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stopped, ec] = std::from_chars(text.data(), end, value);
-    if (ec != std::errc{} || stopped != end) return std::nullopt;
-    return value;
-}
-
-}  // namespace
-
-std::string quote(std::string_view text) {
-    std::string out = "'";
-    const std::string_view shown = text.substr(0, kQuoteLimit);
-    for (std::size_t i = 0; i < shown.size();) {
-        const std::size_t length = utf8_length(shown.substr(i));
-        const auto byte = static_cast<unsigned char>(shown[i]);
-        if (length == 0 || byte < 0x20 || byte == 0x7f || byte == '\'' || byte == '\\') {
-            char hex[8];
-            std::snprintf(hex, sizeof hex, "\\x%02x", byte);
-            out += hex;
-            ++i;
-        } else {
-            out += shown.substr(i, length);
-            i += length;
-        }
+bool is_control(std::string_view sequence) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+    if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+    if (sequence.size() == 2) {
+        const bool c1 = byte(0) == 0xC2 && byte(1) < 0xA0;
+        return c1 || sequence == "\xD8\x9C";  // U+061C
     }
-    if (text.size() > kQuoteLimit) out += "…";
-    return out + "'";
+    // U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069.
+    if (sequence.starts_with("\xE2\x80")) {
+        return byte(2) == 0x8E || byte(2) == 0x8F || (byte(2) >= 0xAA && byte(2) <= 0xAE);
+    }
+    return sequence.starts_with("\xE2\x81") && byte(2) >= 0xA6 && byte(2) <= 0xA9;
 }
 
 bool is_utf8(std::string_view text) {

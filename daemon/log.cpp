@@ -61,14 +61,15 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }
 
 bool is_plain(std::string_view value) {
-    return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
-        return c > ' ' && c != '"' && c != '\'' && c != '\\' && c != 0x7f;
-    });
+    return !value.empty() && value.size() <= kMaxValue &&
+           std::all_of(value.begin(), value.end(), [](char c) {
+               return c > ' ' && c != '"' && c != '\'' && c != '\\' && c != 0x7f;
+           });
 }
 
 /// Commands in a remedy have single quotes, and shall be copied from a log as they are.
 std::string in_quotes(std::string_view value) {
-    const std::string quoted = quote(value);
+    const std::string quoted = quote(value, kMaxValue);
     if (value.find('\'') == std::string_view::npos || value.find('"') != std::string_view::npos) {
         return quoted;
     }
@@ -85,7 +86,9 @@ std::string in_quotes(std::string_view value) {
 }  // namespace
 
 bool start(std::string_view level_name) {
-    auto logger = spdlog::stdout_logger_st("zrepd");
+    // Not stdout_logger_st(), which refuses a name that it has given away before.
+    auto sink = std::make_shared<spdlog::sinks::stdout_sink_st>();
+    auto logger = std::make_shared<spdlog::logger>("zrepd", std::move(sink));
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
     // JOURNAL_STREAM is set by systemd when our output goes to the journal, which stamps lines
     // itself.

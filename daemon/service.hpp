@@ -55,7 +55,17 @@ class DaemonService : public control::Service {
     std::string nothing_for_all(bool masters_only) const;
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;
-    rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now) const;
+    std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
+    Error no_pair(const DatasetName& dataset) const;
+    rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
+    UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
+    std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
+                                           const plan::Pair& pair,
+                                           UnixSeconds now);
+    /// `found` with the time when it was first seen so; forgotten when there is none.
+    std::optional<rpc::Trouble> first_seen(const std::string& of,
+                                           const std::optional<Error>& found,
+                                           UnixSeconds now);
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
 
     sync::Parts& parts_;
@@ -65,6 +75,8 @@ class DaemonService : public control::Service {
     std::string zfs_version_;
     UnixSeconds started_;
     std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;
+    /// By dataset, "" for the host: what no run has failed of.
+    std::map<std::string, rpc::Trouble, std::less<>> seen_troubles_;
 };
 
 }  // namespace zrepd

@@ -4,6 +4,7 @@
 
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/foreign.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -35,6 +36,14 @@ rpc::Trouble trouble(const Error& error, UnixSeconds since) {
     return {std::string(info(error.code).name), error.text(), error.remedy, to_rfc3339(since)};
 }
 
+/// After a restart nobody remembers why the init ended.
+Error unfinished(const plan::Pair& pair) {
+    return Error{.code = Code::wrong_role,
+                 .message = pair.dataset.str() + " is not completely initialized",
+                 .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +
+                           " " + quote(pair.peer_dataset.str()) + " again; it continues"};
+}
+
 }  // namespace
 
 Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
@@ -45,6 +54,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     out.time = to_rfc3339(now.wall);
     note_pool_troubles(now.wall);
     if (in.datasets.empty()) out.problem = unknown_pairs();
+    if (in.datasets.empty() && !out.problem) out.problem = hidden_pairs(now.wall);
     std::vector<std::string> missing = in.datasets;
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto& names = in.datasets;
@@ -60,9 +70,36 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     if (!name) return name.error();
     auto looked = parts_.inventory.looked_at(*name);
     if (!looked) return looked.error();
+    return no_pair(*name);
+}
+
+Error DaemonService::no_pair(const DatasetName& dataset) const {
+    std::map<DatasetName, Dataset> one;
+    if (const Dataset* found = parts_.inventory.find(dataset)) one.emplace(dataset, *found);
+    const auto foreign = plan::foreign_pairs(one, parts_.self, parts_.config.file.string());
+    if (foreign) return *foreign;
     return Error{.code = Code::not_configured,
-                 .message = name->str() + " is not part of a pair",
+                 .message = dataset.str() + " is not part of a pair",
                  .remedy = "zrepctl list shows the pairs"};
+}
+
+/// Pairs under a name that this host had before: nothing of them is done or shown.
+std::optional<rpc::Trouble> DaemonService::hidden_pairs(UnixSeconds now) {
+    const auto found =
+        plan::foreign_pairs(parts_.inventory.all(), parts_.self, parts_.config.file.string());
+    return first_seen("", found, now);
+}
+
+std::optional<rpc::Trouble> DaemonService::first_seen(const std::string& of,
+                                                      const std::optional<Error>& found,
+                                                      UnixSeconds now) {
+    if (!found) {
+        seen_troubles_.erase(of);
+        return std::nullopt;
+    }
+    rpc::Trouble& known = seen_troubles_[of];
+    if (known.message != found->text()) known = trouble(*found, now);
+    return known;
 }
 
 /// Once for all pairs of a pool, and with the time when it was first seen so.
@@ -92,7 +129,7 @@ std::optional<rpc::Trouble> DaemonService::unknown_pairs() const {
     return std::nullopt;
 }
 
-rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& now) const {
+rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& now) {
     rpc::PairStatus out;
     out.dataset = pair.dataset.str();
     out.role = plan::role_name(pair.role);
@@ -103,36 +140,49 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     if (pair.settings.interval) out.interval = format_duration(*pair.settings.interval);
     out.paused = sched::is_paused(pair.settings.paused, now.wall);
     out.running = parts_.runs.progress_of(pair.dataset);
-    UnixSeconds fresh_at = 0;
-    if (const Versions* versions = parts_.inventory.versions(pair.dataset)) {
-        if (const Snapshot* acked = sync::last_acked(*versions)) {
-            fresh_at = *acked->sent;
-            out.last_acked = rpc::AckedSnapshot{
-                out.dataset + "@" + acked->name, acked->guid, to_rfc3339(*acked->sent)};
-        }
-        out.pending_snapshots = sync::pending_count(*versions);
-        if (pair.role == plan::Role::master) {
-            for (auto it = versions->snapshots.rbegin();
-                 it != versions->snapshots.rend() && !it->sent;
-                 ++it) {
-                out.backlog_bytes += it->written_bytes;
-            }
-            out.backlog_bytes += parts_.inventory.find(pair.dataset)->written_bytes;
-        }
-    }
-    if (const auto* memory = parts_.runs.remembered(pair.dataset)) {
-        fresh_at = std::max(fresh_at, memory->fresh_at);
-        if (memory->error) {
-            out.last_error = trouble(*memory->error, memory->error_since);
-        }
-    }
-    // A target runs nothing that would fail; nor does a master without a schedule.
-    const auto pool = pool_troubles_.find(pair.dataset.pool());
-    if (!out.last_error && pool != pool_troubles_.end()) out.last_error = pool->second;
+    const UnixSeconds fresh_at = add_snapshots(out, pair);
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
+    out.last_error = trouble_of(out, pair, now.wall);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
     out.health = health_of(out, pair);
     return out;
+}
+
+/// Fills in what the snapshots tell; when both sides were last known to hold the same, or 0.
+UnixSeconds DaemonService::add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const {
+    const auto* memory = parts_.runs.remembered(pair.dataset);
+    const UnixSeconds checked_at = memory == nullptr ? 0 : memory->fresh_at;
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    if (versions == nullptr) return checked_at;
+    out.pending_snapshots = sync::pending_count(*versions);
+    if (pair.role == plan::Role::master) {
+        const auto& all = versions->snapshots;
+        for (auto it = all.rbegin(); it != all.rend() && !it->sent; ++it) {
+            out.backlog_bytes += it->written_bytes;
+        }
+        out.backlog_bytes += parts_.inventory.find(pair.dataset)->written_bytes;
+    }
+    const Snapshot* acked = sync::last_acked(*versions);
+    if (acked == nullptr) return checked_at;
+    out.last_acked =
+        rpc::AckedSnapshot{out.dataset + "@" + acked->name, acked->guid, to_rfc3339(*acked->sent)};
+    return std::max(checked_at, *acked->sent);
+}
+
+/// The last run's error, else what is wrong without one: a target runs nothing that would fail, nor
+/// does a master without a schedule.
+std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& status,
+                                                      const plan::Pair& pair,
+                                                      UnixSeconds now) {
+    const auto* memory = parts_.runs.remembered(pair.dataset);
+    if (memory != nullptr && memory->error) return trouble(*memory->error, memory->error_since);
+    const auto pool = pool_troubles_.find(pair.dataset.pool());
+    if (pool != pool_troubles_.end()) return pool->second;
+    std::optional<Error> found;
+    if (pair.role == plan::Role::initializing && !status.running) found = unfinished(pair);
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (!found) found = plan::unreadable_setting(*dataset, pair.role);
+    return first_seen(status.dataset, found, now);
 }
 
 std::string DaemonService::health_of(const rpc::PairStatus& status, const plan::Pair& pair) const {

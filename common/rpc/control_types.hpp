@@ -244,7 +244,7 @@ struct PairStatus {
         v("running", self.running, "the run under way");
         v("pending_snapshots", self.pending_snapshots, "zrep snapshots not yet acknowledged");
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
-        v("last_error", self.last_error, "of the last run, if it failed");
+        v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("health", self.health, "ok, late, failing, conflict or split_brain");
     }
 };
@@ -253,7 +253,7 @@ struct StatusOut {
     std::string host;
     std::string version;
     std::string time;
-    std::optional<Trouble> problem;  ///< why the pairs are not known yet
+    std::optional<Trouble> problem;  ///< why there may be pairs that are not shown
     std::vector<PairStatus> pairs;
     template <class Self, class V>
     static void fields(Self& self, V& v) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 
+#include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
 
@@ -62,14 +63,18 @@ std::vector<std::string> row_of(const rpc::PairStatus& pair, const std::string& 
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
+    auto shown = rows;
+    for (auto& row : shown) {
         widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            row[i] = printable(std::move(row[i]));
+            widths[i] = std::max(widths[i], width(row[i]));
+        }
     }
     std::string out;
-    for (const auto& row : rows) {
+    for (const auto& row : shown) {
         for (std::size_t i = 0; i < row.size(); ++i) {
-            out += printable(row[i]);
+            out += row[i];
             if (i + 1 < row.size()) out.append(widths[i] - width(row[i]) + 2, ' ');
         }
         out += '\n';
@@ -78,8 +83,17 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string printable(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, '?');
+    std::string out;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::size_t length = utf8_length(rest);
+        const std::string_view next = rest.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0 || is_control(next))
+            out += '?';
+        else
+            out += next;
+        rest.remove_prefix(next.size());
+    }
+    text = std::move(out);
     return text;
 }
 
@@ -107,7 +121,7 @@ std::string status_text(const rpc::StatusOut& status) {
         const rpc::Trouble& trouble = *pair.last_error;
         out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";
         out +=
-            "  since: " + printable(trouble.since) + ", " + ago(status.time, trouble.since) + "\n";
+            "  since: " + printable(trouble.since + ", " + ago(status.time, trouble.since)) + "\n";
         if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
     }
     return out;
@@ -124,8 +138,8 @@ std::string list_text(const rpc::ListOut& list, bool verbose) {
         for (const auto& [key, value] : pair.properties) {
             out += "  " + printable(key) + " = " + printable(value) + "\n";
         }
-        out += "  last snapshot synced: " + (pair.last_acked.empty() ? "none" : pair.last_acked) +
-               "\n";
+        out += "  last snapshot synced: " +
+               (pair.last_acked.empty() ? "none" : printable(pair.last_acked)) + "\n";
     }
     return verbose ? out : aligned(rows);
 }

@@ -57,13 +57,30 @@ Error bad(std::string message) {
                  .remedy = "zrepd --help lists the settings; zrepd --check-config tests them"};
 }
 
-HostName own_host_name() {
-    char name[256] = "";
-    ::gethostname(name, sizeof name - 1);
+/// Stands in Config::host until a name is known. No setting may give it: it means every host.
+HostName no_name() {
+    return *HostName::parse("localhost");
+}
+
+Result<HostName> short_host_name(const std::string& name) {
     auto parsed = HostName::parse(name);
-    if (parsed) parsed = HostName::parse(parsed->short_name());
-    // A host without a usable name can still replicate between its own pools.
-    return parsed ? *parsed : *HostName::parse("localhost");
+    return parsed ? HostName::parse(parsed->short_name()) : parsed;
+}
+
+/// Without a setting we are called what the system says. A name that pairs cannot store must not
+/// become another one unseen: localhost would mean the other host there.
+Result<void> settle_host(Config& config, const std::string& system_name) {
+    if (config.host != no_name()) return ok();
+    auto host = short_host_name(system_name);
+    if (!host) {
+        return Error{.code = Code::invalid_params,
+                     .message = "pairs cannot store this host's own name: " + host.error().text(),
+                     .remedy = "set host-name = NAME in " + config.file.string() +
+                               ", a name of letters, digits and '-' that stays as long as there "
+                               "are pairs"};
+    }
+    config.host = *host;
+    return ok();
 }
 
 Result<void> apply_number(Config& config, const std::string& value) {
@@ -71,6 +88,20 @@ Result<void> apply_number(Config& config, const std::string& value) {
     // 8 streams and the session fit into OpenSSH's default MaxSessions of 10.
     if (!streams || *streams < 1 || *streams > 8) return bad("streams must be 1 to 8");
     config.streams = static_cast<unsigned>(*streams);
+    return ok();
+}
+
+/// ssh would find out at the first connection, and every sync would fail with its words.
+Result<void> apply_ssh_config(Config& config, const std::string& value) {
+    if (!value.starts_with('/')) return bad("ssh-config must be an absolute path");
+    std::error_code ec;
+    const bool directory = std::filesystem::is_directory(value, ec);
+    if (directory || ::access(value.c_str(), R_OK) != 0) {
+        const std::string why = directory ? "it is a directory"
+                                          : std::strerror(errno);  // NOLINT(concurrency-mt-unsafe)
+        return bad("ssh-config " + quote(value) + " cannot be read: " + why);
+    }
+    config.ssh_config = value;
     return ok();
 }
 
@@ -87,17 +118,17 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         }
         config.log_level = value;
     } else if (key == "host-name") {
-        auto host = HostName::parse(value);
+        auto host = short_host_name(value);
         if (!host) return bad(host.error().text());
-        config.host = *HostName::parse(host->short_name());
+        if (*host == no_name()) return bad("host-name must not be localhost: every host is that");
+        config.host = *host;
     } else if (key == "stall-timeout") {
         const auto time = parse_duration(value);
         if (!time) return bad(time.error().text());
         if (time->count() < 5) return bad("stall-timeout must be at least 5s");
         config.stall_timeout = *time;
     } else if (key == "ssh-config") {
-        if (!value.starts_with('/')) return bad("ssh-config must be an absolute path");
-        config.ssh_config = value;
+        return apply_ssh_config(config, value);
     } else if (key == "ssh-user") {
         if (value.empty() || value.starts_with('-')) return bad("ssh-user is not a user name");
         config.ssh_user = value;
@@ -155,10 +186,28 @@ Result<void> read_file(Config& config, const po::variables_map& given) {
                  .remedy = "create it, or leave --config away to use the defaults"};
 }
 
+Result<void> apply_command_line(Config& config, const po::variables_map& given) {
+    const po::options_description known = settings();
+    for (const auto& option : known.options()) {
+        const std::string& key = option->long_name();
+        if (given.count(key) == 0) continue;
+        auto applied = apply(config, key, given[key].as<std::string>());
+        if (!applied) return applied.error().in("--" + key);
+    }
+    return ok();
+}
+
 }  // namespace
 
-Result<CommandLine> read(const std::vector<std::string>& arguments) {
-    CommandLine out{.config = Config{.host = own_host_name()}};
+std::string system_host_name() {
+    char name[256] = "";
+    ::gethostname(name, sizeof name - 1);
+    return name;
+}
+
+Result<CommandLine> read(const std::vector<std::string>& arguments,
+                         const std::string& system_name) {
+    CommandLine out{.config = Config{.host = no_name()}};
     po::options_description all(
         "zrepd: replicates ZFS filesystems between two hosts\n\n"
         "Usage: zrepd [OPTION]...");
@@ -189,13 +238,8 @@ Result<CommandLine> read(const std::vector<std::string>& arguments) {
         out.action = Action::check_config;
     if (out.action == Action::help || out.action == Action::version) return out;
     if (auto file = read_file(out.config, given); !file) return file.error();
-    const po::options_description known = settings();
-    for (const auto& option : known.options()) {
-        const std::string& key = option->long_name();
-        if (given.count(key) == 0) continue;
-        auto applied = apply(out.config, key, given[key].as<std::string>());
-        if (!applied) return applied.error().in("--" + key);
-    }
+    if (auto line = apply_command_line(out.config, given); !line) return line.error();
+    if (auto host = settle_host(out.config, system_name); !host) return host.error();
     return out;
 }
 

@@ -32,8 +32,13 @@ struct CommandLine {
     std::string help = {};  ///< text for Action::help
 };
 
+/// What the system calls this host, perhaps with its domain.
+std::string system_host_name();
+
 /// Reads the command line and the file it names. A missing default file is fine; a missing file
-/// that was named is not_found.
-Result<CommandLine> read(const std::vector<std::string>& arguments);
+/// that was named is not_found. `system_name`: what we are called when no setting says so;
+/// invalid_params when a pair cannot store it.
+Result<CommandLine> read(const std::vector<std::string>& arguments,
+                         const std::string& system_name = system_host_name());
 
 }  // namespace zrepd::config

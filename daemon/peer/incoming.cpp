@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/pair.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -142,8 +143,23 @@ Result<void> Incoming::identify(const rpc::Request& request) {
     if (!in) return in.error();
     auto host = HostName::parse(in->host);
     if (!host) return host.error();
+    auto foreign = check_foreign(*host);
+    if (!foreign) return foreign;
     peer_ = host->short_name();
     return ok();
+}
+
+Result<void> Incoming::check_foreign(const HostName& host) {
+    const auto us = HostName::parse(target_.hello().host);
+    if (us && !plan::Self{*us}.is(host)) return ok();
+    const std::string name = host.short_name();
+    return Error{.code = Code::invalid_params,
+                 .message = "a host that connects may not be called " + name +
+                            ": that means the host it connects to",
+                 .remedy =
+                     "give it a name of its own: host-name in its zrepd.conf, and behind "
+                     "--as in authorized_keys on " +
+                     target_.hello().host};
 }
 
 Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {

@@ -50,6 +50,9 @@ class Incoming {
     Task<> serve();
     Task<Next> one_request(std::string line);
     Result<void> identify(const rpc::Request& request);
+    /// A name by which this host calls itself would pass for our own daemon, which needs no
+    /// zrep:accept.
+    Result<void> check_foreign(const HostName& host);
     Task<> answer(rpc::Request request, PeerMethod::Handler handler);
     Task<Next> begin_stream(rpc::Request request);
     Task<> receive_stream();

@@ -24,8 +24,10 @@ struct Row {
 
 constexpr std::string_view kCheckName =
     "check the name in DNS or /etc/hosts on this host: `getent hosts {host}`";
+// Standard input is empty: a forced command runs `zrepctl peer` whatever is asked for, and that
+// waits for requests until its input ends.
 constexpr std::string_view kCheckNetwork =
-    "check that {host} is up and its ssh port reachable from here: `ssh {host} true`";
+    "check that {host} is up and its ssh port reachable from here: `ssh {host} true </dev/null`";
 
 // The first row that fits wins, so the more telling texts stand first.
 constexpr std::array kRows{
@@ -40,12 +42,12 @@ constexpr std::array kRows{
         "the ssh host key of {host} is not the one this host knows: it was reinstalled, or another "
         "machine answers in its place",
         "find out which; if the new key is right, run `ssh-keygen -R {host}` here as root, then "
-        "`ssh {host} true` and compare the fingerprint"},
+        "`ssh {host} true </dev/null` and compare the fingerprint"},
     Row{"Host key verification failed",
         kNoStatus,
         Code::peer_host_key,
         "this host does not know the ssh host key of {host}",
-        "run `ssh {host} true` here once as root and compare the fingerprint before you accept it"},
+        "run `ssh {host} true </dev/null` here once as root and compare the fingerprint before you accept it"},
     Row{"Permission denied (",
         kNoStatus,
         Code::peer_auth,
@@ -99,12 +101,12 @@ constexpr std::array kRows{
         127,
         Code::peer_no_zrepd,
         "zrepctl is not installed on {host}, or not in the PATH there",
-        "install zrepd on {host}; `ssh {host} command -v zrepctl` must print its path"},
+        "install zrepd on {host}, with zrepctl where `ssh {host} zrepctl version </dev/null` finds it"},
     Row{"",
         126,
         Code::peer_no_zrepd,
         "zrepctl cannot be run on {host}: {line}",
-        "check its installation there: `ssh {host} zrepctl version`"},
+        "check its installation there: `ssh {host} zrepctl version </dev/null`"},
     Row{"",
         3,
         Code::peer_no_zrepd,

@@ -51,7 +51,7 @@ Error not_a_peer(const std::string& host, const std::string& line) {
         .code = Code::peer_protocol,
         .message = host + " did not answer as zrepd does; its first line was " + quote(line),
         .remedy = "a login there must print nothing: run `ssh -T " + host +
-                  " true` and silence what writes text, often ~/.bashrc or a forced "
+                  " true </dev/null` and silence what writes text, often ~/.bashrc or a forced "
                   "command in authorized_keys"};
 }
 

@@ -118,8 +118,12 @@ Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64
                 "the other side has gone through a role change that this one missed (" +
                     epochs(target, epoch) + "); nothing was sent",
                 "make sure that nobody writes to " + names.target + " on " + names.host +
-                    "; if this side is to stay master: zfs set zrep:epoch=" +
-                    std::to_string(target.epoch) + " " + word(names.source));
+                    ". If this side is to stay master: zfs set zrep:epoch=" +
+                    std::to_string(target.epoch) + " " + word(names.source) +
+                    "; the next sync then rolls back what was written there since the last common "
+                    "snapshot. To keep that, first run zfs snapshot " +
+                    names.at("@keep") + " on " + names.host +
+                    ": the next sync then stops at it, destroys nothing, and says how to go on");
 }
 
 Conflict newer_on_target(const SourceView& source, const TargetView& target, const Base& base) {
@@ -147,9 +151,11 @@ Conflict no_common(const SourceView& source, const TargetView& target) {
 
 Conflict target_busy(const Dataset& source) {
     const Names names(source);
-    return make(Code::busy,
-                names.target + " on " + names.host + " is still receiving an earlier stream",
-                "wait; if its sender died, it lets go after the stall timeout");
+    return make(
+        Code::busy,
+        names.target + " on " + names.host + " is still receiving an earlier stream",
+        "wait; if its sender died, it lets go after the stall timeout, and at the latest, when "
+        "zfs receive hangs, after six times that");
 }
 
 Conflict target_full(const Dataset& source) {

@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/sched/due.hpp"
 
 namespace zrepd::plan {
 namespace {
@@ -62,6 +63,47 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
     return std::to_string(*bytes);
 }
 
+/// What settings_of() takes in place of a value that it cannot read.
+std::string instead_of(std::string_view key, const Settings& settings) {
+    if (key == prop::kSavecount) return std::to_string(settings.savecount) + " counts instead";
+    if (key == prop::kMaxsnaps) return std::to_string(settings.maxsnaps) + " counts instead";
+    if (key == prop::kInterval) return "nothing is scheduled";
+    if (key == prop::kPaused) return "it counts as yes";
+    return "no limit counts instead";
+}
+
+std::string_view example_of(std::string_view key) {
+    if (key == prop::kSavecount) return "5";
+    if (key == prop::kMaxsnaps) return "1";
+    if (key == prop::kInterval) return "10m";
+    if (key == prop::kPaused) return "yes";
+    return key == prop::kMinfree ? "5G" : "10M";
+}
+
+bool is_readable(std::string_view key, std::string_view value) {
+    // More words for a pause are read than zrepctl writes: a shell zrep has its own.
+    if (key == prop::kPaused)
+        return sched::read_pause(value).kind != sched::Pause::Kind::unreadable;
+    return check_value(key, value).has_value();
+}
+
+Error unreadable(const Dataset& dataset, std::string_view key, const std::string& value) {
+    const std::string name(key);
+    const auto checked = check_value(key, value);
+    const std::string why = checked ? "" : checked.error().text();
+    const bool here = dataset.props.find(key)->second.source != Source::inherited;
+    const std::string where = here ? quote(dataset.name.str()) : "DATASET";
+    std::string remedy = "zrepctl set " + where + " " + name + "=" + std::string(example_of(key)) +
+                         ", or the value that you want";
+    if (!here) {
+        remedy +=
+            "; DATASET is where it comes from: zfs get " + name + " " + quote(dataset.name.str());
+    }
+    return Error{.code = Code::invalid_params,
+                 .message = why + "; " + instead_of(key, settings_of(dataset)),
+                 .remedy = std::move(remedy)};
+}
+
 }  // namespace
 
 std::string_view role_name(Role role) {
@@ -103,6 +145,17 @@ Settings settings_of(const Dataset& dataset) {
         out.maxsnaps = static_cast<unsigned>(std::min<std::uint64_t>(*count, 1'000'000));
     }
     return out;
+}
+
+std::optional<Error> unreadable_setting(const Dataset& dataset, Role role) {
+    for (const std::string_view key : prop::kSettings) {
+        // Not of a pair, but of the filesystem above; and a target only counts its snapshots.
+        if (key == prop::kAccept) continue;
+        if (role == Role::target && key != prop::kSavecount) continue;
+        const auto value = dataset.effective(key);
+        if (value && !is_readable(key, *value)) return unreadable(dataset, key, *value);
+    }
+    return std::nullopt;
 }
 
 std::optional<Pair> pair_of(const Dataset& dataset, const Self& self) {

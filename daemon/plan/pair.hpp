@@ -50,6 +50,10 @@ std::optional<Pair> pair_of(const Dataset& dataset, const Self& self);
 /// Settings in force, inherited ones included; a value that cannot be read counts as absent.
 Settings settings_of(const Dataset& dataset);
 
+/// invalid_params naming the first setting in force on a pair of this role that settings_of()
+/// cannot take as it stands, what counts instead, and an example. Only zfs(8) lets one through.
+std::optional<Error> unreadable_setting(const Dataset& dataset, Role role);
+
 /// True when the nearest zrep:accept that applies to `dataset` lists `peer` (names separated by
 /// commas or spaces; "*" is not special: every host is named).
 bool accepts(const Dataset& dataset, const std::string& peer);

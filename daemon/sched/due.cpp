@@ -2,6 +2,7 @@
 #include "daemon/sched/due.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "common/text.hpp"
 
@@ -32,14 +33,29 @@ std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_
     return *timing.last_start + wait;
 }
 
-bool is_paused(std::string_view value, UnixSeconds now) {
+Pause read_pause(std::string_view value) {
     value = trim(value);
-    if (value.empty() || value == "no" || value == "off" || value == "0" || value == "-") {
-        return false;
-    }
-    if (const auto until = from_rfc3339(value)) return now < *until;
+    constexpr std::array kNo{"", "no", "off", "0", "-"};
+    constexpr std::array kYes{"yes", "on", "true", "1"};
+    if (std::find(kNo.begin(), kNo.end(), value) != kNo.end()) return {};
+    if (std::find(kYes.begin(), kYes.end(), value) != kYes.end()) return {Pause::Kind::yes};
+    if (const auto until = from_rfc3339(value)) return {Pause::Kind::until, *until};
     if (const auto until = parse_i64(value); until && *until >= kFirstPlausibleTime) {
-        return now < *until;
+        return {Pause::Kind::until, *until};
+    }
+    return {Pause::Kind::unreadable};
+}
+
+bool is_paused(std::string_view value, UnixSeconds now) {
+    const Pause pause = read_pause(value);
+    switch (pause.kind) {
+        case Pause::Kind::no:
+            return false;
+        case Pause::Kind::until:
+            return now < pause.until;
+        case Pause::Kind::yes:
+        case Pause::Kind::unreadable:
+            return true;
     }
     return true;
 }

@@ -30,6 +30,16 @@ std::chrono::milliseconds backoff(unsigned failures, double jitter);
 /// more often than the interval says. A pair that never ran is due now.
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
 
+/// What zrep:paused says.
+struct Pause {
+    enum class Kind { no, yes, until, unreadable };
+    Kind kind = Kind::no;
+    UnixSeconds until = 0;  ///< with Kind::until
+};
+/// "yes", "on", "true" and "1"; nothing, "no", "off", "0" and "-"; an RFC 3339 time or Unix
+/// seconds.
+Pause read_pause(std::string_view value);
+
 /// Reads zrep:paused: "yes", or an RFC 3339 time or Unix seconds until which it holds. Anything
 /// else that is not empty, "no", "off" or "0" counts as paused: to sync against a wish is the worse
 /// error.

@@ -2,8 +2,10 @@
 #include "daemon/sched/scheduler.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/log.hpp"
+#include "daemon/plan/foreign.hpp"
 
 namespace zrepd::sched {
 namespace {
@@ -15,8 +17,8 @@ constexpr std::chrono::seconds kDiscoverAfter{2};
 constexpr std::chrono::seconds kDiscoverBusy{60};
 // Without ZFS, or with a pool that does not answer.
 constexpr std::chrono::seconds kDiscoverRetry{30};
-// Nothing is due: still look now and then, at the clock for pauses that end at a time of day, and
-// for pools that were suspended.
+// Nothing is due: still look now and then, at the clock, which may have been set, and for pools
+// that were suspended.
 constexpr std::chrono::seconds kIdle{30};
 
 }  // namespace
@@ -35,6 +37,7 @@ Task<> Scheduler::run() {
         if (stop) co_return;
         parts_.inventory.look_for_returned_pools();
         co_await discover_if_needed();
+        tell_foreign_pairs();
         start_due();
         co_await parts_.inventory.changed().wait_until(next_wake());
     }
@@ -93,6 +96,24 @@ void Scheduler::start_due() {
     }
 }
 
+void Scheduler::tell_foreign_pairs() {
+    const auto found =
+        plan::foreign_pairs(parts_.inventory.all(), parts_.self, parts_.config.file.string());
+    const std::string text = found ? found->text() : "";
+    if (std::exchange(told_foreign_, text) == text || !found) return;
+    log::event(log::Level::warn, "foreign_pairs", {{"error", text}, {"next", found->remedy}});
+}
+
+Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now) const {
+    if (const auto at = next_run(pair, now)) return *at;
+    const Clock::time_point idle = now.steady + kIdle;
+    const Pause pause = read_pause(pair.settings.paused);
+    if (!pair.settings.interval || pause.kind != Pause::Kind::until) return idle;
+    // A time far away fits into no clock's duration: it is compared before it is added.
+    const auto left = std::max<UnixSeconds>(pause.until - now.wall, 0);
+    return left < kIdle.count() ? now.steady + std::chrono::seconds(left) : idle;
+}
+
 Clock::time_point Scheduler::next_wake() {
     const Moment now;
     Clock::time_point wake = now.steady + kIdle;
@@ -100,7 +121,7 @@ Clock::time_point Scheduler::next_wake() {
     for (const auto& pair : parts_.inventory.pairs()) {
         // A running one is looked at again when its run ends.
         if (parts_.runs.active(pair.dataset)) continue;
-        if (const auto at = next_run(pair, now)) wake = std::min(wake, *at);
+        wake = std::min(wake, wake_for(pair, now));
     }
     // At most one wake-up a second, whatever the intervals are.
     return std::max(wake, now.steady + std::chrono::seconds(1));

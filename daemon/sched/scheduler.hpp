@@ -24,11 +24,16 @@ class Scheduler {
     /// When to look for new pairs; nullopt while nothing changed.
     std::optional<Clock::time_point> discovery_due(Clock::time_point now);
     Clock::time_point next_wake();
+    /// When this pair wants to be looked at again.
+    Clock::time_point wake_for(const plan::Pair& pair, const Moment& now) const;
+    /// Once for every change: what each look finds again is no news.
+    void tell_foreign_pairs();
 
     sync::Parts& parts_;
     sync::Engine& engine_;
     std::optional<Clock::time_point> discover_at_;
     Clock::time_point not_before_;  ///< after a discovery that failed
+    std::string told_foreign_;      ///< of other hosts' pairs, what the log says already
     std::shared_ptr<void> subscription_;
 };
 

@@ -39,7 +39,7 @@ Error with_next_step(Error error, const HostName& peer) {
     error.context.push_back("stream to " + peer.str());
     error.remedy =
         "check that " + peer.str() + " is up and reachable (ssh " + peer.str() +
-        " true), and zpool status on both hosts; the stream is continued, not begun anew";
+        " true </dev/null), and zpool status on both hosts; the stream is continued, not begun anew";
     return error;
 }
 

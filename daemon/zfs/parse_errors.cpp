@@ -19,6 +19,9 @@ constexpr std::string_view kSpace =
 constexpr std::string_view kPool = "look at zpool status; zpool clear resumes a suspended pool";
 constexpr std::string_view kToken =
     "throw the partial receive away: zfs receive -A on the target; the next sync starts anew";
+constexpr std::string_view kNoBase =
+    "run zrepctl sync again, which looks at both sides anew; if it stays, compare zfs list -t snapshot "
+    "-o name,guid on both hosts";
 constexpr std::string_view kKey = "load the key: zfs load-key";
 
 // The first row that is found wins, so the particular ones stand before the general. A captured
@@ -66,15 +69,9 @@ constexpr Row kRows[] = {
      Complaint::target_modified,
      Code::conflict,
      "the target was written to since the base; it is rolled back if it has no newer snapshot"},
-    {"does not match incremental source",
-     Complaint::base_mismatch,
-     Code::conflict,
-     "the two sides have no common base any more; zrepctl status shows what each has"},
+    {"does not match incremental source", Complaint::base_mismatch, Code::conflict, kNoBase},
     // The same, as zfs breaks the line.
-    {"match incremental source",
-     Complaint::base_mismatch,
-     Code::conflict,
-     "the two sides have no common base any more; zrepctl status shows what each has"},
+    {"match incremental source", Complaint::base_mismatch, Code::conflict, kNoBase},
     // The receive that the new one shall continue has not ended yet: its process was killed, and
     // the kernel still writes what it had.
     {"contains partially-complete state",

@@ -75,6 +75,15 @@ TEST_F(RawPeer, MustSayWhoItIsFirst) {
     EXPECT_NE(got.find("must be peer.identify"), std::string::npos) << got;
     EXPECT_TRUE(target.calls.empty());
 }
+TEST_F(RawPeer, MayNotCallItselfByThisHostsOwnNames) {
+    // Who is taken for this host itself needs no zrep:accept.
+    for (const char* name :
+         {"localhost", "LOCALHOST", "localhost.localdomain", "beta", "Beta.example"}) {
+        const auto got = answer_to(rpc::request_line({1, "peer.identify", Json{{"host", name}}}));
+        EXPECT_NE(got.find("invalid_params"), std::string::npos) << name << ": " << got;
+        EXPECT_NE(got.find("host-name"), std::string::npos) << got;
+    }
+}
 TEST_F(RawPeer, IsCutOffAfterGarbage) {
     EXPECT_NE(answer_to("GET / HTTP/1.1\n").find("parse_error"), std::string::npos);
 }

@@ -20,6 +20,12 @@ class ServiceTest : public test::TwoHosts {
         const Result<void> seen = test::run_task(io, alpha->inventory.discover());
         EXPECT_TRUE(seen.has_value());
     }
+    /// With the snapshots: a look alone takes those of known pairs from memory.
+    void list_again() {
+        const auto seen =
+            test::run_task(io, alpha->inventory.refresh_one(fs, sync::Freshness::listed));
+        EXPECT_TRUE(seen.has_value());
+    }
     Task<> discover_and_forget() {
         auto seen = co_await alpha->inventory.discover();
         EXPECT_TRUE(seen.has_value());
@@ -31,6 +37,13 @@ class ServiceTest : public test::TwoHosts {
     }
     void set(std::string_view dataset, std::string_view key, std::string value) {
         alpha->zfs.at(dataset).props[std::string(key)] = {std::move(value), Source::local};
+    }
+    rpc::PairStatus status_of_fs() { return status({"tank/fs"})->pairs.at(0); }
+    /// tank/fs as a master whose newest snapshot was acknowledged so long ago.
+    void store_synced(std::int64_t seconds_ago) {
+        store_pair("tank/fs", /*target=*/false);
+        alpha->zfs.take("tank/fs@zrep_000001");
+        alpha->zfs.at("tank/fs").snapshots.back().sent = unix_now() - seconds_ago;
     }
     /// A dataset of alpha's as one side of a pair with beta, as its properties have it.
     void store_pair(const std::string& dataset, bool target) {
@@ -146,6 +159,142 @@ TEST_F(ServiceTest, SyncAllOfNothingSaysWhatThereIsInstead) {
               "no pair to work on; 1 paused, 1 the target here, whose masters are on other hosts; "
               "zrepctl list shows them");
     EXPECT_TRUE(nothing->run_id.empty());
+}
+
+TEST_F(ServiceTest, BacklogIsWhatWasWrittenSinceTheNewestAcknowledgedSnapshot) {
+    store_synced(/*seconds_ago=*/10);
+    look();
+    EXPECT_EQ(status_of_fs().backlog_bytes, 0U);
+    alpha->zfs.write("tank/fs", 5'000);
+    look();
+    EXPECT_EQ(status_of_fs().backlog_bytes, 5'000U);
+}
+
+TEST_F(ServiceTest, ASnapshotThatWasNeverAcknowledgedCountsAsBacklog) {
+    store_synced(/*seconds_ago=*/10);
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.take("tank/fs@zrep_000002");
+    alpha->zfs.write("tank/fs", 1'000);
+    look();
+    EXPECT_EQ(status_of_fs().backlog_bytes, 6'000U);
+    EXPECT_EQ(status_of_fs().pending_snapshots, 1U);
+}
+
+TEST_F(ServiceTest, LagIsTheAgeOfTheNewestAcknowledgedSnapshot) {
+    store_pair("tank/fs", /*target=*/false);
+    look();
+    EXPECT_FALSE(status_of_fs().lag_seconds) << "never synced";
+    store_synced(/*seconds_ago=*/100);
+    list_again();
+    EXPECT_GE(status_of_fs().lag_seconds.value(), 100);
+    EXPECT_LT(status_of_fs().lag_seconds.value(), 200);
+}
+
+TEST_F(ServiceTest, ASyncThatFoundNothingToSendMakesTheCopyFresh) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->runs.forget(fs);
+    alpha->zfs.at("tank/fs").snapshots.back().sent = unix_now() - 1'000;
+    beta->zfs.at("backup/fs").snapshots.back().sent = unix_now() - 1'000;
+    list_again();
+    EXPECT_GE(status_of_fs().lag_seconds.value(), 1'000);
+    ASSERT_EQ(sync().outcome, "unchanged");
+    EXPECT_LT(status_of_fs().lag_seconds.value(), 60);
+}
+
+TEST_F(ServiceTest, HealthIsLateAfterTwoIntervalsAndAMinute) {
+    store_synced(/*seconds_ago=*/200);
+    look();
+    EXPECT_EQ(status_of_fs().health, "ok") << "no interval promises nothing";
+    set("tank/fs", prop::kInterval, "1m");
+    look();
+    EXPECT_EQ(status_of_fs().health, "late");
+    set("tank/fs", prop::kInterval, "2m");
+    look();
+    EXPECT_EQ(status_of_fs().health, "ok");
+    set("tank/fs", prop::kInterval, "1m");
+    set("tank/fs", prop::kPaused, "yes");
+    look();
+    EXPECT_EQ(status_of_fs().health, "ok");
+}
+
+TEST_F(ServiceTest, HealthIsConflictWhenTheTargetHasNewerSnapshots) {
+    ASSERT_EQ(init().outcome, "done");
+    beta->zfs.write("backup/fs", 1'000);
+    beta->zfs.take("backup/fs@mine");
+    alpha->zfs.write("tank/fs", 5'000);
+    EXPECT_EQ(sync().outcome, "failed");
+    const auto seen = status_of_fs();
+    EXPECT_EQ(seen.health, "conflict");
+    EXPECT_EQ(seen.last_error.value().kind, "conflict");
+    EXPECT_FALSE(seen.last_error->remedy.empty());
+}
+
+TEST_F(ServiceTest, HealthIsSplitBrainWhenBothSidesAreMaster) {
+    ASSERT_EQ(init().outcome, "done");
+    beta->zfs.at("backup/fs").props[std::string(prop::kMaster)] = {"yes", Source::local};
+    alpha->zfs.write("tank/fs", 5'000);
+    EXPECT_EQ(sync().outcome, "failed");
+    EXPECT_EQ(status_of_fs().health, "split_brain");
+}
+
+TEST_F(ServiceTest, HealthIsFailingAfterAFailureUntilOneSyncSucceeds) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.fail_next("snapshot", {.code = Code::no_space, .message = "out of space"});
+    EXPECT_EQ(sync().outcome, "failed");
+    EXPECT_EQ(status_of_fs().health, "failing");
+    EXPECT_EQ(sync().outcome, "done");
+    EXPECT_EQ(status_of_fs().health, "ok");
+    EXPECT_FALSE(status_of_fs().last_error);
+}
+
+TEST_F(ServiceTest, StatusSaysThatPairsBelongToTheNameThisHostHadBefore) {
+    store_pair("tank/fs", /*target=*/false);
+    set("tank/fs", prop::kSrcHost, "oldname");
+    look();
+    const auto seen = status();
+    ASSERT_TRUE(seen);
+    EXPECT_TRUE(seen->pairs.empty());
+    ASSERT_TRUE(seen->problem);
+    EXPECT_EQ(seen->problem->kind, "not_configured");
+    EXPECT_EQ(
+        seen->problem->message,
+        "1 filesystem (tank/fs) belongs to a pair of host oldname; this host is called alpha");
+    EXPECT_NE(seen->problem->remedy.find("host-name = oldname"), std::string::npos);
+    const auto named = status({"tank/fs"});
+    ASSERT_FALSE(named);
+    EXPECT_NE(named.error().message.find("host oldname"), std::string::npos)
+        << named.error().message;
+}
+
+TEST_F(ServiceTest, StatusShowsASettingThatCannotBeRead) {
+    store_synced(/*seconds_ago=*/10);
+    set("tank", prop::kInterval, "1min");
+    look();
+    const auto seen = status_of_fs();
+    EXPECT_EQ(seen.health, "failing");
+    ASSERT_TRUE(seen.last_error);
+    EXPECT_EQ(seen.last_error->kind, "invalid_params");
+    EXPECT_NE(seen.last_error->message.find("zrep:interval"), std::string::npos);
+    EXPECT_NE(seen.last_error->message.find("'1min'"), std::string::npos);
+    EXPECT_NE(seen.last_error->remedy.find("zrep:interval=10m"), std::string::npos);
+    alpha->runs.memory(fs).error = Error{.code = Code::no_space, .message = "full"};
+    EXPECT_EQ(status_of_fs().last_error.value().kind, "no_space");
+}
+
+TEST_F(ServiceTest, StatusSaysHowAnInitGoesOnThatWasCutOffByARestart) {
+    store_pair("tank/fs", /*target=*/false);
+    alpha->zfs.at("tank/fs").props.erase(std::string(prop::kMaster));
+    set("tank/fs", prop::kInprogress, "init");
+    look();
+    const auto seen = status_of_fs();
+    EXPECT_EQ(seen.role, "initializing");
+    EXPECT_EQ(seen.health, "failing");
+    ASSERT_TRUE(seen.last_error);
+    EXPECT_EQ(seen.last_error->kind, "wrong_role");
+    EXPECT_NE(seen.last_error->remedy.find("zrepctl init 'tank/fs' beta 'other/fs' again"),
+              std::string::npos)
+        << seen.last_error->remedy;
 }
 
 }  // namespace

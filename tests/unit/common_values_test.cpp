@@ -167,6 +167,22 @@ TEST(Quote, MakesAnythingFitForALine) {
     EXPECT_TRUE(is_utf8(quote(std::string(299, 'x') + "\xc3\xb6")));
 }
 
+TEST(Quote, EscapesWhatSteersATerminalOrReordersALine) {
+    // U+0085 (next line), U+009B (CSI), U+202E (right-to-left override), U+2066, U+200F.
+    EXPECT_EQ(quote("a\xc2\x85"
+                    "b\xc2\x9b"
+                    "31m"),
+              "'a\\xc2\\x85b\\xc2\\x9b31m'");
+    EXPECT_EQ(quote("\xe2\x80\xae"), "'\\xe2\\x80\\xae'");
+    EXPECT_EQ(quote("\xe2\x81\xa6"), "'\\xe2\\x81\\xa6'");
+    EXPECT_EQ(quote("\xe2\x80\x8f"), "'\\xe2\\x80\\x8f'");
+    // Neighbours that do not: U+00A0, U+00F6, U+2010, U+2026, U+20AC.
+    for (const char* text :
+         {"\xc2\xa0", "\xc3\xb6", "\xe2\x80\x90", "\xe2\x80\xa6", "\xe2\x82\xac"}) {
+        EXPECT_EQ(quote(text), std::string("'") + text + "'");
+    }
+}
+
 TEST(Utf8, KnowsGoodFromBad) {
     for (const char* text : {"",
                              "a",

@@ -69,5 +69,41 @@ TEST_F(ConfigTest, AWrongLineIsNamed) {
     EXPECT_NE(out.error().text().find("zrepd.conf:2"), std::string::npos) << out.error().text();
 }
 
+TEST_F(ConfigTest, AnSshConfigurationThatIsNotThereIsAnError) {
+    const auto out = read_text("ssh-config = " + (folder / "ssh_config").string() + "\n");
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::invalid_params);
+    EXPECT_NE(out.error().text().find("zrepd.conf:1: ssh-config: "), std::string::npos);
+    EXPECT_FALSE(read_text("ssh-config = " + folder.string() + "\n")) << "a directory";
+    std::ofstream(folder / "ssh_config") << "Host beta\n";
+    EXPECT_TRUE(read_text("ssh-config = " + (folder / "ssh_config").string() + "\n"));
+}
+
+TEST_F(ConfigTest, IsCalledWhatTheSystemSaysWithoutItsDomain) {
+    const auto out = read({}, "Alpha.example.org");
+    ASSERT_TRUE(out) << out.error().text();
+    EXPECT_EQ(out->config.host.str(), "alpha");
+}
+
+TEST_F(ConfigTest, ASystemNameThatPairsCannotStoreIsAnErrorUntilASettingGivesAnother) {
+    for (const char* name : {"db_1", "", "-x"}) {
+        const auto out = read({"--check-config"}, name);
+        ASSERT_FALSE(out) << name;
+        EXPECT_EQ(out.error().code, Code::invalid_params);
+        EXPECT_NE(out.error().remedy.find("host-name = NAME"), std::string::npos);
+    }
+    std::ofstream(folder / "zrepd.conf") << "host-name = db1\n";
+    const auto set = read({"--config", folder / "zrepd.conf"}, "db_1");
+    ASSERT_TRUE(set) << set.error().text();
+    EXPECT_EQ(set->config.host.str(), "db1");
+    EXPECT_EQ(read({"--host-name", "db2"}, "db_1").value().config.host.str(), "db2");
+    EXPECT_TRUE(read({"--help"}, "db_1"));
+}
+
+TEST_F(ConfigTest, NoHostMayBeCalledLocalhostBySetting) {
+    EXPECT_FALSE(read_text("host-name = localhost\n"));
+    EXPECT_FALSE(read_text("host-name = LocalHost.localdomain\n"));
+}
+
 }  // namespace
 }  // namespace zrepd::config

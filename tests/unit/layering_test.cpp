@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -161,6 +162,38 @@ TEST(Layering, OnlyTheJsonDoorParsesJson) {
             EXPECT_EQ(line.text.find("Json::parse("), std::string::npos) << line.place();
         }
     }
+}
+
+TEST(Layering, HeadersOutsideTheDaemonKnowNoAsio) {
+    // The client and the messages wait by plain calls; a header would bring Asio into all of them.
+    std::size_t seen = 0;
+    for (const char* folder : {"common", "ctl"}) {
+        for (const Line& line : lines_of(folder)) {
+            if (!line.file.ends_with(".hpp")) continue;
+            ++seen;
+            EXPECT_FALSE(is_asio_or_log(line.included)) << line.place();
+            EXPECT_NE(line.included, "daemon/async/task.hpp") << line.place();
+        }
+    }
+    EXPECT_GT(seen, 500u);
+}
+
+TEST(Layering, OnlyHeadersThatSpeakJsonIncludeIt) {
+    // Parsing nlohmann's header takes longer than most files of ours. The messages of common/rpc/
+    // bring it to whoever speaks them; nobody else's interface needs it.
+    static const std::set<std::string> kAllowed{"common/rpc/fields.hpp",
+                                                "common/rpc/message.hpp",
+                                                "ctl/render/json.hpp",
+                                                "daemon/control/api_docs.hpp"};
+    std::set<std::string> found;
+    for (const char* folder : {"common", "ctl", "daemon"}) {
+        for (const Line& line : lines_of(folder)) {
+            if (!line.file.ends_with(".hpp") || line.included != "common/json.hpp") continue;
+            EXPECT_TRUE(kAllowed.contains(line.file)) << line.place();
+            found.insert(line.file);
+        }
+    }
+    EXPECT_EQ(found, kAllowed) << "take out of the list what needs json no more";
 }
 
 TEST(Layering, EveryFileSaysItsLicence) {

@@ -91,6 +91,9 @@ TEST(PlanConflict, RefusesATargetWithAHigherEpoch) {
     const Error error = expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::conflict);
     expect_in(error.message, "epoch 4 there, 1 here");
     expect_in(error.remedy, "zfs set zrep:epoch=4 tank/fs");
+    // What that costs, and how to keep it.
+    expect_in(error.remedy, "rolls back");
+    expect_in(error.remedy, "zfs snapshot backup/fs@keep");
 }
 
 TEST(PlanConflict, SendsToATargetWithALowerEpoch) {
@@ -104,6 +107,7 @@ TEST(PlanConflict, WaitsForAReceiveThatIsUnderWay) {
     there.receiving = true;
     const Error error = expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::busy);
     EXPECT_TRUE(info(error.code).retryable);
+    expect_in(error.remedy, "six times");
 }
 
 }  // namespace

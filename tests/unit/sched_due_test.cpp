@@ -78,5 +78,20 @@ TEST(Paused, ReadsWordsAndTimes) {
     }
 }
 
+TEST(Paused, KnowsWhatItCannotRead) {
+    using Kind = Pause::Kind;
+    const std::pair<const char*, Kind> table[] = {{"", Kind::no},
+                                                  {"off", Kind::no},
+                                                  {"yes", Kind::yes},
+                                                  {"1", Kind::yes},
+                                                  {"1700000001", Kind::until},
+                                                  {"2023-11-14T22:13:21Z", Kind::until},
+                                                  {"tomorrow", Kind::unreadable},
+                                                  {"2h", Kind::unreadable},
+                                                  {"-5", Kind::unreadable}};
+    for (const auto& [value, kind] : table) EXPECT_EQ(read_pause(value).kind, kind) << value;
+    EXPECT_EQ(read_pause("1700000001").until, 1'700'000'001);
+}
+
 }  // namespace
 }  // namespace zrepd::sched

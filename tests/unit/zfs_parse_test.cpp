@@ -250,6 +250,18 @@ TEST(ZfsErrors, KeepsUnknownWords) {
     EXPECT_EQ(parse::failure("", "killed by signal 9").message, "no message, killed by signal 9");
 }
 
+TEST(ZfsErrors, SaysHowToCompareSidesWithoutACommonBase) {
+    for (const char* said :
+         {"cannot receive incremental stream: most recent snapshot of backup/fs does not\n"
+          "match incremental source\n",
+          "cannot receive: most recent snapshot does not match incremental source\n"}) {
+        const Error error = parse::failure(said, "exit status 1");
+        EXPECT_EQ(error.code, Code::conflict);
+        EXPECT_NE(error.remedy.find("zrepctl sync"), std::string::npos) << error.remedy;
+        EXPECT_NE(error.remedy.find("zfs list -t snapshot -o name,guid"), std::string::npos);
+    }
+}
+
 TEST(ZfsErrors, JoinsALineThatZfsBroke) {
     EXPECT_EQ(
         parse::failure("cannot receive incremental stream: destination a/b has been modified\n"
