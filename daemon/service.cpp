@@ -76,7 +76,9 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
     co_return out;
 }
 
-std::string DaemonService::nothing_for_all(bool masters_only) const {
+std::string DaemonService::nothing_for_all(bool masters_only) {
+    const auto hidden = hidden_pairs(unix_now());
+    if (hidden) return "no pair to work on: " + hidden->message + "; next: " + hidden->remedy;
     std::size_t targets = 0;
     std::size_t unfinished = 0;
     std::size_t paused = 0;
@@ -162,6 +164,7 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     rpc::ListOut out;
     note_pool_troubles(unix_now());
     if (names->empty()) out.problem = unknown_pairs();
+    if (names->empty() && !out.problem) out.problem = hidden_pairs(unix_now());
     for (const auto& pair : parts_.inventory.pairs()) {
         const bool wanted =
             names->empty() || std::find(names->begin(), names->end(), pair.dataset) != names->end();
@@ -184,7 +187,7 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     if (!names->empty()) {
         auto looked = parts_.inventory.looked_at(names->front());
         if (!looked) co_return looked.error();
-        co_return sync::not_configured(parts_.inventory, names->front());
+        co_return sync::not_configured(parts_, names->front());
     }
     co_return out;
 }

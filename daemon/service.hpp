@@ -52,11 +52,10 @@ class DaemonService : public control::Service {
     Task<Result<void>> store(std::vector<SettingChange> changes);
     Task<Result<void>> store_one(SettingChange change);
     /// What `all` did not find, and what there is instead.
-    std::string nothing_for_all(bool masters_only) const;
+    std::string nothing_for_all(bool masters_only);
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;
     std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
-    Error no_pair(const DatasetName& dataset) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
     UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,

@@ -322,22 +322,20 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     const auto pair = parts_.inventory.pair(*dataset);
     std::vector<std::string> remove = own_pair_properties(*found);
     if (remove.empty()) {
-        co_return sync::not_configured(parts_.inventory, *dataset);
+        co_return sync::not_configured(parts_, *dataset);
     }
     const Versions* versions = parts_.inventory.versions(*dataset);
     std::vector<SnapshotName> held = held_by_us(*dataset, versions);
     std::vector<std::string> bookmarks = own_bookmarks(versions);
     rpc::Done out;
-    out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
     for (const auto& name : held) out.steps.push_back("release the hold on " + quote(name.str()));
     for (const auto& name : bookmarks) {
         out.steps.push_back("destroy bookmark " + quote(dataset->str() + "#" + name));
     }
+    out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
     if (pair) add_notes(*pair, *found, out);
     if (in.dry_run) co_return out;
-    std::vector<SettingChange> changes{{*dataset, {}, std::move(remove)}};
-    auto stored = co_await store(std::move(changes));
-    if (!stored) co_return stored.error();
+    // The properties last: cut off before that, it is still a pair, and clear can be run again.
     if (!held.empty()) {
         auto released = co_await parts_.zfs.release(std::move(held));
         if (!released) out.notes.push_back(released.error().text());
@@ -346,6 +344,9 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
         auto gone = co_await parts_.zfs.destroy_bookmark(*dataset, name);
         if (!gone) out.notes.push_back(gone.error().text());
     }
+    std::vector<SettingChange> changes{{*dataset, {}, std::move(remove)}};
+    auto stored = co_await store(std::move(changes));
+    if (!stored) co_return stored.error();
     parts_.runs.forget(*dataset);
     co_return out;
 }

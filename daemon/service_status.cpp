@@ -70,17 +70,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     if (!name) return name.error();
     auto looked = parts_.inventory.looked_at(*name);
     if (!looked) return looked.error();
-    return no_pair(*name);
-}
-
-Error DaemonService::no_pair(const DatasetName& dataset) const {
-    std::map<DatasetName, Dataset> one;
-    if (const Dataset* found = parts_.inventory.find(dataset)) one.emplace(dataset, *found);
-    const auto foreign = plan::foreign_pairs(one, parts_.self, parts_.config.file.string());
-    if (foreign) return *foreign;
-    return Error{.code = Code::not_configured,
-                 .message = dataset.str() + " is not part of a pair",
-                 .remedy = "zrepctl list shows the pairs"};
+    return sync::no_pair(parts_, *name);
 }
 
 /// Pairs under a name that this host had before: nothing of them is done or shown.

@@ -41,7 +41,7 @@ const Command kStatus{
     "LAG is how long ago source and copy were last known to hold the same data: it grows until the\n"
     "next sync, whether anything is written or not. BACKLOG is what was written since, as last seen.\n"
     "Troubles follow the table, each with what to do next. The exit status is 0 whatever they are,\n"
-    "and 1 when zrepd cannot know all of its pairs. --json is a contract: docs/status.schema.json.\n\n"
+    "and 1 when zrepd cannot know all of its pairs, or when some belong to a former host name. --json is a contract: docs/status.schema.json.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n",
     0,
     10000,

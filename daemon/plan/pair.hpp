@@ -17,12 +17,14 @@ std::string_view role_name(Role role);
 /// Our own name, and what else means this host.
 struct Self {
     HostName host;
-    /// `name` as stored, which a legacy zrep may have written in upper case.
+    /// `name` as stored, which a legacy zrep may have written in upper case or with its domain.
     bool is(std::string_view name) const {
         const auto parsed = HostName::parse(name);
-        return parsed && (parsed->str() == "localhost" || *parsed == host);
+        return parsed && is(*parsed);
     }
-    bool is(const HostName& name) const { return is(name.short_name()); }
+    bool is(const HostName& name) const {
+        return name.str() == "localhost" || name.short_name() == host.short_name();
+    }
 };
 
 struct Settings {

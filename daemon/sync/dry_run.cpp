@@ -34,7 +34,7 @@ Task<Result<DryRun>> Engine::describe_sync(std::vector<DatasetName> datasets,
     PairsByPeer by_peer;
     DryRun out;
     for (const auto& dataset : datasets) {
-        if (const auto why = why_not_synced(parts_.inventory, seen, dataset)) {
+        if (const auto why = why_not_synced(parts_, seen, dataset)) {
             out.results.push_back(failed_result(dataset, *why));
             continue;
         }
@@ -97,7 +97,7 @@ Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) 
     for (const auto& dataset : datasets) {
         const auto pair = parts_.inventory.pair(dataset);
         auto why = why_unseen(seen, dataset);
-        if (!why && !pair) why = no_pair(parts_.inventory, dataset);
+        if (!why && !pair) why = no_pair(parts_, dataset);
         if (why) {
             out.results.push_back(failed_result(dataset, *why));
             continue;

@@ -91,12 +91,32 @@ Task<> Engine::flush(const std::vector<DatasetName>& datasets) {
 }
 
 Task<> Engine::run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness) {
-    datasets = co_await lock_all(run, std::move(datasets));
+    std::vector<DatasetName> free;
+    for (const auto& dataset : datasets) {
+        auto guard = parts_.locks.try_lock(dataset, lock::Scope::node, run->operation(), run->id());
+        if (guard) {
+            parts_.runs.keep_lock(*run, dataset, std::move(*guard));
+            free.push_back(dataset);
+        } else {
+            // Something else works on it: that keeps no other from its sync.
+            tasks_.spawn("sync " + dataset.str(), sync_when_free(run, dataset, freshness));
+        }
+    }
+    if (!free.empty()) co_await sync_locked(run, std::move(free), freshness);
+}
+
+Task<> Engine::sync_when_free(RunPtr run, DatasetName dataset, Freshness freshness) {
+    std::vector<DatasetName> one{std::move(dataset)};
+    one = co_await lock_all(run, std::move(one));
+    if (!one.empty()) co_await sync_locked(run, std::move(one), freshness);
+}
+
+Task<> Engine::sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness) {
     if (freshness == Freshness::listed) co_await flush(datasets);
     auto seen = co_await parts_.inventory.refresh(datasets, freshness);
     PairsByPeer by_peer;
     for (const auto& dataset : datasets) {
-        if (const auto why = why_not_synced(parts_.inventory, seen, dataset)) {
+        if (const auto why = why_not_synced(parts_, seen, dataset)) {
             parts_.runs.fail(*run, dataset, *why);
             continue;
         }
@@ -189,7 +209,7 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
         if (const auto why = why_unseen(seen, dataset))
             parts_.runs.fail(*run, dataset, *why);
         else if (!pair)
-            parts_.runs.fail(*run, dataset, no_pair(parts_.inventory, dataset));
+            parts_.runs.fail(*run, dataset, no_pair(parts_, dataset));
         else
             co_await expire_one(run, std::move(*pair), local_only);
     }

@@ -60,6 +60,8 @@ class Engine {
     std::string goal_of(const InitRequest& request) const;
     Task<> flush(const std::vector<DatasetName>& datasets);
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
+    Task<> sync_when_free(RunPtr run, DatasetName dataset, Freshness freshness);
+    Task<> sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);
     Task<> run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only);

@@ -2,6 +2,7 @@
 #include "daemon/sync/refusals.hpp"
 
 #include "common/text.hpp"
+#include "daemon/plan/foreign.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -44,16 +45,20 @@ Error not_a_master(const plan::Pair& pair) {
                            " " + quote(pair.peer_dataset.str()) + " again; it continues"};
 }
 
-Error not_configured(const Inventory& inventory, const DatasetName& dataset) {
-    const std::string below = pairs_below(inventory, dataset);
+Error not_configured(const Parts& parts, const DatasetName& dataset) {
+    std::map<DatasetName, Dataset> one;
+    if (const Dataset* found = parts.inventory.find(dataset)) one.emplace(dataset, *found);
+    auto foreign = plan::foreign_pairs(one, parts.self, parts.config.file.string());
+    if (foreign) return *foreign;
+    const std::string below = pairs_below(parts.inventory, dataset);
     return Error{.code = Code::not_configured,
                  .message = dataset.str() + " is not part of a pair",
                  .remedy = below.empty() ? "zrepctl list shows the pairs; zrepctl init makes one"
                                          : "name the pairs below it: " + below};
 }
 
-Error no_pair(const Inventory& inventory, const DatasetName& dataset) {
-    if (inventory.find(dataset) != nullptr) return not_configured(inventory, dataset);
+Error no_pair(const Parts& parts, const DatasetName& dataset) {
+    if (parts.inventory.find(dataset) != nullptr) return not_configured(parts, dataset);
     return Error{.code = Code::not_found,
                  .message = "no filesystem or volume " + quote(dataset.str()) + " here",
                  .remedy = "zrepctl list shows the pairs"};
@@ -80,12 +85,12 @@ std::optional<Error> why_unseen(const Result<LeftOut>& seen, const DatasetName& 
     return found == seen->end() ? std::nullopt : std::optional(found->second);
 }
 
-std::optional<Error> why_not_synced(const Inventory& inventory,
+std::optional<Error> why_not_synced(const Parts& parts,
                                     const Result<LeftOut>& seen,
                                     const DatasetName& dataset) {
     if (auto why = why_unseen(seen, dataset)) return why;
-    const auto pair = inventory.pair(dataset);
-    if (!pair) return no_pair(inventory, dataset);
+    const auto pair = parts.inventory.pair(dataset);
+    if (!pair) return no_pair(parts, dataset);
     if (pair->role != plan::Role::master) return not_a_master(*pair);
     return std::nullopt;
 }

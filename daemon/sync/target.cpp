@@ -220,7 +220,9 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     if (parts_.locks.conflicting(*target, lock::Scope::node)) {
         co_return Error{.code = Code::busy,
                         .message = target->str() + " is still receiving",
-                        .remedy = "wait for it, or for the stall timeout if its sender died"};
+                        .remedy =
+                            "wait; if its sender died, it lets go after stall-timeout, and a "
+                            "zfs receive that hangs after six times that"};
     }
     // The list may be from the middle of its first stream.
     auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);

@@ -128,6 +128,22 @@ TEST_F(Sync, AFilesystemIsFreeAgainWhenItsOwnPartOfTheRunIsOver) {
     EXPECT_TRUE(run->pending(fs));
 }
 
+TEST_F(Sync, AFilesystemThatWaitsForItsLockKeepsNoOtherFromItsSync) {
+    ASSERT_EQ(init().outcome, "done");
+    const DatasetName second = *DatasetName::parse("tank/second");
+    init_second(second);
+    alpha->zfs.write("tank/second", 5'000);
+    auto guard = alpha->locks.try_lock(fs, lock::Scope::node, "something slow");
+    const auto started = alpha->engine.start_sync({fs, second}, sync::Freshness::listed);
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = alpha->runs.find(started->run_id);
+    test::run_until(io, [&] { return !run->pending(second); });
+    EXPECT_TRUE(run->pending(fs));
+    EXPECT_EQ(alpha->zfs.content("tank/second"), beta->zfs.content("backup/second"));
+    *guard = {};
+    EXPECT_EQ(ended(started).outcome, "unchanged");
+}
+
 TEST_F(Sync, ASuspendedPoolKeepsNoOtherFromItsSync) {
     ASSERT_EQ(init().outcome, "done");
     const DatasetName second = *DatasetName::parse("dozer/second");

@@ -9,53 +9,14 @@ import os
 import pathlib
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
+
+from host import ADDRESSES, Host
+from machine import LabError, add_namespace, delete_namespace, lab_lock, lock_file, namespaces, run_here
 
 HERE = pathlib.Path(__file__).resolve().parent
-ADDRESSES = {"alpha": "10.77.0.1", "beta": "10.77.0.2", "gamma": "10.77.0.3"}
-BOOT_SECONDS = 60
 DISK_BYTES = 4 << 30
-
-
-class LabError(Exception):
-    """Something of the lab itself failed; a test that sees it proves nothing."""
-
-
-class Result:
-    """What a command on a host printed and how it ended."""
-
-    def __init__(self, command, code, out, err):
-        self.command, self.code, self.out, self.err = command, code, out, err
-
-    def __repr__(self):
-        return f"{self.command!r} exited {self.code}\nstdout: {self.out}\nstderr: {self.err}"
-
-
-def run_here(argv, check=True, timeout=60, **options):
-    """Runs a command on the outer machine."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout,
-                          stdin=subprocess.DEVNULL, errors="replace", **options)
-    if check and done.returncode != 0:
-        raise LabError(f"{shlex.join(map(str, argv))} exited {done.returncode}: {done.stderr.strip()}")
-    return done
-
-
-def kill_tree(pid):
-    """Ends a process and all below it: a guest's processes are children of its kernel."""
-    try:
-        os.kill(pid, signal.SIGSTOP)  # so that it starts nothing while we look
-    except ProcessLookupError:
-        return
-    children = run_here(["pgrep", "-P", str(pid)], check=False).stdout.split()
-    for child in children:
-        kill_tree(int(child))
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class Lab:
@@ -63,8 +24,10 @@ class Lab:
 
     def __init__(self, name=None, zfs=None):
         self.name = name or os.environ.get("ZREPD_LAB", "main")
-        self.zfs = zfs or os.environ.get("ZREPD_LAB_ZFS", "2.3")
         self.state = pathlib.Path("/tmp") / f"zrepd-lab-{self.name}"
+        self.series_file = self.state / "series"
+        booted = self.series_file.read_text() if self.series_file.exists() else "2.3"
+        self.zfs = zfs or os.environ.get("ZREPD_LAB_ZFS", booted)
         self.namespace = f"zrepd-lab-{self.name}"
         self.stage = self.state / "stage"
         self._hosts = {}
@@ -93,14 +56,13 @@ class Lab:
             self.host(file.stem).cut()
         for file in self.state.glob("*.cm"):
             run_here(["ssh", "-q", "-F", "none", "-o", f"ControlPath={file}", "-O", "exit", "x"], check=False, timeout=5)
-        if self._namespace_exists():
-            pids = run_here(["ip", "netns", "pids", self.namespace], check=False).stdout.split()
-            for pid in pids:
-                kill_tree(int(pid))
-            run_here(["ip", "netns", "del", self.namespace], check=False)
+        delete_namespace(self.namespace)
         for disk in self.state.glob("*.disk"):
             disk.resolve().unlink(missing_ok=True)  # perhaps in another folder
         shutil.rmtree(self.state, ignore_errors=True)
+        if lab_lock(self.name).exists() and (lock := lock_file(lab_lock(self.name), wait=False)):
+            lab_lock(self.name).unlink()
+            lock.close()
 
     def disk(self, name):
         """A sparse disk; made when it is not there. In ZREPD_LAB_DISKS, where that is set."""
@@ -135,17 +97,13 @@ class Lab:
                 run_here(["strip", "-o", str(target / (program + ".new")), str(source)])
                 os.replace(target / (program + ".new"), target / program)
 
-    def _namespace_exists(self):
-        names = run_here(["ip", "netns", "list"]).stdout
-        return any(line.split()[0] == self.namespace for line in names.splitlines() if line)
-
     def _prepare(self, build_dir):
         self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
         with open(self.state / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self._namespace_exists():
+            if self.namespace not in namespaces():
                 ip = ["ip", "-n", self.namespace]
-                run_here(["ip", "netns", "add", self.namespace])
+                add_namespace(self.namespace)
                 run_here(ip + ["link", "add", "br0", "mtu", "9000", "type", "bridge"])
                 run_here(ip + ["link", "set", "br0", "up"])
                 run_here(ip + ["addr", "add", "10.77.0.254/24", "dev", "br0"])
@@ -159,6 +117,7 @@ class Lab:
         if (self.stage / "guest-main").exists():
             return
         kernel = build_kernel(self.zfs)
+        self.series_file.write_text(self.zfs)
         ssh.mkdir(parents=True, exist_ok=True)
         for key in ("id_ed25519", "host_ed25519"):
             run_here(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(ssh / key)])
@@ -166,102 +125,6 @@ class Lab:
         shutil.copy(kernel / "linux", self.state / "linux")
         shutil.copy(HERE / "guest-init", self.stage / "guest-init")
         shutil.copy(HERE / "guest-main", self.stage / "guest-main")
-
-
-class Host:
-    """One guest."""
-
-    def __init__(self, lab, name):
-        self.lab, self.name, self.address = lab, name, ADDRESSES[name]
-        self.pid_file = lab.state / f"{name}.pid"
-        self.control = lab.state / f"{name}.cm"
-
-    def alive(self):
-        try:
-            pid = int(self.pid_file.read_text())
-            return "linux" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
-        except (OSError, ValueError):
-            return False
-
-    def start(self):
-        namespace = self.lab.namespace
-        links = run_here(["ip", "-n", namespace, "link"]).stdout
-        if f"tap-{self.name}:" not in links:
-            run_here(["ip", "-n", namespace, "tuntap", "add", f"tap-{self.name}", "mode", "tap"])
-        run_here(["ip", "-n", namespace, "link", "set", f"tap-{self.name}", "mtu", "9000",
-                  "master", "br0", "up"])
-        disks = [f"ubd{letter}={self.lab.disk(f'{self.name}-{letter}.disk')}" for letter in "ab"]
-        # One processor per guest: hand-overs between processors cost five times as much.
-        cpus = sorted(os.sched_getaffinity(0))
-        # Another lab's busiest guest is not put beside ours.
-        first = sum(self.lab.name.encode()) % len(cpus)
-        cpu = cpus[(first + list(ADDRESSES).index(self.name)) % len(cpus)]
-        peers = ",".join(f"{name}:{address}" for name, address in ADDRESSES.items())
-        argv = ["ip", "netns", "exec", namespace, "taskset", "-c", str(cpu), str(self.lab.state / "linux"),
-                f"mem={os.environ.get('ZREPD_LAB_MEMORY', '1536M')}", *disks, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
-                f"init={self.lab.stage}/guest-init",
-                f"vec0:transport=tap,ifname=tap-{self.name},mtu=9000,depth=128,gro=1",
-                "con=null", "con0=null,fd:1", f"umid=zrepd-lab-{self.lab.name}-{self.name}",
-                f"uml_dir={self.lab.state}/uml", "quiet",
-                f"lab.stage={self.lab.stage}", f"lab.host={self.name}", f"lab.addr={self.address}",
-                f"lab.peers={peers}"]
-        with open(self.lab.state / f"{self.name}.log", "ab") as log:
-            guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
-        self.pid_file.write_text(str(guest.pid))
-
-    def wait_ready(self):
-        until = time.monotonic() + BOOT_SECONDS
-        while time.monotonic() < until:
-            try:
-                if self.run("test -e /run/ready", check=False, timeout=8).code == 0:
-                    return
-            except subprocess.TimeoutExpired:
-                pass
-            if not self.alive():
-                break
-            time.sleep(0.2)
-        log = (self.lab.state / f"{self.name}.log").read_text(errors="replace")
-        raise LabError(f"{self.name} did not come up; its console:\n{log[-2000:]}")
-
-    def cut(self):
-        """A power cut: the kernel is gone in this instant, its disks keep what was written."""
-        try:
-            kill_tree(int(self.pid_file.read_text()))
-        except (OSError, ValueError):
-            pass
-        self.pid_file.unlink(missing_ok=True)
-        run_here(["ssh", "-q", "-F", "none", "-o", f"ControlPath={self.control}", "-O", "exit", "x"], check=False, timeout=5)
-        self.control.unlink(missing_ok=True)
-
-    def boot(self):
-        self.start()
-        self.wait_ready()
-
-    def argv(self, command):
-        if not isinstance(command, str):
-            command = shlex.join(command)
-        # -F none: neither the configuration of whoever runs us, nor a new ~/.ssh of theirs.
-        return ["ip", "netns", "exec", self.lab.namespace, "ssh", "-q", "-F", "none",
-                "-i", str(self.lab.stage / "ssh/id_ed25519"), "-o", "ConnectTimeout=5",
-                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                "-o", "ControlMaster=auto", "-o", "ControlPersist=120",
-                "-o", f"ControlPath={self.control}", f"root@{self.address}", command]
-
-    def run(self, command, check=True, timeout=60, input=None):
-        """Runs a shell line (str) or an argument vector (list) on the host."""
-        done = subprocess.run(self.argv(command), capture_output=True, text=True, timeout=timeout,
-                              errors="replace", **({"input": input} if input is not None
-                                                   else {"stdin": subprocess.DEVNULL}))
-        result = Result(command, done.returncode, done.stdout, done.stderr)
-        if check and result.code != 0:
-            raise LabError(f"on {self.name}: {result!r}")
-        return result
-
-    def spawn(self, command):
-        """Starts a command on the host and returns at once; the caller waits or kills."""
-        return subprocess.Popen(self.argv(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
 
 
 def build_kernel(series):

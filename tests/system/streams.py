@@ -7,6 +7,7 @@ from support import Case, q, wait_for
 MEGA = 1 << 20
 WHOLE = 12  # MiB of the stream
 ENOUGH = 4  # MiB after which it is in its middle
+SURVIVAL_SECONDS = 5  # a guest's processes are slow; what is orphaned stays for ever
 LIMIT = "1M"  # a second, so that there is time to do it
 
 
@@ -16,13 +17,13 @@ class StreamCase(Case):
         self.write("tank/fs", "first")
         self.zrepctl("init", "tank/fs", "beta", "backup/fs")
 
-    def begin(self, *words):
-        """Starts a slow run; returns its client once it is in the middle of the stream."""
-        return self.begin_line(q("zrepctl", *words))
+    def begin(self, *words, write=None):
+        """Writes much and starts a slow run; returns its client once it is in the middle of the stream."""
+        return self.begin_line(q("zrepctl", *words), write)
 
-    def begin_line(self, line):
+    def begin_line(self, line, write=None):
         """The same from a shell line."""
-        self.write("tank/fs", "big", WHOLE)
+        (write or self.write)("tank/fs", "big", WHOLE)
         self.zrepctl("set", "tank/fs", "limit=" + LIMIT)
         client = self.alpha.spawn(line)
         self.addCleanup(self.close, client)
@@ -52,18 +53,27 @@ class StreamCase(Case):
         return err
 
     def restart(self, name):
+        """After a kill: what it had started must have ended by itself."""
+        self.assert_nothing_survives()
+        self.start(name)
+
+    def start(self, name):
         self.zrepd[name].start(*self.daemon_options)
 
     def assert_nothing_survives(self):
         """Neither zfs nor ssh, nor what ssh had started elsewhere."""
-        def left():
-            peers = self.beta.run("pgrep -fx 'zrepctl peer .*'", check=False).out.split()
-            return peers + self.children("alpha") + self.children("beta")
-        wait_for("no child survives", 10, lambda: not left())
+        def gone():
+            self.survivors = self.children("alpha") + self.children("beta")
+            return not self.survivors
+        try:
+            wait_for("no child survives", SURVIVAL_SECONDS, gone)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.survivors}") from None
 
-    def assert_resumes(self, *words, source="tank/fs", target="backup/fs"):
+    def assert_resumes(self, *words, source="tank/fs", target="backup/fs", to=None):
         """The next try sends the rest, no more, and both sides are in step."""
-        self.assertNotEqual(self.get(self.beta, "receive_resume_token", target), "-")
+        to = to or self.beta
+        self.assertNotEqual(self.get(to, "receive_resume_token", target), "-")
         self.zrepctl("set", source, "limit=")
         self.count_calls()
         # A link that was down is tried again by itself; how soon is not what is tested here.
@@ -75,9 +85,9 @@ class StreamCase(Case):
         self.assertLess(result["bytes"], (WHOLE - 1) * MEGA, result)
         sends = [line for line in self.calls("alpha") if line.startswith("zfs send") and " -n" not in line]
         self.assertEqual(len([line for line in sends if " -t " in line]), 1, sends)
-        self.assertEqual(self.get(self.beta, "receive_resume_token", target), "-")
-        self.assert_in_step(source, target)
-        self.assert_same_data(source, target)
+        self.assertEqual(self.get(to, "receive_resume_token", target), "-")
+        self.assert_in_step(source, target, to=to)
+        self.assert_same_data(source, target, to=to)
 
     def try_again(self, *words):
         done = self.alpha.run(["zrepctl", *words, "--json"], check=False, timeout=120)

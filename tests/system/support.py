@@ -4,8 +4,6 @@
 alpha has the pool tank, beta the pool backup. Every test starts with empty pools. ZFS and ssh are
 real; nothing here replaces anything."""
 import concurrent.futures
-import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -17,14 +15,12 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
 import lab as lab_module  # noqa: E402  (the lab's folder has to be on the path first)
+from facts import Facts  # noqa: E402
 
 LabError = lab_module.LabError
 POOLS = {"alpha": "tank", "beta": "backup"}
 START_SECONDS = 10
 STOP_SECONDS = 5
-
-# Properties of the pair, as design.md section 2 has them.
-PAIR_PROPERTIES = ("zrep:src-host", "zrep:src-fs", "zrep:dest-host", "zrep:dest-fs")
 
 
 # A client in the guest: socket, payload as an expression, how many lines to wait for.
@@ -75,12 +71,10 @@ def take_lab():
     waiting = False
     while names and _taken is None:
         for name in names:
-            lock = os.open(f"/run/lock/zrepd-lab-{name}", os.O_CREAT | os.O_WRONLY, 0o600)
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = lab_module.lock_file(lab_module.lab_lock(name), wait=False)
+            if lock:
                 _taken = (name, lock)
                 break
-            os.close(lock)
         if _taken is None and not waiting:
             waiting = True
             print("waiting for a lab of", *names, file=sys.stderr)
@@ -132,7 +126,7 @@ class Daemon:
         return self.host.run("cat /run/zrepd.log", check=False).out
 
 
-class Case(unittest.TestCase):
+class Case(Facts, unittest.TestCase):
     """A test with fresh pools and a daemon on both hosts."""
 
     lab = None
@@ -192,110 +186,6 @@ class Case(unittest.TestCase):
         self.assertEqual(len(pairs), 1, pairs)
         return pairs[0]
 
-    # What ZFS says.
-
-    def get(self, host, prop, name):
-        """A property's value, or "-"."""
-        return host.run(["zfs", "get", "-Hpo", "value", prop, name]).out.rstrip("\n")
-
-    def source(self, host, prop, name):
-        return host.run(["zfs", "get", "-Hpo", "source", prop, name]).out.rstrip("\n")
-
-    def snapshots(self, host, dataset):
-        """Snapshot names, oldest first."""
-        out = host.run(["zfs", "list", "-Hpo", "name", "-t", "snapshot", "-s", "createtxg", "-d", "1",
-                        dataset]).out
-        return [line.split("@", 1)[1] for line in out.splitlines()]
-
-    def guids(self, host, dataset):
-        out = host.run(["zfs", "list", "-Hpo", "name,guid", "-t", "snapshot", "-s", "createtxg", "-d", "1",
-                        dataset]).out
-        return {line.split("\t")[0].split("@", 1)[1]: line.split("\t")[1] for line in out.splitlines()}
-
-    def bookmarks(self, host, dataset):
-        out = host.run(["zfs", "list", "-Hpo", "name", "-t", "bookmark", "-d", "1", dataset]).out
-        return [line.split("#", 1)[1] for line in out.splitlines()]
-
-    def holds(self, host, dataset):
-        """{snapshot name: [tags]} of this dataset's snapshots."""
-        out = {}
-        for name in self.snapshots(host, dataset):
-            lines = host.run(["zfs", "holds", "-H", f"{dataset}@{name}"]).out.splitlines()
-            if lines:
-                out[name] = [line.split("\t")[1] for line in lines]
-        return out
-
-    # Data.
-
-    def write(self, dataset, name, megabytes=1, on="alpha"):
-        """Random bytes in a file of a mounted filesystem."""
-        host = self.lab.host(on)
-        place = self.get(host, "mountpoint", dataset)
-        host.run(f"dd if=/dev/urandom of={shlex.quote(place + '/' + name)} bs=1M count={megabytes} "
-                 "status=none", timeout=120)
-
-    def digest(self, host, dataset):
-        """A sum over names, sizes and bytes of all files in the newest zrep snapshot."""
-        snapshot = [name for name in self.snapshots(host, dataset) if name.startswith("zrep_")][-1]
-        script = ("set -e; d=$(mktemp -d); mount -t zfs \"$1@$2\" $d; cd $d; "
-                  "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum; "
-                  "cd /; umount $d; rmdir $d")
-        done = host.run(["bash", "-c", script, "digest", dataset, snapshot], timeout=120)
-        return snapshot, done.out.split()[0]
-
-    def assert_same_data(self, source, target):
-        here, there = self.digest(self.alpha, source), self.digest(self.beta, target)
-        self.assertEqual(here, there)
-
-    def facts(self, host, dataset):
-        """What one side of a pair has, with one command: a guest's processes are expensive."""
-        script = ("zfs list -Hpo name -t snapshot -s createtxg -d 1 \"$1\" | sed 's/.*@//'; echo ==; "
-                  "zfs list -Hpo name -t bookmark -d 1 \"$1\" | sed 's/.*#//'; echo ==; "
-                  "zfs get -Hpo property,value all \"$1\"; echo ==; "
-                  "n=$(zfs list -Hpo name -t snapshot -s createtxg -d 1 \"$1\" | tail -n 1); "
-                  "zfs get -Hpo property,value guid,zrep:sent \"$n\"; echo ==; "
-                  "zfs list -Hpo name -t snapshot -d 1 \"$1\" | tr '\\n' '\\0' | xargs -0r zfs holds -H")
-        parts = host.run(["sh", "-c", script, "facts", dataset]).out.split("==\n")
-        snapshots, bookmarks = (part.splitlines() for part in parts[:2])
-        props, newest = (dict(line.split("\t", 1) for line in part.splitlines()) for part in parts[2:4])
-        holds = [tuple(line.split("\t")[:2]) for line in parts[4].splitlines()]
-        return {"snapshots": snapshots, "bookmarks": bookmarks, "props": props, "newest": newest,
-                "holds": [(name.split("@", 1)[1], tag) for name, tag in holds]}
-
-    def assert_in_step(self, source, target, to=None):
-        """Everything a finished sync leaves behind on both sides."""
-        here, there = self.facts(self.alpha, source), self.facts(to or self.beta, target)
-        name = here["snapshots"][-1]
-        self.assertRegex(name, r"^zrep_[0-9a-f]{6}$")
-        self.assertEqual(there["snapshots"][-1], name)
-        self.assertRegex(here["newest"]["zrep:sent"], r"^\d{10}$")
-        self.assertEqual(here["newest"], there["newest"])
-        self.assertEqual(here["holds"], [(name, "zrep_base")])
-        self.assertEqual(there["holds"], [(name, "zrep_base")])
-        self.assertIn(f"zrep_{here['newest']['guid']}", here["bookmarks"])
-        self.assertEqual(there["props"]["readonly"], "on")
-        self.assertEqual(here["props"]["zrep:master"], "yes")
-        self.assertNotEqual(there["props"].get("zrep:master"), "yes")
-        for prop in PAIR_PROPERTIES:
-            self.assertEqual(here["props"][prop], there["props"][prop], prop)
-
-    # Nothing left behind.
-
-    def everything(self, name):
-        """All that zrepd could leave on a host: datasets, snapshots, bookmarks, holds, properties,
-        streams."""
-        return self.lab.host(name).run(
-            "zfs list -H -t all -o name,guid,userrefs,readonly; "
-            "zfs get -H -s local,received -o name,property,value,source all | grep zrep: ; "
-            "pgrep -a -x zfs | grep -E 'zfs (send|receive) '; true").out.splitlines()
-
-    @contextlib.contextmanager
-    def nothing_left(self):
-        """What is done inside must not change either host."""
-        before = {name: self.everything(name) for name in self.hosts}
-        yield
-        self.assertEqual({name: self.everything(name) for name in self.hosts}, before)
-
     # Talking to a socket without zrepctl.
 
     def talk(self, payload, lines, on="alpha", socket="zrepd.sock"):
@@ -327,9 +217,15 @@ class Case(unittest.TestCase):
         return self.lab.host(name).run("cat /run/calls").out.splitlines()
 
     def children(self, name):
-        """zfs, zpool and ssh processes on a host that are not the followed events."""
-        out = self.lab.host(name).run("ps -eo pid,ppid,args --no-headers").out
-        return [line for line in out.splitlines()
-                if any(f" {word} " in f" {line} " for word in ("zfs", "/usr/sbin/zfs", "ssh", "zpool",
-                                                                 "/usr/sbin/zpool", "/usr/bin/ssh"))
-                and "events" not in line]
+        """zfs, zpool, ssh and zrepctl processes on a host. Only a zrepd that lives has one that is not
+        listed: the zpool that sleeps until a pool changes."""
+        out = self.lab.host(name).run('p=$(cat /run/zrepd.pid 2>/dev/null) && kill -0 "$p" 2>/dev/null || p=none; '
+                                      'echo "$p"; ps -eo pid,ppid,comm,args --no-headers').out
+        zrepd, *lines = out.splitlines()
+        found = []
+        for line in lines:
+            _, parent, program, arguments = line.split(None, 3)
+            follows = parent == zrepd and program == "zpool" and " events -f" in arguments
+            if program in ("zfs", "zpool", "ssh", "zrepctl") and not follows:
+                found.append(line.strip())
+        return found

@@ -22,8 +22,11 @@ class BadPeer(Case):
         super().setUp()
         self.alpha.run("zfs create tank/fs")
         self.alpha.run("cp -a /root/.ssh /run/ssh.kept")
-        self.addCleanup(self.alpha.run, "find /root/.ssh -mindepth 1 -delete; "
-                        "cp -a /run/ssh.kept/. /root/.ssh/; rm -rf /run/ssh.kept")
+        # The folder itself is a mount point (tests/lab/guest-main).
+        self.addCleanup(self.alpha.run, "rm -f /root/.ssh/*; cp -a /run/ssh.kept/. /root/.ssh; rm -r /run/ssh.kept")
+
+        # A stand-in may not outlive its test: the next would stand in for it.
+        self.addCleanup(self.beta.run, "install /lab/bin/zrepctl /usr/bin/zrepctl")
 
     def init(self, code=0):
         return self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=code)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """zrepd as a process: how it stops, what it reads, and what it says when it cannot start."""
 import configparser
+import shutil
 import subprocess
 import unittest
 import xml.etree.ElementTree
@@ -28,7 +29,6 @@ class Daemon(StreamCase):
         self.assertLess(self.zrepd["beta"].stop(), STOP_SECONDS)
         error = self.ends(client, 1)
         self.assertIn("beta", error)
-        self.assertEqual([line for line in self.children("beta")], [])
         self.restart("beta")
         self.assert_resumes("sync", "tank/fs")
 
@@ -109,11 +109,11 @@ class ServiceFiles(unittest.TestCase):
         # With a mount namespace of its own, what zfs mounts for it would be mounted for nobody else.
         self.assertEqual([key for key in service if key.startswith(("Private", "Protect", "ReadOnly", "Inaccessible"))],
                          [])
-        try:
-            done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(ROOT / "systemd/zrepd.service")],
-                                  capture_output=True, text=True, timeout=60)
-        except FileNotFoundError:
-            return  # the machine has no systemd; what counts was checked above
+
+    @unittest.skipIf(shutil.which("systemd-analyze") is None, "this machine has no systemd-analyze")
+    def test_systemd_understands_the_unit(self):
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(ROOT / "systemd/zrepd.service")],
+                              capture_output=True, text=True, timeout=60)
         complaints = [line for line in done.stderr.splitlines()
                       if "zrepd.service" in line and "is not executable" not in line]
         self.assertEqual(complaints, [])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A hundred pairs that have nothing to do cost next to nothing; asking about them costs no process."""
+"""A hundred pairs that have nothing to do cost next to nothing on either side; asking about them costs no
+process."""
 import json
 import unittest
 
@@ -17,9 +18,9 @@ STATUS_BATCHES, STATUS_CALLS = 5, 10
 class Idle(Case):
     """One test, so that the hundred pairs are made once; its parts are subtests."""
 
-    def zfs_processes(self):
-        """zfs and zpool programs on alpha, but for the one that sleeps until a pool changes."""
-        lines = self.alpha.run("ps -C zfs,zpool -o args --no-headers", check=False).out.splitlines()
+    def zfs_processes(self, name):
+        """zfs and zpool programs on a host, but for the one that sleeps until a pool changes."""
+        lines = self.lab.host(name).run("ps -C zfs,zpool -o args --no-headers", check=False).out.splitlines()
         events = [line for line in lines if "events -f" in line]
         self.assertEqual(len(events), 1, lines)
         return [line for line in lines if line not in events]
@@ -31,14 +32,15 @@ class Idle(Case):
         # Every pair has a turn, one far away.
         self.zrepctl("set", "tank/all", "zrep:interval=1h")
         self.alpha.run("sleep 4")
-        self.pid = self.zrepd["alpha"].pid()
+        self.pids = {name: self.zrepd[name].pid() for name in self.hosts}
         self.count_calls()
         with self.subTest("wakes up at most once a second and starts nothing"):
             self.check_wake_ups()
-        with self.subTest("resident memory"):
-            status = proc_status(self.alpha, self.pid)
-            print("resident:", status["VmRSS"], "KiB, peak", status["VmHWM"], "KiB")
-            self.assertLessEqual(int(status["VmRSS"]), MOST_KIB)
+        for name in self.hosts:
+            with self.subTest("resident memory", host=name):
+                status = proc_status(self.lab.host(name), self.pids[name])
+                print(f"resident on {name}:", status["VmRSS"], "KiB, peak", status["VmHWM"], "KiB")
+                self.assertLessEqual(int(status["VmRSS"]), MOST_KIB)
         with self.subTest("status fits its schema"):
             self.check_status(names)
         with self.subTest("status again and again"):
@@ -47,14 +49,17 @@ class Idle(Case):
             self.assertEqual((self.calls("alpha"), self.calls("beta")), ([], []))
 
     def check_wake_ups(self):
-        self.assertEqual(self.zfs_processes(), [])
-        before = sleeps(self.alpha, self.pid)
+        before = {}
+        for name in self.hosts:
+            self.assertEqual(self.zfs_processes(name), [])
+            before[name] = sleeps(self.lab.host(name), self.pids[name])
         self.alpha.run(f"sleep {IDLE_SECONDS}")
-        woken = sleeps(self.alpha, self.pid) - before
-        print("wake-ups:", woken, "in", IDLE_SECONDS, "s")
-        self.assertLessEqual(woken, IDLE_SECONDS)
-        self.assertEqual(self.zfs_processes(), [])
-        self.assertEqual(self.calls("alpha"), [])
+        for name in self.hosts:
+            woken = sleeps(self.lab.host(name), self.pids[name]) - before[name]
+            print(f"wake-ups on {name}:", woken, "in", IDLE_SECONDS, "s")
+            self.assertLessEqual(woken, IDLE_SECONDS)
+            self.assertEqual(self.zfs_processes(name), [])
+            self.assertEqual(self.calls(name), [])
 
     def check_status(self, names):
         document = self.zrepctl_json("status")
@@ -73,10 +78,10 @@ class Idle(Case):
         a processor of the machine. Asserted is that the answer is whole, again and again."""
         batches = []
         for _ in range(STATUS_BATCHES):
-            before = cpu_seconds(self.alpha, self.pid)
+            before = cpu_seconds(self.alpha, self.pids["alpha"])
             answer = call(self, "status.get", {}, count=STATUS_CALLS)
             self.assertEqual(len(answer["result"]["pairs"]), PAIRS)
-            batches.append((cpu_seconds(self.alpha, self.pid) - before) / STATUS_CALLS)
+            batches.append((cpu_seconds(self.alpha, self.pids["alpha"]) - before) / STATUS_CALLS)
         print("status.get:", ", ".join(f"{1000 * seconds:.2f}" for seconds in batches), "ms")
 
 

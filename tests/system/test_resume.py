@@ -27,7 +27,6 @@ class Resume(StreamCase):
         client = self.begin("sync", "tank/fs")
         self.zrepd["alpha"].kill()
         self.assertIn("zrepd went away", self.ends(client, 3))
-        self.assert_nothing_survives()
         self.restart("alpha")
         self.assertEqual(self.status("tank/fs")["pending_snapshots"], 1)
         self.assert_resumes("sync", "tank/fs")
@@ -40,7 +39,6 @@ class Resume(StreamCase):
         error = self.ends(client, 1)
         self.assertIn("beta", error)
         self.assertIn("next:", error)
-        self.assert_nothing_survives()
         self.restart("beta")
         self.assert_resumes("sync", "tank/fs")
 
@@ -49,7 +47,6 @@ class Resume(StreamCase):
         client = self.begin("init", "tank/fs", "beta", "backup/fs")
         self.zrepd["alpha"].kill()
         self.ends(client, 3)
-        self.assert_nothing_survives()
         self.restart("alpha")
         pair = self.status("tank/fs")
         self.assertEqual((pair["role"], pair["health"]), ("initializing", "failing"))
@@ -76,7 +73,7 @@ class Resume(StreamCase):
         self.assertIn("beta", error)
         self.assertIn("next:", error)
         self.beta.boot()
-        self.restart("beta")
+        self.start("beta")
         self.assert_resumes("sync", "tank/fs")
 
     def test_power_cut_of_the_source(self):
@@ -85,7 +82,7 @@ class Resume(StreamCase):
         self.beta.run("zpool sync backup")  # as happens by itself every few seconds
         self.alpha.cut()
         self.alpha.boot()
-        self.restart("alpha")
+        self.start("alpha")
         self.assert_resumes("sync", "tank/fs")
 
     def test_encrypted_filesystem(self):
@@ -99,6 +96,30 @@ class Resume(StreamCase):
         self.restart("alpha")
         self.beta.run("echo secret-of-sixteen > /run/key; zfs load-key -L file:///run/key backup/fs")
         self.assert_resumes("sync", "tank/fs")
+
+    def test_volume(self):
+        def write(_dataset, _name, megabytes):
+            self.alpha.run(f"dd if=/dev/urandom of=/dev/zd0 bs=1M count={megabytes} status=none; sync; zpool sync tank")
+
+        self.alpha.run("zfs create -s -V 32M tank/fs; for i in $(seq 50); do [ ! -e /dev/zd0 ] || break; sleep 0.1; done")
+        write("tank/fs", "first", 1)
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        client = self.begin("sync", "tank/fs", write=write)
+        self.zrepd["beta"].kill()
+        self.ends(client, 1)
+        self.restart("beta")
+        self.assert_resumes("sync", "tank/fs")
+
+    def test_other_pool_of_this_host(self):
+        """One zrepd has both ends of the stream, and both end with it."""
+        self.alpha.run("zpool create -f other /dev/ubdb; zfs create tank/fs")
+        self.write("tank/fs", "first")
+        self.zrepctl("init", "tank/fs", "localhost", "other/fs")
+        client = self.begin("sync", "tank/fs")
+        self.zrepd["alpha"].kill()
+        self.assertIn("zrepd went away", self.ends(client, 3))
+        self.restart("alpha")
+        self.assert_resumes("sync", "tank/fs", target="other/fs", to=self.alpha)
 
     def test_token_whose_snapshot_is_gone(self):
         self.make_pair()

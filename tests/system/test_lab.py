@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The lab does what the other tests take for granted: faults are real, and what should last lasts."""
+import os
+import pathlib
+import tempfile
+import unittest
+
+from support import Case, lab_module
+
+DELAY_SECONDS = 0.7
+# Seconds that a connection to beta's sshd takes; its traceback, when there is none.
+CONNECT = """
+import socket, time
+begin = time.monotonic()
+socket.create_connection(("beta", 22), 4).recv(1)
+print(time.monotonic() - begin)
+"""
+
+
+class Lab(Case):
+    def setUp(self):
+        for host in (self.alpha, self.beta):
+            if not host.alive():
+                host.boot()
+            self.lab.link(host.name, "up")
+
+    def connect(self):
+        done = self.alpha.run(["python3", "-c", CONNECT], check=False)
+        return float(done.out) if done.code == 0 else None
+
+    def test_copy_there_and_back(self):
+        data = os.urandom(1 << 20)
+        with tempfile.TemporaryDirectory() as folder:
+            there, back = pathlib.Path(folder, "there"), pathlib.Path(folder, "back")
+            there.write_bytes(data)
+            lab_module.copy(self.lab, str(there), "alpha:/run/a file")
+            self.assertEqual(int(self.alpha.run("stat -c %s '/run/a file'; rm -f /run/b; cp '/run/a file' /run/b").out),
+                             len(data))
+            lab_module.copy(self.lab, "alpha:/run/b", str(back))
+            self.assertEqual(back.read_bytes(), data)
+
+    def test_delay(self):
+        self.lab.link("alpha", "netem", "delay", f"{DELAY_SECONDS}s")
+        self.addCleanup(self.alpha.run, "tc qdisc del dev vec0 root")
+        # The handshake, and the greeting after it.
+        self.assertGreater(self.connect(), DELAY_SECONDS)
+        self.lab.link("alpha", "netem", "delay", "0ms")
+        self.assertLess(min(self.connect() for _ in range(5)), DELAY_SECONDS)
+
+    def test_cut_cable(self):
+        self.assertIsNotNone(self.connect())
+        self.lab.link("beta", "down")
+        self.assertIsNone(self.connect())
+        self.assertTrue(self.beta.alive())
+        self.lab.link("beta", "up")
+        self.assertIsNotNone(self.connect())
+
+    def test_power_cut(self):
+        self.beta.run("for p in $(zpool list -Ho name); do zpool destroy -f $p; done; "
+                      "zpool create -f backup /dev/ubda; dd if=/dev/urandom of=/backup/file bs=1M count=8 status=none; "
+                      "zpool sync backup; echo lost > /run/lost")
+        before = self.beta.run("sha256sum /backup/file; cat /proc/sys/kernel/random/boot_id").out.splitlines()
+        self.beta.cut()
+        self.assertFalse(self.beta.alive())
+        self.assertIsNone(self.connect())
+        self.beta.boot()
+        after = self.beta.run("sha256sum /backup/file; cat /proc/sys/kernel/random/boot_id").out.splitlines()
+        self.assertEqual(after[0], before[0])
+        self.assertNotEqual(after[1], before[1])
+        self.assertNotEqual(self.beta.run("test -e /run/lost", check=False).code, 0)
+        self.assertIsNotNone(self.connect())
+
+    def test_runs_the_openzfs_that_was_asked_for(self):
+        host = lab_module.Lab(self.lab.name, zfs="9.9").host("alpha")
+        with self.assertRaisesRegex(lab_module.LabError, rf"alpha runs OpenZFS {self.lab.zfs}\S*, not 9\.9"):
+            host.wait_ready()
+
+
+if __name__ == "__main__":
+    unittest.main()
