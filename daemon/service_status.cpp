@@ -7,6 +7,7 @@
 #include "daemon/plan/foreign.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd {
 namespace {

@@ -23,7 +23,7 @@ struct Self {
         return parsed && is(*parsed);
     }
     bool is(const HostName& name) const {
-        return name.str() == "localhost" || name.short_name() == host.short_name();
+        return name.short_name() == "localhost" || name.short_name() == host.short_name();
     }
 };
 

@@ -336,6 +336,7 @@ TEST_F(Sync, AnAcknowledgementWithAWrongGuidReleasesNoHold) {
 }
 
 TEST_F(Sync, APeerFoundsNoPairInSomebodyElsesName) {
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
     rpc::ReceiveIn in;
     in.source = "tank/fs";
     in.target = "backup/fs";
