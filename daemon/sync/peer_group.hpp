@@ -23,6 +23,10 @@ struct DryRun {
     std::vector<rpc::RunResult> results;
 };
 
+// With names of 255 bytes and a thousand snapshots of each, request and reply keep their limits
+// (rpc::kMaxRequestLine, kMaxReplyLine).
+inline constexpr std::size_t kMaxPerRequest = 500;
+
 class PeerGroup {
   public:
     /// The datasets are locked by the caller and fresh in the inventory.
