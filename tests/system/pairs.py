@@ -49,12 +49,12 @@ CPU_SECONDS = "import sys, time; print(time.clock_gettime((~int(sys.argv[1]) << 
 def make_pairs(case, count, here="tank/all", there="backup/all"):
     """Filesystems here/f000, f001... on alpha, each with an empty first copy on beta."""
     alpha, beta = case.alpha, case.beta
-    # As init makes copies; canmount is not inherited.
     alpha.run(f"zfs create {q(here)}; for i in $(seq -w 0 {count - 1}); do "
               f"zfs create {q(here)}/f$i || exit 1; done; zfs snapshot -r {q(here)}@zrep_000000; "
               f"zfs send -R {q(here)}@zrep_000000 | "
-              f"ssh -o ControlPath=none beta zfs receive -u -o readonly=on {q(there)}", timeout=300)
-    beta.run(f"zfs list -rHo name {q(there)} | xargs zfs set canmount=noauto", timeout=120)
+              f"ssh -o ControlPath=none beta zfs receive -u {q(there)}", timeout=300)
+    # Each its own, as init makes copies.
+    beta.run(f"zfs list -rHo name {q(there)} | xargs zfs set readonly=on canmount=noauto", timeout=120)
     sent = alpha.run("date +%s").out.strip()
     for host, top, master in ((alpha, here, "yes"), (beta, there, "no")):
         pool = top.split("/")[0]
