@@ -100,7 +100,7 @@ int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timespec limit{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
     sigset_t open;
-    ::sigprocmask(SIG_BLOCK, nullptr, &open);
+    ::sigprocmask(SIG_BLOCK, nullptr, &open);  // NOLINT(concurrency-mt-unsafe): one thread
     ::sigdelset(&open, SIGINT);
     pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
     return ::ppoll(&wait, 1, &limit, &open);
@@ -123,7 +123,7 @@ void catch_interrupt() {
     sigset_t blocked;
     ::sigemptyset(&blocked);
     ::sigaddset(&blocked, SIGINT);
-    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
     struct sigaction action = {};
     action.sa_handler = on_interrupt;  // no SA_RESTART: ppoll() has to return
     ::sigaction(SIGINT, &action, nullptr);

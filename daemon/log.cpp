@@ -69,7 +69,7 @@ bool is_plain(std::string_view value) {
 
 /// Commands in a remedy have single quotes, and shall be copied from a log as they are.
 std::string in_quotes(std::string_view value) {
-    const std::string quoted = quote(value, kMaxValue);
+    std::string quoted = quote(value, kMaxValue);
     if (value.find('\'') == std::string_view::npos || value.find('"') != std::string_view::npos) {
         return quoted;
     }

@@ -25,8 +25,8 @@ int complain(const zrepd::Error& error) {
 void keep_a_little_memory() {
 #ifdef __GLIBC__
     constexpr int kKept = 4 << 20;
-    ::mallopt(M_TRIM_THRESHOLD, kKept);
-    ::mallopt(M_MMAP_THRESHOLD, kKept);
+    ::mallopt(M_TRIM_THRESHOLD, kKept);  // NOLINT(concurrency-mt-unsafe): before any thread
+    ::mallopt(M_MMAP_THRESHOLD, kKept);  // NOLINT(concurrency-mt-unsafe)
 #endif
 }
 

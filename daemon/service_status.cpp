@@ -71,7 +71,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     if (!name) return name.error();
     auto looked = parts_.inventory.looked_at(*name);
     if (!looked) return looked.error();
-    return sync::no_pair(parts_, *name);
+    return sync::not_configured(parts_, *name);
 }
 
 /// Pairs under a name that this host had before: nothing of them is done or shown.

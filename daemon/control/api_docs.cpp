@@ -45,7 +45,7 @@ Access: `read` on either socket; `operate` for whoever may open `zrepd.sock`; `a
 )";
 
 std::string type_of(const Json& schema) {
-    const std::string type = schema.value("type", std::string("any"));
+    std::string type = schema.value("type", std::string("any"));
     if (type == "array") return "list of " + type_of(schema["items"]);
     if (type == "object" && schema.contains("additionalProperties")) return "object of strings";
     if (type == "string" && schema.contains("pattern")) return "decimal string";

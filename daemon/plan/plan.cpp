@@ -154,7 +154,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
 }
 
 std::vector<std::string> describe(const Step& step, const DatasetName& source) {
-    const std::string name = source.str();
+    const std::string& name = source.str();
     if (const auto* skip = std::get_if<Skip>(&step)) {
         if (!skip->acknowledge) return {name + ": " + skip->reason};
         std::vector<std::string> out{"record " + name + "@" + skip->acknowledge->name +
@@ -172,8 +172,8 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     const std::string what = name + "@" + (todo.existing ? todo.existing->name : todo.take);
     std::vector<std::string> out;
     if (!todo.take.empty()) out.push_back("take snapshot " + what);
-    if (todo.abort_partial) out.push_back("discard the partly received stream on the target");
-    if (todo.rollback_target) out.push_back("roll the target back to its newest snapshot");
+    if (todo.abort_partial) out.emplace_back("discard the partly received stream on the target");
+    if (todo.rollback_target) out.emplace_back("roll the target back to its newest snapshot");
     out.push_back("send " + what + " from " + todo.base);
     return out;
 }

@@ -25,9 +25,9 @@ namespace zrepd {
 inline constexpr std::string_view kProgramPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Of stderr the last part is kept: the reason stands at the end.
-inline constexpr std::size_t kStderrTailBytes = 32 * 1024;
+inline constexpr std::size_t kStderrTailBytes = std::size_t{32} << 10;
 /// A listing of 100,000 snapshots is 30 MB; more than this is not a listing.
-inline constexpr std::size_t kMaxOutputBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxOutputBytes = std::size_t{64} << 20;
 /// What every pipe holds at least (pipe(7)), so that writing it can never wait for the child.
 inline constexpr std::size_t kMaxInputBytes = 4096;
 /// zfs and ssh end within milliseconds of a SIGTERM unless they hang.
