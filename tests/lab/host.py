@@ -4,10 +4,12 @@ import os
 import pathlib
 import shlex
 import subprocess
+import sys
 import time
 
 from machine import LabError, kill_tree, run_here
 
+HERE = pathlib.Path(__file__).resolve().parent
 ADDRESSES = {"alpha": "10.77.0.1", "beta": "10.77.0.2", "gamma": "10.77.0.3"}
 BOOT_SECONDS = 60
 DEATH_SECONDS = 10
@@ -66,6 +68,8 @@ class Host:
             guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
         self.pid_file.write_text(str(guest.pid))
+        subprocess.Popen([sys.executable, str(HERE / "wake"), str(guest.pid)], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def wait_ready(self):
         until = time.monotonic() + BOOT_SECONDS
