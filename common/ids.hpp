@@ -33,6 +33,7 @@ class DatasetName {
     /// True for a dataset strictly below `above`.
     bool is_below(const DatasetName& above) const;
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of <=> for a pointer
     auto operator<=>(const DatasetName&) const = default;
 
   private:

@@ -64,8 +64,9 @@ void add_rows(const Json& schema, const std::string& prefix, std::string& out) {
     for (const auto& [key, one] : properties.items()) {
         const bool needed = std::find(required.begin(), required.end(), key) != required.end();
         const bool list = one.value("type", "") == "array";
-        out += "| `" + prefix + key + "` | " + type_of(one) + " | " + (needed ? "" : "optional") +
-               " | " + cell(one.value("description", "")) + " |\n";
+        out.append("| `").append(prefix).append(key).append("` | ").append(type_of(one));
+        out.append(needed ? " |  | " : " | optional | ");
+        out.append(cell(one.value("description", ""))).append(" |\n");
         add_rows(list ? one["items"] : one, prefix + key + (list ? "[]." : "."), out);
     }
 }
