@@ -100,17 +100,18 @@ Task<Result<LockTable::Guard>> LockTable::lock(DatasetName dataset,
     while (true) {
         auto guard = try_lock(dataset, scope, reason, run_id);
         if (guard || deadline.expired()) co_return guard;
-        // By number: while this waits, holders come and go.
-        Waiter waiter;
-        count_waiter(dataset, scope, waiter);
-        co_await changed_.wait();
-        forget_waiter(waiter);
+        // Before each wait: a cancel interrupts only the one that it finds.
         const bool stop = co_await cancelled();
         if (stop) {
             co_return Error{.code = Code::cancelled,
                             .message = "stopped waiting for " + dataset.str(),
                             .remedy = "try again"};
         }
+        // By number: while this waits, holders come and go.
+        Waiter waiter;
+        count_waiter(dataset, scope, waiter);
+        co_await changed_.wait();
+        forget_waiter(waiter);
     }
 }
 

@@ -108,9 +108,11 @@ Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now)
     if (const auto at = next_run(pair, now)) return *at;
     const Clock::time_point idle = now.steady + kIdle;
     const Pause pause = read_pause(pair.settings.paused);
-    if (!pair.settings.interval || pause.kind != Pause::Kind::until) return idle;
+    const bool waits = pair.role == plan::Role::master && pair.settings.interval &&
+                       pause.kind == Pause::Kind::until && pause.until > now.wall;
+    if (!waits) return idle;
     // A time far away fits into no clock's duration: it is compared before it is added.
-    const auto left = std::max<UnixSeconds>(pause.until - now.wall, 0);
+    const auto left = pause.until - now.wall;
     return left < kIdle.count() ? now.steady + std::chrono::seconds(left) : idle;
 }
 

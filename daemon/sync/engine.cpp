@@ -201,10 +201,14 @@ Result<rpc::RunStarted> Engine::start_expire(const std::vector<DatasetName>& dat
     return out;
 }
 
+/// One after the other, and only that one locked: the other side's expiry locks the target, which
+/// may be in this run, or in one of the peer's that waits for a target here.
 Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only) {
-    datasets = co_await lock_all(run, std::move(datasets));
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     for (const auto& dataset : datasets) {
+        std::vector<DatasetName> one{dataset};
+        one = co_await lock_all(run, std::move(one));
+        if (one.empty()) continue;
+        auto seen = co_await parts_.inventory.refresh(one, Freshness::listed);
         auto pair = parts_.inventory.pair(dataset);
         if (const auto why = why_unseen(seen, dataset))
             parts_.runs.fail(*run, dataset, *why);

@@ -2,6 +2,7 @@
 #include "daemon/sync/target.hpp"
 
 #include <fstream>
+#include <set>
 
 #include "common/props.hpp"
 #include "common/rpc/message.hpp"
@@ -79,7 +80,9 @@ rpc::TargetState Target::state_of(const std::string& peer,
     out.written_bytes = dataset->written_bytes;
     out.available_bytes = dataset->available_bytes;
     out.resume_token = dataset->resume_token;
-    out.receiving = parts_.locks.conflicting(target, lock::Scope::node).has_value();
+    // Bookkeeping holds the lock for moments; a stream that comes meanwhile is tried again.
+    const auto holder = parts_.locks.conflicting(target, lock::Scope::node);
+    out.receiving = holder && holder->reason.starts_with(kReceiveReason);
     out.snapshots = newest(parts_.inventory.versions(target));
     return out;
 }
@@ -247,32 +250,39 @@ Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in
     co_return ok();
 }
 
-/// The named targets' locks, in order, each with its error where it could not be had: nothing else
-/// works on them while we record and expire.
+/// The targets' locks, in order, each with its error where it could not be had: nothing else works
+/// on them while we record and expire. What is not this peer's is not locked.
 Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
-    std::string peer, std::vector<std::string> names) {
+    std::string peer, std::vector<rpc::LookIn::Pair> pairs) {
     const auto deadline = SteadyClock::now() + kLockWait;
     std::vector<Result<lock::LockTable::Guard>> out;
-    for (const auto& text : names) {
-        auto name = usable_name(text);
+    std::set<DatasetName> named;
+    for (const auto& pair : pairs) {
+        auto name = usable_name(pair.target);
         if (!name) {
             out.emplace_back(name.error());
-            continue;
+        } else if (!pair_with(peer, *name, pair.source)) {
+            out.emplace_back(not_yours(peer, *name));
+        } else if (!named.insert(*name).second) {
+            out.emplace_back(
+                Error{.code = Code::invalid_params, .message = name->str() + " is named twice"});
+        } else {
+            const auto left =
+                std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
+            auto guard = co_await parts_.locks.lock(
+                *name, lock::Scope::node, "bookkeeping for " + peer, left);
+            out.push_back(std::move(guard));
         }
-        const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
-        auto guard =
-            co_await parts_.locks.lock(*name, lock::Scope::node, "bookkeeping for " + peer, left);
-        out.push_back(std::move(guard));
     }
     co_return out;
 }
 
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
-    std::vector<std::string> targets;
-    for (const auto& item : in.items) targets.push_back(item.target);
-    const auto locked = co_await lock_targets(peer, std::move(targets));
     auto seen = co_await look_for_new_pairs(peer, in);
     if (!seen) co_return seen.error();
+    std::vector<rpc::LookIn::Pair> named;
+    for (const auto& item : in.items) named.push_back({item.source, item.target});
+    const auto locked = co_await lock_targets(peer, std::move(named));
     rpc::CommitOut out;
     std::vector<Acked> acked;
     std::vector<std::size_t> places;
@@ -307,9 +317,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
 }
 
 Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
-    std::vector<std::string> targets;
-    for (const auto& pair : in.pairs) targets.push_back(pair.target);
-    const auto locked = co_await lock_targets(peer, std::move(targets));
+    const auto locked = co_await lock_targets(peer, in.pairs);
     std::vector<DatasetName> names;
     for (const auto& pair : in.pairs) {
         auto name = usable_name(pair.target);

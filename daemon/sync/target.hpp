@@ -9,6 +9,9 @@
 
 namespace zrepd::sync {
 
+/// How the lock of a receive says what it is for; the peer's name follows.
+inline constexpr std::string_view kReceiveReason = "receive from ";
+
 class Target : public peer::TargetService {
   public:
     explicit Target(Parts& parts) : parts_(parts) {}
@@ -37,8 +40,8 @@ class Target : public peer::TargetService {
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
                               const std::string& source) const;
-    Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(std::string peer,
-                                                                   std::vector<std::string> names);
+    Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
+        std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Result<void> check_founded_pair(const std::string& peer,
                                     const DatasetName& target,

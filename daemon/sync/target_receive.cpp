@@ -20,7 +20,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     }
     auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();
-    auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "receive from " + peer);
+    auto guard =
+        parts_.locks.try_lock(*target, lock::Scope::node, std::string(kReceiveReason) + peer);
     if (!guard) co_return guard.error();
     const bool full = in.mode == "full";
     Result<void> ready = ok();

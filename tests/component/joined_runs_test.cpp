@@ -54,6 +54,43 @@ TEST_F(JoinedRuns, SyncOfTwoJoinsTheRunThatSendsOneOfThem) {
     EXPECT_EQ(sends_of("tank/second"), 1U);
 }
 
+TEST_F(JoinedRuns, ExpireHoldsOnlyWhatItWorksOn) {
+    two_pairs();
+    auto guard = alpha->locks.try_lock(second, lock::Scope::node, "something slow");
+    const auto expiring = alpha->engine.start_expire({fs, second}, /*local_only=*/false);
+    ASSERT_TRUE(expiring);
+    const sync::RunPtr run = alpha->runs.find(expiring->run_id);
+    test::run_until(io, [&] { return !run->pending(fs); });
+    EXPECT_FALSE(alpha->locks.conflicting(fs, lock::Scope::node));
+    EXPECT_FALSE(beta->locks.conflicting(target_fs, lock::Scope::node));
+    EXPECT_TRUE(run->pending(second));
+    *guard = {};
+    EXPECT_EQ(ended(expiring).outcome, "done");
+}
+
+TEST_F(JoinedRuns, APeerLocksNothingThatIsNotItsOwn) {
+    two_pairs();
+    auto guard = beta->locks.try_lock(target_fs, lock::Scope::node, "something slow");
+    rpc::CommitIn in;
+    in.sent = 1'700'000'000;
+    in.items.push_back({"tank/fs", "backup/fs", "zrep_000000", Guid{1}});
+    // Answered at once: it does not even wait for the lock.
+    const auto out = test::run_task(io, beta->target.commit("gamma", in));
+    ASSERT_TRUE(out);
+    ASSERT_TRUE(out->items.at(0).error);
+    EXPECT_EQ(out->items.at(0).error->kind, "not_accepted");
+}
+
+TEST_F(JoinedRuns, BookkeepingOfATargetIsNoReceive) {
+    two_pairs();
+    auto guard = beta->locks.try_lock(target_fs, lock::Scope::node, "bookkeeping for alpha");
+    rpc::LookIn in;
+    in.pairs.push_back({"tank/fs", "backup/fs"});
+    const auto out = test::run_task(io, beta->target.look("alpha", in));
+    ASSERT_TRUE(out);
+    EXPECT_FALSE(out->targets.at(0).receiving);
+}
+
 TEST_F(JoinedRuns, SyncDuringAnExpireIsNotServedByIt) {
     two_pairs();
     const auto expiring = alpha->engine.start_expire({fs}, /*local_only=*/true);
