@@ -24,6 +24,10 @@ inline constexpr std::string_view kAccept = "zrep:accept";
 inline constexpr std::string_view kLimit = "zrep:limit";
 inline constexpr std::string_view kMinfree = "zrep:minfree";
 inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
+/// How the master is served, as its target was last told (failover/journal.hpp).
+inline constexpr std::string_view kServe = "zrep:serve";
+/// On a rescue: the filesystem whose data it holds.
+inline constexpr std::string_view kRescue = "zrep:rescue";
 
 /// What makes a dataset part of a pair; counts only where its source is local or received.
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
@@ -43,7 +47,9 @@ inline constexpr std::array kOnDataset{kSrcHost,
                                        kAccept,
                                        kLimit,
                                        kMinfree,
-                                       kMaxsnaps};
+                                       kMaxsnaps,
+                                       kServe,
+                                       kRescue};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps};

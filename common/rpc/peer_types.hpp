@@ -166,12 +166,16 @@ struct CommitIn {
         std::string target;
         std::string snapshot;
         Guid guid;
+        std::uint64_t epoch = 0;
+        std::string serve;
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "");
             v("target", self.target, "");
             v("snapshot", self.snapshot, "name after the '@'");
             v("guid", self.guid, "what the sender has under that name");
+            v.optional("epoch", self.epoch, "of the master; a target that is behind takes it");
+            v.optional("serve", self.serve, "how the master is served; kept in zrep:serve");
         }
     };
     std::int64_t sent = 0;
@@ -218,6 +222,146 @@ struct PeerExpireOut {
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("items", self.items, "in the order given");
+    }
+};
+
+/// peer.roles: who of the two sides is master, and of which epoch.
+struct RolesIn {
+    struct Side {
+        std::string source;
+        std::string target;
+        bool master = false;
+        std::uint64_t epoch = 0;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("source", self.source, "dataset on the asking side, whatever its role");
+            v("target", self.target, "dataset here");
+            v("master", self.master, "the asking side is master");
+            v("epoch", self.epoch, "of the asking side");
+        }
+    };
+    std::vector<Side> sides;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "");
+    }
+};
+struct RolesOut {
+    struct Side {
+        std::string target;
+        bool known = false;
+        bool master = false;
+        std::uint64_t epoch = 0;
+        std::string journal;
+        std::vector<PeerSnapshot> snapshots;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("target", self.target, "");
+            v("known", self.known, "it is the other side of the asking one, in whatever role");
+            v("master", self.master, "");
+            v("epoch", self.epoch, "");
+            v("journal", self.journal, "zrep:inprogress, its first word");
+            v("snapshots", self.snapshots, "oldest first; only the newest ones");
+        }
+    };
+    std::vector<Side> sides;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "in the order asked");
+    }
+};
+
+/// peer.check: what would keep this target from becoming the master.
+struct CheckIn {
+    std::string source;
+    std::string target;
+    std::uint64_t epoch = 0;
+    Guid base;
+    std::string serve;
+    bool hooks = false;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the master's dataset on the asking side");
+        v("target", self.target, "");
+        v("epoch", self.epoch, "of the asking side");
+        v("base", self.base, "guid of the newest snapshot that both sides have");
+        v("serve", self.serve, "how the master is served, as in zrep:serve");
+        v.optional("hooks", self.hooks, "run the pre-promote hooks too");
+    }
+};
+struct CheckOut {
+    std::vector<ItemError> problems;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("problems", self.problems, "none: it can become the master");
+    }
+};
+
+/// peer.promote: become the master of this epoch; the asking side is none any more.
+struct PromoteIn {
+    std::string source;
+    std::string target;
+    std::uint64_t epoch = 0;
+    Guid base;
+    std::string serve;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the asking side's dataset");
+        v("target", self.target, "");
+        v("epoch", self.epoch, "of the new master");
+        v("base", self.base, "guid of a snapshot that this side must have");
+        v("serve", self.serve, "how the master was served");
+    }
+};
+struct PromoteOut {
+    bool master = false;
+    std::uint64_t epoch = 0;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("master", self.master, "this side is master now");
+        v("epoch", self.epoch, "of this side now");
+    }
+};
+
+/// peer.hand_over: a target asks its master for a planned failover.
+struct HandOverIn {
+    std::string source;
+    std::string target;
+    bool dry_run = false;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the asking side's dataset, a target");
+        v("target", self.target, "its master here");
+        v.optional("dry_run", self.dry_run, "only say what would be done");
+    }
+};
+struct HandOverOut {
+    std::string run_id;
+    std::vector<std::string> steps;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "to be asked for with peer.run");
+        v("steps", self.steps, "dry run: what would be done");
+    }
+};
+
+/// peer.run: how a run that this peer asked for goes.
+struct PeerRunIn {
+    std::string run_id;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+    }
+};
+struct PeerRunOut {
+    bool finished = false;
+    std::string text;
+    std::optional<ItemError> error;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("finished", self.finished, "");
+        v("text", self.text, "in words");
+        v("error", self.error, "when it failed");
     }
 };
 

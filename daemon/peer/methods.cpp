@@ -28,6 +28,20 @@ Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) 
     co_return rpc::encode(*out);
 }
 
+template <class In, class Out, Task<Result<Out>> (RoleService::*Method)(std::string, In)>
+Task<Result<Json>> invoke_role(TargetService& target, std::string peer, Json params) {
+    Result<In> in = rpc::decode_as<In>(params, rpc::Strictness::request);
+    if (!in) co_return in.error();
+    RoleService* roles = target.roles();
+    if (roles == nullptr) {
+        co_return Error{.code = Code::unsupported, .message = "no role changes here"};
+    }
+    Task<Result<Out>> work = (roles->*Method)(std::move(peer), std::move(*in));
+    Result<Out> out = co_await std::move(work);
+    if (!out) co_return out.error();
+    co_return rpc::encode(*out);
+}
+
 constexpr std::array kMethods{
     PeerMethod{kIdentify, "names the asking host; the first request on a socket, once", nullptr},
     PeerMethod{"peer.ping", "answers {}; shows that both daemons are alive", &ping},
@@ -43,6 +57,21 @@ constexpr std::array kMethods{
     PeerMethod{"peer.expire",
                "runs this side's expiry on these targets",
                &invoke<rpc::LookIn, rpc::PeerExpireOut, &TargetService::expire>},
+    PeerMethod{"peer.roles",
+               "which side is master, and of which epoch",
+               &invoke_role<rpc::RolesIn, rpc::RolesOut, &RoleService::roles>},
+    PeerMethod{"peer.check",
+               "what would keep this target from becoming the master",
+               &invoke_role<rpc::CheckIn, rpc::CheckOut, &RoleService::check>},
+    PeerMethod{"peer.promote",
+               "becomes the master; the asking side has stepped down",
+               &invoke_role<rpc::PromoteIn, rpc::PromoteOut, &RoleService::promote>},
+    PeerMethod{"peer.hand_over",
+               "starts a failover of the master here, which its target asks for",
+               &invoke_role<rpc::HandOverIn, rpc::HandOverOut, &RoleService::hand_over>},
+    PeerMethod{"peer.run",
+               "how a run goes that the asking side started here",
+               &invoke_role<rpc::PeerRunIn, rpc::PeerRunOut, &RoleService::run>},
     PeerMethod{kReceive, "turns the connection into a data stream, then acknowledges it", nullptr},
 };
 

@@ -17,11 +17,15 @@ namespace zrepd::peer {
 /// Sessions and streams of all peers together; more than this is somebody's mistake.
 inline constexpr std::size_t kMaxPeerConnections = 256;
 
+class RoleService;
+
 /// What a peer may ask of this host; implemented in daemon/sync/target.cpp.
 class TargetService {
   public:
     virtual ~TargetService() = default;
     virtual rpc::Hello hello() = 0;
+    /// Who answers for the roles; none: those methods are unsupported.
+    virtual RoleService* roles() { return nullptr; }
     virtual Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) = 0;
     virtual Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) = 0;
     virtual Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) = 0;
@@ -39,6 +43,17 @@ class TargetService {
     };
     virtual Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
                                                                  rpc::ReceiveIn in) = 0;
+};
+
+/// What a peer may ask of this host about who is master; implemented in daemon/failover/.
+class RoleService {
+  public:
+    virtual ~RoleService() = default;
+    virtual Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) = 0;
+    virtual Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) = 0;
+    virtual Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) = 0;
+    virtual Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) = 0;
+    virtual Task<Result<rpc::PeerRunOut>> run(std::string peer, rpc::PeerRunIn in) = 0;
 };
 
 class Server {

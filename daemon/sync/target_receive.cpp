@@ -123,10 +123,11 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
     ReceiveSpec spec{.snapshot = *name};
     if (in.mode != "full") return spec;
     for (const auto& [key, value] : in.settings) {
-        // A peer sets nothing outside zrep:, and never makes this side a master.
-        const bool known = std::find(prop::kOnDataset.begin(), prop::kOnDataset.end(), key) !=
-                           prop::kOnDataset.end();
-        if (!known || key == prop::kMaster || key == prop::kAccept) {
+        // A peer says whose target it is, and no more: least of all that this side is a master, or
+        // in the middle of becoming one.
+        const bool founds = std::find(prop::kPair.begin(), prop::kPair.end(), key) !=
+                            prop::kPair.end();
+        if (!founds && key != prop::kSavecount && key != prop::kEpoch) {
             return Error{.code = Code::invalid_params,
                          .message = "a peer may not set " + quote(key)};
         }

@@ -80,6 +80,17 @@ Result<std::string> assignment(const std::string& name, const std::string& value
     return name + "=" + value;
 }
 
+/// -o name=value of each.
+Result<void> add_options(Argv& argv, const PropertyList& properties) {
+    for (const auto& [name, value] : properties) {
+        Result<std::string> text = assignment(name, value);
+        if (!text.has_value()) return text.error();
+        argv.emplace_back("-o");
+        argv.push_back(std::move(*text));
+    }
+    return ok();
+}
+
 /// What `zfs destroy` reads as one snapshot: no list, no range.
 Result<std::string> one_snapshot(const DatasetName& dataset, const std::string& name) {
     // make() refuses ',' and '%', as zfs itself does in names.
@@ -224,6 +235,33 @@ Argv rollback(const SnapshotName& snapshot) {
     return {"zfs", "rollback", snapshot.str()};
 }
 
+Argv mount(const DatasetName& dataset) {
+    return {"zfs", "mount", dataset.str()};
+}
+
+Argv unmount(const DatasetName& dataset) {
+    return {"zfs", "unmount", dataset.str()};
+}
+
+Argv load_key(const DatasetName& dataset, bool only_try) {
+    Argv result{"zfs", "load-key"};
+    if (only_try) result.emplace_back("-n");
+    return with(std::move(result), {dataset.str()});
+}
+
+Result<Argv> clone(const SnapshotName& origin,
+                   const DatasetName& dataset,
+                   const PropertyList& properties) {
+    Argv result{"zfs", "clone"};
+    auto added = add_options(result, properties);
+    if (!added.has_value()) return added.error();
+    return with(std::move(result), {origin.str(), dataset.str()});
+}
+
+Argv destroy_dataset(const DatasetName& dataset) {
+    return {"zfs", "destroy", dataset.str()};
+}
+
 Argv abort_receive(const DatasetName& dataset) {
     return {"zfs", "receive", "-A", dataset.str()};
 }
@@ -254,12 +292,11 @@ Result<Argv> send(const SendSpec& spec) {
 }
 
 Result<Argv> receive(const ReceiveSpec& spec) {
-    Argv result{"zfs", "receive", "-u", "-s"};
-    for (const auto& [name, value] : spec.properties) {
-        Result<std::string> text = assignment(name, value);
-        if (!text.has_value()) return text.error();
-        result = with(std::move(result), {"-o", *text});
-    }
+    Argv result{"zfs", "receive", "-u"};
+    if (spec.resumable) result.emplace_back("-s");
+    if (spec.origin) result = with(std::move(result), {"-o", "origin=" + spec.origin->str()});
+    auto added = add_options(result, spec.properties);
+    if (!added.has_value()) return added.error();
     return with(std::move(result), {spec.snapshot.str()});
 }
 

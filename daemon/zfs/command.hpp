@@ -25,7 +25,7 @@ inline constexpr std::size_t kMaxTokenBytes = 64 * 1024;
 /// on "type" being the first).
 inline constexpr std::string_view kDatasetProperties =
     "type,guid,written,referenced,available,volsize,readonly,mounted,encryption,"
-    "receive_resume_token";
+    "receive_resume_token,keystatus,keylocation,canmount,mountpoint,volmode,origin";
 /// Of snapshots and bookmarks; "guid" is the first.
 inline constexpr std::string_view kVersionProperties =
     "guid,createtxg,written,userrefs,numclones,zrep:sent";
@@ -58,6 +58,16 @@ Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
 Result<Argv> destroy_bookmark(const DatasetName& dataset, const std::string& name);
 Argv bookmark(const SnapshotName& snapshot, const std::string& name);
 Argv rollback(const SnapshotName& snapshot);
+/// Never -O, -f or -l.
+Argv mount(const DatasetName& dataset);
+Argv unmount(const DatasetName& dataset);
+/// `zfs load-key`, with -n only tried. The key comes from keylocation; a prompt sees end-of-file.
+Argv load_key(const DatasetName& dataset, bool only_try);
+Result<Argv> clone(const SnapshotName& origin,
+                   const DatasetName& dataset,
+                   const PropertyList& properties);
+/// One dataset without snapshots or children: zfs refuses any other. Never -r, -R or -f.
+Argv destroy_dataset(const DatasetName& dataset);
 Argv abort_receive(const DatasetName& dataset);
 Result<Argv> token_info(const std::string& token);
 /// -L -c -e, or -L -c -w: with -w never -e, which breaks resumed raw streams. With a token the same

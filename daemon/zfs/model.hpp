@@ -58,8 +58,16 @@ struct Dataset {
     std::uint64_t available_bytes = 0;
     std::uint64_t volsize_bytes = 0;  ///< volumes only
     bool readonly = false;
+    bool readonly_here = false;  ///< set on this dataset, not inherited
     bool mounted = false;
     bool encrypted = false;
+    bool key_loaded = true;       ///< also when it is not encrypted
+    std::string keylocation;      ///< "prompt", "file:///…"; empty: not an encryption root
+    std::string canmount;         ///< "on", "off", "noauto"; empty for volumes
+    std::string mountpoint;       ///< a path, "legacy" or "none"; empty for volumes
+    bool mountpoint_here = false;
+    std::string volmode;          ///< volumes only
+    std::string origin;           ///< the snapshot that this is a clone of; empty: none
     std::string resume_token;                            ///< empty: none
     std::map<std::string, Property, std::less<>> props;  ///< zrep: ones that are set anywhere
 

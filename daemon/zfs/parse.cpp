@@ -54,8 +54,22 @@ bool apply_native(Dataset& dataset, std::string_view property, std::string_view 
     if (property == "readonly") dataset.readonly = value == "on";
     if (property == "mounted") dataset.mounted = value == "yes";
     if (property == "encryption") dataset.encrypted = value != "off" && value != "-";
-    if (property == "receive_resume_token") dataset.resume_token = value == "-" ? "" : value;
+    if (property == "keystatus") dataset.key_loaded = value != "unavailable";
+    const std::string text(value == "-" ? "" : value);
+    if (property == "receive_resume_token") dataset.resume_token = text;
+    if (property == "keylocation") dataset.keylocation = value == "none" ? "" : text;
+    if (property == "canmount") dataset.canmount = text;
+    if (property == "mountpoint") dataset.mountpoint = text;
+    if (property == "volmode") dataset.volmode = text;
+    if (property == "origin") dataset.origin = text;
     return true;
+}
+
+/// Whether the value of a native property that inherits is this dataset's own.
+void note_source(Dataset& dataset, std::string_view property, Source source) {
+    const bool here = source == Source::local || source == Source::received;
+    if (property == "readonly") dataset.readonly_here = here;
+    if (property == "mountpoint") dataset.mountpoint_here = here;
 }
 
 bool is_ours(std::string_view property) {
@@ -73,7 +87,13 @@ bool is_native(std::string_view property) {
                                           "readonly",
                                           "mounted",
                                           "encryption",
-                                          "receive_resume_token"};
+                                          "receive_resume_token",
+                                          "keystatus",
+                                          "keylocation",
+                                          "canmount",
+                                          "mountpoint",
+                                          "volmode",
+                                          "origin"};
     return std::find(std::begin(names), std::end(names), property) != std::end(names);
 }
 
@@ -124,6 +144,7 @@ class DatasetReader {
         property_.clear();
         if (is_native(name)) {
             if (!apply_native(found_.back(), name, value)) return not_understood(text);
+            note_source(found_.back(), name, source_of(source));
             return ok();
         }
         property_ = name;

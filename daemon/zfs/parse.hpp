@@ -46,6 +46,12 @@ enum class Complaint {
     pool_unavailable,
     permission,
     key_not_loaded,
+    key_loaded,  ///< already
+    already_mounted,
+    not_mounted,
+    mountpoint_used,  ///< its directory is not empty
+    not_mountable,    ///< legacy, none, canmount=off
+    has_children,     ///< or snapshots
     target_modified,
     base_mismatch,
     newer_exist,  ///< rollback past newer snapshots or bookmarks

@@ -23,6 +23,7 @@ constexpr std::string_view kNoBase =
     "run zrepctl sync again, which looks at both sides anew; if it stays, compare zfs list -t snapshot "
     "-o name,guid on both hosts";
 constexpr std::string_view kKey = "load the key: zfs load-key";
+constexpr std::string_view kByHand = "mount it as it was mounted on the other host";
 
 // The first row that is found wins, so the particular ones stand before the general. A captured
 // sample of each is in tests/data/zfs/stderr.txt.
@@ -48,6 +49,19 @@ constexpr Row kRows[] = {
      kRoot},
     {"attempt to call field", Complaint::programs_refused, Code::unsupported, ""},
     {"unrecognized command 'program'", Complaint::programs_refused, Code::unsupported, ""},
+    {"filesystem already mounted", Complaint::already_mounted, Code::already_exists, ""},
+    {"not currently mounted", Complaint::not_mounted, Code::not_found, ""},
+    {"directory is not empty",
+     Complaint::mountpoint_used,
+     Code::conflict,
+     "look at what is in the directory, move it away, then zfs mount"},
+    {"legacy mountpoint", Complaint::not_mountable, Code::conflict, kByHand},
+    {"no mountpoint set", Complaint::not_mountable, Code::conflict, kByHand},
+    {"'canmount' property is set to 'off'", Complaint::not_mountable, Code::conflict, kByHand},
+    {"filesystem has children", Complaint::has_children, Code::conflict, ""},
+    {"volume has children", Complaint::has_children, Code::conflict, ""},
+    {"key already loaded", Complaint::key_loaded, Code::already_exists, ""},
+    {"key load error", Complaint::key_not_loaded, Code::zfs_failed, kKey},
     {"key must be loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},
     {"key not loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},
     {"quota exceeded", Complaint::no_space, Code::no_space, kSpace},

@@ -66,6 +66,16 @@ class Zfs {
     virtual Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) = 0;
     /// To a snapshot that must be the newest one: zfs refuses otherwise, no -r is ever given.
     virtual Task<Result<void>> rollback(SnapshotName snapshot) = 0;
+    /// Mounted, or not, already: no error. `busy` when somebody uses it; nothing is ever forced.
+    virtual Task<Result<void>> mount(DatasetName dataset) = 0;
+    virtual Task<Result<void>> unmount(DatasetName dataset) = 0;
+    /// From its keylocation; loaded already: no error. `only_try`: whether that would work.
+    virtual Task<Result<void>> load_key(DatasetName dataset, bool only_try) = 0;
+    virtual Task<Result<void>> clone(SnapshotName origin,
+                                     DatasetName dataset,
+                                     PropertyList properties) = 0;
+    /// One dataset that has no snapshots and no children; zfs refuses any other.
+    virtual Task<Result<void>> destroy_dataset(DatasetName dataset) = 0;
     /// `zfs receive -A`: throws away a partly received stream.
     virtual Task<Result<void>> abort_receive(DatasetName dataset) = 0;
     virtual Task<Result<TokenInfo>> token_info(std::string token) = 0;

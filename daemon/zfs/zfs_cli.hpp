@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 
+#include "daemon/zfs/parse.hpp"
 #include "daemon/zfs/subprocess.hpp"
 #include "daemon/zfs/zfs.hpp"
 
@@ -43,6 +44,14 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) override;
     Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) override;
     Task<Result<void>> rollback(SnapshotName snapshot) override;
+    // zfs_mount.cpp
+    Task<Result<void>> mount(DatasetName dataset) override;
+    Task<Result<void>> unmount(DatasetName dataset) override;
+    Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
+    Task<Result<void>> clone(SnapshotName origin,
+                             DatasetName dataset,
+                             PropertyList properties) override;
+    Task<Result<void>> destroy_dataset(DatasetName dataset) override;
     /// No error when there is nothing to abort.
     Task<Result<void>> abort_receive(DatasetName dataset) override;
     Task<Result<TokenInfo>> token_info(std::string token) override;
@@ -61,6 +70,8 @@ class ZfsCli final : public Zfs {
     std::vector<std::string> pools() const;
     /// Runs and turns a failure into its error.
     Task<Result<Output>> succeed(Argv argv, std::chrono::seconds limit);
+    /// Runs it; complaints of this kind are no error.
+    Task<Result<void>> tolerate(std::string pool, Argv argv, parse::Complaint complaint);
     /// Runs each in turn until one fails.
     Task<Result<void>> mutate(std::string pool, std::vector<Argv> commands);
     /// The stdout of all, and in `err` what they complained of; only missing datasets are

@@ -28,6 +28,9 @@ struct SendSpec {
 struct ReceiveSpec {
     SnapshotName snapshot;
     PropertyList properties = {};  ///< -o, on the first receive only
+    /// An increment from this snapshot makes a new dataset, as a clone of it.
+    std::optional<SnapshotName> origin = {};
+    bool resumable = true;  ///< -s: a cut leaves what arrived, and a token
 };
 
 /// What `zfs send -nvP -t TOKEN` says of a resume token.

@@ -182,11 +182,32 @@ Dataset FakeZfs::describe(const DatasetName& name) const {
             result.props.try_emplace(key, Property{property.value, Source::inherited});
         }
     }
-    const auto readonly = result.props.find("readonly");
-    if (readonly != result.props.end()) {
-        result.readonly = readonly->second.value == "on";
-        result.props.erase(readonly);
+    result.key_loaded = fake.key_loaded;
+    result.origin = fake.origin;
+    const auto native = [&](std::string_view key) -> std::optional<Property> {
+        const auto found = result.props.find(key);
+        if (found == result.props.end()) return std::nullopt;
+        Property property = std::move(found->second);
+        result.props.erase(found);
+        return property;
+    };
+    if (const auto readonly = native("readonly")) {
+        result.readonly = readonly->value == "on";
+        result.readonly_here = readonly->source != Source::inherited;
     }
+    const auto volmode = native("volmode");
+    const auto canmount = native("canmount");
+    const auto mountpoint = native("mountpoint");
+    if (fake.kind == Kind::volume) {
+        result.volmode = volmode ? volmode->value : "default";
+        return result;
+    }
+    // canmount is not inherited (zfsprops(7)).
+    const bool own = canmount && canmount->source != Source::inherited;
+    result.canmount = own ? canmount->value : "on";
+    const bool placed = mountpoint && mountpoint->source != Source::inherited;
+    result.mountpoint = placed ? mountpoint->value : "/" + name.str();
+    result.mountpoint_here = placed;
     return result;
 }
 
@@ -264,6 +285,8 @@ Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
     for (const auto& [name, value] : properties) {
         fake->props[name] = Property{.value = value, .source = Source::local};
+        // As zfs(8) does when it gets a mountpoint and may mount.
+        if (name == "mountpoint" && fake->key_loaded) fake->mounted = true;
     }
     changed(dataset, /*versions_only=*/false);
     co_return ok();

@@ -54,7 +54,10 @@ struct FakeDataset {
     std::uint64_t written = 0;
     std::uint64_t content = 0;
     bool encrypted = false;
+    bool key_loaded = true;
     bool mounted = true;
+    bool in_use = false;  ///< unmount says busy
+    std::string origin;
     std::map<std::string, Property, std::less<>> props;  ///< local and received ones; readonly too
     std::vector<FakeSnapshot> snapshots;                 ///< oldest first
     std::vector<Bookmark> bookmarks;
@@ -112,6 +115,13 @@ class FakeZfs final : public Zfs {
     Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) override;
     Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) override;
     Task<Result<void>> rollback(SnapshotName snapshot) override;
+    Task<Result<void>> mount(DatasetName dataset) override;
+    Task<Result<void>> unmount(DatasetName dataset) override;
+    Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
+    Task<Result<void>> clone(SnapshotName origin,
+                             DatasetName dataset,
+                             PropertyList properties) override;
+    Task<Result<void>> destroy_dataset(DatasetName dataset) override;
     Task<Result<void>> abort_receive(DatasetName dataset) override;
     Task<Result<TokenInfo>> token_info(std::string token) override;
     Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
@@ -149,7 +159,7 @@ class FakeZfs final : public Zfs {
     void changed(const DatasetName& dataset, bool versions_only);
     Result<Header> header_for(const SendSpec& spec);
     /// May this stream be received there now?
-    Result<void> accept(const DatasetName& target, const Header& header);
+    Result<void> accept(const ReceiveSpec& spec, const Header& header);
     /// The end of a receive: all of the payload arrived, or a part of it.
     Result<void> apply(const ReceiveSpec& spec, const Header& header, std::uint64_t received);
 

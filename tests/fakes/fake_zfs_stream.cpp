@@ -311,7 +311,8 @@ Result<std::unique_ptr<StreamProcess>> FakeZfs::receive(ReceiveSpec spec, Fd in)
                                       std::exchange(hang_, false)));
 }
 
-Result<void> FakeZfs::accept(const DatasetName& target, const Header& header) {
+Result<void> FakeZfs::accept(const ReceiveSpec& spec, const Header& header) {
+    const DatasetName& target = spec.snapshot.dataset();
     const FakeDataset* there = find(target);
     if (header.skip > 0) {
         const bool matches = there != nullptr && there->partial &&
@@ -331,6 +332,11 @@ Result<void> FakeZfs::accept(const DatasetName& target, const Header& header) {
             return error(Code::not_found, "the parent of " + target.str() + " does not exist");
         return ok();
     }
+    if (there == nullptr && spec.origin) {
+        const FakeSnapshot* origin = find(*spec.origin);
+        if (origin != nullptr && origin->guid == header.base) return ok();
+        return error(Code::conflict, "local origin for clone does not exist");
+    }
     if (there == nullptr) return error(Code::not_found, target.str() + " does not exist");
     if (there->snapshots.empty() || there->snapshots.back().guid != header.base) {
         return error(Code::conflict, "most recent snapshot does not match incremental source");
@@ -341,7 +347,7 @@ Result<void> FakeZfs::accept(const DatasetName& target, const Header& header) {
 
 Result<void> FakeZfs::apply(const ReceiveSpec& spec, const Header& header, std::uint64_t received) {
     const DatasetName& target = spec.snapshot.dataset();
-    Result<void> accepted = accept(target, header);
+    Result<void> accepted = accept(spec, header);
     if (!accepted.has_value()) return accepted;
     FakeDataset* there = find(target);
     if (there == nullptr) {
@@ -350,6 +356,10 @@ Result<void> FakeZfs::apply(const ReceiveSpec& spec, const Header& header, std::
         there->content = 0;
         there->mounted = false;
         there->encrypted = header.raw;
+        if (spec.origin) {
+            there->origin = spec.origin->str();
+            find(*spec.origin)->cloned = true;
+        }
         for (const auto& [name, value] : spec.properties) {
             there->props[name] = Property{.value = value, .source = Source::local};
         }

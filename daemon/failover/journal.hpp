@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// zrep:inprogress of a role change as text, and zrep:serve, which says how a master is to be
+// served. Pure. What cannot be read is no entry: nothing is ever guessed from it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/failover/fsm.hpp"
+#include "daemon/zfs/model.hpp"
+
+namespace zrepd::failover {
+
+/// "rejoining base=1234 copied=5678": the word, then what the next step needs to go on after a
+/// power cut.
+struct Entry {
+    Journal journal = Journal::none;
+    Guid base = {};    ///< the newest snapshot that both sides are known to have
+    Guid copied = {};  ///< newest snapshot of the rescue once that is complete
+    /// freezing: readonly was set on the dataset itself before, and is to be so again.
+    bool readonly_was_here = false;
+};
+
+std::string to_text(const Entry& entry);
+/// nullopt for an empty text, an init's journal, and anything else that is not one of ours.
+std::optional<Entry> parse_entry(std::string_view text);
+/// The journal set on the dataset itself: a peer's stream never brings one.
+Entry entry_of(const Dataset& dataset);
+
+/// How the master is served: what the other side needs to know when it becomes the master without
+/// being able to ask. "canmount=on mounted=yes interval=60s mountpoint=/srv/my data" or
+/// "volmode=dev interval=60s"; the mountpoint comes last because it may contain spaces.
+struct Serve {
+    std::string canmount;  ///< filesystems only, like the next two
+    bool mounted = false;
+    std::string mountpoint;
+    std::string volmode;   ///< volumes only
+    std::string interval;  ///< zrep:interval in force; empty: none
+    bool operator==(const Serve&) const = default;
+};
+
+std::string to_text(const Serve& serve);
+/// nullopt when it cannot be read or names what zfs would not take.
+std::optional<Serve> parse_serve(std::string_view text);
+/// What a master's dataset says of itself now.
+Serve serve_of(const Dataset& dataset);
+
+}  // namespace zrepd::failover

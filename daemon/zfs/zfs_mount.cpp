@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ZfsCli: mounts, keys, clones.
+#include "daemon/zfs/command.hpp"
+#include "daemon/zfs/zfs_cli.hpp"
+
+namespace zrepd {
+
+Task<Result<void>> ZfsCli::tolerate(std::string pool, Argv argv, parse::Complaint complaint) {
+    Result<void> checked = check_pool(pool);
+    if (!checked.has_value()) co_return checked;
+    Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+    if (!output.has_value()) co_return output.error();
+    const bool fine = output->status.ok() || parse::classify(output->err) == complaint;
+    if (fine) co_return ok();
+    co_return parse::failure(output->err, output->status.text()).in(argv[0] + " " + argv[1]);
+}
+
+Task<Result<void>> ZfsCli::mount(DatasetName dataset) {
+    Argv argv = command::mount(dataset);
+    co_return co_await tolerate(
+        std::string(dataset.pool()), std::move(argv), parse::Complaint::already_mounted);
+}
+
+Task<Result<void>> ZfsCli::unmount(DatasetName dataset) {
+    Argv argv = command::unmount(dataset);
+    co_return co_await tolerate(
+        std::string(dataset.pool()), std::move(argv), parse::Complaint::not_mounted);
+}
+
+Task<Result<void>> ZfsCli::load_key(DatasetName dataset, bool only_try) {
+    Argv argv = command::load_key(dataset, only_try);
+    co_return co_await tolerate(
+        std::string(dataset.pool()), std::move(argv), parse::Complaint::key_loaded);
+}
+
+Task<Result<void>> ZfsCli::clone(SnapshotName origin,
+                                 DatasetName dataset,
+                                 PropertyList properties) {
+    Result<Argv> argv = command::clone(origin, dataset, properties);
+    if (!argv.has_value()) co_return argv.error();
+    std::vector<Argv> commands{std::move(*argv)};
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+}
+
+Task<Result<void>> ZfsCli::destroy_dataset(DatasetName dataset) {
+    Argv argv = command::destroy_dataset(dataset);
+    co_return co_await tolerate(
+        std::string(dataset.pool()), std::move(argv), parse::Complaint::dataset_missing);
+}
+
+}  // namespace zrepd
