@@ -24,6 +24,7 @@ constexpr std::array kTable{
     CodeInfo{Code::nested_pair, "nested_pair", -32008, false, 5},
     CodeInfo{Code::wrong_role, "wrong_role", -32009, false, 5},
     CodeInfo{Code::conflict, "conflict", -32010, false, 5},
+    CodeInfo{Code::refused, "refused", -32014, false, 5},
     CodeInfo{Code::split_brain, "split_brain", -32013, false, 5},
     CodeInfo{Code::not_accepted, "not_accepted", -32011, false, 5},
     CodeInfo{Code::no_space, "no_space", -32012, true, 1},

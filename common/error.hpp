@@ -27,6 +27,7 @@ enum class Code {
     nested_pair,         ///< a pair inside a pair
     wrong_role,          ///< asked of the wrong side
     conflict,            ///< the two sides disagree; nothing was changed
+    refused,             ///< a check before a role change failed; nothing was changed
     split_brain,         ///< both sides are master with the same epoch; nothing was changed
     not_accepted,        ///< the peer's zrep:accept does not list us
     no_space,

@@ -22,8 +22,19 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
-constexpr std::array kCommands{
-    &kInit, &kSync, &kStatus, &kList, &kPause, &kUnpause, &kExpire, &kSet, &kClear, &kVersion};
+constexpr std::array kCommands{&kInit,
+                               &kSync,
+                               &kStatus,
+                               &kList,
+                               &kFailover,
+                               &kTakeover,
+                               &kResolve,
+                               &kPause,
+                               &kUnpause,
+                               &kExpire,
+                               &kSet,
+                               &kClear,
+                               &kVersion};
 
 po::options_description global_options(const Command& command) {
     po::options_description out("Options of every command");

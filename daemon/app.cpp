@@ -76,6 +76,7 @@ struct App::Parts {
                     log_peer_state(events, host, state, error);
                 }),
           engine(sync, peers),
+          roles({sync, engine, peers}),
           scheduler(sync, engine),
           tasks(io.get_executor()) {}
 
@@ -101,10 +102,11 @@ struct App::Parts {
     peer::Route route;
     peer::Peers peers;  // what we do on peers
     sync::Engine engine;
+    failover::Roles roles;
     sched::Scheduler scheduler;
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
-    TaskGroup tasks;  // scheduler, event watcher
+    TaskGroup tasks;  // scheduler, roles, event watcher
     bool stopped_in_time = true;
 };
 
@@ -112,13 +114,15 @@ App::App(config::Config config) : config_(std::move(config)) {}
 App::~App() = default;
 
 Result<void> App::Parts::start() {
-    service = std::make_unique<DaemonService>(sync, engine, scheduler, peers, zfs.version());
+    target.serve_roles(roles);
+    service = std::make_unique<DaemonService>(sync, engine, roles, scheduler, peers, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;
     auto listens = control->listen(config.runtime_dir);
     if (!listens) return listens;
     tasks.spawn("scheduler", scheduler.run());
+    tasks.spawn("roles", roles.run());
     tasks.spawn("pool events", watch_pools());
     log::event(log::Level::info,
                "started",
@@ -138,6 +142,7 @@ Task<> App::Parts::stop() {
     log::event(log::Level::info, "stopping", {{"runs", std::to_string(runs.active_count())}});
     tasks.cancel();
     co_await control->stop();
+    co_await roles.stop();
     co_await engine.stop();
     co_await peer_server.stop();
     co_await peers.stop();

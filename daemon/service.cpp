@@ -42,11 +42,13 @@ Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& nam
 
 DaemonService::DaemonService(sync::Parts& parts,
                              sync::Engine& engine,
+                             failover::Roles& roles,
                              sched::Scheduler& scheduler,
                              peer::Peers& peers,
                              std::string zfs_version)
     : parts_(parts),
       engine_(engine),
+      roles_(roles),
       scheduler_(scheduler),
       peers_(peers),
       zfs_version_(std::move(zfs_version)),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/control/service.hpp"
+#include "daemon/failover/roles.hpp"
 #include "daemon/sched/scheduler.hpp"
 
 namespace zrepd {
@@ -21,6 +22,7 @@ class DaemonService : public control::Service {
   public:
     DaemonService(sync::Parts& parts,
                   sync::Engine& engine,
+                  failover::Roles& roles,
                   sched::Scheduler& scheduler,
                   peer::Peers& peers,
                   std::string zfs_version);
@@ -28,6 +30,9 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, control::Caller caller) override;
@@ -43,6 +48,13 @@ class DaemonService : public control::Service {
     Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names,
                                                   bool all,
                                                   bool masters_only);
+    /// Every pair of this role, or the named ones; checked, no doubles.
+    Task<Result<std::vector<DatasetName>>> choose_role(std::vector<std::string> names,
+                                                       bool all,
+                                                       plan::Role role);
+    Task<Result<rpc::RunStarted>> change_roles(failover::Ask ask,
+                                               std::vector<DatasetName> datasets,
+                                               bool dry_run);
     /// These datasets, each of which is here and in a pool that works, as they are now.
     Task<Result<std::vector<DatasetName>>> look_up(std::vector<std::string> names);
     /// The steps, taken unless it is a dry run, added to what `out` says already.
@@ -69,6 +81,7 @@ class DaemonService : public control::Service {
 
     sync::Parts& parts_;
     sync::Engine& engine_;
+    failover::Roles& roles_;
     sched::Scheduler& scheduler_;
     peer::Peers& peers_;
     std::string zfs_version_;

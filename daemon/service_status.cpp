@@ -166,11 +166,14 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
                                                       const plan::Pair& pair,
                                                       UnixSeconds now) {
     const auto* memory = parts_.runs.remembered(pair.dataset);
-    if (memory != nullptr && memory->error) return trouble(*memory->error, memory->error_since);
+    const auto unsettled = roles_.trouble_of(pair.dataset);
+    if (!unsettled && memory != nullptr && memory->error)
+        return trouble(*memory->error, memory->error_since);
     const auto pool = pool_troubles_.find(pair.dataset.pool());
     if (pool != pool_troubles_.end()) return pool->second;
-    std::optional<Error> found;
-    if (pair.role == plan::Role::initializing && !status.running) found = unfinished(pair);
+    std::optional<Error> found = unsettled;
+    if (!found && pair.role == plan::Role::initializing && !status.running)
+        found = unfinished(pair);
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);

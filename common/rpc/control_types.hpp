@@ -65,6 +65,55 @@ struct ExpireIn {
     }
 };
 
+struct FailoverIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool local_only = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems whose master is here");
+        v.optional("all", self.all, "every filesystem whose master is here");
+        v.optional("local_only",
+                   self.local_only,
+                   "step down without the other side, back to what it acknowledged");
+        v.optional("dry_run", self.dry_run, "say what would be done and lost, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct TakeoverIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool local_only = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems whose target is here");
+        v.optional("all", self.all, "every filesystem whose target is here");
+        v.optional(
+            "local_only", self.local_only, "become the master without asking it: it is dead");
+        v.optional("dry_run", self.dry_run, "say how old the copy is, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct ResolveIn {
+    std::string dataset;
+    std::string keep;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "master here and on the other side, of one epoch");
+        v("keep", self.keep, "here or peer: whose data counts; the other's is kept beside it");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
 struct DatasetsIn {
     std::vector<std::string> datasets;
     template <class Self, class V>
@@ -160,7 +209,8 @@ struct Progress {
         v("run_id", self.run_id, "");
         v("phase",
           self.phase,
-          "looking, waiting, snapshot, sending, receiving, acknowledging or expiring");
+          "looking, waiting, snapshot, sending, receiving, acknowledging or expiring; of a role change "
+          "syncing, checking, changing, draining, promoting, asking, mounting or rescuing");
         v("bytes", self.bytes, "moved so far");
         v("rate_bytes_per_second", self.rate_bytes_per_second, "over the last seconds");
         v("since", self.since, "start of the run, RFC 3339 UTC");
@@ -322,7 +372,9 @@ struct RunOut {
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "");
-        v("operation", self.operation, "init, sync, expire; on the target, receive");
+        v("operation",
+          self.operation,
+          "init, sync, expire, failover, takeover, resolve; by itself receive, promote, rejoin");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

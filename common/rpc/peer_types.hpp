@@ -278,7 +278,7 @@ struct CheckIn {
     std::uint64_t epoch = 0;
     Guid base;
     std::string serve;
-    bool hooks = false;
+    bool dry_run = false;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the master's dataset on the asking side");
@@ -286,7 +286,7 @@ struct CheckIn {
         v("epoch", self.epoch, "of the asking side");
         v("base", self.base, "guid of the newest snapshot that both sides have");
         v("serve", self.serve, "how the master is served, as in zrep:serve");
-        v.optional("hooks", self.hooks, "run the pre-promote hooks too");
+        v.optional("dry_run", self.dry_run, "only look: run no hook, store nothing");
     }
 };
 struct CheckOut {

@@ -107,6 +107,14 @@ constexpr std::array kRunErrors{Code::not_found,
                                 Code::wrong_role,
                                 Code::already_running,
                                 Code::zfs_failed};
+constexpr std::array kRoleErrors{Code::not_found,
+                                 Code::not_configured,
+                                 Code::wrong_role,
+                                 Code::refused,
+                                 Code::conflict,
+                                 Code::already_running,
+                                 Code::peer_unreachable,
+                                 Code::zfs_failed};
 constexpr std::array kChangeErrors{
     Code::not_found, Code::not_configured, Code::already_running, Code::zfs_failed};
 constexpr std::array kPauseErrors{
@@ -177,6 +185,24 @@ const std::array kMethods{
         "Destroy zrep snapshots beyond savecount",
         R"({"all":true,"local_only":true,"dry_run":true})",
         kRunErrors),
+    mutation<rpc::FailoverIn, rpc::RunStarted, &Service::failover>(
+        "pair.failover",
+        Access::operate,
+        "Give the role of master to the other side",
+        R"({"datasets":["tank/fs"],"dry_run":true})",
+        kRoleErrors),
+    mutation<rpc::TakeoverIn, rpc::RunStarted, &Service::takeover>(
+        "pair.takeover",
+        Access::operate,
+        "Take the role of master to this side",
+        R"({"datasets":["backup/fs"],"local_only":true})",
+        kRoleErrors),
+    mutation<rpc::ResolveIn, rpc::RunStarted, &Service::resolve>(
+        "pair.resolve",
+        Access::admin,
+        "End a split brain: say whose data counts",
+        R"({"dataset":"tank/fs","keep":"here"})",
+        kRoleErrors),
     mutation<rpc::PauseIn, rpc::Done, &Service::pause>(
         "pair.pause",
         Access::operate,

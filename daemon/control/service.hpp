@@ -27,6 +27,9 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) = 0;

@@ -32,11 +32,11 @@ Entry entry_of(const Dataset& dataset);
 /// being able to ask. "canmount=on mounted=yes interval=60s mountpoint=/srv/my data" or
 /// "volmode=dev interval=60s"; the mountpoint comes last because it may contain spaces.
 struct Serve {
-    std::string canmount;  ///< filesystems only, like the next two
+    std::string canmount = {};  ///< filesystems only, like the next two
     bool mounted = false;
-    std::string mountpoint;
-    std::string volmode;   ///< volumes only
-    std::string interval;  ///< zrep:interval in force; empty: none
+    std::string mountpoint = {};
+    std::string volmode = {};   ///< volumes only
+    std::string interval = {};  ///< zrep:interval in force; empty: none
     bool operator==(const Serve&) const = default;
 };
 

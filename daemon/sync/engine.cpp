@@ -144,6 +144,13 @@ Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* lef
     done->notify();
 }
 
+Task<rpc::RunResult> Engine::sync_now(DatasetName dataset) {
+    std::vector<DatasetName> one{dataset};
+    RunPtr run = parts_.runs.start("sync", one);
+    co_await sync_locked(run, std::move(one), Freshness::listed);
+    co_return run->out().results.at(0);
+}
+
 Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
     std::vector<DatasetName> free;
     std::vector<DatasetName> wanted{request.dataset};

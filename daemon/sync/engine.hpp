@@ -33,6 +33,9 @@ class Engine {
     Result<rpc::RunStarted> start_sync(const std::vector<DatasetName>& datasets,
                                        Freshness freshness,
                                        WhenBusy when_busy = WhenBusy::refuse_one);
+    /// Syncs one master that the caller has locked, with fresh lists, to its end; as a run of its
+    /// own. A cancel ends the stream, whose target keeps its resumable state.
+    Task<rpc::RunResult> sync_now(DatasetName dataset);
     /// What a sync would do. At most about `limit`, however many peers do not answer.
     Task<Result<DryRun>> describe_sync(std::vector<DatasetName> datasets,
                                        std::chrono::seconds limit);

@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
@@ -285,8 +286,13 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     parts_.runs.phase(*run_, request_.dataset, "acknowledging");
     rpc::CommitIn in;
     in.sent = unix_now();
-    in.items.push_back(
-        {request_.dataset.str(), request_.target.str(), snapshot.name, snapshot.guid});
+    const Dataset* dataset = parts_.inventory.find(request_.dataset);
+    in.items.push_back({request_.dataset.str(),
+                        request_.target.str(),
+                        snapshot.name,
+                        snapshot.guid,
+                        1,
+                        dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset))});
     auto answer = co_await source_.peers.call_as<rpc::CommitOut>(
         request_.host, "peer.commit", in, kCommitLimit);
     if (!answer) co_return answer.error();

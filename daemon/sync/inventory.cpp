@@ -234,6 +234,27 @@ void Inventory::add_snapshot(const DatasetName& dataset, Snapshot snapshot) {
     all.push_back(std::move(snapshot));
 }
 
+void Inventory::note_set(const DatasetName& name, const PropertyList& properties) {
+    const auto found = datasets_.find(name);
+    if (found == datasets_.end()) return;
+    asked_[name].dataset = ++questions_;
+    Dataset& dataset = found->second;
+    for (const auto& [key, value] : properties) {
+        if (key == "canmount") dataset.canmount = value;
+        if (key == "volmode") dataset.volmode = value;
+        if (key == "readonly") {
+            dataset.readonly = value == "on";
+            dataset.readonly_here = true;
+        }
+        if (key == "mountpoint") {
+            dataset.mountpoint = value;
+            dataset.mountpoint_here = true;
+        }
+        if (key.find(':') == key.npos) continue;
+        dataset.props[key] = Property{.value = value, .source = Source::local};
+    }
+}
+
 void Inventory::mark_sent(const DatasetName& dataset, Guid guid, UnixSeconds sent) {
     Versions* known = versions_to_change(dataset);
     if (known == nullptr) return;

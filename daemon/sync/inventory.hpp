@@ -55,6 +55,7 @@ class Inventory {
     /// After operations of our own, so that status is right without another look. A list that is
     /// not known stays so.
     void add_snapshot(const DatasetName& dataset, Snapshot snapshot);
+    void note_set(const DatasetName& dataset, const PropertyList& properties);
     void mark_sent(const DatasetName& dataset, Guid guid, UnixSeconds sent);
     void forget_snapshots(const DatasetName& dataset, const std::vector<std::string>& names);
     void add_bookmark(const DatasetName& dataset, Guid guid);

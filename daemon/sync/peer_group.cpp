@@ -6,6 +6,7 @@
 #include "common/props.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::sync {
@@ -221,10 +222,14 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
     rpc::CommitIn in;
     in.sent = unix_now();
     for (const Job* job : batch) {
-        in.items.push_back({job->pair.dataset.str(),
-                            job->pair.peer_dataset.str(),
-                            job->snapshot->name,
-                            job->snapshot->guid});
+        const Dataset* dataset = parts_.inventory.find(job->pair.dataset);
+        in.items.push_back(
+            {job->pair.dataset.str(),
+             job->pair.peer_dataset.str(),
+             job->snapshot->name,
+             job->snapshot->guid,
+             job->pair.epoch,
+             dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset))});
     }
     auto answer =
         co_await source_.peers.call_as<rpc::CommitOut>(peer_, "peer.commit", in, kCommitLimit);

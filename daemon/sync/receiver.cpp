@@ -15,7 +15,13 @@ constexpr int kEndTimes = 5;
 class StreamReceiver : public peer::TargetService::Receiver {
   public:
     StreamReceiver(Parts& parts, ReceiveSpec spec, lock::LockTable::Guard guard)
-        : parts_(parts), spec_(std::move(spec)), guard_(std::move(guard)) {}
+        : parts_(parts), spec_(std::move(spec)), guard_(std::move(guard)) {
+        parts_.receives.add(spec_.snapshot.dataset(), [this] {
+            ended_ = true;
+            if (process_ != nullptr) process_->kill();
+        });
+    }
+    ~StreamReceiver() override { parts_.receives.remove(spec_.snapshot.dataset()); }
 
     Task<rpc::Received> receive(Fd in, bool direct) override {
         const DatasetName dataset = spec_.snapshot.dataset();
@@ -75,10 +81,10 @@ class StreamReceiver : public peer::TargetService::Receiver {
     Task<Result<std::uint64_t>> receive_directly(Fd in) {
         auto process = parts_.zfs.receive(spec_, std::move(in));
         if (!process) co_return process.error();
-        direct_ = process->get();
+        direct_ = process_ = process->get();
         limit_the_end();
         auto ended = co_await direct_->wait();
-        direct_ = nullptr;
+        direct_ = process_ = nullptr;
         limit_.reset();
         if (!ended) co_return ended.error();
         co_return std::uint64_t{0};
@@ -89,6 +95,8 @@ class StreamReceiver : public peer::TargetService::Receiver {
         if (!pipe) co_return pipe.error();
         auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
         if (!process) co_return process.error();
+        process_ = process->get();
+        if (ended_) process_->kill();
         stream::PumpOptions options{.limit_bytes_per_second = 0,
                                     .stall_timeout = parts_.config.stall_timeout,
                                     .on_progress = [this](std::uint64_t bytes) {
@@ -101,6 +109,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
         auto moved =
             co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
         auto ended = co_await end_within(**process, end_limit());
+        process_ = nullptr;
         // zfs is content only with a whole stream, checksum and end record included; it may then be
         // gone before the sender closes, which the pump takes for a broken pipe.
         if (ended) co_return moved ? *moved : bytes_;
@@ -113,7 +122,9 @@ class StreamReceiver : public peer::TargetService::Receiver {
     ReceiveSpec spec_;
     lock::LockTable::Guard guard_;
     RunPtr run_;
-    StreamProcess* direct_ = nullptr;  ///< while it reads the pipe itself
+    StreamProcess* process_ = nullptr;  ///< while it runs
+    bool ended_ = false;                ///< by somebody who knows that the sender is dead
+    StreamProcess* direct_ = nullptr;   ///< while it reads the pipe itself
     bool sender_gone_ = false;
     std::optional<Deadline> limit_;  ///< for it, once its sender is gone
     std::uint64_t bytes_ = 0;        ///< as last reported by the pump

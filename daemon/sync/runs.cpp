@@ -19,9 +19,11 @@ double draw_jitter() {
     return std::uniform_real_distribution<double>(0, 1)(generator);
 }
 
-/// Whether its end says something of the pair's copy, as PairMemory keeps it.
+/// Whether its end says something of the pair's copy, as PairMemory keeps it: not of an expire or a
+/// role change.
 bool is_remembered(const Run& run) {
-    return run.operation() != "expire";
+    const std::string& operation = run.operation();
+    return operation == "sync" || operation == "init" || operation == "receive";
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/journal.hpp"
+#include "daemon/log.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -27,7 +29,9 @@ rpc::PeerSnapshot to_wire(const Snapshot& snapshot) {
     return out;
 }
 
-std::vector<rpc::PeerSnapshot> newest(const Versions* versions) {
+}  // namespace
+
+std::vector<rpc::PeerSnapshot> newest_snapshots(const Versions* versions) {
     std::vector<rpc::PeerSnapshot> out;
     if (versions == nullptr) return out;
     const auto& all = versions->snapshots;
@@ -35,8 +39,6 @@ std::vector<rpc::PeerSnapshot> newest(const Versions* versions) {
     for (std::size_t i = skip; i < all.size(); ++i) out.push_back(to_wire(all[i]));
     return out;
 }
-
-}  // namespace
 
 const std::string& boot_id() {
     static const std::string id = [] {
@@ -83,7 +85,7 @@ rpc::TargetState Target::state_of(const std::string& peer,
     // Bookkeeping holds the lock for moments; a stream that comes meanwhile is tried again.
     const auto holder = parts_.locks.conflicting(target, lock::Scope::node);
     out.receiving = holder && holder->reason.starts_with(kReceiveReason);
-    out.snapshots = newest(parts_.inventory.versions(target));
+    out.snapshots = newest_snapshots(parts_.inventory.versions(target));
     return out;
 }
 
@@ -233,7 +235,7 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     dataset = parts_.inventory.find(*target);
     if (dataset == nullptr) co_return out;
     out.resume_token = dataset->resume_token;
-    out.snapshots = newest(parts_.inventory.versions(*target));
+    out.snapshots = newest_snapshots(parts_.inventory.versions(*target));
     out.state = out.resume_token.empty() ? "received" : "resume";
     co_return out;
 }
@@ -277,6 +279,31 @@ Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
     co_return out;
 }
 
+/// What the master says of itself, where it is news: a process each, which only a change costs.
+Task<> Target::note_master(rpc::CommitIn in) {
+    for (const auto& item : in.items) {
+        auto name = usable_name(item.target);
+        const Dataset* dataset = name ? parts_.inventory.find(*name) : nullptr;
+        if (dataset == nullptr || dataset->local(prop::kMaster) == "yes") continue;
+        const auto epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
+        PropertyList news;
+        // A target that missed a role change follows its master, never the other way round.
+        if (item.epoch > epoch) news.emplace_back(prop::kEpoch, std::to_string(item.epoch));
+        const bool served = !item.serve.empty() && failover::parse_serve(item.serve);
+        if (served && dataset->own(prop::kServe) != item.serve) {
+            news.emplace_back(prop::kServe, item.serve);
+        }
+        if (news.empty()) continue;
+        auto set = co_await parts_.zfs.set(*name, news);
+        if (set) parts_.inventory.note_set(*name, news);
+        if (!set) {
+            log::event(log::Level::warn,
+                       "bookkeeping",
+                       {{"dataset", name->str()}, {"warning", set.error().text()}});
+        }
+    }
+}
+
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
     auto seen = co_await look_for_new_pairs(peer, in);
     if (!seen) co_return seen.error();
@@ -286,6 +313,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
     rpc::CommitOut out;
     std::vector<Acked> acked;
     std::vector<std::size_t> places;
+    rpc::CommitIn ours;
     for (const auto& item : in.items) {
         rpc::CommitOut::Item answer;
         answer.target = item.target;
@@ -299,12 +327,14 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         } else if (!pair) {
             answer.error = rpc::to_item_error(not_yours(peer, *target));
         } else {
+            ours.items.push_back(item);
             places.push_back(out.items.size());
             acked.push_back({*name, item.guid, pair->settings.savecount});
         }
         out.items.push_back(std::move(answer));
     }
     if (acked.empty()) co_return out;
+    co_await note_master(std::move(ours));
     auto outcomes = co_await acknowledge(parts_, Side::target, in.sent, std::move(acked));
     for (std::size_t i = 0; i < places.size() && i < outcomes.size(); ++i) {
         auto& answer = out.items[places[i]];

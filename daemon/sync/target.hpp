@@ -12,11 +12,17 @@ namespace zrepd::sync {
 /// How the lock of a receive says what it is for; the peer's name follows.
 inline constexpr std::string_view kReceiveReason = "receive from ";
 
+/// What a peer is told of a dataset's snapshots: the newest ones, oldest first.
+std::vector<rpc::PeerSnapshot> newest_snapshots(const Versions* versions);
+
 class Target : public peer::TargetService {
   public:
     explicit Target(Parts& parts) : parts_(parts) {}
 
     rpc::Hello hello() override;
+    /// Who answers the questions about roles; not before there is one.
+    void serve_roles(peer::RoleService& roles) { roles_ = &roles; }
+    peer::RoleService* roles() override { return roles_; }
     Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override;
     Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override;
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
@@ -43,6 +49,7 @@ class Target : public peer::TargetService {
     Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
         std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
+    Task<> note_master(rpc::CommitIn in);
     Result<void> check_founded_pair(const std::string& peer,
                                     const DatasetName& target,
                                     const rpc::ReceiveIn& in) const;
@@ -51,6 +58,7 @@ class Target : public peer::TargetService {
     Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;
 
     Parts& parts_;
+    peer::RoleService* roles_ = nullptr;
 };
 
 /// This boot's id (/proc/sys/kernel/random/boot_id), or the daemon's start where there is none.

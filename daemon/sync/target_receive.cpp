@@ -125,8 +125,8 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
     for (const auto& [key, value] : in.settings) {
         // A peer says whose target it is, and no more: least of all that this side is a master, or
         // in the middle of becoming one.
-        const bool founds = std::find(prop::kPair.begin(), prop::kPair.end(), key) !=
-                            prop::kPair.end();
+        const bool founds =
+            std::find(prop::kPair.begin(), prop::kPair.end(), key) != prop::kPair.end();
         if (!founds && key != prop::kSavecount && key != prop::kEpoch) {
             return Error{.code = Code::invalid_params,
                          .message = "a peer may not set " + quote(key)};

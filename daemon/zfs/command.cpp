@@ -243,6 +243,10 @@ Argv unmount(const DatasetName& dataset) {
     return {"zfs", "unmount", dataset.str()};
 }
 
+Argv sync_files(const std::string& mountpoint) {
+    return {"sync", "-f", "--", mountpoint};
+}
+
 Argv load_key(const DatasetName& dataset, bool only_try) {
     Argv result{"zfs", "load-key"};
     if (only_try) result.emplace_back("-n");

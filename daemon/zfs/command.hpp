@@ -61,6 +61,8 @@ Argv rollback(const SnapshotName& snapshot);
 /// Never -O, -f or -l.
 Argv mount(const DatasetName& dataset);
 Argv unmount(const DatasetName& dataset);
+/// sync(1): every write of that filesystem that is still in memory.
+Argv sync_files(const std::string& mountpoint);
 /// `zfs load-key`, with -n only tried. The key comes from keylocation; a prompt sees end-of-file.
 Argv load_key(const DatasetName& dataset, bool only_try);
 Result<Argv> clone(const SnapshotName& origin,

@@ -69,6 +69,9 @@ class Zfs {
     /// Mounted, or not, already: no error. `busy` when somebody uses it; nothing is ever forced.
     virtual Task<Result<void>> mount(DatasetName dataset) = 0;
     virtual Task<Result<void>> unmount(DatasetName dataset) = 0;
+    /// Writes out what programs left in memory for the filesystem mounted there (syncfs(2)); in a
+    /// process of its own, because a disk that hangs would stop the daemon.
+    virtual Task<Result<void>> sync_files(std::string mountpoint) = 0;
     /// From its keylocation; loaded already: no error. `only_try`: whether that would work.
     virtual Task<Result<void>> load_key(DatasetName dataset, bool only_try) = 0;
     virtual Task<Result<void>> clone(SnapshotName origin,

@@ -47,6 +47,7 @@ class ZfsCli final : public Zfs {
     // zfs_mount.cpp
     Task<Result<void>> mount(DatasetName dataset) override;
     Task<Result<void>> unmount(DatasetName dataset) override;
+    Task<Result<void>> sync_files(std::string mountpoint) override;
     Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
     Task<Result<void>> clone(SnapshotName origin,
                              DatasetName dataset,

@@ -27,6 +27,15 @@ Task<Result<void>> ZfsCli::unmount(DatasetName dataset) {
         std::string(dataset.pool()), std::move(argv), parse::Complaint::not_mounted);
 }
 
+Task<Result<void>> ZfsCli::sync_files(std::string mountpoint) {
+    const Argv argv = command::sync_files(mountpoint);
+    Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+    if (!output.has_value()) co_return output.error();
+    if (output->status.ok()) co_return ok();
+    co_return Error{.code = Code::io_error,
+                    .message = "sync -f " + mountpoint + ": " + output->status.text()};
+}
+
 Task<Result<void>> ZfsCli::load_key(DatasetName dataset, bool only_try) {
     Argv argv = command::load_key(dataset, only_try);
     co_return co_await tolerate(

@@ -77,6 +77,21 @@ Task<Result<rpc::RunStarted>> FakeService::expire(rpc::ExpireIn in, Caller calle
     record("pair.expire", in, caller);
     return start();
 }
+
+Task<Result<rpc::RunStarted>> FakeService::failover(rpc::FailoverIn in, Caller caller) {
+    record("pair.failover", in, caller);
+    return start();
+}
+
+Task<Result<rpc::RunStarted>> FakeService::takeover(rpc::TakeoverIn in, Caller caller) {
+    record("pair.takeover", in, caller);
+    return start();
+}
+
+Task<Result<rpc::RunStarted>> FakeService::resolve(rpc::ResolveIn in, Caller caller) {
+    record("pair.resolve", in, caller);
+    return start();
+}
 Task<Result<rpc::Done>> FakeService::pause(rpc::PauseIn in, Caller caller) {
     record("pair.pause", in, caller);
     return change("pause " + in.datasets.front());

@@ -39,6 +39,9 @@ class FakeService : public control::Service {
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) override;

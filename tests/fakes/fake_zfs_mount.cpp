@@ -31,9 +31,12 @@ Task<Result<void>> FakeZfs::unmount(DatasetName dataset) {
     co_return ok();
 }
 
+Task<Result<void>> FakeZfs::sync_files(std::string mountpoint) {
+    co_return enter("sync_files", mountpoint, "");
+}
+
 Task<Result<void>> FakeZfs::load_key(DatasetName dataset, bool only_try) {
-    Result<void> entered =
-        enter(only_try ? "try_key" : "load_key", dataset.str(), dataset.pool());
+    Result<void> entered = enter(only_try ? "try_key" : "load_key", dataset.str(), dataset.pool());
     if (!entered.has_value()) co_return entered;
     FakeDataset* fake = find(dataset);
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/command.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+void add_options(boost::program_options::options_description& options) {
+    // clang-format off
+    options.add_options()
+        ("local,L", "the master is dead: take over without asking it")
+        ("dry-run", "say how old the data is and what would be done, do nothing");
+    // clang-format on
+}
+
+int run(const Invocation& invocation) {
+    rpc::TakeoverIn in;
+    auto chosen = select(invocation.words, /*all_allowed=*/true);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    in.all = chosen->all;
+    in.datasets = chosen->datasets;
+    in.local_only = invocation.has("local");
+    in.dry_run = invocation.has("dry-run");
+    return start_and_follow(invocation, "pair.takeover", rpc::encode(in), chosen->datasets);
+}
+
+}  // namespace
+
+const Command kTakeover{
+    "takeover",
+    "",
+    "[-L] [--dry-run] FILESYSTEM...|all",
+    "Take the role of master to this side",
+    "Runs on the target's side, and asks the master for what zrepctl failover does there.\n\n"
+    "With -L, for when the master is dead: this side becomes the master with the data it has. Look\n"
+    "first with --dry-run how old that is. The old master is not contacted and may still be written to\n"
+    "where it cannot hear of this; when it does, it becomes the target by itself, and what it had and\n"
+    "never sent is kept beside it there (zrepctl rescue list).\n\n"
+    "Example:\n  zrepctl takeover -L --dry-run backup/fs\n  zrepctl takeover -L backup/fs\n",
+    1,
+    10000,
+    add_options,
+    run,
+    /*starts_run=*/true};
+
+}  // namespace zrepd::ctl

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/failover/change.hpp"
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/failover/rescue.hpp"
+#include "daemon/failover/roles.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+
+constexpr std::chrono::seconds kAskLimit{30};
+// A promotion waits for a transaction group, a mount and the hooks over there.
+constexpr std::chrono::seconds kPromoteLimit{300};
+
+rpc::RolesIn::Side side_of(const plan::Pair& pair) {
+    rpc::RolesIn::Side out;
+    out.source = pair.dataset.str();
+    out.target = pair.peer_dataset.str();
+    out.master = pair.role == plan::Role::master;
+    out.epoch = pair.epoch;
+    return out;
+}
+
+}  // namespace
+
+Change::Change(RoleParts parts, sync::RunPtr run, DatasetName dataset, std::string operation)
+    : role_(parts),
+      parts_(parts.parts),
+      run_(std::move(run)),
+      name_(std::move(dataset)),
+      operation_(std::move(operation)) {}
+
+Task<Result<State>> Change::look() {
+    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+    if (!seen) co_return seen.error();
+    pair_ = parts_.inventory.pair(name_);
+    if (!pair_) {
+        co_return Error{.code = Code::not_configured,
+                        .message = name_.str() + " is not part of a pair",
+                        .remedy = "zrepctl list shows the pairs"};
+    }
+    entry_ = entry_of(*dataset());
+    base_ = entry_.base;
+    State state;
+    state.stored = stored_of(*dataset(), *pair_);
+    co_return state;
+}
+
+Task<Result<Stored>> Change::go(Event event) {
+    auto looked = co_await look();
+    if (!looked) co_return looked.error();
+    const Stored before = looked->stored;
+    Transition next = step(*looked, event);
+    while (next.action.kind != ActionKind::none) {
+        if (next.action.kind == ActionKind::refuse) co_return refusal(next.action.why);
+        const bool stop = co_await cancelled();
+        if (stop) {
+            co_return Error{.code = Code::cancelled,
+                            .message = "zrepd is stopping in the middle of it",
+                            .remedy = "nothing to do: it goes on when zrepd is back"};
+        }
+        const Action action = next.action;
+        const State state = next.state;
+        Event outcome = co_await perform(action, state);
+        next = step(state, outcome);
+    }
+    const Stored after = next.state.stored;
+    if (after.master != before.master || after.epoch != before.epoch) {
+        log::event(log::Level::info,
+                   "role_changed",
+                   {{"dataset", name_.str()},
+                    {"role", after.master ? "master" : "target"},
+                    {"epoch", std::to_string(after.epoch)},
+                    {"op", operation_}});
+        parts_.events.publish("role_changed",
+                              name_.str(),
+                              std::string(after.master ? "master" : "target") + " of epoch " +
+                                  std::to_string(after.epoch));
+    }
+    co_return after;
+}
+
+Task<Event> Change::perform(Action action, State state) {
+    bool good = true;
+    switch (action.kind) {
+        case ActionKind::check:
+            good = co_await check();
+            break;
+        case ActionKind::store:
+            good = co_await store(action.store);
+            break;
+        case ActionKind::drain:
+            good = co_await drain();
+            break;
+        case ActionKind::ask_peer:
+            co_return co_await ask_peer();
+        case ActionKind::ask_to_promote:
+            co_return co_await ask_to_promote(state.stored);
+        case ActionKind::mount:
+            co_await mount();
+            break;
+        case ActionKind::rescue:
+            good = co_await rescue(state.stored);
+            break;
+        case ActionKind::none:
+        case ActionKind::refuse:
+            break;
+    }
+    if (good) co_return Event(Done{});
+    co_return Event(Failed{});
+}
+
+bool Change::fail(Error error) {
+    trouble_ = std::move(error);
+    return false;
+}
+
+void Change::warn(std::string event, const Error& error) {
+    log::event(log::Level::warn,
+               event,
+               {{"dataset", name_.str()}, {"error", error.text()}, {"next", error.remedy}});
+    parts_.events.publish("warning", name_.str(), error.text());
+    note(error.text() + (error.remedy.empty() ? "" : "; next: " + error.remedy));
+}
+
+Guid Change::last_acked() const {
+    const Versions* versions = parts_.inventory.versions(name_);
+    const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    return acked == nullptr ? Guid{} : acked->guid;
+}
+
+Entry Change::entry_for(const Stored& wanted) const {
+    Entry out{.journal = wanted.journal};
+    switch (wanted.journal) {
+        case Journal::freezing:
+            out.readonly_was_here = dataset()->readonly_here;
+            break;
+        case Journal::stepping_down:
+            out.base = base_.known() ? base_ : last_acked();
+            break;
+        case Journal::handed_over:
+            out.base = entry_.journal == Journal::stepping_down ? entry_.base : last_acked();
+            break;
+        case Journal::rejoining:
+            out.base = base_;
+            break;
+        case Journal::none:
+        case Journal::promoted:
+            break;
+    }
+    return out;
+}
+
+/// A failed `zfs set` may have landed all the same: what lies on disk is what counts.
+Task<bool> Change::store(Stored wanted) {
+    parts_.runs.phase(*run_, name_, "changing");
+    const Entry entry = entry_for(wanted);
+    auto written = co_await write(wanted, entry);
+    if (!written) {
+        auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+        const Dataset* now = dataset();
+        const bool landed = seen && now != nullptr && has_landed(*now, wanted);
+        if (!landed) co_return fail(written.error());
+    }
+    pair_ = parts_.inventory.pair(name_);
+    if (!pair_) co_return fail({.code = Code::internal, .message = "the pair is gone"});
+    co_await tidy(wanted);
+    entry_ = entry;
+    if (entry.base.known()) base_ = entry.base;
+    co_return true;
+}
+
+Task<Result<void>> Change::write(Stored wanted, Entry entry) {
+    Dataset told = *dataset();
+    if (serve_) told.props[std::string(prop::kServe)] = {to_text(*serve_), Source::local};
+    PropertyList properties = properties_for(told, *pair_, wanted, entry);
+    const bool same_role = told.local(prop::kMaster) == "yes" ? wanted.master : !wanted.master;
+    const bool only_journal = same_role && wanted.epoch == pair_->epoch &&
+                              wanted.writable == !told.readonly && entry.journal == Journal::none;
+    if (only_journal) {
+        std::vector<std::string> journal{std::string(prop::kInprogress)};
+        auto cleared = co_await parts_.zfs.inherit(name_, std::move(journal));
+        if (cleared) parts_.inventory.note_set(name_, {{std::string(prop::kInprogress), ""}});
+        co_return cleared;
+    }
+    if (serve_ && wanted.master) properties.emplace_back(prop::kServe, to_text(*serve_));
+    auto set = co_await parts_.zfs.set(name_, properties);
+    if (set) parts_.inventory.note_set(name_, properties);
+    co_return set;
+}
+
+/// What a set cannot say: nothing, instead of empty or off. Not needed for anything but order.
+Task<> Change::tidy(Stored wanted) {
+    const bool thawed = entry_.journal == Journal::freezing && wanted.journal == Journal::none;
+    if (!thawed) co_return;
+    std::vector<std::string> names{std::string(prop::kInprogress)};
+    if (!entry_.readonly_was_here) names.emplace_back("readonly");
+    auto done = co_await parts_.zfs.inherit(name_, std::move(names));
+    if (!done) warn("bookkeeping", done.error());
+}
+
+Task<Event> Change::ask_peer() {
+    parts_.runs.phase(*run_, name_, "asking");
+    rpc::RolesIn in;
+    in.sides.push_back(side_of(*pair_));
+    auto answer =
+        co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kAskLimit);
+    const bool answered = answer && answer->sides.size() == 1;
+    if (!answered || !answer->sides[0].known) {
+        if (!answer) fail(answer.error());
+        co_return Event(Failed{});
+    }
+    const auto& side = answer->sides[0];
+    const Versions* versions = parts_.inventory.versions(name_);
+    for (auto it = side.snapshots.rbegin(); it != side.snapshots.rend() && versions; ++it) {
+        if (find_snapshot(*versions, it->guid) == nullptr) continue;
+        base_ = it->guid;
+        break;
+    }
+    split_brain_ = side.master && pair_->role == plan::Role::master && side.epoch == pair_->epoch;
+    co_return Event(PeerIs{.master = side.master, .epoch = side.epoch});
+}
+
+Task<Event> Change::ask_to_promote(Stored stored) {
+    co_await unmount();
+    parts_.runs.phase(*run_, name_, "promoting " + pair_->peer.str());
+    rpc::PromoteIn in;
+    in.source = name_.str();
+    in.target = pair_->peer_dataset.str();
+    in.epoch = stored.epoch;
+    in.base = entry_.base;
+    in.serve = dataset()->own(prop::kServe).value_or("");
+    auto answer = co_await role_.peers.call_as<rpc::PromoteOut>(
+        pair_->peer, "peer.promote", in, kPromoteLimit);
+    if (!answer) {
+        fail(std::move(Error(answer.error())).in(pair_->peer.str()));
+        co_return Event(Failed{});
+    }
+    trouble_.reset();
+    co_return Event(PeerIs{.master = answer->master, .epoch = answer->epoch});
+}
+
+Task<bool> Change::rescue(Stored stored) {
+    co_await unmount();
+    auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);
+    if (!saved) co_return fail(saved.error());
+    if (saved->copy) {
+        note(human_bytes(saved->bytes) + " that " + pair_->peer.str() + " never got are kept in " +
+             saved->copy->str() + " (zrepctl rescue list)");
+    }
+    co_return true;
+}
+
+Error Change::refusal(std::string_view why) const {
+    if (trouble_) return *trouble_;
+    const std::string name = name_.str();
+    const bool role = why == "not_master" || why == "is_master";
+    if (role && pair_) return wrong_side(Ask::failover, *pair_);
+    if (why == "unfinished") {
+        return Error{.code = Code::busy,
+                     .message = "an earlier role change of " + name + " is not finished (" +
+                                std::string(failover::name(entry_.journal)) +
+                                "); zrepd goes on with it",
+                     .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
+    }
+    if (why == "no_base") {
+        return Error{.code = Code::conflict,
+                     .message = name + " lacks the snapshot that the other side handed over with",
+                     .remedy = "on " + (pair_ ? pair_->peer.str() : "the other host") +
+                               " run zrepctl takeover -L to take it back"};
+    }
+    return Error{.code = Code::busy,
+                 .message = "a role change of " + name + " is under way (" + std::string(why) + ")",
+                 .remedy = "zrepctl status " + quote(name) + " shows it"};
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One role change of one side, carried out: what fsm.hpp decides is done here, one action at a
+// time. Thread: io thread. Errors: why it was refused, or what failed; the state on disk says the
+// rest. Atomicity: each store is one transaction group; cut anywhere, Recover goes on from the
+// journal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/failover/changes.hpp"
+#include "daemon/failover/fsm.hpp"
+#include "daemon/failover/parts.hpp"
+
+namespace zrepd::failover {
+
+class Change {
+  public:
+    /// The dataset is locked by the caller until the end; `operation` is for hooks and messages.
+    Change(RoleParts parts, sync::RunPtr run, DatasetName dataset, std::string operation);
+
+    /// How the other side says it was served; else zrep:serve counts.
+    void serve_as(const Serve& serve) { serve_ = serve; }
+    /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
+    /// it after the action under way.
+    Task<Result<Stored>> go(Event event);
+
+    /// What was done, in words.
+    const std::vector<std::string>& notes() const { return notes_; }
+    /// The last thing that went wrong on the way; the change may have gone on without it.
+    const std::optional<Error>& trouble() const { return trouble_; }
+    bool is_split_brain() const { return split_brain_; }
+
+  private:
+    Task<Result<State>> look();
+    Task<Event> perform(Action action, State state);
+    Task<bool> check();
+    Task<bool> sync_first();
+    Task<bool> ask_target();
+    Task<bool> drain();
+    Task<Result<bool>> is_drained();
+    Task<bool> store(Stored wanted);
+    Task<Result<void>> write(Stored wanted, Entry entry);
+    Task<> tidy(Stored wanted);
+    Task<Event> ask_peer();
+    Task<Event> ask_to_promote(Stored stored);
+    Task<> mount();
+    Task<> unmount();
+    Task<bool> rescue(Stored stored);
+    Entry entry_for(const Stored& wanted) const;
+    Guid last_acked() const;
+    Error refusal(std::string_view why) const;
+    bool fail(Error error);
+    void note(std::string text) { notes_.push_back(std::move(text)); }
+    void warn(std::string event, const Error& error);
+    const Dataset* dataset() const { return parts_.inventory.find(name_); }
+
+    RoleParts role_;
+    sync::Parts& parts_;
+    sync::RunPtr run_;
+    DatasetName name_;
+    std::string operation_;
+    std::optional<plan::Pair> pair_;
+    Entry entry_;
+    std::optional<Serve> serve_;
+    Guid base_;
+    std::optional<Error> trouble_;
+    std::vector<std::string> notes_;
+    bool split_brain_ = false;
+};
+
+}  // namespace zrepd::failover

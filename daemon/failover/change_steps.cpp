@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The longer actions of a role change: the checks before it, the drain, mounts.
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/failover/change.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+
+constexpr std::chrono::seconds kCheckLimit{120};
+// Mapped pages and open volumes may still be written after readonly; so often is looked again.
+constexpr unsigned kMaxDrains = 5;
+
+}  // namespace
+
+/// Everything that can be known before anything is changed.
+Task<bool> Change::check() {
+    const Dataset* now = dataset();
+    if (now->readonly) {
+        co_return fail({.code = Code::refused,
+                        .message = name_.str() + " is readonly here: somebody else made it so",
+                        .remedy = "zfs inherit readonly " + quote(name_.str()) +
+                                  " (or set readonly=off), then run it again"});
+    }
+    const bool synced = co_await sync_first();
+    if (!synced) co_return false;
+    co_return co_await ask_target();
+}
+
+/// Most of the data goes while the filesystem can still be written to.
+Task<bool> Change::sync_first() {
+    parts_.runs.phase(*run_, name_, "syncing");
+    const rpc::RunResult result = co_await role_.engine.sync_now(name_);
+    if (result.error) {
+        Error error = rpc::from_item_error(*result.error).in("sync before the role change");
+        // Whatever the sync's own status is: nothing was changed.
+        co_return fail(std::move(error));
+    }
+    co_return true;
+}
+
+Task<bool> Change::ask_target() {
+    parts_.runs.phase(*run_, name_, "checking");
+    rpc::CheckIn in;
+    in.source = name_.str();
+    in.target = pair_->peer_dataset.str();
+    in.epoch = pair_->epoch;
+    in.base = last_acked();
+    in.serve = to_text(serve_of(*dataset()));
+    auto answer =
+        co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, kCheckLimit);
+    if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
+    if (answer->problems.empty()) co_return true;
+    co_return fail(refused_by(pair_->peer, answer->problems));
+}
+
+/// True when the target has everything.
+Task<Result<bool>> Change::is_drained() {
+    if (dataset()->mounted) {
+        auto written = co_await parts_.zfs.sync_files(dataset()->mountpoint);
+        if (!written) warn("flush_failed", written.error());
+    }
+    std::vector<std::string> pools{std::string(name_.pool())};
+    auto flushed = co_await parts_.zfs.flush(std::move(pools));
+    if (!flushed) co_return flushed.error();
+    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+    if (!seen) co_return seen.error();
+    const Dataset* now = dataset();
+    const Versions* versions = parts_.inventory.versions(name_);
+    if (now == nullptr || versions == nullptr || versions->snapshots.empty()) {
+        co_return Error{.code = Code::not_found, .message = "it has no snapshots any more"};
+    }
+    co_return now->written_bytes == 0 && versions->snapshots.back().sent.has_value();
+}
+
+Task<bool> Change::drain() {
+    for (unsigned i = 0; i < kMaxDrains; ++i) {
+        parts_.runs.phase(*run_, name_, "draining");
+        auto drained = co_await is_drained();
+        if (!drained) co_return fail(drained.error());
+        if (*drained) co_return true;
+        const rpc::RunResult result = co_await role_.engine.sync_now(name_);
+        if (result.error) co_return fail(rpc::from_item_error(*result.error).in("last sync"));
+    }
+    co_return fail({.code = Code::busy,
+                    .message = name_.str() + " is still being written to, although it is readonly",
+                    .remedy =
+                        "stop the programs that have its files mapped (fuser -vm), or the "
+                        "users of the volume, then run it again; the master is writable again"});
+}
+
+/// Nobody is thrown out: who still uses it keeps a readonly filesystem, which is said.
+Task<> Change::unmount() {
+    const Dataset* now = dataset();
+    if (now == nullptr || !now->mounted) co_return;
+    auto done = co_await parts_.zfs.unmount(name_);
+    if (done) co_return;
+    Error error = std::move(Error(done.error())).in("unmount the old master");
+    error.remedy =
+        "it stays mounted, readonly; when its users are gone: zfs unmount " + quote(name_.str());
+    warn("still_mounted", error);
+}
+
+/// The role is changed already; what fails here is told, and changes nothing of that.
+Task<> Change::mount() {
+    parts_.runs.phase(*run_, name_, "mounting");
+    const Dataset* now = dataset();
+    if (now == nullptr) co_return;
+    if (!now->resume_token.empty()) {
+        auto aborted = co_await parts_.zfs.abort_receive(name_);
+        if (!aborted) warn("abort_failed", aborted.error());
+    }
+    const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
+    const bool wanted = now->kind == Kind::filesystem && (!serve || serve->mounted);
+    if (!wanted) co_return;
+    if (!now->key_loaded) {
+        auto loaded = co_await parts_.zfs.load_key(name_, /*only_try=*/false);
+        if (!loaded) warn("key_not_loaded", loaded.error());
+    }
+    auto mounted = co_await parts_.zfs.mount(name_);
+    if (mounted) co_return;
+    Error error = mounted.error();
+    if (error.remedy.empty()) error.remedy = "zfs mount " + quote(name_.str());
+    warn("not_mounted", error);
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/failover/check.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+Error refused(std::string message, std::string remedy) {
+    return Error{.code = Code::refused, .message = std::move(message), .remedy = std::move(remedy)};
+}
+
+/// mountinfo writes white space and backslashes in octal (proc_pid_mountinfo(5)).
+std::string unescape(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool octal = text[i] == '\\' && i + 3 < text.size();
+        if (!octal) {
+            out += text[i];
+            continue;
+        }
+        out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                 (text[i + 3] - '0'));
+        i += 3;
+    }
+    return out;
+}
+
+/// What is mounted exactly there; the last one is on top.
+std::optional<std::string> mounted_at(const std::string& path) {
+    std::ifstream file("/proc/self/mountinfo");
+    std::optional<std::string> found;
+    for (std::string line; std::getline(file, line);) {
+        const auto words = split(line, ' ');
+        const auto dash = std::find(words.begin(), words.end(), "-");
+        if (words.size() < 5 || words.end() - dash < 3) continue;
+        if (unescape(words[4]) == path) found = unescape(*(dash + 2));
+    }
+    return found;
+}
+
+void add_state(std::vector<Error>& out, const TargetFacts& facts, const std::string& host) {
+    const std::string name = facts.dataset->name.str();
+    const Entry journal = entry_of(*facts.dataset);
+    if (journal.journal != Journal::none) {
+        out.push_back(
+            refused("an earlier role change of " + name + " on " + host + " is not finished (" +
+                        std::string(failover::name(journal.journal)) + ")",
+                    "zrepd goes on with it; on " + host + ": zrepctl status " + quote(name)));
+    }
+    if (facts.pair->epoch != facts.master_epoch) {
+        out.push_back(refused("the epochs disagree: " + std::to_string(facts.pair->epoch) + " on " +
+                                  host + ", " + std::to_string(facts.master_epoch) +
+                                  " on the master",
+                              "run zrepctl sync on the master first: it settles that"));
+    }
+    if (facts.paused) {
+        out.push_back(refused(name + " on " + host + " is paused, as for maintenance",
+                              "on " + host + ": zrepctl unpause " + quote(name)));
+    }
+    if (!facts.busy.empty()) {
+        out.push_back(refused(name + " on " + host + " is in use: " + facts.busy,
+                              "wait for its end: zrepctl status " + quote(name) + " on " + host));
+    }
+}
+
+void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::string& host) {
+    const std::string name = facts.dataset->name.str();
+    const auto& all = facts.versions->snapshots;
+    const Snapshot* base = find_snapshot(*facts.versions, facts.base);
+    if (base == nullptr) {
+        out.push_back(refused(name + " on " + host + " lacks the newest acknowledged snapshot",
+                              "run zrepctl sync on the master first"));
+        return;
+    }
+    std::uint64_t touched = facts.dataset->written_bytes;
+    for (const Snapshot& s : all) {
+        if (s.createtxg > base->createtxg) touched += s.written_bytes;
+    }
+    if (touched == 0 && base == &all.back()) return;
+    out.push_back(refused(
+        name + " on " + host + " was touched since @" + base->name + ": " + human_bytes(touched) +
+            " in " + std::to_string(&all.back() - base) + " newer snapshots and since",
+        "run zrepctl sync on the master: it rolls back what was only touched, and "
+        "says what to do about snapshots"));
+}
+
+}  // namespace
+
+std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self) {
+    std::vector<Error> out;
+    const std::string& host = self.host.str();
+    add_state(out, facts, host);
+    add_data(out, facts, host);
+    for (const auto* found : {&facts.key, &facts.writing, &facts.way_back, &facts.mountpoint}) {
+        if (*found) out.push_back(**found);
+    }
+    return out;
+}
+
+Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems) {
+    std::vector<std::string> messages;
+    std::vector<std::string> remedies;
+    for (const auto& problem : problems) {
+        messages.push_back(problem.message);
+        if (!problem.remedy.empty()) remedies.push_back(problem.remedy);
+    }
+    return refused(
+        peer.str() + " cannot become the master: " + join(messages, "; ") + "; nothing was changed",
+        join(remedies, "; "));
+}
+
+std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset) {
+    const bool own = dataset.mountpoint_here || serve.mountpoint.empty();
+    const std::string& path = own ? dataset.mountpoint : serve.mountpoint;
+    if (!serve.mounted || !path.starts_with('/')) return std::nullopt;
+    const auto other = mounted_at(path);
+    const std::string name = dataset.name.str();
+    const auto stored = [&](std::string_view key) { return dataset.own(key).value_or(""); };
+    // The master itself, of a pair on one host: it is unmounted first.
+    const bool master = other && *other == stored(prop::kSrcFs);
+    if (other && *other != name && !master) {
+        return refused(
+            path + ", where " + name + " would be mounted, is the mount point of " + quote(*other),
+            "unmount that, or give " + name + " another: zfs set mountpoint=/PATH " + quote(name));
+    }
+    std::error_code ec;
+    if (other || !std::filesystem::is_directory(path, ec)) return std::nullopt;
+    if (std::filesystem::is_empty(path, ec) || ec) return std::nullopt;
+    return refused(path + ", where " + name + " would be mounted, is a directory with files in it",
+                   "move them away: they would be hidden while it is mounted");
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is looked at before a role change. All but mountpoint_problem() is pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/rpc/peer_types.hpp"
+#include "daemon/failover/journal.hpp"
+#include "daemon/plan/pair.hpp"
+
+namespace zrepd::failover {
+
+/// What the target's daemon knows, for problems_of_target().
+struct TargetFacts {
+    const Dataset* dataset = nullptr;
+    const Versions* versions = nullptr;
+    const plan::Pair* pair = nullptr;
+    std::uint64_t master_epoch = 0;
+    Guid base;  ///< the newest snapshot that the master knows to be here
+    bool paused = false;
+    std::string busy;                 ///< what else works on it; empty: nothing
+    std::optional<Error> key;         ///< why its key cannot be loaded
+    std::optional<Error> writing;     ///< why the pool takes no writes
+    std::optional<Error> way_back;    ///< why this host cannot reach the master's
+    std::optional<Error> mountpoint;  ///< why it could not be mounted where the master is
+};
+
+/// What keeps this target from becoming the master; each with its remedy. Pure.
+std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);
+
+/// One error of several: code `refused`, everything the other side said, what to do first. Pure.
+Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);
+
+/// Why a filesystem could not be mounted there: something else is, or the directory is not empty.
+/// Reads /proc/self/mountinfo and the directory.
+std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset);
+
+}  // namespace zrepd::failover

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Dry runs of role changes: the steps, what they would lose, and what is in their way.
+#include "common/text.hpp"
+#include "common/time.hpp"
+#include "common/units.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/rescue_plan.hpp"
+#include "daemon/failover/roles.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+using Steps = std::vector<std::string>;
+
+std::string there(const plan::Pair& pair) {
+    return pair.peer.str() + ":" + pair.peer_dataset.str();
+}
+
+Steps failover_steps(const plan::Pair& pair, const Dataset& dataset) {
+    const std::string name = pair.dataset.str();
+    const std::string epoch = std::to_string(pair.epoch + 1);
+    return {"sync " + name + " to " + there(pair) + ", " + human_bytes(dataset.written_bytes) +
+                " written since the last snapshot; nothing is lost",
+            "make " + name + " readonly, sync what came meanwhile, until nothing does",
+            "make " + name + " the target of epoch " + epoch,
+            "make " + there(pair) + " the master of epoch " + epoch + " and mount it"};
+}
+
+/// What this side has that the other never acknowledged.
+std::string loss(const Dataset& dataset, const Versions& versions) {
+    const Snapshot* acked = sync::last_acked(versions);
+    if (acked == nullptr) return "everything: nothing was ever acknowledged";
+    const auto found = divergence(dataset, versions, acked->guid);
+    if (!found || found->none()) return "nothing: all of it was acknowledged";
+    return human_bytes(found->bytes()) + " written here since @" + acked->name + " (acknowledged " +
+           to_rfc3339(acked->sent.value_or(0)) + "), kept beside it";
+}
+
+Steps stepping_down_steps(const plan::Pair& pair,
+                          const Dataset& dataset,
+                          const Versions& versions) {
+    const std::string name = pair.dataset.str();
+    return {"make " + name + " readonly and the target of epoch " + std::to_string(pair.epoch + 1),
+            "the other side does not get: " + loss(dataset, versions),
+            "roll " + name + " back to the last acknowledged snapshot",
+            there(pair) + " becomes the master as soon as it answers"};
+}
+
+/// How old the copy is that would become the truth.
+Steps takeover_steps(const plan::Pair& pair, const Versions& versions) {
+    const std::string name = pair.dataset.str();
+    const Snapshot* acked = sync::last_acked(versions);
+    std::string age = "the copy was never complete";
+    if (acked != nullptr) {
+        const UnixSeconds sent = acked->sent.value_or(0);
+        age = "the data is of " + to_rfc3339(sent) + " (" +
+              format_duration(std::chrono::seconds(std::max<UnixSeconds>(0, unix_now() - sent))) +
+              " ago, @" + acked->name + "); what " + pair.peer.str() +
+              " wrote later is missing here, and is kept beside it there when it returns";
+    }
+    return {age,
+            "make " + name + " writable and the master of epoch " + std::to_string(pair.epoch + 1) +
+                " and mount it; " + pair.peer.str() + " is not asked"};
+}
+
+}  // namespace
+
+Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::seconds limit) {
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    const Journal journal = entry_of(*dataset).journal;
+    const bool target = pair.role == plan::Role::target;
+    const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
+    if (target != wants_target) co_return wrong_side(ask, pair);
+    if (journal != Journal::none && ask != Ask::takeover_local) {
+        co_return Error{.code = Code::busy,
+                        .message = "an earlier role change is not finished (" +
+                                   std::string(name(journal)) + "); zrepd goes on with it",
+                        .remedy = "zrepctl status " + quote(pair.dataset.str())};
+    }
+    switch (ask) {
+        case Ask::failover: {
+            const Steps steps = failover_steps(pair, *dataset);
+            auto refused = co_await problems_there(pair, limit);
+            if (refused) co_return *refused;
+            co_return steps;
+        }
+        case Ask::takeover: {
+            rpc::HandOverIn in;
+            in.source = pair.dataset.str();
+            in.target = pair.peer_dataset.str();
+            in.dry_run = true;
+            auto answer = co_await role_.peers.call_as<rpc::HandOverOut>(
+                pair.peer, "peer.hand_over", in, limit);
+            if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+            co_return answer->steps;
+        }
+        case Ask::failover_local:
+        case Ask::keep_peer:
+            co_return stepping_down_steps(pair, *dataset, *versions);
+        case Ask::takeover_local:
+            co_return takeover_steps(pair, *versions);
+        case Ask::keep_here:
+            co_return Steps{"make " + pair.dataset.str() + " the master of epoch " +
+                                std::to_string(pair.epoch + 2),
+                            there(pair) +
+                                " becomes its target as soon as it hears of it; what only "
+                                "it has is kept beside it there"};
+    }
+    co_return Steps{};
+}
+
+Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::seconds limit) {
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    rpc::CheckIn in;
+    in.source = pair.dataset.str();
+    in.target = pair.peer_dataset.str();
+    in.epoch = pair.epoch;
+    in.base = acked == nullptr ? Guid{} : acked->guid;
+    in.serve = to_text(serve_of(*parts_.inventory.find(pair.dataset)));
+    in.dry_run = true;
+    auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
+    if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+    if (answer->problems.empty()) co_return std::nullopt;
+    co_return refused_by(pair.peer, answer->problems);
+}
+
+Task<> Roles::describe_one(
+    Ask ask, DatasetName dataset, std::chrono::seconds limit, Dry* out, Signal* done) {
+    const auto pair = parts_.inventory.pair(dataset);
+    Result<Steps> steps = Steps{};
+    if (!pair)
+        steps = sync::no_pair(parts_, dataset);
+    else if (pair->role == plan::Role::initializing)
+        steps = sync::not_a_master(*pair);
+    else
+        steps = co_await steps_of(ask, *pair, limit);
+    if (steps) {
+        for (auto& step : *steps) out->found.steps.push_back(std::move(step));
+    } else {
+        out->found.results.push_back(sync::failed_result(dataset, steps.error()));
+    }
+    --out->left;
+    done->notify();
+}
+
+Task<Result<sync::DryRun>> Roles::describe(Ask ask,
+                                           std::vector<DatasetName> datasets,
+                                           std::chrono::seconds limit) {
+    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    if (!seen) co_return seen.error();
+    Dry out{.found = {}, .left = datasets.size()};
+    Signal done(parts_.executor);
+    for (const auto& dataset : datasets) {
+        tasks_.spawn("describe " + dataset.str(), describe_one(ask, dataset, limit, &out, &done));
+    }
+    while (out.left > 0) co_await done.wait();
+    co_return std::move(out.found);
+}
+
+}  // namespace zrepd::failover

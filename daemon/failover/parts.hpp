@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the role changes work with; owned and ordered by app.cpp.
+#pragma once
+
+#include "daemon/sync/engine.hpp"
+
+namespace zrepd::failover {
+
+struct RoleParts {
+    sync::Parts& parts;
+    sync::Engine& engine;
+    peer::Peers& peers;
+};
+
+/// How the run of one dataset's role change looks to others.
+inline constexpr std::string_view kFailover = "failover";
+inline constexpr std::string_view kTakeover = "takeover";
+inline constexpr std::string_view kResolve = "resolve";
+inline constexpr std::string_view kPromote = "promote";
+inline constexpr std::string_view kRejoin = "rejoin";
+
+}  // namespace zrepd::failover

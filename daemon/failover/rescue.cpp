@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/failover/rescue.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/log.hpp"
+#include "daemon/stream/pump.hpp"
+#include "daemon/sync/transfer.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+using sync::Parts;
+
+// Pages of a mapped file may be written back after readonly; so often is looked again.
+constexpr unsigned kMaxLooks = 5;
+// Names tried for the copy before somebody has to clear up.
+constexpr unsigned kMaxNames = 20;
+constexpr std::chrono::seconds kEndLimit{600};
+
+Error still_written() {
+    return Error{.code = Code::busy,
+                 .message = "it is still being written to, although it is readonly",
+                 .remedy =
+                     "stop the programs that have its files mapped (fuser -vm), or the users "
+                     "of the volume; it is tried again"};
+}
+
+class Rescue {
+  public:
+    Rescue(Parts& parts, sync::RunPtr run, DatasetName dataset, std::uint64_t epoch, Entry entry)
+        : parts_(parts),
+          run_(std::move(run)),
+          dataset_(std::move(dataset)),
+          epoch_(epoch),
+          entry_(entry) {}
+
+    Task<Result<Rescued>> go();
+
+  private:
+    Task<Result<Divergence>> look();
+    Task<Result<Divergence>> freeze();
+    Task<Result<Divergence>> keep_all();
+    Task<Result<Divergence>> find_again();
+    Task<Result<void>> choose_copy();
+    Task<Result<void>> copy_all(Divergence found);
+    Task<Result<void>> copy_one(CopyStep step, bool raw);
+    Task<Result<void>> note_copied(Guid newest);
+    Task<Result<void>> roll_back(Divergence found);
+    Task<Result<void>> clear_the_way(Divergence found);
+    const Versions& versions_of(const DatasetName& name) const;
+    Error here(Error error) const { return std::move(error).in(dataset_.str()); }
+
+    Parts& parts_;
+    sync::RunPtr run_;
+    DatasetName dataset_;
+    std::uint64_t epoch_;
+    Entry entry_;
+    std::optional<DatasetName> copy_;
+};
+
+const Versions& Rescue::versions_of(const DatasetName& name) const {
+    static const Versions kNothing;
+    const Versions* known = parts_.inventory.versions(name);
+    return known == nullptr ? kNothing : *known;
+}
+
+Task<Result<Divergence>> Rescue::look() {
+    std::vector<std::string> pools{std::string(dataset_.pool())};
+    auto flushed = co_await parts_.zfs.flush(std::move(pools));
+    if (!flushed) co_return flushed.error();
+    auto seen = co_await parts_.inventory.refresh_one(dataset_, Freshness::listed);
+    if (!seen) co_return seen.error();
+    const Dataset* dataset = parts_.inventory.find(dataset_);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    co_return divergence(*dataset, versions_of(dataset_), entry_.base);
+}
+
+/// All of it in snapshots.
+Task<Result<Divergence>> Rescue::freeze() {
+    for (unsigned i = 0; i < kMaxLooks; ++i) {
+        auto found = co_await look();
+        if (!found || found->written_bytes == 0) co_return found;
+        auto name = SnapshotName::make(dataset_, diverged_snapshot(versions_of(dataset_), epoch_));
+        if (!name) co_return name.error();
+        std::vector<SnapshotName> names{*name};
+        auto taken = co_await parts_.zfs.snapshot(std::move(names));
+        if (!taken.front()) co_return taken.front().error();
+    }
+    co_return still_written();
+}
+
+/// The copy that an earlier try began, or a free name.
+Task<Result<void>> Rescue::choose_copy() {
+    for (unsigned attempt = 1; attempt <= kMaxNames; ++attempt) {
+        auto name = rescue_name(dataset_, epoch_, attempt);
+        if (!name) co_return name.error();
+        auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::listed);
+        if (!seen) co_return seen;
+        const Dataset* there = parts_.inventory.find(*name);
+        const bool ours = there != nullptr && there->local(prop::kRescue) == dataset_.str();
+        if (there != nullptr && !ours) continue;
+        copy_ = *name;
+        co_return ok();
+    }
+    co_return Error{.code = Code::already_exists,
+                    .message = "no free name for a copy beside it",
+                    .remedy = "zrepctl rescue list; drop or rename what is not needed"};
+}
+
+Task<Result<void>> Rescue::copy_all(Divergence found) {
+    auto chosen = co_await choose_copy();
+    if (!chosen) co_return chosen;
+    auto steps = copy_steps(found, versions_of(*copy_));
+    if (!steps) co_return steps.error().in(copy_->str());
+    const Dataset* dataset = parts_.inventory.find(dataset_);
+    const bool raw = dataset != nullptr && dataset->encrypted;
+    for (CopyStep& step : *steps) {
+        auto copied = co_await copy_one(std::move(step), raw);
+        if (!copied) co_return copied;
+    }
+    auto seen = co_await parts_.inventory.refresh_one(*copy_, Freshness::listed);
+    if (!seen) co_return seen;
+    if (is_complete(found, versions_of(*copy_))) co_return ok();
+    co_return Error{
+        .code = Code::zfs_failed,
+        .message = "the copy " + copy_->str() + " is not complete; nothing was destroyed",
+        .remedy = "zfs list -t snapshot -o name,guid " + quote(copy_->str())};
+}
+
+Task<Result<void>> Rescue::copy_one(CopyStep step, bool raw) {
+    auto from = SnapshotName::make(dataset_, step.snapshot.name);
+    auto to = SnapshotName::make(*copy_, step.snapshot.name);
+    auto base = SnapshotName::make(dataset_, step.from.name);
+    if (!from || !to || !base) co_return (!from ? from : !to ? to : base).error();
+    ReceiveSpec receive{.snapshot = *to, .resumable = false};
+    if (step.first) {
+        receive.origin = *base;
+        receive.properties = {{"readonly", "on"}, {std::string(prop::kRescue), dataset_.str()}};
+        const Dataset* dataset = parts_.inventory.find(dataset_);
+        const bool volume = dataset != nullptr && dataset->kind == Kind::volume;
+        if (!volume) receive.properties.emplace_back("canmount", "noauto");
+    }
+    auto in = make_pipe(kStreamPipeBytes);
+    auto out = make_pipe(kStreamPipeBytes);
+    if (!in || !out) co_return (!in ? in : out).error();
+    auto receiver = parts_.zfs.receive(std::move(receive), std::move(out->read));
+    if (!receiver) co_return receiver.error();
+    SendSpec send{.snapshot = *from, .base = "@" + step.from.name, .raw = raw};
+    auto sender = parts_.zfs.send(std::move(send), std::move(in->write));
+    if (!sender) co_return sender.error();
+    stream::PumpOptions options{.limit_bytes_per_second = 0,
+                                .stall_timeout = parts_.config.stall_timeout,
+                                .on_progress = [this](std::uint64_t bytes) {
+                                    parts_.runs.progress(*run_, dataset_, bytes);
+                                }};
+    auto moved =
+        co_await stream::pump(std::move(in->read), std::move(out->write), std::move(options));
+    if (!moved) (*sender)->kill();
+    auto sent = co_await sync::end_within(**sender, kEndLimit);
+    auto received = co_await sync::end_within(**receiver, kEndLimit);
+    if (!received) co_return received.error().in("copy to " + copy_->str());
+    if (!sent) co_return sent.error().in("copy to " + copy_->str());
+    co_return ok();
+}
+
+/// From here on what is destroyed exists twice, and a power cut must not make it be copied again:
+/// half rolled back, it would look like new data.
+Task<Result<void>> Rescue::note_copied(Guid newest) {
+    entry_.copied = newest;
+    PropertyList journal{{std::string(prop::kInprogress), to_text(entry_)}};
+    co_return co_await parts_.zfs.set(dataset_, std::move(journal));
+}
+
+/// What would make zfs refuse the rollback: our holds and our bookmarks. Not other people's.
+Task<Result<void>> Rescue::clear_the_way(Divergence found) {
+    auto bookmarks = bookmarks_to_drop(dataset_, versions_of(dataset_), found.base);
+    if (!bookmarks) co_return bookmarks.error();
+    std::vector<SnapshotName> held;
+    for (const Snapshot& s : found.newer) {
+        auto name = SnapshotName::make(dataset_, s.name);
+        if (name && s.held && zrep_sequence(s.name)) held.push_back(*name);
+    }
+    if (!held.empty()) {
+        auto released = co_await parts_.zfs.release(std::move(held));
+        if (!released) co_return released;
+    }
+    for (std::string& name : *bookmarks) {
+        auto gone = co_await parts_.zfs.destroy_bookmark(dataset_, std::move(name));
+        if (!gone) co_return gone;
+    }
+    co_return ok();
+}
+
+Task<Result<void>> Rescue::roll_back(Divergence found) {
+    auto clear = co_await clear_the_way(found);
+    if (!clear) co_return clear;
+    if (!found.newer.empty()) {
+        std::vector<std::string> names;
+        for (const Snapshot& s : found.newer) names.push_back(s.name);
+        auto gone = co_await parts_.zfs.destroy_snapshots(dataset_, std::move(names));
+        if (!gone) co_return gone;
+    }
+    auto base = SnapshotName::make(dataset_, found.base.name);
+    if (!base) co_return base.error();
+    auto back = co_await parts_.zfs.rollback(*base);
+    if (!back) co_return back;
+    log::event(log::Level::warn,
+               "rolled_back",
+               {{"dataset", dataset_.str()},
+                {"to", base->str()},
+                {"copy", copy_ ? copy_->str() : "none"}});
+    co_return co_await parts_.inventory.refresh_one(dataset_, Freshness::listed);
+}
+
+/// Everything newer than the base is in the copy, and nothing came after it.
+Task<Result<Divergence>> Rescue::keep_all() {
+    for (unsigned i = 0; i < kMaxLooks; ++i) {
+        auto found = co_await freeze();
+        if (!found || found->none()) co_return found;
+        auto copied = co_await copy_all(*found);
+        if (!copied) co_return copied.error();
+        auto again = co_await look();
+        if (!again) co_return again;
+        if (again->written_bytes != 0 || again->newer.size() != found->newer.size()) continue;
+        auto noted = co_await note_copied(found->newer.back().guid);
+        if (!noted) co_return noted.error();
+        co_return found;
+    }
+    co_return still_written();
+}
+
+/// After a power cut in the middle of the rollback: what is left of the snapshots has to be in the
+/// copy all the same.
+Task<Result<Divergence>> Rescue::find_again() {
+    auto found = co_await look();
+    if (!found || found->none()) co_return found;
+    auto chosen = co_await choose_copy();
+    if (!chosen) co_return chosen.error();
+    const Versions& copy = versions_of(*copy_);
+    if (find_snapshot(copy, entry_.copied) != nullptr && is_complete(*found, copy)) co_return found;
+    co_return Error{.code = Code::conflict,
+                    .message = "the copy " + copy_->str() +
+                               " was changed before the rollback; nothing is destroyed",
+                    .remedy =
+                        "zfs list -t snapshot shows both; zrepctl clear forgets the pair and "
+                        "destroys nothing"};
+}
+
+Task<Result<Rescued>> Rescue::go() {
+    parts_.runs.phase(*run_, dataset_, "rescuing");
+    Result<Divergence> found = Error{};
+    if (entry_.copied.known())
+        found = co_await find_again();
+    else
+        found = co_await keep_all();
+    if (!found) co_return here(found.error());
+    Rescued out{.copy = {}, .bytes = found->bytes()};
+    if (found->none()) co_return out;
+    auto back = co_await roll_back(*found);
+    if (!back) co_return here(back.error());
+    out.copy = copy_;
+    log::event(log::Level::warn,
+               "rescued",
+               {{"dataset", dataset_.str()},
+                {"copy", copy_->str()},
+                {"bytes", std::to_string(out.bytes)}});
+    parts_.events.publish(
+        "rescued",
+        dataset_.str(),
+        human_bytes(out.bytes) + " that the other side never got are in " + copy_->str());
+    co_return out;
+}
+
+}  // namespace
+
+Task<Result<Rescued>> rescue(
+    sync::Parts& parts, sync::RunPtr run, DatasetName dataset, std::uint64_t epoch, Entry entry) {
+    Rescue work(parts, std::move(run), std::move(dataset), epoch, entry);
+    co_return co_await work.go();
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/failover/rescue_plan.hpp"
+
+#include <algorithm>
+
+#include "common/text.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+bool has(const Versions& versions, const std::string& snapshot) {
+    return std::any_of(versions.snapshots.begin(),
+                       versions.snapshots.end(),
+                       [&](const Snapshot& s) { return s.name == snapshot; });
+}
+
+std::string numbered(const std::string& name, unsigned attempt) {
+    return attempt <= 1 ? name : name + "_" + std::to_string(attempt);
+}
+
+}  // namespace
+
+std::uint64_t Divergence::bytes() const {
+    std::uint64_t sum = written_bytes;
+    for (const Snapshot& s : newer) sum += s.written_bytes;
+    return sum;
+}
+
+Result<Divergence> divergence(const Dataset& dataset, const Versions& versions, Guid base) {
+    const Snapshot* found = base.known() ? find_snapshot(versions, base) : nullptr;
+    if (found == nullptr) {
+        return Error{.code = Code::conflict,
+                     .message = dataset.name.str() +
+                                " has no snapshot in common with the other side; it stays readonly "
+                                "and is not rolled back",
+                     .remedy = "to start over and keep its data: zrepctl clear " +
+                               quote(dataset.name.str()) + " on both hosts, zfs rename it, then " +
+                               "zrepctl init from the other host"};
+    }
+    Divergence out{.base = *found, .newer = {}, .written_bytes = dataset.written_bytes};
+    for (const Snapshot& s : versions.snapshots) {
+        if (s.createtxg > found->createtxg) out.newer.push_back(s);
+    }
+    return out;
+}
+
+Result<DatasetName> rescue_name(const DatasetName& dataset, std::uint64_t epoch, unsigned attempt) {
+    const std::string suffix = numbered("diverged_" + std::to_string(epoch), attempt);
+    const std::string join = dataset.parent() ? "_" : "/";
+    return DatasetName::parse(dataset.str() + join + suffix);
+}
+
+std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch) {
+    const std::string name = "zrep_diverged_" + std::to_string(epoch);
+    unsigned attempt = 1;
+    while (has(versions, numbered(name, attempt))) ++attempt;
+    return numbered(name, attempt);
+}
+
+Result<std::vector<CopyStep>> copy_steps(const Divergence& found, const Versions& copy) {
+    std::vector<CopyStep> out;
+    std::size_t there = 0;
+    for (const Snapshot& s : copy.snapshots) {
+        if (there >= found.newer.size() || s.guid != found.newer[there].guid) {
+            return Error{.code = Code::conflict,
+                         .message = "the copy beside it holds something else (@" + s.name + ")",
+                         .remedy = "rename the copy (zfs rename), then it is made anew"};
+        }
+        ++there;
+    }
+    for (std::size_t i = there; i < found.newer.size(); ++i) {
+        const Snapshot& from = i == 0 ? found.base : found.newer[i - 1];
+        out.push_back({.from = from, .snapshot = found.newer[i], .first = i == 0});
+    }
+    return out;
+}
+
+bool is_complete(const Divergence& found, const Versions& copy) {
+    return std::all_of(found.newer.begin(), found.newer.end(), [&](const Snapshot& s) {
+        return find_snapshot(copy, s.guid) != nullptr;
+    });
+}
+
+Result<std::vector<std::string>> bookmarks_to_drop(const DatasetName& dataset,
+                                                   const Versions& versions,
+                                                   const Snapshot& base) {
+    std::vector<std::string> out;
+    for (const Bookmark& bookmark : versions.bookmarks) {
+        if (bookmark.createtxg <= base.createtxg) continue;
+        if (bookmark.name != zrep_bookmark_name(bookmark.guid)) {
+            const std::string name = dataset.str() + "#" + bookmark.name;
+            return Error{.code = Code::conflict,
+                         .message = "bookmark " + name + " is newer than the base @" + base.name +
+                                    " and not zrepd's: a rollback would destroy it",
+                         .remedy = "if nobody needs it: zfs destroy " + quote(name)};
+        }
+        out.push_back(bookmark.name);
+    }
+    return out;
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a side has that the other never acknowledged, and what has to be copied before it may go.
+// Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/zfs/model.hpp"
+#include "daemon/zfs/zfs_spec.hpp"
+
+namespace zrepd::failover {
+
+/// Everything newer than the base.
+struct Divergence {
+    Snapshot base;
+    std::vector<Snapshot> newer;      ///< oldest first
+    std::uint64_t written_bytes = 0;  ///< since the newest of them, not in any snapshot
+    std::uint64_t bytes() const;
+    bool none() const { return newer.empty() && written_bytes == 0; }
+};
+
+/// conflict when the base is not here: then nothing may be rolled back.
+Result<Divergence> divergence(const Dataset& dataset, const Versions& versions, Guid base);
+
+/// "tank/fs_diverged_8"; below the pool for a pool's root, which has nothing beside it.
+Result<DatasetName> rescue_name(const DatasetName& dataset, std::uint64_t epoch, unsigned attempt);
+/// "zrep_diverged_8", or with an ordinal when that is taken.
+std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch);
+
+/// One increment of the copy: from the snapshot before it, the first one from the base.
+struct CopyStep {
+    Snapshot from;
+    Snapshot snapshot;
+    bool first = false;  ///< makes the copy, as a clone of the base
+};
+/// What is still to be copied, in order; `copy` is what the rescue has already. A rescue that was
+/// begun from something else is a conflict.
+Result<std::vector<CopyStep>> copy_steps(const Divergence& found, const Versions& copy);
+
+/// Whether every snapshot that is about to go is in the copy.
+bool is_complete(const Divergence& found, const Versions& copy);
+
+/// Our bookmarks of snapshots newer than the base: they go before a rollback. A foreign one is in
+/// the way: the error names it.
+Result<std::vector<std::string>> bookmarks_to_drop(const DatasetName& dataset,
+                                                   const Versions& versions,
+                                                   const Snapshot& base);
+
+}  // namespace zrepd::failover

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/failover/roles.hpp"
+
+#include "common/text.hpp"
+#include "daemon/sync/refusals.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+
+constexpr std::chrono::seconds kLockWait{60};
+constexpr std::chrono::seconds kAskLimit{60};
+// A target asks how the failover over there goes.
+constexpr std::chrono::seconds kFollowEvery{1};
+// The master does not answer for so long while it hands over: the target says so and stops waiting.
+constexpr unsigned kFollowLosses = 30;
+
+std::string_view operation_of(Ask ask) {
+    switch (ask) {
+        case Ask::failover:
+        case Ask::failover_local:
+            return kFailover;
+        case Ask::takeover:
+        case Ask::takeover_local:
+            return kTakeover;
+        case Ask::keep_here:
+        case Ask::keep_peer:
+            return kResolve;
+    }
+    return kFailover;
+}
+
+Command command_of(Ask ask) {
+    switch (ask) {
+        case Ask::failover:
+        case Ask::takeover:
+            return Command::failover;
+        case Ask::failover_local:
+            return Command::failover_local;
+        case Ask::takeover_local:
+            return Command::takeover_local;
+        case Ask::keep_here:
+            return Command::keep_here;
+        case Ask::keep_peer:
+            return Command::keep_peer;
+    }
+    return Command::failover;
+}
+
+/// Whether the operator has what was asked for.
+bool is_reached(Ask ask, const Stored& stored) {
+    const bool here = ask == Ask::takeover_local || ask == Ask::keep_here;
+    if (stored.master != here) return false;
+    // Of a failover the other side's answer is part; a local one goes on by itself.
+    return ask != Ask::failover || stored.journal == Journal::none;
+}
+
+std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    const std::string epoch = " (epoch " + std::to_string(stored.epoch) + ")";
+    if (stored.master) return pair.dataset.str() + " is the master now" + epoch;
+    if (stored.journal == Journal::none) {
+        return there + " is the master now" + epoch + ", " + pair.dataset.str() + " its target";
+    }
+    return pair.dataset.str() + " is no longer the master" + epoch + "; " + there +
+           " becomes it as soon as it answers";
+}
+
+}  // namespace
+
+Error wrong_side(Ask ask, const plan::Pair& pair) {
+    const std::string name = pair.dataset.str();
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    if (pair.role == plan::Role::master) {
+        return Error{.code = Code::wrong_role,
+                     .message = name + " is the master here already",
+                     .remedy = "zrepctl failover " + quote(name) + " gives the role to " + there};
+    }
+    const bool resolve = ask == Ask::keep_here || ask == Ask::keep_peer;
+    return Error{.code = Code::wrong_role,
+                 .message = name + " is the target here; its master is " + there,
+                 .remedy = resolve ? "resolve is for two masters: zrepctl status shows both sides"
+                                   : "zrepctl takeover " + quote(name) +
+                                         " makes it the master (-L "
+                                         "when the master is dead)"};
+}
+
+Roles::Roles(RoleParts parts)
+    : role_(parts), parts_(parts.parts), wake_(parts_.executor), tasks_(parts_.executor) {
+    subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
+        watch_results(event);
+        return true;
+    });
+}
+
+Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& datasets) {
+    const bool alone = datasets.size() == 1;
+    const std::string operation(operation_of(ask));
+    for (const auto& dataset : datasets) {
+        const sync::RunPtr other = parts_.runs.active(dataset);
+        if (!other || !alone) continue;
+        if (other->operation() == operation) return sync::same_work(*other, dataset);
+        // A sync or a receive ends by itself, or is ended; two role changes would contradict.
+        const bool role = other->operation() == kFailover || other->operation() == kTakeover ||
+                          other->operation() == kResolve || other->operation() == kPromote ||
+                          other->operation() == kRejoin || other->operation() == "init";
+        if (role) return sync::other_work(*other, dataset);
+    }
+    rpc::RunStarted out;
+    sync::RunPtr run = parts_.runs.start(operation, datasets);
+    out.run_id = run->id();
+    tasks_.spawn(operation, run_all(run, ask, datasets));
+    return out;
+}
+
+Task<> Roles::run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets) {
+    std::size_t left = datasets.size();
+    Signal done(parts_.executor);
+    for (const auto& dataset : datasets) {
+        tasks_.spawn(run->operation() + " " + dataset.str(),
+                     run_one(run, ask, dataset, &left, &done));
+    }
+    while (left > 0) co_await done.wait();
+}
+
+Task<> Roles::run_one(
+    sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done) {
+    auto result = co_await carry_out(run, ask, dataset);
+    if (result)
+        parts_.runs.succeed(*run, dataset, std::move(*result));
+    else
+        parts_.runs.fail(*run, dataset, result.error());
+    --*left;
+    done->notify();
+}
+
+Task<Result<lock::LockTable::Guard>> Roles::lock(sync::RunPtr run, Ask ask, DatasetName dataset) {
+    // A stream of a dead master would hold it until it stalls.
+    if (ask == Ask::takeover_local) parts_.receives.end(dataset);
+    auto guard = co_await parts_.locks.lock(
+        dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
+    co_return guard;
+}
+
+Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, DatasetName dataset) {
+    auto available = parts_.zfs.check_pool(dataset.pool());
+    if (!available) co_return available.error();
+    auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
+    if (!seen) co_return seen.error();
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) co_return sync::no_pair(parts_, dataset);
+    if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
+    // The master does it; it needs the lock of this side for that.
+    if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
+    auto guard = co_await lock(run, ask, dataset);
+    if (!guard) co_return guard.error();
+    auto result = co_await change(run, ask, dataset);
+    wake_.notify();
+    co_return result;
+}
+
+Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {
+    Change work(role_, run, dataset, run->operation());
+    auto stored = co_await work.go(Asked{command_of(ask)});
+    if (!stored) co_return stored.error();
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) co_return sync::no_pair(parts_, dataset);
+    if (!is_reached(ask, *stored)) {
+        Error error = work.trouble().value_or(
+            Error{.code = Code::internal, .message = "it ended without a reason"});
+        if (stored->master) error.context.emplace_back("nothing changed, it is the master still");
+        if (!stored->master && stored->journal != Journal::none) {
+            error.context.push_back(outcome_of(*pair, *stored));
+        }
+        co_return error;
+    }
+    rpc::RunResult result;
+    result.outcome = "done";
+    std::vector<std::string> text{outcome_of(*pair, *stored)};
+    text.insert(text.end(), work.notes().begin(), work.notes().end());
+    result.text = join(text, "; ");
+    co_return result;
+}
+
+/// A planned takeover is a failover that the target asks for.
+Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset) {
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) co_return sync::no_pair(parts_, dataset);
+    if (pair->role == plan::Role::master) co_return wrong_side(Ask::takeover, *pair);
+    parts_.runs.phase(*run, dataset, "asking " + pair->peer.str());
+    rpc::HandOverIn in;
+    in.source = dataset.str();
+    in.target = pair->peer_dataset.str();
+    auto started =
+        co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
+    if (!started) {
+        Error error = std::move(Error(started.error())).in(pair->peer.str());
+        if (error.code == Code::peer_unreachable) {
+            error.remedy += "; if it is dead: zrepctl takeover -L " + quote(dataset.str());
+        }
+        co_return error;
+    }
+    auto followed = co_await follow_master(run, *pair, started->run_id);
+    if (!followed) co_return followed.error();
+    auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
+    if (!seen) co_return seen.error();
+    const auto now = parts_.inventory.pair(dataset);
+    if (!now) co_return sync::no_pair(parts_, dataset);
+    if (now->role != plan::Role::master) {
+        co_return Error{.code = Code::conflict,
+                        .message = pair->peer.str() + " says that it handed over, but " +
+                                   dataset.str() + " is no master",
+                        .remedy = "zrepctl status on both hosts"};
+    }
+    rpc::RunResult result;
+    result.outcome = "done";
+    result.text = outcome_of(*now, stored_of(*parts_.inventory.find(dataset), *now));
+    co_return result;
+}
+
+Task<Result<void>> Roles::follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id) {
+    unsigned losses = 0;
+    while (true) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+        rpc::PeerRunIn in;
+        in.run_id = run_id;
+        auto seen =
+            co_await role_.peers.call_as<rpc::PeerRunOut>(pair.peer, "peer.run", in, kAskLimit);
+        if (seen) losses = 0;
+        if (!seen && ++losses >= kFollowLosses) co_return seen.error();
+        if (seen && seen->finished) {
+            if (seen->error) co_return rpc::from_item_error(*seen->error).in(pair.peer.str());
+            co_return ok();
+        }
+        if (seen) parts_.runs.phase(*run, pair.dataset, pair.peer.str() + " hands over");
+        co_await sleep_for(kFollowEvery);
+    }
+}
+
+Task<> Roles::stop() {
+    subscription_.reset();
+    tasks_.cancel();
+    co_await tasks_.join();
+}
+
+std::optional<Error> Roles::trouble_of(const DatasetName& dataset) const {
+    const auto found = troubles_.find(dataset);
+    if (found == troubles_.end()) return std::nullopt;
+    return found->second;
+}
+
+}  // namespace zrepd::failover

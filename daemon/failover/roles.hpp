@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Who is master: starts role changes that an operator or a peer asks for, answers peers, and goes
+// on with what was cut off. Thread: io thread. Errors: those found before a run starts are
+// returned; later ones end in the run. Limits: one role change per dataset at a time (its lock);
+// kParallel datasets of one run at once.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/async/signal.hpp"
+#include "daemon/failover/change.hpp"
+#include "daemon/failover/parts.hpp"
+#include "daemon/peer/server.hpp"
+
+namespace zrepd::failover {
+
+/// What an operator asks for, of each of the datasets.
+enum class Ask { failover, failover_local, takeover, takeover_local, keep_here, keep_peer };
+
+/// Asked of the side that cannot do it.
+Error wrong_side(Ask ask, const plan::Pair& pair);
+
+class Roles : public peer::RoleService {
+  public:
+    explicit Roles(RoleParts parts);
+
+    /// Starts one run; every dataset in it stands on its own feet.
+    Result<rpc::RunStarted> start(Ask ask, const std::vector<DatasetName>& datasets);
+    /// What start() would do, what it would lose, and what is in its way. At most about `limit`.
+    Task<Result<sync::DryRun>> describe(Ask ask,
+                                        std::vector<DatasetName> datasets,
+                                        std::chrono::seconds limit);
+
+    /// Goes on with unfinished role changes, and asks the peers of all pairs once after the start,
+    /// until cancelled. A role change that was cut off is tried again within kRetryMost.
+    Task<> run();
+    /// Ends role changes after the step under way.
+    Task<> stop();
+    /// Why this pair's role is not settled, as last found out; for status.
+    std::optional<Error> trouble_of(const DatasetName& dataset) const;
+
+    Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) override;
+    Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) override;
+    Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) override;
+    Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) override;
+    Task<Result<rpc::PeerRunOut>> run(std::string peer, rpc::PeerRunIn in) override;
+
+  private:
+    /// What is to be found out or finished of one pair, and when it is tried again.
+    struct Pending {
+        unsigned failures = 0;
+        std::chrono::steady_clock::time_point not_before = {};
+        bool running = false;
+    };
+
+    // roles.cpp
+    Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets);
+    Task<> run_one(sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done);
+    Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run, Ask ask, DatasetName dataset);
+    Task<Result<rpc::RunResult>> change(sync::RunPtr run, Ask ask, DatasetName dataset);
+    Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset);
+    Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
+    Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
+
+    // describe.cpp
+    struct Dry {
+        sync::DryRun found;
+        std::size_t left = 0;
+    };
+    Task<Result<std::vector<std::string>>> steps_of(Ask ask,
+                                                    plan::Pair pair,
+                                                    std::chrono::seconds limit);
+    Task<std::optional<Error>> problems_there(plan::Pair pair, std::chrono::seconds limit);
+    Task<> describe_one(
+        Ask ask, DatasetName dataset, std::chrono::seconds limit, Dry* out, Signal* done);
+
+    // roles_peer.cpp
+    /// The pair, if `target` and the peer's `source` are its two sides, in whatever roles.
+    std::optional<plan::Pair> pair_with(const std::string& peer,
+                                        const std::string& target,
+                                        const std::string& source) const;
+    rpc::RolesOut::Side side_of(const std::string& peer, const rpc::RolesIn::Side& asked);
+    Task<std::optional<Error>> key_problem(DatasetName dataset);
+    Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
+    void peer_is_back(const std::string& peer);
+
+    // roles_watch.cpp
+    void watch_results(const rpc::EventOut& event);
+    void doubt(const DatasetName& dataset);
+    std::chrono::steady_clock::time_point look_after_pairs();
+    void ask_peers(std::chrono::steady_clock::time_point now);
+    Task<> ask_about(HostName peer, std::vector<plan::Pair> pairs);
+    void judge(const plan::Pair& pair, const rpc::RolesOut::Side& side);
+    Task<> recover(DatasetName dataset);
+
+    RoleParts role_;
+    sync::Parts& parts_;
+    std::map<DatasetName, Pending> pending_;  ///< to be recovered
+    std::map<HostName, Pending> asking_;      ///< peers to be asked
+    std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
+    std::map<DatasetName, Error> troubles_;
+    std::shared_ptr<void> subscription_;
+    Alarm wake_;
+    TaskGroup tasks_;
+};
+
+}  // namespace zrepd::failover

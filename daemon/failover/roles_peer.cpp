@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the other side may ask about roles. It names only its own pairs; what it asks for is decided
+// here by what is stored here.
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/roles.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sched/due.hpp"
+#include "daemon/sync/target.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+
+constexpr std::chrono::seconds kLockWait{60};
+constexpr std::chrono::seconds kWayBackLimit{20};
+
+Error not_yours(const std::string& peer, const std::string& target) {
+    return Error{.code = Code::not_accepted,
+                 .message = target + " is not the other side of a filesystem of " + peer + "'s",
+                 .remedy = "zrepctl list on both hosts shows the pairs"};
+}
+
+}  // namespace
+
+std::optional<plan::Pair> Roles::pair_with(const std::string& peer,
+                                           const std::string& target,
+                                           const std::string& source) const {
+    const auto name = DatasetName::parse(target);
+    if (!name) return std::nullopt;
+    auto pair = parts_.inventory.pair(*name);
+    if (!pair || pair->role == plan::Role::initializing) return std::nullopt;
+    const bool same_peer =
+        pair->peer.short_name() == peer || (parts_.self.is(pair->peer) && parts_.self.is(peer));
+    if (!same_peer || pair->peer_dataset.str() != source) return std::nullopt;
+    return pair;
+}
+
+/// It speaks, so it is up again: what waits for it need not wait any longer.
+void Roles::peer_is_back(const std::string& peer) {
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (pair.peer.short_name() != peer) continue;
+        parts_.runs.memory(pair.dataset).failures = 0;
+        const auto pending = pending_.find(pair.dataset);
+        if (pending != pending_.end()) pending->second.not_before = {};
+        const auto asking = asking_.find(pair.peer);
+        if (asking != asking_.end()) asking->second.not_before = {};
+    }
+    parts_.inventory.changed().notify();
+    wake_.notify();
+}
+
+rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::Side& asked) {
+    rpc::RolesOut::Side out;
+    out.target = asked.target;
+    const auto pair = pair_with(peer, asked.target, asked.source);
+    if (!pair) return out;
+    out.known = true;
+    out.master = pair->role == plan::Role::master;
+    out.epoch = pair->epoch;
+    out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
+    out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
+    // It says that it is master of a later epoch: we find out for ourselves, at once.
+    if (asked.master && out.master && asked.epoch >= pair->epoch) doubt(pair->dataset);
+    return out;
+}
+
+Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
+    std::vector<DatasetName> names;
+    for (const auto& side : in.sides) {
+        auto name = DatasetName::parse(side.target);
+        if (name && parts_.zfs.check_pool(name->pool())) names.push_back(*name);
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
+    if (!seen) co_return seen.error();
+    rpc::RolesOut out;
+    for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side));
+    peer_is_back(peer);
+    co_return out;
+}
+
+Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
+    const Dataset* now = parts_.inventory.find(dataset);
+    if (now == nullptr || now->key_loaded) co_return std::nullopt;
+    auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
+    if (tried) co_return std::nullopt;
+    co_return Error{
+        .code = Code::refused,
+        .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
+                   " cannot be loaded: " + tried.error().message,
+        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str())};
+}
+
+Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
+    auto name = DatasetName::parse(in.target);
+    if (!name) co_return name.error();
+    auto available = parts_.zfs.check_pool(name->pool());
+    if (!available) co_return available.error();
+    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::listed);
+    if (!seen) co_return seen.error();
+    const auto pair = pair_with(peer, in.target, in.source);
+    if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
+    const auto serve = parse_serve(in.serve);
+    if (!serve) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = "not how a master is served: " + quote(in.serve)};
+    }
+    TargetFacts facts;
+    // A write that is needed anyway shows whether the pool takes any.
+    PropertyList served{{std::string(prop::kServe), to_text(*serve)}};
+    Result<void> written = ok();
+    if (!in.dry_run) written = co_await parts_.zfs.set(*name, served);
+    if (written && !in.dry_run) parts_.inventory.note_set(*name, served);
+    if (!written) facts.writing = written.error();
+    facts.key = co_await key_problem(*name);
+    auto back = co_await role_.peers.call(pair->peer, "peer.ping", Json::object(), kWayBackLimit);
+    if (!back) {
+        facts.way_back =
+            Error{.code = Code::refused,
+                  .message = parts_.self.host.str() + " cannot reach " + pair->peer.str() +
+                             ", to which it would replicate: " + back.error().text(),
+                  .remedy = "on " + parts_.self.host.str() + ": " + back.error().remedy};
+    }
+    facts.dataset = parts_.inventory.find(*name);
+    facts.versions = parts_.inventory.versions(*name);
+    if (facts.dataset == nullptr || facts.versions == nullptr) co_return not_yours(peer, in.target);
+    facts.pair = &*pair;
+    facts.master_epoch = in.epoch;
+    facts.base = in.base;
+    facts.paused = sched::is_paused(pair->settings.paused, unix_now());
+    const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
+    if (holder) facts.busy = holder->reason;
+    facts.mountpoint = mountpoint_problem(*serve, *facts.dataset);
+    rpc::CheckOut out;
+    for (const Error& problem : problems_of_target(facts, parts_.self)) {
+        out.problems.push_back(rpc::to_item_error(problem));
+    }
+    co_return out;
+}
+
+Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in) {
+    auto name = DatasetName::parse(in.target);
+    if (!name) co_return name.error();
+    auto available = parts_.zfs.check_pool(name->pool());
+    if (!available) co_return available.error();
+    if (!pair_with(peer, in.target, in.source)) {
+        auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
+        if (!seen) co_return seen.error();
+    }
+    if (!pair_with(peer, in.target, in.source)) co_return not_yours(peer, in.target);
+    auto guard =
+        co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kLockWait);
+    if (!guard) co_return guard.error();
+    log::event(log::Level::info,
+               "promotion_asked",
+               {{"dataset", name->str()}, {"peer", peer}, {"epoch", std::to_string(in.epoch)}});
+    co_return co_await promote_locked(std::move(in), *name);
+}
+
+Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetName dataset) {
+    const Versions* versions = parts_.inventory.versions(dataset);
+    bool base_here = versions != nullptr && find_snapshot(*versions, in.base) != nullptr;
+    if (!base_here) {
+        auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
+        if (!seen) co_return seen.error();
+        versions = parts_.inventory.versions(dataset);
+        base_here = versions != nullptr && find_snapshot(*versions, in.base) != nullptr;
+    }
+    std::vector<DatasetName> one{dataset};
+    sync::RunPtr run = parts_.runs.start(std::string(kPromote), one);
+    Change work(role_, run, dataset, std::string(kFailover));
+    const auto serve = parse_serve(in.serve);
+    if (serve && !in.serve.empty()) work.serve_as(*serve);
+    auto stored = co_await work.go(Promote{.epoch = in.epoch, .base_here = base_here});
+    // A stale request is answered with how things stand: the asking side draws its conclusions.
+    const auto now = parts_.inventory.pair(dataset);
+    const bool stale = !stored && now && now->epoch >= in.epoch;
+    if (!stored && !stale) {
+        parts_.runs.fail(*run, dataset, stored.error());
+        co_return stored.error();
+    }
+    rpc::PromoteOut out;
+    out.master = now && now->role == plan::Role::master;
+    out.epoch = now ? now->epoch : 0;
+    rpc::RunResult result;
+    result.outcome = "done";
+    std::vector<std::string> text{dataset.str() +
+                                  (out.master ? " is the master now" : " is no master") +
+                                  " (epoch " + std::to_string(out.epoch) + ")"};
+    text.insert(text.end(), work.notes().begin(), work.notes().end());
+    result.text = join(text, "; ");
+    parts_.runs.succeed(*run, dataset, std::move(result));
+    if (stored && stored->epoch < in.epoch) {
+        co_return work.trouble().value_or(
+            Error{.code = Code::zfs_failed, .message = "the role could not be stored"});
+    }
+    parts_.inventory.changed().notify();
+    wake_.notify();
+    co_return out;
+}
+
+Task<Result<rpc::HandOverOut>> Roles::hand_over(std::string peer, rpc::HandOverIn in) {
+    auto name = DatasetName::parse(in.target);
+    if (!name) co_return name.error();
+    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
+    if (!seen) co_return seen.error();
+    const auto pair = pair_with(peer, in.target, in.source);
+    if (!pair) co_return not_yours(peer, in.target);
+    if (pair->role != plan::Role::master) {
+        co_return Error{.code = Code::wrong_role,
+                        .message = name->str() + " is not the master on " + parts_.self.host.str(),
+                        .remedy = "zrepctl status on both hosts shows who is"};
+    }
+    rpc::HandOverOut out;
+    std::vector<DatasetName> one{*name};
+    if (in.dry_run) {
+        auto found = co_await describe(Ask::failover, std::move(one), std::chrono::seconds(4));
+        if (!found) co_return found.error();
+        out.steps = std::move(found->steps);
+        for (const auto& result : found->results) {
+            if (result.error) co_return rpc::from_item_error(*result.error);
+        }
+        co_return out;
+    }
+    auto started = start(Ask::failover, one);
+    const bool joined = !started && started.error().code == Code::already_running;
+    if (!started && !joined) co_return started.error();
+    out.run_id = joined ? started.error().run_id : started->run_id;
+    co_return out;
+}
+
+Task<Result<rpc::PeerRunOut>> Roles::run(std::string peer, rpc::PeerRunIn in) {
+    const sync::RunPtr run = parts_.runs.find(in.run_id);
+    const auto is_of_peer = [&](const rpc::RunResult& result) {
+        const auto name = DatasetName::parse(result.dataset);
+        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
+        return pair && pair_with(peer, result.dataset, pair->peer_dataset.str());
+    };
+    const auto& results = run ? run->out().results : std::vector<rpc::RunResult>{};
+    if (results.empty() || !std::all_of(results.begin(), results.end(), is_of_peer)) {
+        co_return Error{.code = Code::not_found,
+                        .message = "no run " + quote(in.run_id) + "; zrepd was restarted since",
+                        .remedy = "zrepctl status on both hosts shows how it ended"};
+    }
+    rpc::PeerRunOut out;
+    out.finished = run->finished();
+    for (const auto& result : run->out().results) {
+        out.text = result.text;
+        out.error = result.error;
+    }
+    co_return out;
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The methods that change who is master: failover, takeover, resolve.
+#include "daemon/service.hpp"
+
+namespace zrepd {
+namespace {
+
+// Below the 5 s in which every call answers.
+constexpr std::chrono::seconds kDryRunLimit{4};
+
+rpc::RunStarted nothing_to_change() {
+    std::string why = "no pair here has that role; zrepctl list shows the pairs";
+    rpc::RunStarted out;
+    out.note = std::move(why);
+    return out;
+}
+
+}  // namespace
+
+Task<Result<std::vector<DatasetName>>> DaemonService::choose_role(std::vector<std::string> names,
+                                                                  bool all,
+                                                                  plan::Role role) {
+    auto chosen = co_await choose(std::move(names), all, /*masters_only=*/false);
+    if (!chosen || !all) co_return chosen;
+    std::erase_if(*chosen, [&](const DatasetName& name) {
+        const auto pair = parts_.inventory.pair(name);
+        return !pair || pair->role != role;
+    });
+    co_return chosen;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
+                                                          std::vector<DatasetName> datasets,
+                                                          bool dry_run) {
+    if (datasets.empty()) co_return nothing_to_change();
+    if (!dry_run) co_return roles_.start(ask, datasets);
+    auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit);
+    if (!found) co_return found.error();
+    rpc::RunStarted out;
+    out.steps = std::move(found->steps);
+    out.results = std::move(found->results);
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::FailoverIn in, control::Caller) {
+    auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
+    if (!datasets) co_return datasets.error();
+    const auto ask = in.local_only ? failover::Ask::failover_local : failover::Ask::failover;
+    co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::TakeoverIn in, control::Caller) {
+    auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
+    if (!datasets) co_return datasets.error();
+    const auto ask = in.local_only ? failover::Ask::takeover_local : failover::Ask::takeover;
+    co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control::Caller) {
+    if (in.keep != "here" && in.keep != "peer") {
+        co_return Error{.code = Code::invalid_params,
+                        .message = "keep must be here or peer",
+                        .remedy = "here: the data on this host counts; peer: that on the other"};
+    }
+    auto dataset = DatasetName::parse(in.dataset);
+    if (!dataset) co_return dataset.error();
+    std::vector<DatasetName> one{*dataset};
+    const auto ask = in.keep == "here" ? failover::Ask::keep_here : failover::Ask::keep_peer;
+    co_return co_await change_roles(ask, std::move(one), in.dry_run);
+}
+
+}  // namespace zrepd

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Role changes without the other side: its death, its return, and both sides master."""
+import unittest
+
+from roles import COPY, FS, Roles
+from support import wait_for
+
+
+class Takeover(Roles):
+    def test_a_dead_master_returns_and_loses_nothing(self):
+        """Its unacknowledged data is kept beside it, byte for byte; the resync is an increment."""
+        self.alpha.run("dd if=/dev/urandom of=/tank/fs/never bs=1M count=10 status=none; sync; zpool sync")
+        kept = self.alpha.run("sha256sum < /tank/fs/never").out
+        self.alpha.cut()
+        done = self.zrepctl("takeover", "-L", COPY, on="beta")
+        self.assertIn("backup/fs is the master now (epoch 2)", done.out)
+        self.assertEqual(self.role_of(self.beta, COPY)["readonly"], "off")
+        self.beta.run("echo new > /tank/fs/new; zpool sync")
+        self.alpha.boot()
+        self.zrepd["alpha"].start(first="install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/")
+        self.assert_master("beta", seconds=60)
+        self.assertEqual(self.get(self.alpha, "mounted", FS), "no")
+        copy = FS + "_diverged_2"
+        self.assertEqual(self.get(self.alpha, "zrep:rescue", copy), FS)
+        self.alpha.run(["zfs", "mount", copy])
+        self.assertEqual(self.alpha.run(f"sha256sum < /{copy}/never").out, kept)
+        done = self.zrepctl("sync", COPY, on="beta")
+        self.assertEqual(self.digest(self.alpha, FS), self.digest(self.beta, COPY))
+        self.zrepctl("failover", COPY, on="beta")
+        self.assert_master("alpha")
+        self.assertEqual(self.alpha.run("cat /tank/fs/new").out, "new\n")
+
+    def test_a_side_that_stepped_down_alone_is_followed(self):
+        self.lab.link("beta", "down")
+        self.alpha.run("echo late > /tank/fs/late; zpool sync")
+        done = self.zrepctl("failover", "-L", FS)
+        self.assertIn("is no longer the master", done.out)
+        self.assertEqual(self.role_of(self.alpha, FS)["readonly"], "on")
+        self.lab.link("beta", "up")
+        self.assert_master("beta", seconds=60)
+        self.alpha.run(["zfs", "mount", FS + "_diverged_2"])
+        self.assertEqual(self.alpha.run(f"cat /{FS}_diverged_2/late").out, "late\n")
+
+    def test_a_takeover_that_the_old_master_sees_at_once(self):
+        """It is alive and reachable: it steps down as soon as it hears."""
+        self.zrepctl("takeover", "-L", COPY, on="beta")
+        self.beta.run("echo new > /tank/fs/new; zpool sync")
+        self.beta.run(["zrepctl", "sync", COPY], check=False)
+        self.assert_master("beta", seconds=60)
+
+
+class SplitBrain(Roles):
+    """Both master of one epoch, which only hands can make."""
+
+    def setUp(self):
+        super().setUp()
+        self.beta.run("zfs set readonly=off zrep:master=yes zrep:src-host=beta zrep:src-fs=backup/fs "
+                      "zrep:dest-host=alpha zrep:dest-fs=tank/fs canmount=on mountpoint=/tank/fs backup/fs; "
+                      "echo theirs > /tank/fs/theirs; zpool sync")
+        self.alpha.run("echo ours > /tank/fs/ours; zpool sync")
+        self.zrepctl("sync", FS, code=5)
+        wait_for("status shows it", 20, lambda: self.status(FS)["health"] == "split_brain")
+
+    def test_keep_here(self):
+        self.zrepctl("resolve", FS, "--keep", "HERE")
+        self.assert_master("alpha", seconds=60)
+        self.alpha.run("grep ours /tank/fs/ours")
+        copies = self.beta.run("zfs list -Ho name").out
+        self.assertIn("backup/fs_diverged_", copies)
+        self.zrepctl("sync", FS)
+        self.assertEqual(self.digest(self.alpha, FS), self.digest(self.beta, COPY))
+
+    def test_keep_peer(self):
+        self.zrepctl("resolve", FS, "--keep", "peer")
+        self.assert_master("beta", seconds=60)
+        self.beta.run("grep theirs /tank/fs/theirs")
+        self.alpha.run("zfs mount tank/fs_diverged_2 && grep ours /tank/fs_diverged_2/ours")
+
+
+if __name__ == "__main__":
+    unittest.main()
