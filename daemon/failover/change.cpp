@@ -121,10 +121,13 @@ bool Change::fail(Error error) {
     return false;
 }
 
-void Change::warn(std::string event, const Error& error) {
+void Change::warn(std::string what, const Error& error) {
     log::event(log::Level::warn,
-               event,
-               {{"dataset", name_.str()}, {"error", error.text()}, {"next", error.remedy}});
+               "role_warning",
+               {{"dataset", name_.str()},
+                {"what", std::move(what)},
+                {"error", error.text()},
+                {"next", error.remedy}});
     parts_.events.publish("warning", name_.str(), error.text());
     note(error.text() + (error.remedy.empty() ? "" : "; next: " + error.remedy));
 }

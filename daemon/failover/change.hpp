@@ -53,7 +53,7 @@ class Change {
     Error refusal(std::string_view why) const;
     bool fail(Error error);
     void note(std::string text) { notes_.push_back(std::move(text)); }
-    void warn(std::string event, const Error& error);
+    void warn(std::string what, const Error& error);
     const Dataset* dataset() const { return parts_.inventory.find(name_); }
 
     RoleParts role_;

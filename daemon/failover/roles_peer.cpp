@@ -150,7 +150,16 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
         auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
         if (!seen) co_return seen.error();
     }
-    if (!pair_with(peer, in.target, in.source)) co_return not_yours(peer, in.target);
+    const auto pair = pair_with(peer, in.target, in.source);
+    if (!pair) co_return not_yours(peer, in.target);
+    // Stale, or done already. Answered without the lock: our side may hold it while it asks the same of
+    // the other, with a later epoch.
+    if (pair->epoch >= in.epoch) {
+        rpc::PromoteOut out;
+        out.master = pair->role == plan::Role::master;
+        out.epoch = pair->epoch;
+        co_return out;
+    }
     auto guard =
         co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kLockWait);
     if (!guard) co_return guard.error();

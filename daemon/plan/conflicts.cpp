@@ -88,19 +88,24 @@ Conflict both_masters(const Dataset& source, const TargetView& target, std::uint
     const Names names(source);
     const std::string both = names.target + " on " + names.host + " is marked as master too (" +
                              epochs(target, epoch) + "); nothing was sent";
-    const std::string decide = "decide which side's data counts. If it is this one, ";
     if (target.epoch == epoch) {
-        return make(Code::split_brain, "split brain: " + both, decide + names.start_over());
+        return make(Code::split_brain,
+                    "split brain: " + both,
+                    "decide whose data counts: zrepctl resolve " + word(names.source) +
+                        " --keep HERE, or --keep PEER; what only the other side has is kept "
+                        "beside it");
     }
     if (target.epoch > epoch) {
-        return make(
-            Code::conflict,
-            "the other side took over: " + both,
-            "stop writing to " + word(names.source) + " here, then " + decide + names.start_over());
+        return make(Code::conflict,
+                    "the other side took over: " + both,
+                    "nothing: this side becomes the target by itself and keeps beside it what only "
+                    "it has; zrepctl status " +
+                        word(names.source) + " shows how far it is");
     }
     return make(Code::conflict,
                 "the other side missed a role change: " + both,
-                "stop writing to it there; " + names.start_over());
+                "nothing: it becomes the target by itself; if this stays, look at zrepctl status " +
+                    word(names.target) + " on " + names.host);
 }
 
 Conflict not_our_pair(const Dataset& source) {

@@ -73,7 +73,7 @@ TEST_F(JoinedRuns, APeerLocksNothingThatIsNotItsOwn) {
     auto guard = beta->locks.try_lock(target_fs, lock::Scope::node, "something slow");
     rpc::CommitIn in;
     in.sent = 1'700'000'000;
-    in.items.push_back({"tank/fs", "backup/fs", "zrep_000000", Guid{1}});
+    in.items.push_back({"tank/fs", "backup/fs", "zrep_000000", Guid{1}, 1, ""});
     // Answered at once: it does not even wait for the lock.
     const auto out = test::run_task(io, beta->target.commit("gamma", in));
     ASSERT_TRUE(out);

@@ -55,7 +55,8 @@ class Settings : public test::TwoHosts {
     }
 
     sched::Scheduler scheduler{alpha->sync, alpha->engine};
-    DaemonService service{alpha->sync, alpha->engine, scheduler, alpha->peers, "2.3.2"};
+    DaemonService service{
+        alpha->sync, alpha->engine, alpha->roles, scheduler, alpha->peers, "2.3.2"};
 };
 
 TEST_F(Settings, PauseOfATargetIsRefusedAndNamesTheMaster) {

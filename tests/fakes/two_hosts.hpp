@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/props.hpp"
+#include "daemon/failover/roles.hpp"
 #include "daemon/peer/server.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/target.hpp"
@@ -35,13 +36,17 @@ struct TestHost {
           server(io.get_executor(), target),
           relay(peer_socket),
           peers(io.get_executor(), relay, nullptr),
-          engine(sync, peers) {}
+          engine(sync, peers),
+          roles({sync, engine, peers}) {
+        target.serve_roles(roles);
+    }
 
     static config::Config make_config(const std::string& name,
                                       const std::filesystem::path& runtime) {
         return {.runtime_dir = runtime, .host = *HostName::parse(name)};
     }
     Task<> stop() {
+        co_await roles.stop();
         co_await engine.stop();
         co_await server.stop();
         co_await peers.stop();
@@ -60,6 +65,7 @@ struct TestHost {
     RelayTransport relay;
     peer::Peers peers;
     sync::Engine engine;
+    failover::Roles roles;
 };
 
 class TwoHosts : public ::testing::Test {
