@@ -51,6 +51,7 @@ class SnapshotName {
     const std::string& snapshot() const { return snapshot_; }
     std::string str() const { return dataset_.str() + "@" + snapshot_; }
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): as above
     auto operator<=>(const SnapshotName&) const = default;
 
   private:
@@ -70,6 +71,7 @@ class HostName {
     /// properties.
     std::string short_name() const;
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): as above
     auto operator<=>(const HostName&) const = default;
 
   private:
@@ -84,6 +86,7 @@ struct Guid {
     static std::optional<Guid> parse(std::string_view text);
     std::string str() const { return std::to_string(value); }
     bool known() const { return value != 0; }
+    // NOLINTNEXTLINE(modernize-use-nullptr): as above
     auto operator<=>(const Guid&) const = default;
 };
 

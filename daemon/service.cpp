@@ -97,7 +97,7 @@ std::string DaemonService::nothing_for_all(bool masters_only) {
     if (masters_only) add(targets, "the target here, whose masters are on other hosts");
     add(unfinished, "not completely initialized");
     for (const std::string& pool : parts_.inventory.left_out()) {
-        there.push_back("pool " + pool + " not readable (zpool status " + pool + ")");
+        there.push_back(join({"pool", pool, "not readable (zpool status", pool + ")"}, " "));
     }
     if (there.empty()) return "no pairs here; zrepctl init makes one";
     return "no pair to work on; " + join(there, ", ") + "; zrepctl list shows them";

@@ -76,18 +76,20 @@ void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
     if (pair.role == plan::Role::target && dataset.readonly) {
         out.notes.push_back(advice_for_copy(dataset));
     }
-    out.notes.push_back("its snapshots stay; zrepd no longer expires them");
+    out.notes.emplace_back("its snapshots stay; zrepd no longer expires them");
     const std::string command = "zrepctl clear " + quote(pair.peer_dataset.str());
     out.notes.push_back("the other side still knows the pair; " +
                         where_the_master_is(pair, command));
 }
 
 void add_steps(const SettingChange& change, rpc::Done& out) {
-    const std::string name = " " + quote(change.dataset.str());
+    const std::string name = quote(change.dataset.str());
     for (const auto& [key, value] : change.set) {
-        out.steps.push_back("zfs set " + key + "=" + value + name);
+        out.steps.push_back(join({"zfs set", join({key, value}, "="), name}, " "));
     }
-    for (const auto& key : change.remove) out.steps.push_back("zfs inherit " + key + name);
+    for (const auto& key : change.remove) {
+        out.steps.push_back(join({"zfs inherit", key, name}, " "));
+    }
 }
 
 Error not_paused_here(const plan::Pair& pair, const std::optional<std::string>& until) {
@@ -284,7 +286,8 @@ Task<Result<rpc::Done>> DaemonService::pause(rpc::PauseIn in, control::Caller) {
         out.notes.push_back("no pair at or below " + name.str() +
                             " has its master here: until one has, this pauses nothing");
     }
-    out.notes.push_back("a run under way is not stopped; zrepctl sync of one by name still works");
+    out.notes.emplace_back(
+        "a run under way is not stopped; zrepctl sync of one by name still works");
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
 

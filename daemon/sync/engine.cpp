@@ -167,7 +167,8 @@ Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
     if (!alone) co_return alone.error();
     RunPtr run = parts_.runs.start("init", wanted, asked.goal);
     out->run_id = run->id();
-    tasks_.spawn("init " + request.dataset.str(), run_init(run, std::move(request)));
+    std::string name = "init " + request.dataset.str();
+    tasks_.spawn(std::move(name), run_init(run, std::move(request)));
     co_return out;
 }
 

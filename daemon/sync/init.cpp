@@ -377,7 +377,7 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     } else if (prepared->state == "resume") {
         out.push_back("continue the interrupted stream to " + there);
     }
-    out.push_back("acknowledge it on both sides and make this side the master");
+    out.emplace_back("acknowledge it on both sides and make this side the master");
     co_return out;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "common/json.hpp"
 #include "common/text.hpp"
@@ -88,7 +89,7 @@ std::string reason(int number) {
         case EDQUOT:
             return "a quota is exceeded";
         default:
-            return std::strerror(number);
+            return std::generic_category().message(number);
     }
 }
 
@@ -170,7 +171,7 @@ std::vector<std::string> arguments(UnixSeconds sent, const std::vector<AckItem>&
     for (const AckItem& item : items) {
         result.push_back(item.snapshot.str());
         result.push_back(signed_guid(item.guid));
-        result.push_back(item.set_sent ? "1" : "0");
+        result.emplace_back(item.set_sent ? "1" : "0");
         const std::string name = zrep_bookmark_name(item.guid);
         result.push_back(item.bookmark ? bookmark_path(item, name) : std::string());
         result.push_back(std::to_string(item.destroy.size()));

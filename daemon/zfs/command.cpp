@@ -212,7 +212,7 @@ Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
         checked.push_back(std::move(*one));
     }
     // One argument: Linux limits a single one to 128 KiB.
-    constexpr std::size_t kMaxOneArgument = 96 * 1024;
+    constexpr std::size_t kMaxOneArgument = std::size_t{96} * 1024;
     std::vector<Argv> result;
     for (const Argv& group : chunks(checked, kMaxOneArgument)) {
         result.push_back({"zfs", "destroy", dataset.str() + "@" + join(group, ",")});

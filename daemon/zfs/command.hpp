@@ -17,9 +17,9 @@ using Argv = std::vector<std::string>;
 
 /// A quarter of what Linux allows with the usual 8 MiB stack (execve(2)), half of illumos's limit.
 /// About 2,000 of the longest names, or 15,000 usual ones.
-inline constexpr std::size_t kMaxArgumentBytes = 512 * 1024;
+inline constexpr std::size_t kMaxArgumentBytes = std::size_t{512} * 1024;
 /// Resume tokens are a few hundred bytes; redaction lists make them longer.
-inline constexpr std::size_t kMaxTokenBytes = 64 * 1024;
+inline constexpr std::size_t kMaxTokenBytes = std::size_t{64} * 1024;
 
 /// Native properties read of each dataset, in this order; the zrep: ones follow (parse.cpp relies
 /// on "type" being the first).

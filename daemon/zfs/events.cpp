@@ -26,7 +26,7 @@ Task<std::string> follow_once(Processes& processes, const std::function<void(Cha
     asio::posix::stream_descriptor out(co_await asio::this_coro::executor, pipe->read.release());
     child.on_end([&out] { out.cancel(); });
     parse::EventReader reader;
-    std::array<char, 16 * 1024> buffer;
+    std::array<char, std::size_t{16} * 1024> buffer;
     bool stop = false;
     while (!stop && !child.ended()) {
         const auto [ec, size] = co_await out.async_read_some(asio::buffer(buffer), nothrow);

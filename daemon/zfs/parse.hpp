@@ -75,7 +75,7 @@ Error failure(std::string_view err, std::string_view status);
 bool only_missing(std::string_view err);
 
 /// Longest line of `zpool events -v` that is looked at; longer ones are skipped.
-inline constexpr std::size_t kMaxEventLine = 64 * 1024;
+inline constexpr std::size_t kMaxEventLine = std::size_t{64} * 1024;
 
 /// Incremental reader of `zpool events -v -H`.
 class EventReader {

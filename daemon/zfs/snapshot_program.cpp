@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "common/json.hpp"
 #include "common/text.hpp"
@@ -49,7 +50,8 @@ Error refused(const SnapshotName& name, int number) {
                     .remedy =
                         "see zfs get quota,refquota,snapshot_limit " + quote(name.dataset().str())};
         default:
-            return {.code = Code::zfs_failed, .message = what + std::strerror(number)};
+            return {.code = Code::zfs_failed,
+                    .message = what + std::generic_category().message(number)};
     }
 }
 
@@ -80,6 +82,7 @@ std::string_view text() {
 
 std::vector<std::string> arguments(const std::vector<SnapshotName>& names) {
     std::vector<std::string> result;
+    result.reserve(names.size());
     for (const SnapshotName& name : names) result.push_back(name.str());
     return result;
 }

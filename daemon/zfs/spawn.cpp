@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #if defined(__linux__)
 #include <linux/close_range.h>
@@ -23,10 +24,11 @@ namespace zrepd {
 namespace {
 
 Error start_error(const std::string& program, int number) {
-    return Error{.code = Code::io_error,
-                 .message = "cannot start " + program + ": " + std::strerror(number),
-                 .remedy = "check that the program is installed and may be executed",
-                 .sys_errno = number};
+    return Error{
+        .code = Code::io_error,
+        .message = "cannot start " + program + ": " + std::generic_category().message(number),
+        .remedy = "check that the program is installed and may be executed",
+        .sys_errno = number};
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -50,7 +52,7 @@ struct Prepared {
 #if defined(__linux__)
 
 // A few system calls deep; the page or two below are for their frames.
-constexpr std::size_t kChildStackBytes = 64 * 1024;
+constexpr std::size_t kChildStackBytes = std::size_t{64} * 1024;
 constexpr int kLastSignal = 64;
 
 // The kernel's structure, larger than on any architecture; all zero is SIG_DFL, no flags.
@@ -96,8 +98,9 @@ Result<Launched> start(Prepared& job) {
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int pid =
-        ::clone(child_main, reinterpret_cast<void*>(end), CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): it was aligned as a number
+    auto* stack_end = reinterpret_cast<void*>(end);
+    const int pid = ::clone(child_main, stack_end, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
     const int clone_error = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) return start_error(job.program, clone_error);

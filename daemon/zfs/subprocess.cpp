@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kPollInterval{20};
 std::vector<std::string> fixed_environment(const std::string& path) {
     // Messages are parsed, so the language is fixed; an ssh agent would be whoever started us.
     std::vector<std::string> result{"LC_ALL=C", "PATH=" + path};
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the daemon changes its environment
     if (const char* home = ::getenv("HOME")) result.push_back(std::string("HOME=") + home);
     return result;
 }

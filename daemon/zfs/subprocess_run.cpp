@@ -6,6 +6,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
@@ -14,7 +15,7 @@
 namespace zrepd {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 /// The read end of a child's stdout while run() collects it.
 struct Collector {
@@ -66,7 +67,7 @@ Result<Fd> stdin_with(const std::string& input) {
     // Fits into the pipe whole, so it neither waits nor is cut.
     if (::write(pipe->write.get(), input.data(), input.size()) < 0) {
         return Error{.code = Code::io_error,
-                     .message = std::string("cannot write to a pipe: ") + std::strerror(errno),
+                     .message = "cannot write to a pipe: " + std::generic_category().message(errno),
                      .sys_errno = errno};
     }
     return std::move(pipe->read);

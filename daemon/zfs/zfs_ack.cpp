@@ -80,6 +80,7 @@ Task<std::vector<AckOutcome>> ZfsCli::acknowledge_plainly(UnixSeconds sent,
 
 Task<std::vector<AckOutcome>> ZfsCli::check_guids(std::vector<AckItem> items) {
     std::vector<SnapshotName> names;
+    names.reserve(items.size());
     for (const AckItem& item : items) names.push_back(item.snapshot);
     Result<Output> output = co_await list(command::get_guids(names));
     if (!output.has_value()) co_return all_failed(items.size(), output.error());

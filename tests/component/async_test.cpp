@@ -33,17 +33,17 @@ Task<int> answer() {
 }
 
 Task<> sleeper(Log* log) {
-    log->lines.push_back("asleep");
+    log->lines.emplace_back("asleep");
     co_await sleep_for(kForever);
     const bool stopped = co_await cancelled();
-    log->lines.push_back(stopped ? "cancelled" : "woke up");
+    log->lines.emplace_back(stopped ? "cancelled" : "woke up");
 }
 
 Task<> stubborn(Log* log) {
     co_await sleep_for(kForever);
-    log->lines.push_back("interrupted once");
+    log->lines.emplace_back("interrupted once");
     co_await sleep_for(1ms);  // a cancel interrupts only the wait it finds
-    log->lines.push_back("cleaned up");
+    log->lines.emplace_back("cleaned up");
 }
 
 Task<> throwing() {
@@ -53,7 +53,7 @@ Task<> throwing() {
 
 Task<> join_then_log(TaskGroup* group, Log* log) {
     co_await group->join();
-    log->lines.push_back("joined");
+    log->lines.emplace_back("joined");
 }
 
 TEST_F(Async, RunTaskReturnsTheValue) {

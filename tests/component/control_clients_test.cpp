@@ -106,6 +106,7 @@ TEST(ControlClients, DribblingBytesDoesNotProlongALine) {
 TEST(ControlClients, TwoHundredAtOnceAreAllServed) {
     FakeDaemon daemon;
     std::vector<LineClient> clients;
+    clients.reserve(200);
     for (int i = 0; i < 200; ++i) {
         clients.emplace_back(i % 2 == 0 ? daemon.socket() : daemon.read_socket());
     }

@@ -278,7 +278,8 @@ Task<Result<void>> FakeZfs::flush(std::vector<std::string> pools) {
 
 Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {
     std::string said = dataset.str();
-    for (const auto& [name, value] : properties) said += " " + name + "=" + value;
+    for (const auto& [name, value] : properties)
+        said.append(" ").append(name).append("=").append(value);
     Result<void> entered = enter("set", said, dataset.pool());
     if (!entered.has_value()) co_return entered;
     FakeDataset* fake = find(dataset);

@@ -176,7 +176,7 @@ class FakeReceive final : public StreamProcess {
   private:
     void run(int fd, std::optional<std::uint64_t> cut) {
         std::string line;
-        std::string chunk(64 * 1024, 0);
+        std::string chunk(std::size_t{64} * 1024, 0);
         while (worker_->ready(fd, POLLIN)) {
             const ssize_t size = ::read(fd, chunk.data(), chunk.size());
             if (size <= 0) return;

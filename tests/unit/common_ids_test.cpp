@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "common/ids.hpp"
+#include "common/text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -106,7 +107,7 @@ TEST(HostName, TakesNamesAndAddresses) {
                                     std::string("10.0.0.2"),
                                     std::string("b-2"),
                                     std::string("9x"),
-                                    label + "." + label}) {
+                                    join({label, label}, ".")}) {
         EXPECT_TRUE(HostName::parse(name)) << name;
     }
 }

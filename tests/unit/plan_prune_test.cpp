@@ -92,6 +92,7 @@ TEST(PruneReasons, SayWhyEachIsKept) {
                                 Guid{5},
                                 3);
     std::vector<std::string> reasons;
+    reasons.reserve(verdicts.size());
     for (const auto& verdict : verdicts) reasons.push_back(verdict.reason);
     EXPECT_EQ(
         reasons,
