@@ -167,7 +167,7 @@ struct CommitIn {
         std::string snapshot;
         Guid guid;
         std::uint64_t epoch = 0;
-        std::string serve;
+        std::string serve = {};
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "");

@@ -153,11 +153,35 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
+    if (ask == Ask::keep_here || ask == Ask::keep_peer) {
+        auto split = co_await must_be_split(*pair);
+        if (!split) co_return split.error();
+    }
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
     auto result = co_await change(run, ask, dataset);
     wake_.notify();
     co_return result;
+}
+
+/// Which data counts is only a question where both sides say that theirs does. One that was seen
+/// and whose other side is out of reach now may be decided all the same.
+Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
+    if (pair.role != plan::Role::master) co_return wrong_side(Ask::keep_here, pair);
+    const auto known = trouble_of(pair.dataset);
+    if (known && known->code == Code::split_brain) co_return ok();
+    rpc::RolesIn in;
+    in.sides.push_back({pair.dataset.str(), pair.peer_dataset.str(), true, pair.epoch});
+    auto answer =
+        co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, kAskLimit);
+    if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+    const bool split = answer->sides.size() == 1 && answer->sides[0].master &&
+                       answer->sides[0].epoch == pair.epoch;
+    if (split) co_return ok();
+    co_return Error{.code = Code::wrong_role,
+                    .message = "there is no split brain of " + pair.dataset.str() +
+                               " to be resolved: the other side is not master of the same epoch",
+                    .remedy = "zrepctl status on both hosts shows who is master"};
 }
 
 Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {

@@ -61,6 +61,7 @@ class Roles : public peer::RoleService {
     Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets);
     Task<> run_one(sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done);
     Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run, Ask ask, DatasetName dataset);
+    Task<Result<void>> must_be_split(plan::Pair pair);
     Task<Result<rpc::RunResult>> change(sync::RunPtr run, Ask ask, DatasetName dataset);
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset);
     Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);

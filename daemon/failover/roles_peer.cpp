@@ -152,8 +152,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     }
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair) co_return not_yours(peer, in.target);
-    // Stale, or done already. Answered without the lock: our side may hold it while it asks the same of
-    // the other, with a later epoch.
+    // Stale, or done already. Answered without the lock: our side may hold it while it asks the
+    // same of the other, with a later epoch.
     if (pair->epoch >= in.epoch) {
         rpc::PromoteOut out;
         out.master = pair->role == plan::Role::master;

@@ -25,6 +25,12 @@ std::optional<Conflict> check_roles(const Dataset& source, const TargetView& tar
     return std::nullopt;
 }
 
+/// The acknowledgement tells it the epoch, with no stream.
+bool behind_in_epoch(const Dataset& source, const TargetView& target) {
+    const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);
+    return target.epoch < epoch;
+}
+
 std::uint64_t next_sequence(const SourceView& source, const TargetView& target) {
     std::uint64_t next = 0;
     const auto look = [&](const std::vector<Snapshot>& all) {
@@ -136,6 +142,9 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         return Resume{*half_sent, target.resume_token};
     }
     if (!base) return no_common(source, target);
+    if (nothing_written && base_here != nullptr && behind_in_epoch(dataset, target)) {
+        return Skip{*base_here, "the target missed a role change", false};
+    }
     if (nothing_written) return Skip{.acknowledge = {}, .reason = "unchanged since the last sync"};
     if (target.available_bytes == 0) {
         return target_full(dataset);

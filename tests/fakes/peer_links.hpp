@@ -40,7 +40,8 @@ inline Link make_link() {
 /// Each connection is a child process that runs the code of `zrepctl peer`, as ssh would.
 class RelayTransport : public peer::Transport {
   public:
-    explicit RelayTransport(std::string socket) : socket_(std::move(socket)) {}
+    explicit RelayTransport(std::string socket, std::string as = "alpha")
+        : socket_(std::move(socket)), as_(std::move(as)) {}
 
     Result<std::unique_ptr<peer::Connection>> open(const HostName& host, peer::Purpose) override {
         Link link = make_link();
@@ -54,7 +55,7 @@ class RelayTransport : public peer::Transport {
             ::dup2(link.theirs.in.get(), STDIN_FILENO);
             ::dup2(link.theirs.out.get(), STDOUT_FILENO);
             ::close_range(3, ~0U, 0);
-            ::_exit(command_peer({"--as", "alpha", "--socket", socket_}));
+            ::_exit(command_peer({"--as", as_, "--socket", socket_}));
         }
         children.push_back(child);
         return std::unique_ptr<peer::Connection>(
@@ -102,6 +103,7 @@ class RelayTransport : public peer::Transport {
     };
 
     std::string socket_;
+    std::string as_;
     std::vector<Channel> silent_ends_;
 };
 

@@ -34,7 +34,7 @@ struct TestHost {
           sync{io.get_executor(), config, self, zfs, inventory, locks, runs, events},
           target(sync),
           server(io.get_executor(), target),
-          relay(peer_socket),
+          relay(peer_socket, name),
           peers(io.get_executor(), relay, nullptr),
           engine(sync, peers),
           roles({sync, engine, peers}) {
@@ -76,8 +76,9 @@ class TwoHosts : public ::testing::Test {
         directory = ::mkdtemp(pattern.data());
         const std::string socket = directory / "beta.sock";
         alpha.emplace(io, "alpha", directory, socket);
-        beta.emplace(io, "beta", directory, directory / "nobody.sock");
+        beta.emplace(io, "beta", directory, directory / "alpha.sock");
         EXPECT_TRUE(beta->server.listen(socket));
+        EXPECT_TRUE(alpha->server.listen(directory / "alpha.sock"));
         alpha->zfs.create("tank").create("tank/fs");
         alpha->zfs.write("tank/fs", 100'000);
         beta->zfs.create("backup");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// docs/failover.md has the whole transition table: every row is what step() does, and every transition that
-// changes something is a row. ZREPD_UPDATE_DOCS=1 writes it anew.
+// docs/failover.md has the whole transition table: every row is what step() does, and every
+// transition that changes something is a row. ZREPD_UPDATE_DOCS=1 writes it anew.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -84,10 +84,8 @@ std::vector<State> idle_states() {
     for (const Journal j : {Journal::none, Journal::freezing, Journal::promoted}) {
         out.push_back({.stored = stored(true, j)});
     }
-    for (const Journal j : {Journal::none,
-                            Journal::handed_over,
-                            Journal::stepping_down,
-                            Journal::rejoining}) {
+    for (const Journal j :
+         {Journal::none, Journal::handed_over, Journal::stepping_down, Journal::rejoining}) {
         out.push_back({.stored = stored(false, j)});
     }
     return out;
@@ -171,7 +169,8 @@ TEST(FailoverFsm, DoesWhatTheDocumentedTableSays) {
     EXPECT_EQ(page.substr(from, end - from), table());
 }
 
-/// What the table leaves out must be nothing: an answer that nobody waits for, a command in the middle of another.
+/// What the table leaves out must be nothing: an answer that nobody waits for, a command in the
+/// middle of another.
 TEST(FailoverFsm, ChangesNothingByAnEventThatThePhaseDoesNotWaitFor) {
     auto states = working_states();
     for (const State& state : asking_states()) states.push_back(state);
@@ -183,7 +182,8 @@ TEST(FailoverFsm, ChangesNothingByAnEventThatThePhaseDoesNotWaitFor) {
         }
     }
     for (const State& state : idle_states()) {
-        for (const Named& event : {Named{"done", Done{}}, Named{"peer", PeerIs{true, kEpoch + 1}}}) {
+        for (const Named& event :
+             {Named{"done", Done{}}, Named{"peer", PeerIs{true, kEpoch + 1}}}) {
             const Transition next = step(state, event.event);
             EXPECT_EQ(next.state, state) << row(state, event);
             EXPECT_EQ(next.action.kind, ActionKind::none) << row(state, event);

@@ -102,6 +102,17 @@ TEST(PlanConflict, SendsToATargetWithALowerEpoch) {
     expect_incremental(planned(5, "@zrep_000001:1+s", there));
 }
 
+TEST(PlanConflict, TellsATargetTheEpochWhenThereIsNothingElseToSend) {
+    TargetView there = target("@zrep_000001:1");
+    there.epoch = 0;
+    const Step step = planned(0, "@zrep_000001:1+s", there);
+    const auto* skip = std::get_if<Skip>(&step);
+    ASSERT_NE(skip, nullptr);
+    ASSERT_TRUE(skip->acknowledge);
+    EXPECT_EQ(skip->acknowledge->name, "zrep_000001");
+    EXPECT_FALSE(skip->more);
+}
+
 TEST(PlanConflict, WaitsForAReceiveThatIsUnderWay) {
     TargetView there = target("@zrep_000001:1");
     there.receiving = true;

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Role changes between two daemons in one process: what is stored at which step, what a failure at
+// each of them leaves, and that what was cut off goes on by itself.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+using failover::Ask;
+
+class RolesTest : public test::TwoHosts {
+  protected:
+    RolesTest() : loops(io.get_executor()) {
+        EXPECT_EQ(init().outcome, "done");
+        discover();
+        alpha->zfs.forget_calls();
+        beta->zfs.forget_calls();
+    }
+    ~RolesTest() override {
+        loops.cancel();
+        test::run_task(io, loops.join());
+    }
+    RolesTest(const RolesTest&) = delete;
+    RolesTest& operator=(const RolesTest&) = delete;
+
+    void discover() {
+        for (auto* host : {&*alpha, &*beta}) {
+            EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
+        }
+    }
+    /// Both daemons go on with what was cut off, as in app.cpp.
+    void start_loops() {
+        loops.spawn("alpha's roles", alpha->roles.run());
+        loops.spawn("beta's roles", beta->roles.run());
+    }
+    rpc::RunResult change(test::TestHost& host, Ask ask, const DatasetName& dataset) {
+        const auto started = host.roles.start(ask, {dataset});
+        if (!started) return sync::failed_result(dataset, started.error());
+        const sync::RunPtr run = host.runs.find(started->run_id);
+        test::run_until(io, [&run] { return run->finished(); });
+        return run->out().results.at(0);
+    }
+    static std::string prop_of(test::TestHost& host,
+                               std::string_view dataset,
+                               std::string_view key) {
+        const auto& props = host.zfs.at(dataset).props;
+        const auto found = props.find(key);
+        return found == props.end() ? "" : found->second.value;
+    }
+    bool is_master(test::TestHost& host, std::string_view dataset) {
+        return prop_of(host, dataset, prop::kMaster) == "yes" &&
+               prop_of(host, dataset, "readonly") != "on" &&
+               prop_of(host, dataset, prop::kInprogress).empty();
+    }
+    bool is_target(test::TestHost& host, std::string_view dataset) {
+        return prop_of(host, dataset, prop::kMaster) != "yes" &&
+               prop_of(host, dataset, "readonly") == "on" &&
+               prop_of(host, dataset, prop::kInprogress).empty();
+    }
+    void expect_roles(bool alpha_is_master, const std::string& epoch) {
+        EXPECT_TRUE(alpha_is_master ? is_master(*alpha, "tank/fs") : is_target(*alpha, "tank/fs"));
+        EXPECT_TRUE(alpha_is_master ? is_target(*beta, "backup/fs")
+                                    : is_master(*beta, "backup/fs"));
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), epoch);
+        EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kEpoch), epoch);
+    }
+    Error broken() const { return {.code = Code::zfs_failed, .message = "out of order"}; }
+
+    TaskGroup loops;
+};
+
+TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
+    alpha->zfs.write("tank/fs", 5'000);
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    expect_roles(false, "2");
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kSrcHost), "beta");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kSrcHost), "beta");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kDestFs), "tank/fs");
+    EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
+    EXPECT_FALSE(alpha->zfs.at("tank/fs").mounted);
+    beta->zfs.write("backup/fs", 7'000);
+    const auto back = change(*beta, Ask::failover, target_fs);
+    ASSERT_EQ(back.outcome, "done") << back.text;
+    expect_roles(true, "3");
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+}
+
+/// While nobody can write, processes are what costs time: they are few, and always the same.
+TEST_F(RolesTest, AnIdleFilesystemIsReadonlyForAFewProcesses) {
+    ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
+    const auto& here = alpha->zfs.calls();
+    const auto frozen = std::find_if(here.begin(), here.end(), [](const std::string& call) {
+        return call.find("readonly=on") != call.npos;
+    });
+    ASSERT_NE(frozen, here.end());
+    const auto handed = std::find_if(frozen + 1, here.end(), [](const std::string& call) {
+        return call.find("zrep:master=no") != call.npos;
+    });
+    ASSERT_NE(handed, here.end());
+    const std::vector<std::string> between(frozen + 1, handed);
+    EXPECT_EQ(between,
+              (std::vector<std::string>{"sync_files /tank/fs", "flush tank", "datasets tank/fs"}));
+    const auto& there = beta->zfs.calls();
+    const auto promoted = std::find_if(there.begin(), there.end(), [](const std::string& call) {
+        return call.find("zrep:master=yes") != call.npos;
+    });
+    ASSERT_NE(promoted, there.end());
+    // On the other side nothing but the look before it, and the mount behind it.
+    EXPECT_EQ(*(promoted - 1), "datasets backup/fs");
+    EXPECT_EQ(*(promoted + 1), "mount backup/fs");
+}
+
+TEST_F(RolesTest, WhatFailsBeforeTheHandOverLeavesTheMasterWritable) {
+    alpha->zfs.fail_next("set", broken());  // freezing
+    const auto frozen = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(frozen.outcome, "failed");
+    expect_roles(true, "1");
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.fail_next("flush", broken());  // the first sync's is survived; draining's is not
+    alpha->zfs.fail_next("flush", broken());
+    const auto drained = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(drained.outcome, "failed");
+    EXPECT_NE(drained.text.find("it is the master still"), std::string::npos) << drained.text;
+    expect_roles(true, "1");
+}
+
+TEST_F(RolesTest, ATargetThatSaysNoChangesNothing) {
+    beta->zfs.at("backup/fs").props[std::string(prop::kPaused)] = {"yes", Source::local};
+    const auto refused = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(refused.outcome, "failed");
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->kind, "refused");
+    EXPECT_NE(refused.error->remedy.find("zrepctl unpause"), std::string::npos);
+    expect_roles(true, "1");
+    EXPECT_EQ(alpha->zfs.count("set tank/fs readonly"), 0U);
+}
+
+TEST_F(RolesTest, APromotionThatFailsIsAskedForAgain) {
+    // peer.check writes zrep:serve only when it differs, so the promotion is the second set at
+    // most.
+    alpha->zfs.write("tank/fs", 5'000);
+    beta->zfs.fail_next("mount", broken());
+    start_loops();
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    test::run_until(io,
+                    [&] { return is_master(*beta, "backup/fs") && is_target(*alpha, "tank/fs"); });
+    expect_roles(false, "2");
+}
+
+TEST_F(RolesTest, AnOldMasterStepsDownAndKeepsWhatItNeverSent) {
+    alpha->zfs.write("tank/fs", 5'000);
+    const std::uint64_t only_here = alpha->zfs.content("tank/fs");
+    const std::uint64_t common = beta->zfs.content("backup/fs");
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    EXPECT_TRUE(is_master(*beta, "backup/fs"));
+    start_loops();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    expect_roles(false, "2");
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), common);
+    ASSERT_TRUE(alpha->zfs.exists("tank/fs_diverged_2"));
+    EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), only_here);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs_diverged_2", prop::kRescue), "tank/fs");
+    EXPECT_NE(alpha->zfs.at("tank/fs_diverged_2").origin, "");
+}
+
+TEST_F(RolesTest, NothingIsRolledBackThatCouldNotBeCopied) {
+    alpha->zfs.write("tank/fs", 5'000);
+    const std::uint64_t only_here = alpha->zfs.content("tank/fs");
+    for (int i = 0; i < 3; ++i) {
+        alpha->zfs.fail_next("receive", {.code = Code::no_space, .message = "out of space"});
+    }
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    start_loops();
+    test::run_until(io, [&] {
+        const auto trouble = alpha->roles.trouble_of(fs);
+        return trouble && trouble->code == Code::no_space;
+    });
+    // Readonly and no master any more, with all its data.
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "no");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), only_here);
+    EXPECT_EQ(alpha->zfs.count("rollback"), 0U);
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), only_here);
+}
+
+TEST_F(RolesTest, StepsDownAloneAndIsFollowed) {
+    alpha->zfs.write("tank/fs", 5'000);
+    start_loops();
+    const auto result = change(*alpha, Ask::failover_local, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    test::run_until(io,
+                    [&] { return is_master(*beta, "backup/fs") && is_target(*alpha, "tank/fs"); });
+    expect_roles(false, "2");
+    EXPECT_TRUE(alpha->zfs.exists("tank/fs_diverged_2"));
+}
+
+TEST_F(RolesTest, ResolveIsRefusedWhereThereIsNoSplit) {
+    const auto refused = change(*alpha, Ask::keep_here, fs);
+    EXPECT_EQ(refused.outcome, "failed");
+    EXPECT_EQ(refused.error->kind, "wrong_role");
+    expect_roles(true, "1");
+}
+
+TEST_F(RolesTest, APeerPromotesAndAsksOnlyItsOwn) {
+    rpc::PromoteIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.epoch = 2;
+    const auto out = test::run_task(io, beta->roles.promote("gamma", in));
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::not_accepted);
+    rpc::RolesIn ask;
+    ask.sides.push_back({"tank/fs", "backup/fs", true, 7});
+    const auto told = test::run_task(io, beta->roles.roles("gamma", ask));
+    ASSERT_TRUE(told);
+    EXPECT_FALSE(told->sides.at(0).known);
+    EXPECT_TRUE(told->sides.at(0).snapshots.empty());
+}
+
+TEST_F(RolesTest, ALatePromotionChangesNothing) {
+    ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
+    ASSERT_EQ(change(*beta, Ask::failover, target_fs).outcome, "done");
+    rpc::PromoteIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.epoch = 2;
+    const auto out = test::run_task(io, beta->roles.promote("alpha", in));
+    ASSERT_TRUE(out);
+    EXPECT_FALSE(out->master);
+    EXPECT_EQ(out->epoch, 3U);
+    expect_roles(true, "3");
+}
+
+}  // namespace
+}  // namespace zrepd

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The texts that a role change leaves on disk, and the properties of each of its steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "daemon/failover/changes.hpp"
+#include "daemon/failover/rescue_plan.hpp"
+#include "tests/fakes/builders.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using test::snaps;
+
+TEST(FailoverJournal, IsReadBackAsItWasWritten) {
+    const Entry entry{.journal = Journal::rejoining,
+                      .base = Guid{12'345'678'901'234'567'890U},
+                      .copied = Guid{7},
+                      .readonly_was_here = false};
+    EXPECT_EQ(to_text(entry), "rejoining base=12345678901234567890 copied=7");
+    const auto read = parse_entry(to_text(entry));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->journal, entry.journal);
+    EXPECT_EQ(read->base, entry.base);
+    EXPECT_EQ(read->copied, entry.copied);
+    EXPECT_TRUE(parse_entry("freezing readonly=here")->readonly_was_here);
+}
+
+TEST(FailoverJournal, IsNoneWhereItIsNotOurs) {
+    for (const char* text : {"", "init", "none", "promote", "FREEZING", " freezing"}) {
+        EXPECT_FALSE(parse_entry(text)) << text;
+    }
+    Dataset dataset = test::master(0);
+    dataset.props[std::string(prop::kInprogress)] = {"promoted", Source::received};
+    EXPECT_EQ(entry_of(dataset).journal, Journal::none) << "a peer's stream brought it";
+}
+
+TEST(FailoverJournal, ServeKeepsAMountpointWithSpaces) {
+    const Serve serve{.canmount = "on",
+                      .mounted = true,
+                      .mountpoint = "/srv/my data=1",
+                      .volmode = "",
+                      .interval = "1m"};
+    EXPECT_EQ(to_text(serve), "canmount=on mounted=yes interval=1m mountpoint=/srv/my data=1");
+    EXPECT_EQ(parse_serve(to_text(serve)), serve);
+}
+
+TEST(FailoverJournal, ServeOfAPeerIsChecked) {
+    for (const char* text : {"mountpoint=relative",
+                             "canmount=perhaps",
+                             "sharenfs=on",
+                             "mounted",
+                             "mountpoint=/a\nb",
+                             "volmode=evil"}) {
+        EXPECT_FALSE(parse_serve(text)) << text;
+    }
+}
+
+std::string value(const PropertyList& list, std::string_view key) {
+    const auto found =
+        std::find_if(list.begin(), list.end(), [&](const auto& p) { return p.first == key; });
+    return found == list.end() ? "(none)" : found->second;
+}
+
+plan::Pair pair_of(const Dataset& dataset) {
+    return *plan::pair_of(dataset, plan::Self{*HostName::parse("alpha")});
+}
+
+TEST(FailoverChanges, SteppingDownIsOneSetOfAllThatBelongsTogether) {
+    Dataset dataset = test::master(0);
+    dataset.canmount = "on";
+    dataset.mounted = true;
+    dataset.mountpoint = "/tank/fs";
+    const Stored wanted{.epoch = 2, .journal = Journal::handed_over};
+    const auto list = properties_for(
+        dataset, pair_of(dataset), wanted, {.journal = Journal::handed_over, .base = Guid{9}});
+    EXPECT_EQ(value(list, "readonly"), "on");
+    EXPECT_EQ(value(list, prop::kMaster), "no");
+    EXPECT_EQ(value(list, prop::kEpoch), "2");
+    EXPECT_EQ(value(list, prop::kSrcHost), "beta");
+    EXPECT_EQ(value(list, prop::kSrcFs), "backup/fs");
+    EXPECT_EQ(value(list, prop::kDestHost), "alpha");
+    EXPECT_EQ(value(list, prop::kDestFs), "tank/fs");
+    EXPECT_EQ(value(list, "canmount"), "noauto");
+    EXPECT_EQ(value(list, prop::kServe), "canmount=on mounted=yes mountpoint=/tank/fs");
+    EXPECT_EQ(value(list, prop::kInprogress), "handed_over base=9");
+    EXPECT_EQ(value(list, "mountpoint"), "(none)") << "that would unmount it";
+}
+
+/// The target's dataset as its own host sees it, on a host named beta with the same dataset name.
+TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
+    Dataset dataset = test::master(0);
+    dataset.props[std::string(prop::kMaster)] = {"no", Source::local};
+    dataset.props[std::string(prop::kSrcHost)] = {"beta", Source::local};
+    dataset.props[std::string(prop::kSrcFs)] = {"backup/fs", Source::local};
+    dataset.props[std::string(prop::kDestHost)] = {"alpha", Source::local};
+    dataset.props[std::string(prop::kDestFs)] = {"tank/fs", Source::local};
+    dataset.props[std::string(prop::kServe)] = {
+        "canmount=on mounted=yes interval=1m mountpoint=/srv/data", Source::local};
+    dataset.readonly = true;
+    dataset.mountpoint = "/tank/fs";
+    const Stored wanted{.master = true, .writable = true, .epoch = 2, .journal = Journal::promoted};
+    auto list = properties_for(dataset, pair_of(dataset), wanted, {.journal = Journal::promoted});
+    EXPECT_EQ(value(list, "readonly"), "off");
+    EXPECT_EQ(value(list, prop::kMaster), "yes");
+    EXPECT_EQ(value(list, prop::kSrcHost), "alpha");
+    EXPECT_EQ(value(list, "canmount"), "on");
+    EXPECT_EQ(value(list, "mountpoint"), "/srv/data");
+    EXPECT_EQ(value(list, prop::kInterval), "1m");
+    // What an administrator set on this side counts.
+    dataset.mountpoint_here = true;
+    dataset.props[std::string(prop::kInterval)] = {"1h", Source::inherited};
+    list = properties_for(dataset, pair_of(dataset), wanted, {.journal = Journal::promoted});
+    EXPECT_EQ(value(list, "mountpoint"), "(none)");
+    EXPECT_EQ(value(list, prop::kInterval), "(none)");
+}
+
+TEST(FailoverRescue, CopiesEverythingNewerThanTheBaseInOrder) {
+    Dataset dataset = test::master(0);
+    const Versions here = snaps("@zrep_000001:1+s @mine:2+w10 @zrep_000002:3+w5");
+    const auto found = divergence(dataset, here, Guid{1});
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->bytes(), 15U);
+    auto steps = copy_steps(*found, {});
+    ASSERT_TRUE(steps);
+    ASSERT_EQ(steps->size(), 2U);
+    EXPECT_EQ(steps->at(0).from.name, "zrep_000001");
+    EXPECT_EQ(steps->at(0).snapshot.name, "mine");
+    EXPECT_TRUE(steps->at(0).first);
+    EXPECT_EQ(steps->at(1).from.name, "mine");
+    EXPECT_FALSE(steps->at(1).first);
+    // Cut off after the first: the rest.
+    steps = copy_steps(*found, snaps("@mine:2"));
+    ASSERT_TRUE(steps);
+    ASSERT_EQ(steps->size(), 1U);
+    EXPECT_EQ(steps->at(0).snapshot.name, "zrep_000002");
+    EXPECT_FALSE(is_complete(*found, snaps("@mine:2")));
+    EXPECT_TRUE(is_complete(*found, snaps("@mine:2 @zrep_000002:3")));
+}
+
+TEST(FailoverRescue, RefusesACopyOfSomethingElse) {
+    const Versions here = snaps("@zrep_000001:1+s @mine:2");
+    const auto found = divergence(test::master(0), here, Guid{1});
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(copy_steps(*found, snaps("@other:99")));
+}
+
+TEST(FailoverRescue, RollsBackNothingWithoutTheBase) {
+    const auto found = divergence(test::master(0), snaps("@mine:2"), Guid{1});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Code::conflict);
+    EXPECT_FALSE(divergence(test::master(0), snaps("@mine:2"), Guid{}));
+}
+
+TEST(FailoverRescue, LeavesForeignBookmarksAlone) {
+    const Versions here = snaps("@zrep_000001:1+s @zrep_000002:2 #zrep_2:2");
+    auto drop = bookmarks_to_drop(test::dataset_name("tank/fs"), here, here.snapshots[0]);
+    ASSERT_TRUE(drop);
+    EXPECT_EQ(*drop, std::vector<std::string>{"zrep_2"});
+    const Versions foreign = snaps("@zrep_000001:1+s @zrep_000002:2 #keep:2");
+    drop = bookmarks_to_drop(test::dataset_name("tank/fs"), foreign, foreign.snapshots[0]);
+    ASSERT_FALSE(drop);
+    EXPECT_EQ(drop.error().code, Code::conflict);
+}
+
+TEST(FailoverRescue, NamesTheCopyBesideIt) {
+    EXPECT_EQ(rescue_name(test::dataset_name("tank/fs"), 8, 1)->str(), "tank/fs_diverged_8");
+    EXPECT_EQ(rescue_name(test::dataset_name("tank/fs"), 8, 2)->str(), "tank/fs_diverged_8_2");
+    EXPECT_EQ(rescue_name(test::dataset_name("tank"), 8, 1)->str(), "tank/diverged_8");
+    EXPECT_EQ(diverged_snapshot(snaps("@zrep_diverged_8:1"), 8), "zrep_diverged_8_2");
+}
+
+}  // namespace
+}  // namespace zrepd::failover
