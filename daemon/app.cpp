@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "daemon/control/server.hpp"
+#include "daemon/failover/hook_files.hpp"
 #include "daemon/helper_processes.hpp"
 #include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
@@ -126,6 +127,12 @@ Result<void> App::Parts::start() {
                 {"host", self.host.str()},
                 {"zfs", service->version().zfs},
                 {"runtime_dir", config.runtime_dir.string()}});
+    // Better known now than at the failover that it refuses; syncs need no hook.
+    if (auto hooks = failover::check_hooks(config); !hooks) {
+        log::event(log::Level::warn,
+                   "hooks_unusable",
+                   {{"error", hooks.error().text()}, {"next", hooks.error().remedy}});
+    }
     return ok();
 }
 

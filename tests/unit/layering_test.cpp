@@ -59,7 +59,8 @@ bool is_asio_or_log(const std::string& header) {
 /// Files that only decide: values in, values out.
 bool is_pure(const std::string& file) {
     const auto begins = [&file](const char* prefix) { return file.starts_with(prefix); };
-    return begins("daemon/plan/") || begins("daemon/sched/due.") || begins("daemon/zfs/command.") ||
+    return begins("daemon/plan/") || begins("daemon/sched/due.") ||
+           begins("daemon/failover/fsm.") || begins("daemon/zfs/command.") ||
            begins("daemon/zfs/parse") || begins("daemon/zfs/model.") ||
            begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
 }
@@ -74,6 +75,7 @@ int rank_of(const std::string& file) {
                                                      {"lock", 2},
                                                      {"sync", 3},
                                                      {"sched", 3},
+                                                     {"failover", 3},
                                                      {"control", 3}};
     if (is_pure(file)) return 1;
     const std::string rest = file.substr(std::string("daemon/").size());
