@@ -11,6 +11,7 @@
 
 #include "daemon/failover/changes.hpp"
 #include "daemon/failover/fsm.hpp"
+#include "daemon/failover/hooks.hpp"
 #include "daemon/failover/parts.hpp"
 
 namespace zrepd::failover {
@@ -45,7 +46,13 @@ class Change {
     Task<> tidy(Stored wanted);
     Task<Event> ask_peer();
     Task<Event> ask_to_promote(Stored stored);
+    Task<> serve_it();
     Task<> mount();
+    /// The administrator's programs; an error of a pre one refuses.
+    Task<Result<void>> hook(Hook which, std::string operation);
+    Task<> hook_after(Hook which, std::string operation);
+    /// No longer the master: unmounted where nobody uses it, and said to the hooks.
+    Task<> leave();
     Task<> unmount();
     Task<bool> rescue(Stored stored);
     Entry entry_for(const Stored& wanted) const;
@@ -68,6 +75,8 @@ class Change {
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
     bool split_brain_ = false;
+    bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
+    bool left_ = false;             ///< post-demote hooks ran
 };
 
 }  // namespace zrepd::failover
