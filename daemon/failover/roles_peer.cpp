@@ -156,7 +156,8 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     // Last, because it may do something: nothing else stands in the way.
     auto allowed = co_await ask_hooks(*pair, serve->mountpoint, /*planned=*/true);
     if (!allowed) {
-        out.problems.push_back(rpc::to_item_error(std::move(Error(allowed.error())).in(parts_.self.host.str())));
+        out.problems.push_back(
+            rpc::to_item_error(std::move(Error(allowed.error())).in(parts_.self.host.str())));
     }
     co_return out;
 }
