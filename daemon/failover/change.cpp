@@ -15,7 +15,7 @@ namespace {
 using sync::Freshness;
 
 constexpr std::chrono::seconds kAskLimit{30};
-// A promotion waits for a transaction group, a mount and the hooks over there.
+// A promotion waits for a transaction group and a mount; the hooks over there come on top.
 constexpr std::chrono::seconds kPromoteLimit{300};
 
 rpc::RolesIn::Side side_of(const plan::Pair& pair) {
@@ -243,8 +243,9 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     in.epoch = stored.epoch;
     in.base = entry_.base;
     in.serve = dataset()->own(prop::kServe).value_or("");
-    auto answer = co_await role_.peers.call_as<rpc::PromoteOut>(
-        pair_->peer, "peer.promote", in, kPromoteLimit);
+    const auto limit = kPromoteLimit + parts_.config.hook_timeout * kMaxHookPrograms;
+    auto answer =
+        co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
     if (!answer) {
         fail(std::move(Error(answer.error())).in(pair_->peer.str()));
         co_return Event(Failed{});

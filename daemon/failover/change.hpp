@@ -23,6 +23,8 @@ class Change {
 
     /// How the other side says it was served; else zrep:serve counts.
     void serve_as(const Serve& serve) { serve_ = serve; }
+    /// The other side does not take part; hooks are told.
+    void alone() { planned_ = false; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
     /// it after the action under way.
     Task<Result<Stored>> go(Event event);
@@ -76,6 +78,7 @@ class Change {
     std::vector<std::string> notes_;
     bool split_brain_ = false;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
+    bool planned_ = true;           ///< the other side takes part
     bool left_ = false;             ///< post-demote hooks ran
 };
 

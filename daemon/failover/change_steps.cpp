@@ -57,8 +57,8 @@ Task<bool> Change::ask_target() {
     in.epoch = pair_->epoch;
     in.base = last_acked();
     in.serve = to_text(serve_of(*dataset()));
-    auto answer =
-        co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, kCheckLimit);
+    const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
+    auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
     if (answer->problems.empty()) co_return true;
     co_return fail(refused_by(pair_->peer, answer->problems));
@@ -106,14 +106,14 @@ Task<Result<void>> Change::hook(Hook which, std::string operation) {
     context.operation = std::move(operation);
     context.kind = dataset()->kind == Kind::volume ? "volume" : "filesystem";
     context.mountpoint = dataset()->mountpoint.starts_with('/') ? dataset()->mountpoint : "";
-    context.planned = operation_ == kFailover;
+    context.planned = planned_;
     context.run_id = run_->id();
     co_return co_await run_hooks(role_.processes, parts_.config, which, std::move(context));
 }
 
 Task<> Change::hook_after(Hook which, std::string operation) {
     auto ran = co_await hook(which, std::move(operation));
-    if (!ran) warn("hook_failed", ran.error());
+    if (!ran) warn("hook", ran.error());
 }
 
 Task<> Change::leave() {

@@ -159,6 +159,7 @@ Task<Result<void>> run_logged(Processes& processes, const Names& names, const Jo
 Result<void> together(std::vector<Error> failures, Code code) {
     if (failures.empty()) return ok();
     std::vector<std::string> messages;
+    messages.reserve(failures.size());
     for (const Error& failure : failures) messages.push_back(failure.text());
     Error all = std::move(failures.front());
     all.context.clear();

@@ -24,8 +24,8 @@ struct HookContext {
     HostName peer;
     DatasetName peer_dataset;
     std::uint64_t epoch = 0;      ///< after the change
-    std::string operation;        ///< failover, takeover, rejoin, resolve or recovery
-    std::string kind;             ///< filesystem or volume
+    std::string operation = {};   ///< failover, takeover, rejoin, resolve or recovery
+    std::string kind = {};        ///< filesystem or volume
     std::string mountpoint = {};  ///< empty: none
     bool planned = false;         ///< the other side takes part in the change
     std::string run_id = {};

@@ -194,6 +194,7 @@ Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
 
 Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {
     Change work(role_, run, dataset, run->operation());
+    if (ask != Ask::failover) work.alone();
     auto stored = co_await work.go(Asked{command_of(ask)});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);

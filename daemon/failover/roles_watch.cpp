@@ -157,6 +157,7 @@ Task<> Roles::recover(DatasetName dataset) {
     rpc::RunResult result;
     if (guard) {
         Change work(role_, run, dataset, std::string(kRejoin));
+        work.alone();
         stored = co_await work.go(Recover{});
         trouble = work.trouble();
         result.text = join(work.notes(), "; ");

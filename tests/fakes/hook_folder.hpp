@@ -32,11 +32,14 @@ inline void write_program(const fs::path& path, const std::string& text) {
     ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
 }
 
+inline fs::path new_folder() {
+    std::string pattern = fs::temp_directory_path() / "zrepd-hooks-XXXXXX";
+    return ::mkdtemp(pattern.data());
+}
+
 class HookFolder : public ::testing::Test {
   protected:
     HookFolder() {
-        std::string pattern = fs::temp_directory_path() / "zrepd-hooks-XXXXXX";
-        root = ::mkdtemp(pattern.data());
         config.hooks_dir = root / "hooks";
         fs::create_directories(config.hooks_dir);
         fs::create_directories(root / "bin");
@@ -59,7 +62,7 @@ class HookFolder : public ::testing::Test {
     }
     std::string seen(const std::string& name) const { return text_of(root / name); }
 
-    fs::path root;
+    const fs::path root = new_folder();
     config::Config config{.host = *HostName::parse("alpha")};
     asio::io_context io{1};
     Processes processes{io.get_executor(), root.string() + "/bin:" + std::string(kProgramPath)};
