@@ -10,17 +10,15 @@ class Operation:
     """`prepare` runs before calls are counted. Of an operation that `loses`, data that was never acknowledged
     may be in a rescue instead of in the filesystem."""
 
-    def __init__(self, name, begin, prepare=None, loses=False):
-        self.name, self.begin, self.loses = name, begin, loses
+    def __init__(self, name, verb, options="", on="master", prepare=None, loses=False):
+        self.name, self.verb, self.options, self.on, self.loses = name, verb, options, on, loses
         self.prepare = prepare or (lambda pair: None)
 
-
-def on_master(verb, options=""):
-    return lambda pair: pair.spawn(pair.master, f"zrepctl {verb} {FS[pair.master]} {options}")
-
-
-def on_target(verb, options=""):
-    return lambda pair: pair.spawn(OTHER[pair.master], f"zrepctl {verb} {FS[OTHER[pair.master]]} {options}")
+    def begin(self, pair):
+        """Starts it; the host on which it was asked for."""
+        host = pair.master if self.on == "master" else OTHER[pair.master]
+        pair.spawn(host, f"zrepctl {self.verb} {FS[host]} {self.options}")
+        return host
 
 
 def split(pair):
@@ -35,12 +33,12 @@ def split(pair):
 OPERATIONS = {
     operation.name: operation
     for operation in (
-        Operation("sync", on_master("sync")),
-        Operation("failover", on_master("failover")),
-        Operation("takeover", on_target("takeover")),
+        Operation("sync", "sync"),
+        Operation("failover", "failover"),
+        Operation("takeover", "takeover", on="target"),
         # The old master lives and hears of it: its step down and its rescue are part of this.
-        Operation("takeover-L", on_target("takeover -L"), loses=True),
-        Operation("failover-L", on_master("failover -L"), loses=True),
-        Operation("resolve", on_master("resolve", "--keep HERE"), prepare=split, loses=True),
+        Operation("takeover-L", "takeover", "-L", on="target", loses=True),
+        Operation("failover-L", "failover", "-L", loses=True),
+        Operation("resolve", "resolve", "--keep HERE", prepare=split, loses=True),
     )
 }

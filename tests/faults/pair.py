@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A pair on two lab hosts: begins operations, does the faults that a host cannot do to itself, brings hosts
 back, and says whether all is well."""
+import json
 import pathlib
 import sys
 import threading
@@ -70,7 +71,21 @@ class Pair:
         self.written += names
 
     def spawn(self, name, command):
-        self.host(name).run(f"setsid {command} >/run/operation.log 2>&1 </dev/null & true")
+        self.host(name).run("rm -f /run/operation.done; "
+                            f"(setsid {command}; touch /run/operation.done) >/run/operation.log 2>&1 </dev/null & true")
+
+    def wait_operation(self, name, seconds=60):
+        """Until the client that began it has ended; a fault may have ended it, or the host."""
+        self.host(name).run(f"for i in $(seq {seconds * 5}); do [ -e /run/operation.done ] && exit 0; sleep 0.2; done",
+                            check=False, timeout=seconds + 30)
+
+    def busy(self):
+        """Whether a daemon works on the pair at this moment."""
+        for name in FS:
+            done = self.host(name).run(["zrepctl", "status", FS[name], "--json"], check=False)
+            if done.code != 0 or any(pair.get("running") for pair in json.loads(done.out)["pairs"]):
+                return True
+        return False
 
     def arm(self, name, point):
         host = self.host(name)
@@ -132,7 +147,7 @@ class Pair:
         begin = time.monotonic()
         while True:
             master = self.settled()
-            if master:
+            if master and not self.busy() and self.settled() == master:
                 self.master = master
                 return time.monotonic() - begin
             if time.monotonic() - begin > SETTLE_SECONDS:
