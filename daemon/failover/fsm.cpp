@@ -72,8 +72,6 @@ Transition asked(const State& s, Command command) {
 Transition recover(const State& s) {
     switch (s.stored.journal) {
         case Journal::none:
-            if (!s.stored.master) return rest(s);
-            return act(s, Phase::asking, ActionKind::ask_peer);
         case Journal::freezing:
             return act(s, Phase::asking, ActionKind::ask_peer);
         case Journal::stepping_down:
@@ -109,8 +107,12 @@ Transition begin(const State& s, const Event& event) {
 
 /// The answer to `asking`; nullptr: there was none.
 Transition heard(const State& s, const PeerIs* peer) {
-    const bool overtaken = peer != nullptr && peer->master && peer->epoch > s.stored.epoch;
-    if (overtaken) return demote(s, peer->epoch, Journal::rejoining);
+    const bool followed = peer != nullptr && peer->master;
+    const bool overtaken = s.stored.master && followed && peer->epoch > s.stored.epoch;
+    // A target with what its master gave up, or never had: no stream fits on that.
+    const bool ahead =
+        !s.stored.master && followed && peer->epoch >= s.stored.epoch && !peer->has_ours;
+    if (overtaken || ahead) return demote(s, peer->epoch, Journal::rejoining);
     if (s.stored.journal != Journal::freezing) return rest(s);
     if (peer == nullptr && s.must_hear_peer) return rest(s);
     return thaw(s);
@@ -220,6 +222,12 @@ Transition answered(const State& s, const PeerIs& peer) {
     return rest(s);
 }
 
+/// The peer cannot take what this side has, and never will: nobody would be master for good.
+Transition turned_down(const State& s) {
+    if (s.phase == Phase::asking_to_promote) return take_over(s, s.stored.epoch + 1);
+    return rest(s);
+}
+
 constexpr std::array<std::string_view, 6> kJournals{
     "none", "freezing", "stepping_down", "handed_over", "promoted", "rejoining"};
 
@@ -230,6 +238,7 @@ Transition step(const State& state, const Event& event) {
     if (std::holds_alternative<Done>(event)) return done(state);
     if (std::holds_alternative<Failed>(event)) return failed(state);
     if (const auto* peer = std::get_if<PeerIs>(&event)) return answered(state, *peer);
+    if (std::holds_alternative<NoBase>(event)) return turned_down(state);
     return refuse(state, "busy");
 }
 
