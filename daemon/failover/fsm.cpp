@@ -218,14 +218,17 @@ Transition failed(const State& s) {
 Transition answered(const State& s, const PeerIs& peer) {
     if (s.phase == Phase::asking) return heard(s, &peer);
     const bool taken = peer.epoch > s.stored.epoch || (peer.master && peer.epoch == s.stored.epoch);
-    if (s.phase == Phase::asking_to_promote && taken) return settle(s);
-    return rest(s);
+    return taken ? settle(s) : rest(s);
 }
 
-/// The peer cannot take what this side has, and never will: nobody would be master for good.
-Transition turned_down(const State& s) {
-    if (s.phase == Phase::asking_to_promote) return take_over(s, s.stored.epoch + 1);
-    return rest(s);
+/// What an action under way can end in. NoBase: the peer cannot take what this side has, and never
+/// will; asked again and again, nobody would be master for good.
+bool waits_for(Phase phase, const Event& event) {
+    if (std::holds_alternative<Failed>(event)) return true;
+    const bool asks = phase == Phase::asking || phase == Phase::asking_to_promote;
+    if (std::holds_alternative<PeerIs>(event)) return asks;
+    if (std::holds_alternative<NoBase>(event)) return phase == Phase::asking_to_promote;
+    return std::holds_alternative<Done>(event) && !asks;
 }
 
 constexpr std::array<std::string_view, 6> kJournals{
@@ -235,11 +238,11 @@ constexpr std::array<std::string_view, 6> kJournals{
 
 Transition step(const State& state, const Event& event) {
     if (state.phase == Phase::idle) return begin(state, event);
+    if (!waits_for(state.phase, event)) return refuse(state, "busy");
     if (std::holds_alternative<Done>(event)) return done(state);
-    if (std::holds_alternative<Failed>(event)) return failed(state);
+    if (std::holds_alternative<NoBase>(event)) return take_over(state, state.stored.epoch + 1);
     if (const auto* peer = std::get_if<PeerIs>(&event)) return answered(state, *peer);
-    if (std::holds_alternative<NoBase>(event)) return turned_down(state);
-    return refuse(state, "busy");
+    return failed(state);
 }
 
 std::string_view name(Journal journal) {

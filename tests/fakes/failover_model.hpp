@@ -18,9 +18,10 @@ struct ModelResult {
 };
 
 struct Exploration {
-    Limits limits;
-    Rules rules;
-    std::function<void(World&)> begin;  ///< may change where it starts from
+    Limits limits = {};
+    Rules rules = {};
+    std::function<void(World&)> begin = {};  ///< may change where it starts from
+    bool settling = true;                    ///< whether it must also come in order by itself
 };
 
 /// Explores everything that can happen to a fresh pair; stops at the first violation.

@@ -219,10 +219,10 @@ bool Model::deliver(std::size_t number) {
     else if (got.kind == Kind::no_base)
         feed(side, NoBase{});
     else
-        feed(side,
-             PeerIs{.master = got.master,
-                    .epoch = got.epoch,
-                    .has_ours = is_prefix(s.data, got.bits)});
+        feed(
+            side,
+            PeerIs{
+                .master = got.master, .epoch = got.epoch, .has_ours = is_prefix(s.data, got.bits)});
     return true;
 }
 

@@ -23,9 +23,9 @@ Bits common_of(Bits a, Bits b);
 /// How often the world may do something in one history.
 struct Limits {
     std::uint8_t commands = 3;
-    std::uint8_t cuts = 2;    ///< power cuts or kills, of either side
-    std::uint8_t writes = 2;  ///< by users
-    std::uint8_t faults = 2;  ///< messages lost or repeated, work that fails, silence
+    std::uint8_t cuts = 1;    ///< power cuts or kills, of either side
+    std::uint8_t writes = 1;  ///< by users
+    std::uint8_t faults = 1;  ///< messages lost or repeated, work that fails, silence
     bool operator==(const Limits&) const = default;
 };
 
@@ -52,9 +52,9 @@ struct ModelSide {
 struct Message {
     enum class Kind : std::uint8_t { none, roles, promote, serving, answer, no_base, error };
     Kind kind = Kind::none;
-    std::uint8_t to = 0;    ///< the side that it goes to, or that serves it
-    bool awaited = false;   ///< whoever asked still waits for the answer
-    bool master = false;    ///< answer
+    std::uint8_t to = 0;        ///< the side that it goes to, or that serves it
+    bool awaited = false;       ///< whoever asked still waits for the answer
+    bool master = false;        ///< answer
     bool refused_base = false;  ///< serving, for a moment
     std::uint8_t epoch = 0;
     Bits bits = 0;  ///< promote: the base; answer to roles: what that side has
@@ -102,10 +102,10 @@ class Model {
     bool rescue(unsigned side, bool copied, bool rolled_back);
     bool ask(unsigned side);  ///< the question leaves
     bool deliver(std::size_t message);
-    bool fail(unsigned side);      ///< the action under way
-    bool succeed(unsigned side);   ///< check, drain, mount
-    bool receive(unsigned side);   ///< a sync's stream, from this side
-    bool commit(unsigned side);    ///< recorded by the target
+    bool fail(unsigned side);     ///< the action under way
+    bool succeed(unsigned side);  ///< check, drain, mount
+    bool receive(unsigned side);  ///< a sync's stream, from this side
+    bool commit(unsigned side);   ///< recorded by the target
     void acknowledge(unsigned side);
 
     World w;
