@@ -27,6 +27,7 @@ constexpr std::array kTable{
     CodeInfo{Code::refused, "refused", -32014, false, 5},
     CodeInfo{Code::split_brain, "split_brain", -32013, false, 5},
     CodeInfo{Code::not_accepted, "not_accepted", -32011, false, 5},
+    CodeInfo{Code::refused_by_hook, "refused_by_hook", -32015, true, 5},
     CodeInfo{Code::no_space, "no_space", -32012, true, 1},
     CodeInfo{Code::unknown_host, "unknown_host", -32020, true, 1},
     CodeInfo{Code::peer_unreachable, "peer_unreachable", -32021, true, 1},

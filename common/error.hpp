@@ -30,6 +30,7 @@ enum class Code {
     refused,             ///< a check before a role change failed; nothing was changed
     split_brain,         ///< both sides are master with the same epoch; nothing was changed
     not_accepted,        ///< the peer's zrep:accept does not list us
+    refused_by_hook,     ///< a program of the administrator's said no, or could not run
     no_space,
     unknown_host,  ///< the name does not resolve
     peer_unreachable,

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "daemon/control/server.hpp"
+#include "daemon/failover/hook_files.hpp"
 #include "daemon/helper_processes.hpp"
 #include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
@@ -76,7 +77,7 @@ struct App::Parts {
                     log_peer_state(events, host, state, error);
                 }),
           engine(sync, peers),
-          roles({sync, engine, peers}),
+          roles({sync, engine, peers, processes}),
           scheduler(sync, engine),
           tasks(io.get_executor()) {}
 
@@ -130,6 +131,12 @@ Result<void> App::Parts::start() {
                 {"host", self.host.str()},
                 {"zfs", service->version().zfs},
                 {"runtime_dir", config.runtime_dir.string()}});
+    // Better known now than at the failover that it refuses; syncs need no hook.
+    if (auto hooks = failover::check_hooks(config); !hooks) {
+        log::event(log::Level::warn,
+                   "hooks_unusable",
+                   {{"error", hooks.error().text()}, {"next", hooks.error().remedy}});
+    }
     return ok();
 }
 

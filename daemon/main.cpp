@@ -10,6 +10,7 @@
 
 #include "daemon/app.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/failover/hook_files.hpp"
 #include "daemon/log.hpp"
 
 namespace {
@@ -42,6 +43,9 @@ int run(const std::vector<std::string>& arguments) {
             std::puts("zrepd " ZREPD_VERSION);
             return 0;
         case Action::check_config:
+            if (auto hooks = zrepd::failover::check_hooks(command->config); !hooks) {
+                return complain(hooks.error());
+            }
             std::puts("settings are fine");
             return 0;
         case Action::run:

@@ -33,7 +33,11 @@ po::options_description settings() {
         ("stall-timeout", po::value<std::string>()->value_name("TIME"),
          "end a stream in which no byte moved for this long [60s]")
         ("ssh-config", po::value<std::string>()->value_name("FILE"), "passed to ssh as -F")
-        ("ssh-user", po::value<std::string>()->value_name("NAME"), "passed to ssh as -l");
+        ("ssh-user", po::value<std::string>()->value_name("NAME"), "passed to ssh as -l")
+        ("hooks-dir", po::value<std::string>()->value_name("DIR"),
+         "programs to run around a role change [/etc/zrepd/hooks]")
+        ("hook-timeout", po::value<std::string>()->value_name("TIME"),
+         "end such a program after this long, 1s to 1h [60s]");
     // clang-format on
     return out;
 }
@@ -105,6 +109,28 @@ Result<void> apply_ssh_config(Config& config, const std::string& value) {
     return ok();
 }
 
+/// Programs that are looked for in the wrong place never refuse anything.
+Result<void> apply_hooks_dir(Config& config, const std::string& value) {
+    if (!value.starts_with('/')) return bad("hooks-dir must be an absolute path");
+    std::error_code ec;
+    if (!std::filesystem::is_directory(value, ec)) {
+        return bad("hooks-dir " + quote(value) + " is not a directory that is there");
+    }
+    config.hooks_dir = value;
+    return ok();
+}
+
+Result<void> apply_hook_timeout(Config& config, const std::string& value) {
+    const auto time = parse_duration(value);
+    if (!time) return bad(time.error().text());
+    // The other side, and whoever ran the command, wait as long.
+    if (*time < std::chrono::seconds(1) || *time > std::chrono::hours(1)) {
+        return bad("hook-timeout must be 1s to 1h");
+    }
+    config.hook_timeout = *time;
+    return ok();
+}
+
 /// Puts one checked setting into the configuration.
 Result<void> apply(Config& config, const std::string& key, const std::string& value) {
     if (key == "streams") return apply_number(config, value);
@@ -132,6 +158,10 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
     } else if (key == "ssh-user") {
         if (value.empty() || value.starts_with('-')) return bad("ssh-user is not a user name");
         config.ssh_user = value;
+    } else if (key == "hooks-dir") {
+        return apply_hooks_dir(config, value);
+    } else if (key == "hook-timeout") {
+        return apply_hook_timeout(config, value);
     }
     return ok();
 }

@@ -13,6 +13,7 @@
 namespace zrepd::config {
 
 inline constexpr const char* kDefaultFile = "/etc/zrepd/zrepd.conf";
+inline constexpr const char* kDefaultHooksDir = "/etc/zrepd/hooks";
 
 struct Config {
     std::filesystem::path file = kDefaultFile;
@@ -23,6 +24,9 @@ struct Config {
     std::chrono::seconds stall_timeout{60};
     std::filesystem::path ssh_config = {};  ///< empty: ssh's own
     std::string ssh_user = {};              ///< empty: ssh's own
+    /// Programs around a role change. May be missing only where it is the default.
+    std::filesystem::path hooks_dir = kDefaultHooksDir;
+    std::chrono::seconds hook_timeout{60};  ///< for each of those programs
 };
 
 struct CommandLine {

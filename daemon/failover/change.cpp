@@ -15,7 +15,7 @@ namespace {
 using sync::Freshness;
 
 constexpr std::chrono::seconds kAskLimit{30};
-// A promotion waits for a transaction group, a mount and the hooks over there.
+// A promotion waits for a transaction group and a mount; the hooks over there come on top.
 constexpr std::chrono::seconds kPromoteLimit{300};
 
 rpc::RolesIn::Side side_of(const plan::Pair& pair) {
@@ -71,6 +71,10 @@ Task<Result<Stored>> Change::go(Event event) {
         next = step(state, outcome);
     }
     const Stored after = next.state.stored;
+    const bool stayed = after.master && after.journal == Journal::none && before.master;
+    if (stayed && (stopped_service_ || before.journal == Journal::freezing)) {
+        co_await hook_after(Hook::post_promote, "recovery");
+    }
     if (after.master != before.master || after.epoch != before.epoch) {
         log::event(log::Level::info,
                    "role_changed",
@@ -103,7 +107,7 @@ Task<Event> Change::perform(Action action, State state) {
         case ActionKind::ask_to_promote:
             co_return co_await ask_to_promote(state.stored);
         case ActionKind::mount:
-            co_await mount();
+            co_await serve_it();
             break;
         case ActionKind::rescue:
             good = co_await rescue(state.stored);
@@ -231,7 +235,7 @@ Task<Event> Change::ask_peer() {
 }
 
 Task<Event> Change::ask_to_promote(Stored stored) {
-    co_await unmount();
+    co_await leave();
     parts_.runs.phase(*run_, name_, "promoting " + pair_->peer.str());
     rpc::PromoteIn in;
     in.source = name_.str();
@@ -239,8 +243,9 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     in.epoch = stored.epoch;
     in.base = entry_.base;
     in.serve = dataset()->own(prop::kServe).value_or("");
-    auto answer = co_await role_.peers.call_as<rpc::PromoteOut>(
-        pair_->peer, "peer.promote", in, kPromoteLimit);
+    const auto limit = kPromoteLimit + parts_.config.hook_timeout * kMaxHookPrograms;
+    auto answer =
+        co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
     if (!answer) {
         fail(std::move(Error(answer.error())).in(pair_->peer.str()));
         co_return Event(Failed{});
@@ -250,7 +255,7 @@ Task<Event> Change::ask_to_promote(Stored stored) {
 }
 
 Task<bool> Change::rescue(Stored stored) {
-    co_await unmount();
+    co_await leave();
     auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);
     if (!saved) co_return fail(saved.error());
     if (saved->copy) {

@@ -11,6 +11,7 @@
 
 #include "daemon/failover/changes.hpp"
 #include "daemon/failover/fsm.hpp"
+#include "daemon/failover/hooks.hpp"
 #include "daemon/failover/parts.hpp"
 
 namespace zrepd::failover {
@@ -22,6 +23,8 @@ class Change {
 
     /// How the other side says it was served; else zrep:serve counts.
     void serve_as(const Serve& serve) { serve_ = serve; }
+    /// The other side does not take part; hooks are told.
+    void alone() { planned_ = false; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
     /// it after the action under way.
     Task<Result<Stored>> go(Event event);
@@ -45,7 +48,13 @@ class Change {
     Task<> tidy(Stored wanted);
     Task<Event> ask_peer();
     Task<Event> ask_to_promote(Stored stored);
+    Task<> serve_it();
     Task<> mount();
+    /// The administrator's programs; an error of a pre one refuses.
+    Task<Result<void>> hook(Hook which, std::string operation);
+    Task<> hook_after(Hook which, std::string operation);
+    /// No longer the master: unmounted where nobody uses it, and said to the hooks.
+    Task<> leave();
     Task<> unmount();
     Task<bool> rescue(Stored stored);
     Entry entry_for(const Stored& wanted) const;
@@ -68,6 +77,9 @@ class Change {
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
     bool split_brain_ = false;
+    bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
+    bool planned_ = true;           ///< the other side takes part
+    bool left_ = false;             ///< post-demote hooks ran
 };
 
 }  // namespace zrepd::failover

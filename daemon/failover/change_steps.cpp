@@ -29,7 +29,12 @@ Task<bool> Change::check() {
     }
     const bool synced = co_await sync_first();
     if (!synced) co_return false;
-    co_return co_await ask_target();
+    const bool willing = co_await ask_target();
+    if (!willing) co_return false;
+    stopped_service_ = true;
+    auto allowed = co_await hook(Hook::pre_demote, operation_);
+    if (!allowed) co_return fail(allowed.error());
+    co_return true;
 }
 
 /// Most of the data goes while the filesystem can still be written to.
@@ -52,8 +57,8 @@ Task<bool> Change::ask_target() {
     in.epoch = pair_->epoch;
     in.base = last_acked();
     in.serve = to_text(serve_of(*dataset()));
-    auto answer =
-        co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, kCheckLimit);
+    const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
+    auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
     if (answer->problems.empty()) co_return true;
     co_return fail(refused_by(pair_->peer, answer->problems));
@@ -94,6 +99,30 @@ Task<bool> Change::drain() {
                         "users of the volume, then run it again; the master is writable again"});
 }
 
+Task<Result<void>> Change::hook(Hook which, std::string operation) {
+    HookContext context{.dataset = name_, .peer = pair_->peer, .peer_dataset = pair_->peer_dataset};
+    const bool before = which == Hook::pre_demote || which == Hook::pre_promote;
+    context.epoch = pair_->epoch + (before ? 1 : 0);
+    context.operation = std::move(operation);
+    context.kind = dataset()->kind == Kind::volume ? "volume" : "filesystem";
+    context.mountpoint = dataset()->mountpoint.starts_with('/') ? dataset()->mountpoint : "";
+    context.planned = planned_;
+    context.run_id = run_->id();
+    co_return co_await run_hooks(role_.processes, parts_.config, which, std::move(context));
+}
+
+Task<> Change::hook_after(Hook which, std::string operation) {
+    auto ran = co_await hook(which, std::move(operation));
+    if (!ran) warn("hook", ran.error());
+}
+
+Task<> Change::leave() {
+    co_await unmount();
+    if (left_) co_return;
+    left_ = true;
+    co_await hook_after(Hook::post_demote, operation_);
+}
+
 /// Nobody is thrown out: who still uses it keeps a readonly filesystem, which is said.
 Task<> Change::unmount() {
     const Dataset* now = dataset();
@@ -127,6 +156,11 @@ Task<> Change::mount() {
     Error error = mounted.error();
     if (error.remedy.empty()) error.remedy = "zfs mount " + quote(name_.str());
     warn("not_mounted", error);
+}
+
+Task<> Change::serve_it() {
+    co_await mount();
+    if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);
 }
 
 }  // namespace zrepd::failover

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/sync/engine.hpp"
+#include "daemon/zfs/subprocess.hpp"
 
 namespace zrepd::failover {
 
@@ -10,6 +11,7 @@ struct RoleParts {
     sync::Parts& parts;
     sync::Engine& engine;
     peer::Peers& peers;
+    Processes& processes;  ///< for hooks
 };
 
 /// How the run of one dataset's role change looks to others.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/failover/roles.hpp"
 
+#include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -159,6 +160,13 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     }
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
+    if (ask == Ask::takeover_local && pair->role == plan::Role::target) {
+        const auto serve =
+            parse_serve(parts_.inventory.find(dataset)->own(prop::kServe).value_or(""));
+        const std::string place = serve ? serve->mountpoint : "";
+        auto allowed = co_await ask_hooks(*pair, place, /*planned=*/false);
+        if (!allowed) co_return allowed.error();
+    }
     auto result = co_await change(run, ask, dataset);
     wake_.notify();
     co_return result;
@@ -186,6 +194,7 @@ Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
 
 Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {
     Change work(role_, run, dataset, run->operation());
+    if (ask != Ask::failover) work.alone();
     auto stored = co_await work.go(Asked{command_of(ask)});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);

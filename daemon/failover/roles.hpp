@@ -86,6 +86,7 @@ class Roles : public peer::RoleService {
                                         const std::string& source) const;
     rpc::RolesOut::Side side_of(const std::string& peer, const rpc::RolesIn::Side& asked);
     Task<std::optional<Error>> key_problem(DatasetName dataset);
+    Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);
     Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
     void peer_is_back(const std::string& peer);
 

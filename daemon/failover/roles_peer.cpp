@@ -94,6 +94,20 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
         .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str())};
 }
 
+Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, bool planned) {
+    HookContext context{
+        .dataset = pair.dataset, .peer = pair.peer, .peer_dataset = pair.peer_dataset};
+    context.epoch = pair.epoch + 1;
+    context.operation = planned ? kFailover : kTakeover;
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    const bool volume = dataset != nullptr && dataset->kind == Kind::volume;
+    context.kind = volume ? "volume" : "filesystem";
+    context.mountpoint = mountpoint.starts_with('/') ? std::move(mountpoint) : "";
+    context.planned = planned;
+    co_return co_await run_hooks(
+        role_.processes, parts_.config, Hook::pre_promote, std::move(context));
+}
+
 Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
@@ -137,6 +151,13 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     rpc::CheckOut out;
     for (const Error& problem : problems_of_target(facts, parts_.self)) {
         out.problems.push_back(rpc::to_item_error(problem));
+    }
+    if (!out.problems.empty() || in.dry_run) co_return out;
+    // Last, because it may do something: nothing else stands in the way.
+    auto allowed = co_await ask_hooks(*pair, serve->mountpoint, /*planned=*/true);
+    if (!allowed) {
+        out.problems.push_back(
+            rpc::to_item_error(std::move(Error(allowed.error())).in(parts_.self.host.str())));
     }
     co_return out;
 }

@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 // An unfinished role change means that nobody may write: it is tried again soon, always.
 constexpr std::chrono::seconds kRetryMost{10};
 constexpr std::chrono::seconds kIdle{30};
+constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::chrono::seconds kAskLimit{60};
 constexpr std::chrono::seconds kLockWait{60};
 
@@ -77,6 +78,8 @@ Clock::time_point Roles::look_after_pairs() {
             continue;
         }
         pending.running = true;
+        // It may end before anybody waits for its notification.
+        wake = std::min(wake, now + kLookAgain);
         tasks_.spawn("recover " + pair.dataset.str(), recover(pair.dataset));
     }
     ask_peers(now);
@@ -154,6 +157,7 @@ Task<> Roles::recover(DatasetName dataset) {
     rpc::RunResult result;
     if (guard) {
         Change work(role_, run, dataset, std::string(kRejoin));
+        work.alone();
         stored = co_await work.go(Recover{});
         trouble = work.trouble();
         result.text = join(work.notes(), "; ");

@@ -24,11 +24,12 @@ namespace {
 // Without a pidfd the child is asked for at this pace; only where Linux is not.
 constexpr std::chrono::milliseconds kPollInterval{20};
 
-std::vector<std::string> fixed_environment(const std::string& path) {
+std::vector<std::string> fixed_environment(const std::string& path, bool with_home) {
     // Messages are parsed, so the language is fixed; an ssh agent would be whoever started us.
     std::vector<std::string> result{"LC_ALL=C", "PATH=" + path};
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the daemon changes its environment
-    if (const char* home = ::getenv("HOME")) result.push_back(std::string("HOME=") + home);
+    const char* home = with_home ? ::getenv("HOME") : nullptr;
+    if (home != nullptr) result.push_back(std::string("HOME=") + home);
     return result;
 }
 
@@ -282,7 +283,7 @@ Result<Child> Processes::start(SpawnSpec spec) {
     if (!errors.has_value()) return errors.error();
     const LaunchSpec launch_spec{.program = std::move(*program),
                                  .argv = std::move(spec.argv),
-                                 .environment = fixed_environment(path_),
+                                 .environment = fixed_environment(path_, spec.with_home),
                                  .in = spec.in.get(),
                                  .out = spec.out.get(),
                                  .err = errors->write.get()};

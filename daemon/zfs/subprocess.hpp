@@ -39,7 +39,12 @@ struct SpawnSpec {
     std::vector<std::string> argv;  ///< argv[0] is looked up in the program path; no shell
     Fd in = {};                     ///< absent: /dev/null. Closed here once the process runs.
     Fd out = {};
+    bool with_home = true;  ///< HOME is the daemon's: ssh and zfs find their files by it
 };
+
+/// A pipe that holds `input` and then ends, to be a child's stdin. Empty input: no descriptor.
+/// internal when it is longer than kMaxInputBytes.
+Result<Fd> pipe_with(const std::string& input);
 
 struct ExitStatus {
     int code = -1;           ///< exit status; -1 when a signal ended it

@@ -57,7 +57,19 @@ Task<> collect(Collector& out, Child& child) {
     }
 }
 
-Result<Fd> stdin_with(const std::string& input) {
+Error not_finished(const std::string& command, Code code, std::chrono::seconds limit) {
+    if (code == Code::cancelled) {
+        return Error{.code = code, .message = quote(command) + " was stopped before its end"};
+    }
+    return Error{.code = code,
+                 .message = quote(command) + " did not end within " +
+                            std::to_string(limit.count()) + " s and was killed",
+                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
+}
+
+}  // namespace
+
+Result<Fd> pipe_with(const std::string& input) {
     if (input.empty()) return Fd();
     if (input.size() > kMaxInputBytes) {
         return Error{.code = Code::internal, .message = "the input of a command is too long"};
@@ -73,18 +85,6 @@ Result<Fd> stdin_with(const std::string& input) {
     return std::move(pipe->read);
 }
 
-Error not_finished(const std::string& command, Code code, std::chrono::seconds limit) {
-    if (code == Code::cancelled) {
-        return Error{.code = code, .message = quote(command) + " was stopped before its end"};
-    }
-    return Error{.code = code,
-                 .message = quote(command) + " did not end within " +
-                            std::to_string(limit.count()) + " s and was killed",
-                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
-}
-
-}  // namespace
-
 Task<Result<Output>> Processes::run(std::vector<std::string> argv,
                                     std::chrono::milliseconds timeout,
                                     std::string input) {
@@ -93,7 +93,7 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
     if (too_late) {
         co_return Error{.code = Code::cancelled, .message = quote(command) + " was not started"};
     }
-    Result<Fd> in = stdin_with(input);
+    Result<Fd> in = pipe_with(input);
     if (!in.has_value()) co_return in.error();
     Result<Pipe> pipe = make_pipe();
     if (!pipe.has_value()) co_return pipe.error();

@@ -27,6 +27,7 @@ struct TestHost {
              const std::string& peer_socket)
         : config(make_config(name, runtime)),
           self{config.host},
+          processes(io.get_executor()),
           zfs(io.get_executor()),
           inventory(io.get_executor(), zfs, self),
           locks(io.get_executor()),
@@ -37,7 +38,7 @@ struct TestHost {
           relay(peer_socket, name),
           peers(io.get_executor(), relay, nullptr),
           engine(sync, peers),
-          roles({sync, engine, peers}) {
+          roles({sync, engine, peers, processes}) {
         target.serve_roles(roles);
     }
 
@@ -54,6 +55,7 @@ struct TestHost {
 
     config::Config config;
     plan::Self self;
+    Processes processes;
     FakeZfs zfs;
     sync::Inventory inventory;
     lock::LockTable locks;

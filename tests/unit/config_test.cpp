@@ -79,6 +79,29 @@ TEST_F(ConfigTest, AnSshConfigurationThatIsNotThereIsAnError) {
     EXPECT_TRUE(read_text("ssh-config = " + (folder / "ssh_config").string() + "\n"));
 }
 
+TEST_F(ConfigTest, AHooksFolderThatIsNotThereIsAnErrorWhereItIsSet) {
+    const auto out = read_text("hooks-dir = " + (folder / "hooks").string() + "\n");
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::invalid_params);
+    EXPECT_NE(out.error().text().find("zrepd.conf:1: hooks-dir: "), std::string::npos);
+    EXPECT_FALSE(read_text("hooks-dir = hooks\n")) << "a relative path";
+    fs::create_directory(folder / "hooks");
+    const auto set = read_text("hooks-dir = " + (folder / "hooks").string() + "\n");
+    ASSERT_TRUE(set) << set.error().text();
+    EXPECT_EQ(set->config.hooks_dir, folder / "hooks");
+    EXPECT_EQ(read_text("").value().config.hooks_dir, kDefaultHooksDir);
+}
+
+TEST_F(ConfigTest, AHookHasBetweenASecondAndAnHour) {
+    using std::chrono::seconds;
+    EXPECT_EQ(read_text("").value().config.hook_timeout, seconds(60));
+    EXPECT_EQ(read_text("hook-timeout = 1s\n").value().config.hook_timeout, seconds(1));
+    EXPECT_EQ(read_text("hook-timeout = 1h\n").value().config.hook_timeout, seconds(3600));
+    for (const char* wrong : {"0s", "2h", "soon", ""}) {
+        EXPECT_FALSE(read_text(std::string("hook-timeout = ") + wrong + "\n")) << wrong;
+    }
+}
+
 TEST_F(ConfigTest, IsCalledWhatTheSystemSaysWithoutItsDomain) {
     const auto out = read({}, "Alpha.example.org");
     ASSERT_TRUE(out) << out.error().text();
