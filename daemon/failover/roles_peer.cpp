@@ -15,7 +15,8 @@ namespace {
 
 using sync::Freshness;
 
-constexpr std::chrono::seconds kLockWait{60};
+// The asking side holds its own lock meanwhile, for which somebody here may wait: short.
+constexpr std::chrono::seconds kLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 
 Error not_yours(const std::string& peer, const std::string& target) {
@@ -227,6 +228,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
         co_return work.trouble().value_or(
             Error{.code = Code::zfs_failed, .message = "the role could not be stored"});
     }
+    // A promotion that came late may have made a second master: ask.
+    heard_.erase(dataset);
     parts_.inventory.changed().notify();
     wake_.notify();
     co_return out;
