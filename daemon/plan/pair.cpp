@@ -12,6 +12,9 @@
 namespace zrepd::plan {
 namespace {
 
+// More snapshots than anybody keeps: a larger number is a typing error.
+constexpr std::uint64_t kMaxCount = 1'000'000;
+
 Error bad_setting(std::string_view key, std::string_view value, std::string why) {
     return Error{.code = Code::invalid_params,
                  .message = std::string(key) + "=" + quote(value) + ": " + std::move(why)};
@@ -30,8 +33,11 @@ std::vector<std::string> host_list(std::string_view value) {
 
 Result<std::string> check_count(std::string_view key, std::string_view value, unsigned least) {
     const auto number = parse_u64(value);
-    if (!number || *number < least || *number > 1'000'000) {
-        return bad_setting(key, value, "it must be a number of at least " + std::to_string(least));
+    if (!number || *number < least || *number > kMaxCount) {
+        return bad_setting(key,
+                           value,
+                           "it must be a number from " + std::to_string(least) + " to " +
+                               std::to_string(kMaxCount));
     }
     return std::to_string(*number);
 }
@@ -125,7 +131,7 @@ Settings settings_of(const Dataset& dataset) {
         return text ? parse_u64(*text) : std::nullopt;
     };
     if (const auto count = number(prop::kSavecount)) {
-        const auto bounded = std::min<std::uint64_t>(*count, 1'000'000);
+        const auto bounded = std::min(*count, kMaxCount);
         out.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
     }
     if (const auto text = dataset.effective(prop::kInterval)) {
@@ -142,7 +148,7 @@ Settings settings_of(const Dataset& dataset) {
     out.limit_bytes_per_second = bytes(prop::kLimit);
     out.minfree_bytes = bytes(prop::kMinfree);
     if (const auto count = number(prop::kMaxsnaps); count && *count >= 1) {
-        out.maxsnaps = static_cast<unsigned>(std::min<std::uint64_t>(*count, 1'000'000));
+        out.maxsnaps = static_cast<unsigned>(std::min(*count, kMaxCount));
     }
     return out;
 }
