@@ -299,3 +299,6 @@ TEST_F(ServiceTest, StatusSaysHowAnInitGoesOnThatWasCutOffByARestart) {
 
 }  // namespace
 }  // namespace zrepd
+    const auto refused = sync();
+    EXPECT_EQ(refused.error.value().message, seen.last_error->message);
+    EXPECT_EQ(refused.error->remedy, seen.last_error->remedy);
