@@ -31,6 +31,27 @@ std::vector<std::string> host_list(std::string_view value) {
     return out;
 }
 
+/// An interval that switches an inherited one off; ZFS has no other way to say so.
+bool only_on_request(std::string_view interval) {
+    std::string lower(interval);
+    for (char& c : lower) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return lower == "none" || lower == "off";
+}
+
+Result<std::string> check_interval(std::string_view value) {
+    if (only_on_request(value)) return std::string("none");
+    auto time = parse_duration(value);
+    if (!time) {
+        Error wrong = time.error();
+        wrong.remedy += "; none: only on request";
+        return std::move(wrong).in(std::string(prop::kInterval));
+    }
+    if (time->count() < 1) return bad_setting(prop::kInterval, value, "it must be at least 1s");
+    return format_duration(*time);
+}
+
 Result<std::string> check_count(std::string_view key, std::string_view value, unsigned least) {
     const auto number = parse_u64(value);
     if (!number || *number < least || *number > kMaxCount) {
@@ -54,12 +75,7 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
     if (key == prop::kSavecount) return check_count(key, value, prop::kMinSavecount);
     if (key == prop::kMaxsnaps) return check_count(key, value, 1);
     if (key == prop::kAccept) return check_accept(value);
-    if (key == prop::kInterval) {
-        const auto time = parse_duration(value);
-        if (!time) return time.error().in(std::string(key));
-        if (time->count() < 1) return bad_setting(key, value, "it must be at least 1s");
-        return format_duration(*time);
-    }
+    if (key == prop::kInterval) return check_interval(value);
     if (key == prop::kPaused) {
         if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
         return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
@@ -135,7 +151,7 @@ Settings settings_of(const Dataset& dataset) {
         out.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
     }
     if (const auto text = dataset.effective(prop::kInterval)) {
-        const auto interval = parse_duration(*text);
+        const auto interval = parse_duration(*text);  // none is no duration
         if (interval && interval->count() >= 1) out.interval = *interval;
     }
     out.paused = dataset.effective(prop::kPaused).value_or("");

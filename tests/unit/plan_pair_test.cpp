@@ -102,6 +102,8 @@ TEST(UnreadableSetting, NamesPropertyValueWhatCountsAndAnExample) {
 TEST(UnreadableSetting, TakesWhatIsRead) {
     const std::pair<std::string_view, const char*> table[] = {{prop::kInterval, "1m"},
                                                               {prop::kInterval, ""},
+                                                              {prop::kInterval, "none"},
+                                                              {prop::kInterval, "Off"},
                                                               {prop::kMinfree, "5G"},
                                                               {prop::kLimit, "1.5M"},
                                                               {prop::kSavecount, "2"},
@@ -139,6 +141,29 @@ TEST(CheckSetting, ACountThatIsRefusedNamesBothLimits) {
     EXPECT_TRUE(check_setting("savecount", "1000000"));
     EXPECT_NE(check_setting("maxsnaps", "0").error().text().find("from 1 to 1000000"),
               std::string::npos);
+}
+
+TEST(CheckSetting, AnIntervalOfNoneOrOffIsStoredAsNone) {
+    for (const char* value : {"none", "None", "off", "OFF"}) {
+        const auto checked = check_setting("interval", value);
+        ASSERT_TRUE(checked) << value;
+        EXPECT_EQ(checked->second, "none");
+    }
+    for (const char* value : {"nonee", "no", "never", "1min"}) {
+        const auto checked = check_setting("interval", value);
+        ASSERT_FALSE(checked) << value;
+        EXPECT_NE(checked.error().remedy.find("none"), std::string::npos) << checked.error().remedy;
+    }
+}
+
+TEST(SettingsOf, AnIntervalOfNoneOverridesTheInheritedOne) {
+    Dataset child = dataset("tank/fs/child");
+    child.props[std::string(prop::kInterval)] = {"1m", Source::inherited};
+    EXPECT_TRUE(settings_of(child).interval);
+    for (const char* value : {"none", "None", "off", "OFF"}) {
+        child.props[std::string(prop::kInterval)] = {value, Source::local};
+        EXPECT_FALSE(settings_of(child).interval) << value;
+    }
 }
 
 }  // namespace
