@@ -73,7 +73,12 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     std::vector<DatasetName> names;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
-        if (name && parts_.zfs.check_pool(name->pool())) names.push_back(*name);
+        if (!name || !parts_.zfs.check_pool(name->pool())) continue;
+        // Two sides that agree need no look: what is in memory is what we stored ourselves.
+        const auto pair = pair_with(peer, side.target, side.source);
+        const bool master = pair && pair->role == plan::Role::master;
+        const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
+        if (!agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
