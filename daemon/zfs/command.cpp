@@ -260,6 +260,11 @@ Result<Argv> receive(const ReceiveSpec& spec) {
         if (!text.has_value()) return text.error();
         result = with(std::move(result), {"-o", *text});
     }
+    for (const std::string& name : spec.excluded) {
+        const Result<void> named = check_property_name(name);
+        if (!named.has_value()) return named.error();
+        result = with(std::move(result), {"-x", name});
+    }
     return with(std::move(result), {spec.snapshot.str()});
 }
 

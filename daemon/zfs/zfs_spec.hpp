@@ -28,6 +28,8 @@ struct SendSpec {
 struct ReceiveSpec {
     SnapshotName snapshot;
     PropertyList properties = {};  ///< -o, on the first receive only
+    /// -x: not taken from a stream that carries properties. None of `properties`: zfs refuses both.
+    std::vector<std::string> excluded = {};
 };
 
 /// What `zfs send -nvP -t TOKEN` says of a resume token.
