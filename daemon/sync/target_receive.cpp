@@ -10,23 +10,6 @@
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
-namespace {
-
-/// What a stream may not bring along. Ours never carry properties, but whoever is master decides
-/// what is sent (zfs send -p): where a copy is mounted and shared, what may be run from it, which
-/// devices appear and which hosts may write below it is this side's business. What is set here
-/// stays; zfs ignores the others.
-std::vector<std::string> never_from_peer(const Dataset* known) {
-    std::vector<std::string> out{"volmode", "snapdev", std::string(prop::kAccept)};
-    // The first stream's kind is only what the peer says. For a volume zfs then merely warns that
-    // it has none of these.
-    if (known != nullptr && known->kind == Kind::volume) return out;
-    for (const char* name : {"mountpoint", "sharenfs", "sharesmb", "setuid", "exec", "devices"})
-        out.emplace_back(name);
-    return out;
-}
-
-}  // namespace
 
 Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string peer,
                                                                      rpc::ReceiveIn in) {
@@ -159,11 +142,7 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
     auto name = SnapshotName::make(target, in.snapshot);
     if (!name) return name.error();
     ReceiveSpec spec{.snapshot = *name};
-    spec.excluded = never_from_peer(in.mode == "full" ? nullptr : parts_.inventory.find(target));
-    if (in.mode != "full") {
-        spec.excluded.emplace_back("readonly");  // set below by the first one
-        return spec;
-    }
+    if (in.mode != "full") return spec;
     for (const auto& [key, value] : in.settings) {
         // A peer says whose target it is, and no more: least of all that this side is a master, or
         // in the middle of becoming one.

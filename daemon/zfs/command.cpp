@@ -301,11 +301,6 @@ Result<Argv> receive(const ReceiveSpec& spec) {
     if (spec.origin) result = with(std::move(result), {"-o", "origin=" + spec.origin->str()});
     auto added = add_options(result, spec.properties);
     if (!added.has_value()) return added.error();
-    for (const std::string& name : spec.excluded) {
-        const Result<void> named = check_property_name(name);
-        if (!named.has_value()) return named.error();
-        result = with(std::move(result), {"-x", name});
-    }
     return with(std::move(result), {spec.snapshot.str()});
 }
 

@@ -31,8 +31,6 @@ struct ReceiveSpec {
     /// An increment from this snapshot makes a new dataset, as a clone of it.
     std::optional<SnapshotName> origin = {};
     bool resumable = true;  ///< -s: a cut leaves what arrived, and a token
-    /// -x: not taken from a stream that carries properties. None of `properties`: zfs refuses both.
-    std::vector<std::string> excluded = {};
 };
 
 /// What `zfs send -nvP -t TOKEN` says of a resume token.

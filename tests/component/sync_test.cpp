@@ -49,32 +49,6 @@ TEST_F(Sync, InitAndSyncLeaveEqualContent) {
               beta->zfs.at("backup/fs").snapshots.back().sent);
 }
 
-TEST_F(Sync, NoStreamBringsWhatIsTheTargetsOwnBusiness) {
-    ASSERT_EQ(init().outcome, "done");
-    alpha->zfs.write("tank/fs", 5'000);
-    ASSERT_EQ(sync().outcome, "done");
-    beta->zfs.at("backup/fs").kind = Kind::volume;
-    test::run_task(io, beta->inventory.refresh_one(target_fs, sync::Freshness::listed));
-    alpha->zfs.write("tank/fs", 5'000);
-    ASSERT_EQ(sync().outcome, "done");
-    ASSERT_EQ(beta->zfs.receive_specs.size(), 3U);
-    const std::vector<std::string> any{"volmode", "snapdev", "zrep:accept"};
-    const std::vector<std::string> filesystem{
-        "mountpoint", "sharenfs", "sharesmb", "setuid", "exec", "devices"};
-    auto first = any;
-    first.insert(first.end(), filesystem.begin(), filesystem.end());
-    EXPECT_EQ(beta->zfs.receive_specs[0].excluded, first);
-    auto later = first;
-    later.emplace_back("readonly");
-    EXPECT_EQ(beta->zfs.receive_specs[1].excluded, later);
-    auto volume = any;
-    volume.emplace_back("readonly");
-    EXPECT_EQ(beta->zfs.receive_specs[2].excluded, volume);
-    for (const auto& [name, value] : beta->zfs.receive_specs[0].properties) {
-        EXPECT_EQ(std::count(first.begin(), first.end(), name), 0) << name << ": zfs refuses both";
-    }
-}
-
 TEST_F(Sync, AnUnchangedFilesystemCostsNoSnapshotAndNoStream) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.forget_calls();

@@ -127,7 +127,6 @@ class FakeZfs final : public Zfs {
     Task<Result<TokenInfo>> token_info(std::string token) override;
     Result<std::unique_ptr<StreamProcess>> send(SendSpec spec, Fd out) override;
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
-    std::vector<ReceiveSpec> receive_specs;  ///< of every stream so far
     Task<> watch(std::function<void(Change)> on_change) override;
     Result<void> check_pool(std::string_view pool) override;
     std::vector<std::string> unavailable_pools() override;

@@ -303,7 +303,6 @@ Result<std::unique_ptr<StreamProcess>> FakeZfs::send(SendSpec spec, Fd out) {
 Result<std::unique_ptr<StreamProcess>> FakeZfs::receive(ReceiveSpec spec, Fd in) {
     Result<void> entered = enter("receive", spec.snapshot.str(), spec.snapshot.dataset().pool());
     if (!entered.has_value()) return entered.error();
-    receive_specs.push_back(spec);
     return std::unique_ptr<StreamProcess>(
         std::make_unique<FakeReceive>(*this,
                                       std::move(spec),

@@ -116,10 +116,6 @@ TEST(ZfsCommand, ReceivesUnmountedResumableAndNeverForced) {
     EXPECT_EQ(text(*argv), "zfs|receive|-u|-s|-o|readonly=on|-o|zrep:epoch=1|backup/a@b");
     EXPECT_FALSE(command::receive({.snapshot = snap("backup/a@b"), .properties = {{"-F", "1"}}})
                      .has_value());
-    const auto without =
-        command::receive({.snapshot = snap("backup/a@b"), .excluded = {"sharenfs", "zrep:accept"}});
-    ASSERT_TRUE(without.has_value());
-    EXPECT_EQ(text(*without), "zfs|receive|-u|-s|-x|sharenfs|-x|zrep:accept|backup/a@b");
 }
 
 TEST(ZfsCommand, BuildsTheSmallOnes) {
