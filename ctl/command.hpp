@@ -4,6 +4,7 @@
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ Result<Selection> select(const std::vector<std::string>& words, bool all_allowed
 /// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
 /// returns its exit status.
 int complain(const Invocation& invocation, const Error& error);
+/// What keeps the daemon from knowing all pairs, beside an answer that lists them; with --json the
+/// answer itself has it. Returns kFailed when there is something, since a script that takes the
+/// answer for complete would miss pairs.
+int tell_problem(const Invocation& invocation, const std::optional<rpc::Trouble>& problem);
 /// A mistake on the command line: one line, and where help is. Returns kUsage.
 int usage_error(const Invocation& invocation, const Error& error);
 int usage_error(const Invocation& invocation, const std::string& what);

@@ -106,10 +106,31 @@ TEST_F(Client, ListTellsOfAPoolThatCannotBeLookedAt) {
         daemon.service.problem =
             rpc::Trouble{"pool_unavailable", "pool tank is SUSPENDED", "zpool status tank", ""};
     });
-    EXPECT_EQ(zrepctl({"list"}), 0);
+    EXPECT_EQ(zrepctl({"list"}), 1);
     EXPECT_EQ(out, "");
     EXPECT_NE(err.find("pool tank is SUSPENDED"), std::string::npos) << err;
     EXPECT_NE(err.find("next: zpool status tank"), std::string::npos) << err;
+}
+
+TEST_F(Client, ListAndStatusOfWhatMayNotBeAllPairsAnswerAndFailAlike) {
+    daemon.on_io([&] {
+        daemon.service.pairs = {fake::healthy_pair("tank/fs")};
+        daemon.service.problem =
+            rpc::Trouble{"pool_unavailable", "pool dozer is SUSPENDED", "zpool status dozer", ""};
+    });
+    for (const char* verb : {"list", "status"}) {
+        EXPECT_EQ(zrepctl({verb}), 1) << verb;
+        EXPECT_NE(out.find("tank/fs"), std::string::npos) << verb << ": " << out;
+        EXPECT_EQ(err, "zrepctl: pool dozer is SUSPENDED\n  next: zpool status dozer\n") << verb;
+        EXPECT_EQ(zrepctl({verb, "--json"}), 1) << verb;
+        const auto json = parse_json(out);
+        ASSERT_TRUE(json) << out;
+        EXPECT_EQ((*json)["pairs"][0]["dataset"], "tank/fs") << verb;
+        EXPECT_EQ((*json)["problem"]["kind"], "pool_unavailable") << verb;
+        EXPECT_EQ(err, "") << verb;
+    }
+    daemon.on_io([&] { daemon.service.problem.reset(); });
+    for (const char* verb : {"list", "status"}) EXPECT_EQ(zrepctl({verb}), 0) << verb << err;
 }
 
 TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
