@@ -8,7 +8,6 @@
 namespace zrepd::failover {
 namespace {
 
-using sync::Freshness;
 using Clock = std::chrono::steady_clock;
 
 // An unfinished role change means that nobody may write: it is tried again soon, always.
