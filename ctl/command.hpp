@@ -69,6 +69,18 @@ int start_and_follow(const Invocation& invocation,
                      const std::string& method,
                      const Json& params,
                      const std::vector<std::string>& wanted);
+/// The same for a method that takes filesystems or `all`, --dry-run, and, where it knows that, -L.
+template <class In>
+int start_on_selection(const Invocation& invocation, const std::string& method) {
+    auto chosen = select(invocation.words, /*all_allowed=*/true);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    In in;
+    in.all = chosen->all;
+    in.datasets = chosen->datasets;
+    in.dry_run = invocation.has("dry-run");
+    if constexpr (requires { in.local_only; }) in.local_only = invocation.has("local");
+    return start_and_follow(invocation, method, rpc::encode(in), chosen->datasets);
+}
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

@@ -12,6 +12,7 @@
 #include "daemon/async/fd.hpp"
 #include "daemon/log.hpp"
 #include "tests/fakes/fake_control.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -162,18 +163,13 @@ TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
 class SilentDaemon : public testing::Test {
   protected:
     SilentDaemon() {
-        std::string name = (std::filesystem::temp_directory_path() / "zrepd-mute-XXXXXX").string();
-        dir = ::mkdtemp(name.data());
         listener = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const sockaddr_un at = address();
         EXPECT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
         EXPECT_EQ(::listen(listener.get(), 0), 0);
         call_limit = std::chrono::milliseconds(50);
     }
-    ~SilentDaemon() override {
-        call_limit = std::chrono::seconds(15);
-        std::filesystem::remove_all(dir);
-    }
+    ~SilentDaemon() override { call_limit = std::chrono::seconds(15); }
     SilentDaemon(const SilentDaemon&) = delete;
     SilentDaemon& operator=(const SilentDaemon&) = delete;
 
@@ -192,7 +188,8 @@ class SilentDaemon : public testing::Test {
         return testing::internal::GetCapturedStderr();
     }
 
-    std::filesystem::path dir;
+    test::TempFolder temp;
+    std::filesystem::path dir = temp.path;
     Fd listener;
 };
 

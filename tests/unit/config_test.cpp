@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/fakes/temp_folder.hpp"
+
 namespace zrepd::config {
 namespace {
 
@@ -15,20 +17,13 @@ namespace fs = std::filesystem;
 
 class ConfigTest : public ::testing::Test {
   protected:
-    ConfigTest() {
-        std::string pattern = fs::temp_directory_path() / "zrepd-config-XXXXXX";
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~ConfigTest() override { fs::remove_all(folder); }
-    ConfigTest(const ConfigTest&) = delete;
-    ConfigTest& operator=(const ConfigTest&) = delete;
-
     Result<CommandLine> read_text(const std::string& text) const {
         std::ofstream(folder / "zrepd.conf") << text;
         return read({"--config", folder / "zrepd.conf"}, "alpha");
     }
 
-    fs::path folder;
+    test::TempFolder temp;
+    fs::path folder = temp.path;
 };
 
 TEST_F(ConfigTest, TakesSettingsFromTheFile) {
