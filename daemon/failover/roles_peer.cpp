@@ -75,7 +75,8 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
     const bool split = asked.epoch == pair.epoch && !known_split;
     if (pair.role == plan::Role::master && (asked.epoch > pair.epoch || split)) doubt(pair.dataset);
     if (pair.role != plan::Role::target || asked.epoch < pair.epoch) return;
-    // Received and never acknowledged: it may be what the master went back behind.
+    // Received and never acknowledged: it may be what the master went back behind. After a sync
+    // that ran into it the list is fresh.
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (versions == nullptr || versions->snapshots.empty()) return;
     const Snapshot& newest = versions->snapshots.back();
@@ -84,7 +85,6 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
 
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     std::vector<DatasetName> names;
-    std::vector<DatasetName> agreeing;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
         if (!name || !parts_.zfs.check_pool(name->pool())) continue;
@@ -92,12 +92,10 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
         const auto pair = pair_with(peer, side.target, side.source);
         const bool master = pair && pair->role == plan::Role::master;
         const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
-        (agreed ? agreeing : names).push_back(*name);
+        if (!agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
-    auto listed = co_await parts_.inventory.list_versions(std::move(agreeing));
-    if (!listed) co_return listed.error();
     rpc::RolesOut out;
     for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side));
     peer_is_back(peer);

@@ -2,6 +2,7 @@
 #include "daemon/stream/begin_record.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -38,6 +39,12 @@ ssize_t peek(int fd, const Pipe& scratch, char* into) {
     return copied <= 0 ? copied : ::read(scratch.read.get(), into, kBeginBytes);
 }
 
+/// Nothing more will come: the writing end is closed.
+bool is_ended(int fd) {
+    pollfd look{.fd = fd, .events = POLLRDHUP, .revents = 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLRDHUP)) != 0;
+}
+
 }  // namespace
 
 bool is_package(std::string_view begin) {
@@ -57,11 +64,14 @@ Task<Result<void>> refuse_package(int fd, std::chrono::milliseconds limit) {
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return Error{.code = Code::cancelled, .message = "the stream was cancelled"};
+        // Asked before the look: what was written before the end is all there then.
+        const bool ended = is_ended(fd);
         const ssize_t there = peek(fd, *scratch, begin.data());
         const bool waits = there < 0 && (errno == EAGAIN || errno == EINTR);
         // An end, or an error that whoever reads the stream meets again.
         if (there == 0 || (there < 0 && !waits)) co_return ok();
         if (there == static_cast<ssize_t>(kBeginBytes)) break;
+        if (ended) co_return ok();
         if (std::chrono::steady_clock::now() > until) {
             co_return Error{.code = Code::stalled,
                             .message = "the stream did not begin",

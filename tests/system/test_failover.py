@@ -105,6 +105,7 @@ class Refusals(Roles):
 
     def test_occupied_mountpoint(self):
         self.beta.run("mkdir -p /tank/fs && touch /tank/fs/somebody")
+        self.addCleanup(self.beta.run, "rm /tank/fs/somebody")
         self.refused("/tank/fs", "a directory with files in it")
 
     def test_target_with_a_foreign_snapshot(self):
@@ -125,7 +126,7 @@ class Refusals(Roles):
         self.beta.run("zfs unload-key backup/secret 2>/dev/null; rm -f /run/key")
         done = self.zrepctl("failover", "tank/secret", code=5)
         self.assertIn("the key of backup/secret on beta cannot be loaded", done.err)
-        self.assertIn("zfs load-key backup/secret", done.err)
+        self.assertIn("on beta: zfs load-key 'backup/secret'", done.err)
         self.alpha.run("echo y > /tank/secret/y")
         self.beta.run("echo 'a good passphrase' > /run/key")
         self.zrepctl("failover", "tank/secret")
@@ -139,7 +140,12 @@ class Refusals(Roles):
 
     def test_epochs_that_disagree(self):
         self.beta.run("zfs set zrep:epoch=9 backup/fs")
-        self.refused("epoch")
+        done = self.zrepctl("failover", FS, code=5)
+        self.assertIn("epoch", done.err)
+        self.alpha.run("echo still > /tank/fs/still")
+        self.beta.run("zfs set zrep:epoch=1 backup/fs")
+        self.zrepctl("failover", FS)
+        self.assert_master("beta")
 
     def test_another_role_change(self):
         self.beta.run("mkdir -p /etc/zrepd/hooks/pre-promote.d; "

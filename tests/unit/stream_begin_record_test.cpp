@@ -92,8 +92,10 @@ TEST_P(Peeked, WaitsForTheRestOfTheBeginning) {
 }
 
 TEST_P(Peeked, LeavesAnEarlyEndToTheReader) {
+    write(begin(1).substr(0, 10));
     out.reset();
     EXPECT_TRUE(look());
+    EXPECT_EQ(rest(), begin(1).substr(0, 10));
 }
 
 TEST_P(Peeked, DoesNotWaitForEver) {
