@@ -14,6 +14,8 @@ from support import ROOT, wait_for
 
 AGENT = ROOT / "systemd/zrepd-ocf"
 INSTALLED = "/usr/lib/ocf/resource.d/zrepd/filesystem"
+# Not in tests/lab/packages: their packages start a cluster of one node on the machine itself.
+CLUSTER_PROGRAMS = ("corosync", "pacemakerd", "pcs")
 INSTALL = f"mkdir -p {INSTALLED.rsplit('/', 1)[0]} /run/resource-agents && cat >{INSTALLED} && chmod 755 {INSTALLED}"
 
 COROSYNC = """
@@ -77,7 +79,7 @@ START_CLUSTER = ("mkdir -p /run/crm /var/log/pacemaker /var/log/corosync; rm -rf
 
 
 def example():
-    """The commands of docs/pacemaker.md, but for the devices."""
+    """The `pcs` commands of docs/pacemaker.md, but for the devices."""
     page = (ROOT / "docs/pacemaker.md").read_text()
     lines = re.search(r"<!-- pcs -->\n(.*?)<!-- end -->", page, re.S)[1].replace("\\\n", " ").splitlines()
     own = [line.strip() for line in lines if "fence_ipmilan" not in line]
@@ -116,19 +118,30 @@ class PowerSwitch(threading.Thread):
                 request.with_suffix(".off").write_text("off\n")
 
 
+@unittest.skipUnless(all(map(shutil.which, CLUSTER_PROGRAMS)),
+                     "no cluster here: apt-get install corosync pacemaker pcs starts services on this machine")
 class Cluster(Roles):
     """docs/pacemaker.md's example, with the lab's power switch for its own."""
 
+    pair = (FS, COPY)
+
+    def make_pair(self):
+        """Roles has made it."""
+
     def setUp(self):
         super().setUp()
+        self.make_pair()
         self.switch = PowerSwitch(self.lab)
         self.switch.start()
         self.addCleanup(self.switch.join)
         self.addCleanup(self.switch.over.set)
         for name in self.hosts:
+            # No cluster is left to the next test.
+            self.addCleanup(self.lab.host(name).cut)
             self.join(name)
         wait_for("both nodes are online", 120, lambda: "Online: [ alpha beta ]" in self.crm_mon())
-        self.beta.run(example(), timeout=300)
+        self.beta.run(example().replace("alpha=tank/fs;beta=backup/fs", "alpha={};beta={}".format(*self.pair)),
+                      timeout=300)
         self.wait_promoted("alpha")
 
     def join(self, name):
@@ -147,7 +160,7 @@ class Cluster(Roles):
         wait_for(f"{name} is promoted", seconds, lambda: f"Promoted: [ {name} ]" in self.crm_mon(on), step=1)
         wait_for(f"the service runs on {name}", 60, lambda: re.search(
             rf"service\s.*Started {name}\b", self.crm_mon(on)), step=1)
-        host, dataset = self.sides()[self.hosts.index(name)]
+        host, dataset = self.lab.host(name), self.pair[self.hosts.index(name)]
         role = self.role_of(host, dataset)
         self.assertEqual((role["zrep:master"], role["readonly"], role["mounted"]), ("yes", "off", "yes"))
 
@@ -159,7 +172,13 @@ class Cluster(Roles):
                         "grep -hE 'filesystem|fence|error|warning' /run/pacemaker.log | tail -60", check=False).out)
         super().tearDown()
 
-    def test_moves_and_loses_nothing(self):
+    def test_a_dead_zrepd_takes_no_service_away_and_a_move_loses_nothing(self):
+        self.zrepd["alpha"].kill()
+        wait_for("the agent sees it", 60, lambda: "zrepd does not answer" in
+                 self.alpha.run("cat /run/pacemaker.log").out, step=1)
+        self.beta.run("sleep 25")  # two more of its monitor
+        self.wait_promoted("alpha")
+        self.zrepd["alpha"].start()
         self.write(FS, "last")
         self.beta.run("pcs resource move fs-clone beta --promoted", timeout=180)
         self.wait_promoted("beta")
@@ -182,6 +201,23 @@ class Cluster(Roles):
         self.join("alpha")
         wait_for("alpha is the copy in the cluster", 120, lambda: "Unpromoted: [ alpha ]" in self.crm_mon(), step=1)
         self.wait_promoted("beta")
+
+
+class SuspendedPool(Cluster):
+    """The master's pool is on a file that finds no more room below it."""
+
+    pair = ("thin/fs", "backup/thin")
+
+    def make_pair(self):
+        self.alpha.run("mkdir -p /run/thin; mount -t tmpfs -o size=160M tmpfs /run/thin; "
+                       "truncate -s 1G /run/thin/disk; "
+                       "zpool create -O compression=off -o failmode=wait thin /run/thin/disk; zfs create thin/fs")
+        self.zrepctl("init", self.pair[0], "beta", self.pair[1])
+
+    def test_is_fenced(self):
+        self.alpha.run("(dd if=/dev/urandom of=/thin/fs/big bs=1M count=300 conv=fsync >/dev/null 2>&1 &)")
+        self.wait_promoted("beta", seconds=240)
+        self.assertEqual(self.switch.cut, ["alpha"])
 
 
 if __name__ == "__main__":
