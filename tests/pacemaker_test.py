@@ -52,7 +52,12 @@ case "$*" in
 esac
 """
 CRM_NODE = '#!/bin/sh\n[ "$*" = -l ] && cat "$FAKE/nodes"\n'
-STONITH_ADMIN = '#!/bin/sh\n[ "$1 $3" = "--history --quiet" ] && cat "$FAKE/fenced_$2" 2>/dev/null || echo 0\n'
+# As Pacemaker 2.1.5 says it.
+STONITH_ADMIN = r"""#!/bin/sh
+[ "$1 $3" = "--history --quiet" ] || exit 98
+cat "$FAKE/fenced_$2" 2>/dev/null
+echo "0 events found"
+"""
 
 # What zrepd says of the pair; None: it does not answer; "": no pair.
 ZREPD = {"master": "master\tbeta\t3\tok\t-", "target": "target\tbeta\t3\tok\t-",
