@@ -178,7 +178,8 @@ class Table(Case):
         world.zrepd(zrepd)
         code, said = world.run(action)
         expected = self.ROWS[action, noted].get(zrepd) or self.ROWS[action, noted]["*"]
-        problem = None if (code, world.state()) == expected else f"{row}: {(code, world.state())}, not {expected}: {said}"
+        got = (code, world.state())
+        problem = None if got == expected else f"{row}: {got}, not {expected}: {said}"
         # Pacemaker shows the reason of a failure; there is one for each that is not a plain answer.
         if not problem and code in (GENERIC, ARGS, FAILED_PROMOTED) and "ocf-exit-reason:" not in said:
             problem = f"{row}: fails without a reason: {said}"
