@@ -107,11 +107,14 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     if (now == nullptr || now->key_loaded) co_return std::nullopt;
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
     if (tried) co_return std::nullopt;
+    // A raw stream makes it `prompt`, wherever the master has it from.
     co_return Error{
         .code = Code::refused,
         .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
                    " cannot be loaded: " + tried.error().message,
-        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str())};
+        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str()) +
+                  "; so that zrepd can do it: zfs set keylocation=file:///PATH " +
+                  quote(dataset.str())};
 }
 
 Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, bool planned) {

@@ -128,7 +128,8 @@ class Refusals(Roles):
         self.assertIn("the key of backup/secret on beta cannot be loaded", done.err)
         self.assertIn("on beta: zfs load-key 'backup/secret'", done.err)
         self.alpha.run("echo y > /tank/secret/y")
-        self.beta.run("echo 'a good passphrase' > /run/key")
+        self.assertIn("zfs set keylocation=file:///PATH 'backup/secret'", done.err)
+        self.beta.run("echo 'a good passphrase' > /run/key; zfs set keylocation=file:///run/key backup/secret")
         self.zrepctl("failover", "tank/secret")
         self.assertEqual(self.beta.run("cat /tank/secret/y").out, "y\n")
 
