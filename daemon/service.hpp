@@ -37,6 +37,8 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
     Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
+    Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in,
+                                                 control::Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;

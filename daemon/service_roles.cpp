@@ -95,6 +95,12 @@ Task<Result<rpc::RunStarted>> DaemonService::drop(rpc::RescueDropIn in, control:
     co_return out;
 }
 
+Task<Result<rpc::RescueDiffOut>> DaemonService::rescue_diff(rpc::RescueDiffIn in, control::Caller) {
+    auto copy = DatasetName::parse(in.dataset);
+    if (!copy) co_return copy.error();
+    co_return co_await copies_.diff(*copy, in.limit);
+}
+
 Task<Result<rpc::RunStarted>> DaemonService::drill(rpc::DrillIn in, control::Caller) {
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();

@@ -105,6 +105,20 @@ struct RescueDropIn {
     }
 };
 
+struct RescueDiffIn {
+    std::string dataset;
+    std::uint64_t limit = 1000;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "one of rescue.list");
+        v.optional("limit", self.limit, "so many changes at most; default 1000, at most 10000");
+        v("request_key",
+          self.request_key,
+          "after `timed_out`: the same key again waits for the same answer");
+    }
+};
+
 struct DrillIn {
     std::string dataset;
     std::string program;
