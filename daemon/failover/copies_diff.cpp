@@ -197,7 +197,10 @@ Task<Result<void>> Copies::end_look(std::string place) {
     auto copy = co_await parts_.zfs.unmount_at(place + "/copy");
     auto base = co_await parts_.zfs.unmount_at(place + "/base");
     std::error_code ignored;
-    for (const char* folder : {"/copy", "/base", ""}) fs::remove(place + folder, ignored);
+    // The folder of what stays mounted says so.
+    if (copy) fs::remove(place + "/copy", ignored);
+    if (base) fs::remove(place + "/base", ignored);
+    fs::remove(place, ignored);
     if (copy && base) co_return ok();
     Error error = copy ? base.error() : copy.error();
     error.remedy = "umount " + quote(place + (copy ? "/base" : "/copy")) +
