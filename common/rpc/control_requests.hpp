@@ -65,6 +65,7 @@ struct RoleIn {
     bool all = false;
     bool local_only = false;
     bool dry_run = false;
+    std::optional<std::string> snapshot;
     std::optional<std::string> request_key;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -75,6 +76,10 @@ struct RoleIn {
                    "without the other side: failover goes back to what was acknowledged, takeover "
                    "goes on with what is here");
         v.optional("dry_run", self.dry_run, "say what would be done and lost, change nothing");
+        v("snapshot",
+          self.snapshot,
+          "of the one dataset, without the @: the new master begins at it, and what is newer is kept "
+          "beside each side");
         v("request_key", self.request_key, "the same key again gives the same run");
     }
 };

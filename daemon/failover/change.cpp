@@ -37,9 +37,11 @@ Task<Result<State>> Change::look() {
                         .remedy = "zrepctl list shows the pairs"};
     }
     entry_ = entry_of(*dataset());
-    base_ = entry_.base;
+    base_ = back_to_.known() ? back_to_ : entry_.base;
     State state;
     state.stored = stored_of(*dataset(), *pair_);
+    // A target that goes back served nobody: there is nothing for the hooks to end.
+    if (back_to_.known() && !state.stored.master) left_ = true;
     co_return state;
 }
 
@@ -141,12 +143,15 @@ Entry Change::entry_for(const Stored& wanted) const {
             break;
         case Journal::stepping_down:
             out.base = base_.known() ? base_ : last_acked();
+            out.back = back_to_.known();
             break;
         case Journal::handed_over:
             out.base = entry_.journal == Journal::stepping_down ? entry_.base : last_acked();
+            out.back = entry_.journal == Journal::stepping_down && entry_.back;
             break;
         case Journal::rejoining:
             out.base = base_;
+            out.back = back_to_.known();
             break;
         case Journal::none:
         case Journal::promoted:
@@ -252,6 +257,7 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     in.epoch = stored.epoch;
     in.base = entry_.base;
     in.serve = dataset()->own(prop::kServe).value_or("");
+    if (entry_.back) in.back = true;
     const auto limit = kPromoteLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer =
         co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
@@ -270,8 +276,10 @@ Task<bool> Change::rescue(Stored stored) {
     auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);
     if (!saved) co_return fail(saved.error());
     if (saved->copy) {
-        note(human_bytes(saved->bytes) + " that " + pair_->peer.str() + " never got are kept in " +
-             saved->copy->str() + " (zrepctl rescue list)");
+        const std::string which =
+            entry_.back ? " after the snapshot" : " that " + pair_->peer.str() + " never got";
+        note(human_bytes(saved->bytes) + which + " are kept in " + saved->copy->str() +
+             " (zrepctl rescue list)");
     }
     co_return true;
 }

@@ -25,6 +25,8 @@ class Change {
     void serve_as(const Serve& serve) { serve_ = serve; }
     /// The other side does not take part; hooks are told.
     void alone() { planned_ = false; }
+    /// The snapshot at which the new master begins; what is newer is kept beside each side first.
+    void go_back(Guid snapshot) { back_to_ = snapshot; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
     /// it after the action under way.
     Task<Result<Stored>> go(Event event);
@@ -73,6 +75,7 @@ class Change {
     Entry entry_;
     std::optional<Serve> serve_;
     Guid base_;
+    Guid back_to_;
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone

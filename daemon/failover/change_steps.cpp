@@ -27,7 +27,9 @@ Task<bool> Change::check() {
                         .remedy = "zfs inherit readonly " + quote(name_.str()) +
                                   " (or set readonly=off), then run it again"});
     }
-    const bool synced = co_await sync_first();
+    // What is newer than the snapshot that it goes back to is not wanted over there.
+    bool synced = true;
+    if (!back_to_.known()) synced = co_await sync_first();
     if (!synced) co_return false;
     const bool willing = co_await ask_target();
     if (!willing) co_return false;
@@ -55,7 +57,8 @@ Task<bool> Change::ask_target() {
     in.source = name_.str();
     in.target = pair_->peer_dataset.str();
     in.epoch = pair_->epoch;
-    in.base = last_acked();
+    in.base = back_to_.known() ? back_to_ : last_acked();
+    if (back_to_.known()) in.back = true;
     in.serve = to_text(serve_of(*dataset()));
     const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);

@@ -9,6 +9,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/go_back.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -98,7 +99,10 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
     std::vector<Error> out;
     const std::string& host = self.host.str();
     add_state(out, facts, host);
-    add_data(out, facts, host);
+    if (facts.back)
+        add_way_back(out, *facts.dataset, *facts.versions, facts.base, self);
+    else
+        add_data(out, facts, host);
     for (const auto* found : {&facts.key, &facts.writing, &facts.way_back, &facts.mountpoint}) {
         if (*found) out.push_back(**found);
     }

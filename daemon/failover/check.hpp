@@ -17,7 +17,8 @@ struct TargetFacts {
     const Versions* versions = nullptr;
     const plan::Pair* pair = nullptr;
     std::uint64_t master_epoch = 0;
-    Guid base;  ///< the newest snapshot that the master knows to be here
+    Guid base;          ///< the newest snapshot that the master knows to be here
+    bool back = false;  ///< what is newer here than the base is rolled back
     bool paused = false;
     std::string busy;                 ///< what else works on it; empty: nothing
     std::optional<Error> key;         ///< why its key cannot be loaded

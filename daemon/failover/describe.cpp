@@ -115,7 +115,9 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
     co_return Steps{};
 }
 
-Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::seconds limit) {
+Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
+                                                 std::chrono::seconds limit,
+                                                 Guid back) {
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
     rpc::CheckIn in;
@@ -123,6 +125,8 @@ Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::s
     in.target = pair.peer_dataset.str();
     in.epoch = pair.epoch;
     in.base = acked == nullptr ? Guid{} : acked->guid;
+    if (back.known()) in.base = back;
+    if (back.known()) in.back = true;
     in.serve = to_text(serve_of(*parts_.inventory.find(pair.dataset)));
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);

@@ -32,7 +32,9 @@ std::string_view operation_of(Ask ask) {
     return kFailover;
 }
 
-Command command_of(Ask ask) {
+Command command_of(Ask ask, bool back) {
+    if (back && ask == Ask::failover) return Command::failover_back;
+    if (back && ask == Ask::takeover_local) return Command::takeover_back;
     switch (ask) {
         case Ask::failover:
         case Ask::takeover:
@@ -195,10 +197,14 @@ Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
                     .remedy = "zrepctl status on both hosts shows who is master"};
 }
 
-Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
+                                           Ask ask,
+                                           DatasetName dataset,
+                                           Guid back) {
     Change work(role_, run, dataset, run->operation());
+    if (back.known()) work.go_back(back);
     if (ask != Ask::failover) work.alone();
-    auto stored = co_await work.go(Asked{command_of(ask)});
+    auto stored = co_await work.go(Asked{command_of(ask, back.known())});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
@@ -220,7 +226,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetNam
 }
 
 /// A planned takeover is a failover that the target asks for.
-Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset, Guid back) {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::master) co_return wrong_side(Ask::takeover, *pair);
@@ -228,6 +234,7 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     rpc::HandOverIn in;
     in.source = dataset.str();
     in.target = pair->peer_dataset.str();
+    if (back.known()) in.base = back;
     auto started =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
     if (!started) {
