@@ -81,6 +81,8 @@ int start_on_selection(const Invocation& invocation, const std::string& method) 
     if constexpr (requires { in.local_only; }) in.local_only = invocation.has("local");
     return start_and_follow(invocation, method, rpc::encode(in), chosen->datasets);
 }
+/// pair.failover or pair.takeover: as above, or of one FILESYSTEM@SNAPSHOT. role_change.cpp.
+int start_role_change(const Invocation& invocation, const std::string& method);
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

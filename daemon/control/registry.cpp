@@ -209,6 +209,12 @@ const std::array kMethods{
         "Destroy one of them",
         R"({"dataset":"tank/fs_diverged_2","dry_run":true})",
         kRoleErrors),
+    mutation<rpc::RescueDiffIn, rpc::RescueDiffOut, &Service::rescue_diff>(
+        "rescue.diff",
+        Access::admin,
+        "Which files of one of them differ from the snapshot that both sides have",
+        R"({"dataset":"tank/fs_diverged_2","limit":100,"request_key":"look-1"})",
+        kRoleErrors),
     mutation<rpc::DrillIn, rpc::RunStarted, &Service::drill>(
         "pair.drill",
         Access::admin,

@@ -28,7 +28,9 @@ Task<bool> Change::check() {
                         .remedy = "zfs inherit readonly " + quote(name_.str()) +
                                   " (or set readonly=off), then run it again"});
     }
-    const bool synced = co_await sync_first();
+    // What is newer than the snapshot that it goes back to is not wanted over there.
+    bool synced = true;
+    if (!back_to_.known()) synced = co_await sync_first();
     if (!synced) co_return false;
     const bool willing = co_await ask_target();
     if (!willing) co_return false;
@@ -53,7 +55,8 @@ Task<bool> Change::sync_first() {
 Task<bool> Change::ask_target() {
     parts_.runs.phase(*run_, name_, "checking");
     if (dataset() == nullptr) co_return fail(gone());
-    const rpc::CheckIn in = check_of(*pair_, *dataset(), parts_.inventory.versions(name_));
+    const rpc::CheckIn in =
+        check_of(*pair_, *dataset(), parts_.inventory.versions(name_), back_to_);
     const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));

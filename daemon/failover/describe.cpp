@@ -115,10 +115,12 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
     co_return Steps{};
 }
 
-Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::seconds limit) {
+Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
+                                                 std::chrono::seconds limit,
+                                                 Guid back) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
-    rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset));
+    rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset), back);
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());

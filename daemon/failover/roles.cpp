@@ -35,7 +35,9 @@ std::string_view operation_of(Ask ask) {
     return kFailover;
 }
 
-Command command_of(Ask ask) {
+Command command_of(Ask ask, bool back) {
+    if (back && ask == Ask::failover) return Command::failover_back;
+    if (back && ask == Ask::takeover_local) return Command::takeover_back;
     switch (ask) {
         case Ask::failover:
         case Ask::takeover:
@@ -182,7 +184,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
         auto willing = co_await must_be_willing(*now);
         if (!willing) co_return willing.error();
     }
-    auto result = co_await change(run, ask, dataset, *base);
+    auto result = co_await change(run, ask, dataset, {.agreed = *base});
     // Whatever was wrong before is to be found out anew.
     if (result) troubles_.erase(dataset);
     heard_.erase(dataset);
@@ -242,11 +244,12 @@ Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event
 Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
                                            Ask ask,
                                            DatasetName dataset,
-                                           Guid base) {
+                                           Bases bases) {
     Change work(role_, run, dataset, run->operation());
     if (ask != Ask::failover) work.alone();
-    work.go_back_to(base);
-    auto stored = co_await carry(&work, dataset, Asked{command_of(ask)});
+    work.agree_on(bases.agreed);
+    work.go_back(bases.back);
+    auto stored = co_await carry(&work, dataset, Asked{command_of(ask, bases.back.known())});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
@@ -270,7 +273,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
 }
 
 /// A planned takeover is a failover that the target asks for.
-Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset, Guid back) {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::master) co_return wrong_side(Ask::takeover, *pair);
@@ -278,6 +281,7 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     rpc::HandOverIn in;
     in.source = dataset.str();
     in.target = pair->peer_dataset.str();
+    if (back.known()) in.base = back;
     auto started =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
     if (!started) {

@@ -32,6 +32,8 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"pair.resolve", {R"({"dataset":"tank/fs","keep":"here"})", "/run_id", "run-1"}},
     {"rescue.list", {"{}", "/rescues", Json::array()}},
     {"rescue.drop", {R"({"dataset":"tank/fs_diverged_2"})", "/run_id", "run-1"}},
+    {"rescue.diff",
+     {R"({"dataset":"tank/fs_diverged_2","limit":5})", "/dataset", "tank/fs_diverged_2"}},
     {"pair.drill", {R"({"dataset":"tank/fs"})", "/run_id", "run-1"}},
     {"pair.pause", {R"({"datasets":["tank"]})", "/steps/0", "pause tank"}},
     {"pair.unpause", {R"({"datasets":["tank"]})", "/steps/0", "unpause tank"}},

@@ -207,6 +207,31 @@ class Explorer {
         command(Command::takeover_local, "is asked: takeover -L");
         command(Command::keep_here, "is asked: keep here");
         command(Command::keep_peer, "is asked: keep peer");
+        if (world.left.backs > 0) backs(world, side, branch);
+    }
+
+    /// To each snapshot that the command would take there.
+    template <class Branch>
+    void backs(const World& world, unsigned side, Branch&& branch) {
+        const ModelSide& s = world.sides[side];
+        const auto command = [&](Command which, const char* what, Bits to) {
+            branch(side, what, [&](Model& m) {
+                --m.w.left.commands;
+                --m.w.left.backs;
+                m.w.forced = m.w.forced || which != Command::failover_back;
+                m.w.went_back = true;
+                return m.begin(side, Asked{which}, to);
+            });
+        };
+        for (unsigned bits = 1; bits <= s.data; ++bits) {
+            const auto to = static_cast<Bits>(bits);
+            if (!is_prefix(to, s.data)) continue;
+            command(Command::failover_back, "is asked: failover to a snapshot", to);
+            if (is_prefix(to, s.sent)) {
+                command(Command::failover_local, "is asked: failover -L to a snapshot", to);
+            }
+            command(Command::takeover_back, "is asked: takeover -L to a snapshot", to);
+        }
     }
 
     template <class Branch>

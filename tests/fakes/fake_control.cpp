@@ -93,6 +93,13 @@ Task<Result<rpc::RunStarted>> FakeService::drop(rpc::RescueDropIn in, Caller cal
     return start();
 }
 
+Task<Result<rpc::RescueDiffOut>> FakeService::rescue_diff(rpc::RescueDiffIn in, Caller caller) {
+    record("rescue.diff", in, caller);
+    rpc::RescueDiffOut out;
+    out.dataset = in.dataset;
+    co_return out;
+}
+
 Task<Result<rpc::RunStarted>> FakeService::drill(rpc::DrillIn in, Caller caller) {
     record("pair.drill", in, caller);
     return start();

@@ -57,11 +57,14 @@ std::vector<Named> events_of_idle() {
                             Command::failover_local,
                             Command::takeover_local,
                             Command::keep_here,
-                            Command::keep_peer}) {
+                            Command::keep_peer,
+                            Command::failover_back,
+                            Command::takeover_back}) {
         out.push_back({"asked " + std::string(name(c)), Asked{c}});
     }
     out.push_back({"recover", Recover{}});
     out.push_back({"promote, later epoch, base here", Promote{kEpoch + 1, true}});
+    out.push_back({"promote, later epoch, ahead of the base", Promote{kEpoch + 1, true, true}});
     out.push_back({"promote, later epoch, no base", Promote{kEpoch + 1, false}});
     out.push_back({"promote, epoch not later", Promote{kEpoch, true}});
     return out;
@@ -138,6 +141,7 @@ std::vector<State> working_states() {
                            at(rejoining, Phase::settling, target),
                            at(rejoining, Phase::rescuing),
                            at(stepping_down, Phase::rescuing),
+                           at(master, Phase::checking_back),
                            at(master, Phase::raising, later(master))};
     for (const Stored& from : {target, handed_over, stepping_down, rejoining}) {
         out.push_back(at(from, Phase::taking_over, later(promoted)));
@@ -145,6 +149,9 @@ std::vector<State> working_states() {
     for (const Stored& from : {master, frozen, target}) {
         out.push_back(at(from, Phase::demoting, later(rejoining)));
     }
+    State back = at(rejoining, Phase::rescuing);
+    back.take = kEpoch + 1;
+    out.push_back(back);
     return out;
 }
 
@@ -162,6 +169,7 @@ std::string row(const State& state, const Named& event) {
     const Transition next = step(state, event.event);
     std::string from(name(state.phase));
     if (state.must_hear_peer) from += ", fenced";
+    if (state.take != 0) from += ", to take over";
     return "| " + from + " | " + standing(state.stored) + " | " + event.name + " | " +
            std::string(name(next.state.phase)) + " | " + action_text(next.action) + " |\n";
 }
@@ -201,7 +209,7 @@ TEST(FailoverFsm, DoesWhatTheDocumentedTableSays) {
 /// What the table leaves out must be nothing: an answer that nobody waits for, a command in the
 /// middle of another. In all phases, whatever lies on disk.
 TEST(FailoverFsm, ChangesNothingByAnEventThatThePhaseDoesNotWaitFor) {
-    constexpr std::size_t kPhases = 14;
+    constexpr std::size_t kPhases = 15;
     constexpr std::size_t kJournals = 6;
     for (std::size_t n = 0; n < kPhases * kJournals * 2; ++n) {
         State state;

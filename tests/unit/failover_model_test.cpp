@@ -69,7 +69,7 @@ class Watched {
     }
 
   private:
-    static constexpr std::size_t kPhases = 14;
+    static constexpr std::size_t kPhases = 15;
     static constexpr std::size_t kJournals = 6;
     template <class T>
     static std::size_t index(T value) {
@@ -103,6 +103,39 @@ TEST(FailoverModel, AFenceKeepsThePromisesToo) {
     };
     const ModelResult result = explore(step, what);
     EXPECT_EQ(result.violation, "") << told(result);
+}
+
+// What is newer than the snapshot is kept on either side, wherever it is cut off.
+TEST(FailoverModel, GoingBackToASnapshotKeepsThePromisesToo) {
+    const Exploration what{
+        .limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1, .backs = 2}};
+    const ModelResult result = explore(step, what);
+    EXPECT_EQ(result.violation, "") << told(result);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+TEST(FailoverModel, PlannedChangesToASnapshotNeverMakeTwoMasters) {
+    const auto no_force = [](const State& state, const Event& event) -> Transition {
+        const auto* asked = std::get_if<Asked>(&event);
+        const bool force = asked != nullptr && asked->command != Command::failover &&
+                           asked->command != Command::failover_back;
+        return force ? Transition{state, {}} : step(state, event);
+    };
+    const ModelResult result = explore(
+        no_force, {.limits = {.commands = 2, .cuts = 1, .writes = 2, .faults = 2, .backs = 2}});
+    EXPECT_EQ(result.violation, "") << told(result);
+}
+
+TEST(FailoverModel, FindsANewMasterThatDoesNotGoBackFirst) {
+    const Step wrong = [](const State& state, const Event& event) {
+        Event other = event;
+        if (auto* wish = std::get_if<Promote>(&other)) wish->ahead = false;
+        return step(state, other);
+    };
+    const Exploration what{
+        .limits = {.commands = 1, .cuts = 0, .writes = 1, .faults = 0, .backs = 1}};
+    EXPECT_EQ(explore(wrong, what).violation, "a new master begins at another snapshot");
+    EXPECT_EQ(explore(step, what).violation, "");
 }
 
 TEST(FailoverModel, ASplitMadeByHandIsResolved) {
