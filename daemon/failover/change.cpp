@@ -4,6 +4,8 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -40,6 +42,7 @@ Task<Result<State>> Change::look() {
     base_ = entry_.base;
     State state;
     state.stored = stored_of(*dataset(), *pair_);
+    state.must_hear_peer = role_.fences != nullptr && role_.fences->must_hear(*dataset(), *pair_);
     co_return state;
 }
 
@@ -63,7 +66,7 @@ Task<Result<Stored>> Change::go(Event event) {
     }
     const Stored after = next.state.stored;
     const bool stayed = after.master && after.journal == Journal::none && before.master;
-    if (stayed && (stopped_service_ || before.journal == Journal::freezing)) {
+    if (stayed && !served_ && (stopped_service_ || before.journal == Journal::freezing)) {
         co_await hook_after(Hook::post_promote, "recovery");
     }
     if (after.master != before.master || after.epoch != before.epoch) {
@@ -288,6 +291,7 @@ Error Change::refusal(std::string_view why) const {
                                 "); zrepd goes on with it",
                      .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
     }
+    if (why == "not_fenced") return not_fenced(name_);
     if (why == "no_base") {
         return Error{.code = Code::conflict,
                      .message = name + " lacks the snapshot that the other side handed over with",

@@ -78,6 +78,7 @@ class Change {
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
     bool planned_ = true;           ///< the other side takes part
     bool left_ = false;             ///< post-demote hooks ran
+    bool served_ = false;           ///< mounted, and post-promote hooks ran
 };
 
 }  // namespace zrepd::failover

@@ -45,12 +45,14 @@ enum class Phase {
 struct State {
     Stored stored;
     Phase phase = Phase::idle;
-    Stored goal = {};             ///< of the store under way
-    bool must_hear_peer = false;  ///< a fence: without the peer's word nothing becomes writable
+    Stored goal = {};  ///< of the store under way
+    /// A fence: a master that is not served, and is not to be without the peer's word, or an
+    /// operator's.
+    bool must_hear_peer = false;
     bool operator==(const State&) const = default;
 };
 
-enum class Command { failover, failover_local, takeover_local, keep_here, keep_peer };
+enum class Command { failover, failover_local, takeover_local, keep_here, keep_peer, unfence };
 
 /// An operator asks; of `failover`, the target's operator may as well.
 struct Asked {

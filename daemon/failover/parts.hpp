@@ -7,11 +7,14 @@
 
 namespace zrepd::failover {
 
+class Fences;
+
 struct RoleParts {
     sync::Parts& parts;
     sync::Engine& engine;
     peer::Peers& peers;
-    Processes& processes;  ///< for hooks
+    Processes& processes;      ///< for hooks
+    Fences* fences = nullptr;  ///< of Roles, which sets it
 };
 
 /// How the run of one dataset's role change looks to others.
@@ -20,5 +23,6 @@ inline constexpr std::string_view kTakeover = "takeover";
 inline constexpr std::string_view kResolve = "resolve";
 inline constexpr std::string_view kPromote = "promote";
 inline constexpr std::string_view kRejoin = "rejoin";
+inline constexpr std::string_view kUnfence = "unfence";
 
 }  // namespace zrepd::failover
