@@ -35,6 +35,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, control::Caller caller) override;
     Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
     Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in,

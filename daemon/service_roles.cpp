@@ -93,6 +93,21 @@ Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control:
     co_return co_await change_roles(ask, std::move(one), in.dry_run);
 }
 
+Task<Result<rpc::RunStarted>> DaemonService::unfence(rpc::UnfenceIn in, control::Caller) {
+    auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
+    if (!datasets) co_return datasets.error();
+    if (in.all) {
+        std::erase_if(*datasets, [&](const DatasetName& name) { return !roles_.is_fenced(name); });
+    }
+    if (datasets->empty()) {
+        std::string why = "no fence is closed here: every master is served";
+        rpc::RunStarted out;
+        out.note = std::move(why);
+        co_return out;
+    }
+    co_return co_await change_roles(failover::Ask::unfence, std::move(*datasets), in.dry_run);
+}
+
 Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty) {
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();

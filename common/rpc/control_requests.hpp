@@ -98,6 +98,20 @@ struct ResolveIn {
     }
 };
 
+struct UnfenceIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "masters that wait for their peer's word");
+        v.optional("all", self.all, "every such master here");
+        v.optional("dry_run", self.dry_run, "say what would be done, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
 struct RescueDropIn {
     std::string dataset;
     bool dry_run = false;

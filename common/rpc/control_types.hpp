@@ -176,6 +176,8 @@ struct PairStatus {
     std::optional<std::string> next_run;
     std::optional<Trouble> last_error;
     std::vector<std::string> rescues;
+    std::string fence = "off";
+    bool fenced = false;
     std::string health;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -197,6 +199,10 @@ struct PairStatus {
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
+        v.optional("fence", self.fence, "zrep:fence in force: off or boot");
+        v.optional("fenced",
+                   self.fenced,
+                   "a master that is not served until its peer is heard, or zrepctl unfence");
         v("health", self.health, "ok, late, failing, conflict or split_brain");
     }
 };
@@ -268,7 +274,7 @@ struct RunOut {
         v("run_id", self.run_id, "");
         v("operation",
           self.operation,
-          "init, sync, expire, failover, takeover, resolve, drill, drop; by itself receive, promote, rejoin");
+          "init, sync, expire, failover, takeover, resolve, unfence, drill, drop; by itself receive, promote, rejoin");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

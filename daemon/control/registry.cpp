@@ -197,6 +197,12 @@ const std::array kMethods{
         "End a split brain: say whose data counts",
         R"({"dataset":"tank/fs","keep":"here"})",
         kRoleErrors),
+    mutation<rpc::UnfenceIn, rpc::RunStarted, &Service::unfence>(
+        "pair.unfence",
+        Access::admin,
+        "Serve a master that zrep:fence keeps from it, without the other side's word",
+        R"({"datasets":["tank/fs"],"dry_run":true})",
+        kRoleErrors),
     reading<rpc::Empty, rpc::RescueListOut>(
         "rescue.list",
         "Copies of what a former master never sent",

@@ -30,6 +30,7 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) = 0;
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
     /// May take longer than 5 s: asked again with the same request_key, it answers what it found.

@@ -5,6 +5,8 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -39,6 +41,7 @@ Task<Result<State>> Change::look() {
     state.stored = stored_of(*dataset(), *pair_);
     // A target that goes back served nobody: there is nothing for the hooks to end.
     if (back_to_.known() && !state.stored.master) left_ = true;
+    state.must_hear_peer = role_.fences != nullptr && role_.fences->must_hear(*dataset(), *pair_);
     co_return state;
 }
 
@@ -63,7 +66,7 @@ Task<Result<Stored>> Change::go(Event event) {
     }
     const Stored after = next.state.stored;
     const bool stayed = after.master && after.journal == Journal::none && before.master;
-    if (stayed && (stopped_service_ || before.journal == Journal::freezing)) {
+    if (stayed && !served_ && (stopped_service_ || before.journal == Journal::freezing)) {
         co_await hook_after(Hook::post_promote, std::string(kRecovery));
     }
     if (after.master != before.master || after.epoch != before.epoch) {
@@ -332,6 +335,7 @@ Error Change::refusal(std::string_view why) const {
                                 "); zrepd goes on with it",
                      .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
     }
+    if (why == "not_fenced") return not_fenced(name_);
     if (why == "no_base") {
         return Error{.code = Code::no_base,
                      .message = name + " lacks the snapshot that the other side handed over with",

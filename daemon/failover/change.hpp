@@ -99,6 +99,7 @@ class Change {
     bool unheard_ = false;
     bool lost_ = false;
     bool in_doubt_ = false;  ///< a set was given up, and may land yet
+    bool served_ = false;    ///< mounted, and post-promote hooks ran
 };
 
 }  // namespace zrepd::failover

@@ -4,6 +4,8 @@
 #include "common/text.hpp"
 #include "daemon/failover/change.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -147,7 +149,9 @@ Task<> Change::mount() {
         if (!aborted) warn("abort_failed", aborted.error());
     }
     const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
-    const bool wanted = now->kind == Kind::filesystem && (!serve || serve->mounted);
+    // Behind a fence its own properties count: zrep:serve may be of an earlier master.
+    const bool fenced = is_hidden(*now) && entry_.journal != Journal::promoted;
+    const bool wanted = now->kind == Kind::filesystem && (fenced || !serve || serve->mounted);
     if (!wanted) co_return;
     const auto problem = serve ? mountpoint_problem(*serve, *now) : std::nullopt;
     if (problem) {
@@ -170,6 +174,8 @@ Task<> Change::mount() {
 
 Task<> Change::serve_it() {
     co_await mount();
+    served_ = true;
+    if (role_.fences != nullptr) role_.fences->opened(name_);
     if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);
 }
 

@@ -77,6 +77,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
     if (target != wants_target) co_return wrong_side(ask, pair);
+    if (ask == Ask::unfence) co_return fences_.describe_unfence(pair);
     if (journal != Journal::none && ask != Ask::takeover_local) {
         co_return Error{.code = Code::busy,
                         .message = "an earlier role change is not finished (" +
@@ -103,6 +104,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
         case Ask::failover_local:
         case Ask::keep_peer:
             co_return stepping_down_steps(pair, *dataset, *versions);
+        case Ask::unfence:
+            break;
         case Ask::takeover_local:
             co_return takeover_steps(pair, *versions);
         case Ask::keep_here:

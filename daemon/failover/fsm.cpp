@@ -54,7 +54,16 @@ Transition go_back(const State& s, std::uint64_t epoch) {
     return out;
 }
 
+/// An operator vouches for it that the peer did not take over.
+Transition unfence(const State& s) {
+    if (!s.stored.master) return refuse(s, "not_master");
+    if (!s.must_hear_peer) return refuse(s, "not_fenced");
+    if (s.stored.journal == Journal::freezing) return thaw(s);
+    return act(s, Phase::mounting, ActionKind::mount);
+}
+
 Transition asked(const State& s, Command command) {
+    if (command == Command::unfence) return unfence(s);
     const bool settled = s.stored.journal == Journal::none;
     if (command == Command::takeover_local) {
         if (s.stored.master) return refuse(s, settled ? "is_master" : "unfinished");
@@ -79,6 +88,7 @@ Transition asked(const State& s, Command command) {
             return act(s, Phase::checking_back, ActionKind::check);
         case Command::takeover_local:
         case Command::takeover_back:
+        case Command::unfence:
             break;
     }
     return rest(s);
@@ -95,6 +105,8 @@ Transition recover(const State& s) {
         case Journal::handed_over:
             return act(s, Phase::asking_to_promote, ActionKind::ask_to_promote);
         case Journal::promoted:
+            // After a reboot the other side may have taken the role back meanwhile.
+            if (s.must_hear_peer) return act(s, Phase::asking, ActionKind::ask_peer);
             return act(s, Phase::mounting, ActionKind::mount);
     }
     return rest(s);
@@ -130,9 +142,11 @@ Transition heard(const State& s, const PeerIs* peer) {
     const bool ahead =
         !s.stored.master && followed && peer->epoch >= s.stored.epoch && !peer->has_ours;
     if (overtaken || ahead) return demote(s, peer->epoch, Journal::rejoining);
-    if (s.stored.journal != Journal::freezing) return rest(s);
-    if (peer == nullptr && s.must_hear_peer) return rest(s);
-    return thaw(s);
+    const bool fenced = s.must_hear_peer && s.stored.master;
+    const bool split = followed && peer->epoch == s.stored.epoch;
+    if (fenced && (peer == nullptr || split)) return rest(s);
+    if (s.stored.journal == Journal::freezing) return thaw(s);
+    return fenced ? act(s, Phase::mounting, ActionKind::mount) : rest(s);
 }
 
 Transition stored_it(State s) {
@@ -147,6 +161,8 @@ Transition stored_it(State s) {
         case Phase::demoting:
             return act(s, Phase::rescuing, ActionKind::rescue);
         case Phase::thawing:
+            if (s.must_hear_peer) return act(s, Phase::mounting, ActionKind::mount);
+            break;
         case Phase::settling:
         case Phase::raising:
         case Phase::idle:
@@ -213,10 +229,10 @@ Transition done(const State& s) {
 Transition failed(const State& s) {
     switch (s.phase) {
         case Phase::draining:
-            return thaw(s);
         case Phase::handing_over:
-            // After a rescue there is nothing to thaw: the journal goes on from there.
-            return s.stored.master ? thaw(s) : rest(s);
+            // After a rescue there is nothing to thaw: the journal goes on from there. Behind a
+            // fence the peer is asked first.
+            return s.stored.master && !s.must_hear_peer ? thaw(s) : rest(s);
         case Phase::mounting:
             return settle(s);
         case Phase::asking:
@@ -298,13 +314,14 @@ std::string_view name(Phase phase) {
 }
 
 std::string_view name(Command command) {
-    constexpr std::array<std::string_view, 7> kNames{"failover",
+    constexpr std::array<std::string_view, 8> kNames{"failover",
                                                      "failover_local",
                                                      "takeover_local",
                                                      "keep_here",
                                                      "keep_peer",
                                                      "failover_back",
-                                                     "takeover_back"};
+                                                     "takeover_back",
+                                                     "unfence"};
     return kNames.at(static_cast<std::size_t>(command));
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/fence.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -115,8 +116,8 @@ Serve serve_of(const Dataset& dataset) {
         out.volmode = dataset.volmode;
         return out;
     }
-    out.canmount = dataset.canmount;
-    out.mounted = dataset.mounted;
+    out.canmount = canmount_of(dataset);
+    out.mounted = dataset.mounted || is_hidden(dataset);
     out.mountpoint = dataset.mountpoint;
     return out;
 }

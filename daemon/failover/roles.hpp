@@ -13,6 +13,7 @@
 
 #include "daemon/async/signal.hpp"
 #include "daemon/failover/change.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/failover/go_back.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/peer/server.hpp"
@@ -20,7 +21,15 @@
 namespace zrepd::failover {
 
 /// What an operator asks for, of each of the datasets.
-enum class Ask { failover, failover_local, takeover, takeover_local, keep_here, keep_peer };
+enum class Ask {
+    failover,
+    failover_local,
+    takeover,
+    takeover_local,
+    keep_here,
+    keep_peer,
+    unfence,
+};
 
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
@@ -53,6 +62,10 @@ class Roles : public peer::RoleService {
     Task<> stop();
     /// Why this pair's role is not settled, as last found out; for status.
     std::optional<Error> trouble_of(const DatasetName& dataset) const;
+    /// A fence keeps it from being served until the peer is heard, or start(unfence).
+    bool is_fenced(const DatasetName& dataset) const { return fences_.waits(dataset); }
+    /// Settings may have changed.
+    void look_again() { wake_.notify(); }
 
     Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) override;
     Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) override;
@@ -150,6 +163,7 @@ class Roles : public peer::RoleService {
 
     RoleParts role_;
     sync::Parts& parts_;
+    Fences fences_;
     std::map<DatasetName, Pending> pending_;  ///< to be recovered
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start

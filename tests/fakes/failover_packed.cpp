@@ -25,9 +25,10 @@ class Packer {
         value(s.sent);
         stored(s.machine.stored);
         stored(s.machine.goal);
-        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U));
+        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U) |
+              (s.unheard ? 64U : 0U));
         value(static_cast<unsigned>(s.under_way) | (s.asked ? 16U : 0U) |
-              (static_cast<unsigned>(s.sync) << 5U));
+              (static_cast<unsigned>(s.sync) << 5U) | (s.served ? 128U : 0U));
         value(s.heard_base);
         value(s.goal_base);
         value(s.syncing);
@@ -79,12 +80,14 @@ class Unpacker {
         stored(s.machine.stored);
         stored(s.machine.goal);
         const unsigned phase = value();
-        s.machine.phase = static_cast<Phase>(phase & 127U);
+        s.machine.phase = static_cast<Phase>(phase & 63U);
+        s.unheard = (phase & 64U) != 0;
         s.machine.must_hear_peer = phase > 127U;
         const unsigned work = value();
         s.under_way = static_cast<ActionKind>(work & 15U);
         s.asked = (work & 16U) != 0;
-        s.sync = static_cast<Sync>(work >> 5U);
+        s.sync = static_cast<Sync>((work >> 5U) & 3U);
+        s.served = (work & 128U) != 0;
         s.heard_base = value();
         s.goal_base = value();
         s.syncing = value();

@@ -21,21 +21,23 @@ Bits common_of(Bits a, Bits b) {
 
 namespace {
 
-/// Memory of a side that does nothing: what it knows is what lies on disk.
-void forget(ModelSide& s) {
-    s.machine = {.stored = s.disk, .must_hear_peer = s.machine.must_hear_peer};
-    s.under_way = ActionKind::none;
-    s.heard_base = s.goal_base = s.back_to = 0;
-    s.goal_back = false;
-    s.asked = false;
-}
-
 bool is_answer(const Message& message) {
     return message.kind == Kind::answer || message.kind == Kind::no_base ||
            message.kind == Kind::error;
 }
 
 }  // namespace
+
+/// Memory of a side that does nothing: what it knows is what lies on disk (Change::look).
+void Model::forget(ModelSide& s) const {
+    const bool frozen = s.disk.journal == Journal::freezing;
+    const bool fenced = rules_.fence_boot && s.disk.master && (!s.served || frozen);
+    s.machine = {.stored = s.disk, .must_hear_peer = fenced};
+    s.under_way = ActionKind::none;
+    s.heard_base = s.goal_base = s.back_to = 0;
+    s.goal_back = false;
+    s.asked = false;
+}
 
 bool Model::idle(unsigned side) const {
     return w.sides[side].machine.phase == Phase::idle && w.sides[side].sync == Sync::none;
@@ -126,6 +128,7 @@ bool Model::begin(unsigned side, const Event& event, Bits back_to) {
 
 bool Model::write(unsigned side) {
     if (!w.sides[side].disk.writable) return false;
+    if (rules_.fence_boot && !w.sides[side].served) return false;
     const auto next = static_cast<Bits>(w.written + 1);
     w.sides[side].data = static_cast<Bits>(w.sides[side].data | next);
     w.written = static_cast<Bits>(w.written | next);
@@ -135,6 +138,8 @@ bool Model::write(unsigned side) {
 /// Memory is gone, and with it the connections.
 void Model::cut(unsigned side) {
     ModelSide& s = w.sides[side];
+    s.served = false;
+    s.unheard = rules_.fence_boot;
     forget(s);
     s.sync = Sync::none;
     s.syncing = 0;
@@ -156,6 +161,7 @@ bool Model::store(unsigned side, Set how) {
         w.astray = w.astray || (begins && s.data != s.back_to);
         s.base = s.goal_base;
         s.back = s.goal_back;
+        s.served = s.served && s.disk.master;
     }
     if (how == Set::landed)
         feed(side, Done{});
@@ -220,11 +226,12 @@ bool Model::deliver(std::size_t number) {
         forget(s);
         message.kind = Kind::serving;
         message.refused_base = step_(s.machine, wish).action.why == "no_base";
-        begin(side, wish, back_to);
+        if (begin(side, wish, back_to)) s.unheard = false;
         return true;
     }
     const Message got = message;
     message = {};
+    if (got.kind != Kind::error) s.unheard = false;
     if (s.under_way == ActionKind::ask_peer) s.heard_base = common_of(got.bits, s.data);
     if (got.kind == Kind::error)
         feed(side, Failed{});
@@ -312,6 +319,7 @@ bool Model::succeed(unsigned side) {
             if (!whole_sync(side)) return false;
             break;
         case ActionKind::mount:
+            s.served = rules_.fence_boot;
             break;
         case ActionKind::none:
         case ActionKind::store:
@@ -336,6 +344,7 @@ std::string broken_promise(const World& w) {
     if (both && !w.forced && !w.by_hand) return "two masters without -L";
     for (const ModelSide& s : w.sides) {
         if (s.disk.writable && !s.disk.master) return "a writable target";
+        if (s.disk.writable && s.served && s.unheard) return "served before the peer was heard";
     }
     if (w.astray) return "a new master begins at another snapshot";
     if ((w.written & ~(a.data | b.data | w.rescued)) != 0) return "data is gone";
@@ -348,6 +357,10 @@ std::string broken_promise(const World& w) {
     if (!w.forced && !w.went_back && (w.written & ~right) != 0)
         return "a planned change left data behind";
     return "";
+}
+
+bool is_served(const World& w) {
+    return w.sides[w.sides[0].disk.master ? 0 : 1].served;
 }
 
 bool is_settled(const World& w) {

@@ -50,6 +50,10 @@ struct ModelSide {
     bool asked = false;  ///< the question under way has left
     Sync sync = Sync::none;
     Bits syncing = 0;
+
+    // With Rules::fence_boot alone.
+    bool served = false;   ///< mounted
+    bool unheard = false;  ///< cut, and nobody has said since that the other side did not take over
     bool operator==(const ModelSide&) const = default;
 };
 
@@ -83,6 +87,8 @@ struct World {
 struct Rules {
     /// A target takes no stream while its journal says that it has data to rescue.
     bool receive_asks_journal = true;
+    /// zrep:fence=boot on both sides: what is cut comes back unmounted.
+    bool fence_boot = false;
 };
 
 using Step = std::function<failover::Transition(const failover::State&, const failover::Event&)>;
@@ -121,6 +127,7 @@ class Model {
   private:
     void feed(unsigned side, const failover::Event& event);
     void answer(Message& message, unsigned from);
+    void forget(ModelSide& side) const;
     bool whole_sync(unsigned side);
     Bits base_for(const ModelSide& side, failover::Journal journal) const;
 
@@ -130,6 +137,8 @@ class Model {
 
 /// The empty text: all promises hold in this state.
 std::string broken_promise(const World& world);
+/// The master's users can write: with a fence it has to be mounted for that.
+bool is_served(const World& world);
 /// One master, the other its target, equal epochs, nothing unfinished, the same data.
 bool is_settled(const World& world);
 std::string text_of(const World& world);

@@ -84,6 +84,11 @@ Task<Result<rpc::RunStarted>> FakeService::resolve(rpc::ResolveIn in, Caller cal
     return start();
 }
 
+Task<Result<rpc::RunStarted>> FakeService::unfence(rpc::UnfenceIn in, Caller caller) {
+    record("pair.unfence", in, caller);
+    return start();
+}
+
 Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty) {
     co_return rpc::RescueListOut{};
 }

@@ -59,7 +59,8 @@ std::vector<Named> events_of_idle() {
                             Command::keep_here,
                             Command::keep_peer,
                             Command::failover_back,
-                            Command::takeover_back}) {
+                            Command::takeover_back,
+                            Command::unfence}) {
         out.push_back({"asked " + std::string(name(c)), Asked{c}});
     }
     out.push_back({"recover", Recover{}});
@@ -101,6 +102,11 @@ std::vector<Named> all_events() {
     return out;
 }
 
+/// A master that is not served until the peer was heard.
+State fenced(Journal journal, Phase phase) {
+    return {.stored = stored(true, journal), .phase = phase, .must_hear_peer = true};
+}
+
 std::vector<State> idle_states() {
     std::vector<State> out;
     for (const Journal j : {Journal::none, Journal::freezing, Journal::promoted}) {
@@ -109,6 +115,15 @@ std::vector<State> idle_states() {
     for (const Journal j :
          {Journal::none, Journal::handed_over, Journal::stepping_down, Journal::rejoining}) {
         out.push_back({.stored = stored(false, j)});
+    }
+    return out;
+}
+
+/// Only what a fence changes.
+std::vector<State> fenced_states() {
+    std::vector<State> out;
+    for (const Journal j : {Journal::none, Journal::freezing, Journal::promoted}) {
+        out.push_back(fenced(j, Phase::idle));
     }
     return out;
 }
@@ -146,6 +161,9 @@ std::vector<State> working_states() {
     for (const Stored& from : {target, handed_over, stepping_down, rejoining}) {
         out.push_back(at(from, Phase::taking_over, later(promoted)));
     }
+    State thawing = at(frozen, Phase::thawing, master);
+    thawing.must_hear_peer = true;
+    out.push_back(thawing);
     for (const Stored& from : {master, frozen, target}) {
         out.push_back(at(from, Phase::demoting, later(rejoining)));
     }
@@ -156,12 +174,12 @@ std::vector<State> working_states() {
 }
 
 std::vector<State> asking_states() {
-    State fenced{.stored = stored(true, Journal::freezing), .phase = Phase::asking};
-    fenced.must_hear_peer = true;
     return {{.stored = stored(true, Journal::none), .phase = Phase::asking},
             {.stored = stored(false, Journal::none), .phase = Phase::asking},
             {.stored = stored(true, Journal::freezing), .phase = Phase::asking},
-            fenced,
+            fenced(Journal::none, Phase::asking),
+            fenced(Journal::freezing, Phase::asking),
+            fenced(Journal::promoted, Phase::asking),
             {.stored = stored(false, Journal::handed_over), .phase = Phase::asking_to_promote}};
 }
 
@@ -178,6 +196,15 @@ std::string table() {
     std::string out = "| phase | on disk | event | next phase | action |\n|---|---|---|---|---|\n";
     for (const State& state : idle_states()) {
         for (const Named& event : events_of_idle()) out += row(state, event);
+    }
+    for (const State& state : fenced_states()) {
+        for (const Named& event : events_of_idle()) {
+            State open = state;
+            open.must_hear_peer = false;
+            const Action action = step(state, event.event).action;
+            const Action usual = step(open, event.event).action;
+            if (action.kind != usual.kind || action.why != usual.why) out += row(state, event);
+        }
     }
     for (const State& state : asking_states()) {
         for (const Named& event : events_of(state.phase)) out += row(state, event);

@@ -96,13 +96,28 @@ TEST(FailoverModel, PlannedChangesAloneNeverMakeTwoMasters) {
     is_on_the_page(grouped(result.states) + " states");
 }
 
-TEST(FailoverModel, AFenceKeepsThePromisesToo) {
-    Exploration what{.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1}};
-    what.begin = [](World& world) {
-        for (auto& side : world.sides) side.machine.must_hear_peer = true;
-    };
-    const ModelResult result = explore(step, what);
+TEST(FailoverModel, AFenceServesNoMasterThatDidNotHear) {
+    const ModelResult result =
+        explore(step,
+                {.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1},
+                 .rules = {.fence_boot = true}});
     EXPECT_EQ(result.violation, "") << told(result);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+/// A master that was promoted, lost its power in the middle, and was overtaken before it is back.
+TEST(FailoverModel, FindsAMasterThatIsServedBeforeItHeard) {
+    const Step wrong = [](const State& state, const Event& event) {
+        State open = state;
+        open.must_hear_peer = false;
+        return step(open, event);
+    };
+    const ModelResult result =
+        explore(wrong,
+                {.limits = {.commands = 2, .cuts = 1, .writes = 0, .faults = 0},
+                 .rules = {.fence_boot = true},
+                 .settling = false});
+    EXPECT_EQ(result.violation, "served before the peer was heard") << told(result);
 }
 
 // What is newer than the snapshot is kept on either side, wherever it is cut off.
