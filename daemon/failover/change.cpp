@@ -200,9 +200,8 @@ PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry)
     if (!wanted.master) return out;
     if (serve_) out.emplace_back(prop::kServe, to_text(*serve_));
     // A demotion that lands late would hide it at the next boot.
-    const bool volume = told.kind == Kind::volume;
-    if (in_doubt_)
-        out.emplace_back(volume ? "volmode" : "canmount", volume ? told.volmode : told.canmount);
+    if (in_doubt_ && told.kind == Kind::volume) out.emplace_back("volmode", told.volmode);
+    if (in_doubt_ && told.kind == Kind::filesystem) add_canmount(out, told, canmount_of(told));
     const auto serve = parse_serve(told.own(prop::kServe).value_or(""));
     const bool in_the_way = serve && mountpoint_problem(*serve, told);
     // zfs(8) mounts what gets a mountpoint.

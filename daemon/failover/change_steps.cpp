@@ -142,23 +142,24 @@ Task<> Change::unmount() {
 /// The role is changed already; what fails here is told, and changes nothing of that.
 Task<> Change::mount() {
     parts_.runs.phase(*run_, name_, "mounting");
-    const Dataset* now = dataset();
-    if (now == nullptr) co_return;
-    if (!now->resume_token.empty()) {
+    const bool partial = dataset() != nullptr && !dataset()->resume_token.empty();
+    if (partial) {
         auto aborted = co_await parts_.zfs.abort_receive(name_);
         if (!aborted) warn("abort_failed", aborted.error());
     }
+    const Dataset* now = dataset();
+    if (now == nullptr) co_return;
     const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
     // Behind a fence its own properties count: zrep:serve may be of an earlier master.
     const bool fenced = is_hidden(*now) && entry_.journal != Journal::promoted;
     const bool wanted = now->kind == Kind::filesystem && (fenced || !serve || serve->mounted);
     if (!wanted) co_return;
-    const auto problem = serve ? mountpoint_problem(*serve, *now) : std::nullopt;
-    if (problem) {
-        Error error = *problem;
-        error.remedy += "; then: zfs set mountpoint=" + quote(serve->mountpoint) + " " +
-                        quote(name_.str()) + "; zfs mount " + quote(name_.str());
-        warn("not_mounted", error);
+    const Serve own{.mounted = true, .mountpoint = now->mountpoint};
+    const Serve& place = serve && !fenced ? *serve : own;
+    if (auto problem = mountpoint_problem(place, *now)) {
+        problem->remedy += "; then: zfs set mountpoint=" + quote(place.mountpoint) + " " +
+                           quote(name_.str()) + "; zfs mount " + quote(name_.str());
+        warn("not_mounted", *problem);
         co_return;
     }
     if (!now->key_loaded) {
