@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Arms the shim (shim.c) of a lab's hosts and does the faults that a host cannot do to itself."""
+import pathlib
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+POLL_SECONDS = 0.01
+# Over the programs that zrepd finds first, so that taking it away leaves what was there.
+INSTALL = ("mkdir -p /run/fault; cp /lab/faults/shim /run/fault/shim.new && mv /run/fault/shim.new /run/fault/shim; "
+           "for t in zfs zpool; do umount -l /usr/local/sbin/$t 2>/dev/null; "
+           "mount --bind /run/fault/shim /usr/local/sbin/$t || exit 1; done")
+REMOVE = "for t in zfs zpool; do umount -l /usr/local/sbin/$t 2>/dev/null; done; rm -rf /run/fault; true"
+
+
+class Injector:
+    """Passes names through the lab's stage folder, which is /lab on the hosts; works over a cut link, too."""
+
+    def __init__(self, lab):
+        self.folder = lab.stage / "faults"
+        self.serial = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.disarm()
+        subprocess.run(["gcc", "-O2", "-static", "-o", self.folder / "shim", HERE / "shim.c"], check=True, timeout=60)
+
+    def arm(self, host, point=None, changes=False):
+        """From now on zrepd's calls are numbered anew there; at the point, where there is one, it strikes."""
+        for what in ("point", "reached", "go"):
+            (self.folder / f"{host}.{what}").unlink(missing_ok=True)
+        self.serial += 1
+        number, when, fault = (point.call.number, point.when, point.fault) if point else (0, "before", "none")
+        # The process's own time tells apart runs in one lab, whose hosts may still have the earlier one's files.
+        text = f"{time.time_ns()}-{self.serial} {number} {when} {fault} {'changes' if changes else 'all'}"
+        (self.folder / f"{host}.point").symlink_to(text)
+        return text.split()[0]
+
+    def disarm(self):
+        for what in ("point", "reached", "go"):
+            for file in self.folder.glob(f"*.{what}"):
+                file.unlink(missing_ok=True)
+
+    def calls(self, host, serial):
+        """What was called there since arm(), which returned the serial."""
+        return host.run(f"cat /run/fault/calls.{serial} 2>/dev/null", check=False).out.splitlines()
+
+    def wait_reached(self, host, ended, seconds):
+        """The command line at which `host` waits for its fault; None once `ended()` or after `seconds`."""
+        until = time.monotonic() + seconds
+        file = self.folder / f"{host}.reached"
+        while True:
+            over = ended() or time.monotonic() > until  # asked first: it may be reached just before the end
+            if file.is_symlink():
+                # Those that boot again must not be struck again.
+                (self.folder / f"{host}.point").unlink(missing_ok=True)
+                return str(file.readlink())
+            if over:
+                return None
+            time.sleep(POLL_SECONDS)
+
+    def go(self, host):
+        (self.folder / f"{host}.go").symlink_to("now")
