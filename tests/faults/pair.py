@@ -19,6 +19,7 @@ from support import Daemon  # noqa: E402
 
 POOLS = {"alpha": "tank", "beta": "backup"}
 SETTLE_SECONDS = 60
+SLOW_SECONDS = 10  # recoveries that take longer are told in detail
 RESTART_SECONDS = 1  # as systemd would, after a kill
 PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly"
 PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
@@ -179,22 +180,23 @@ class Pair:
             self.master = "alpha" if here.get("zrep:master") == "yes" else "beta"
         return wrong
 
-    def in_step(self):
-        return not self.settled()
-
     # After a fault.
 
     def recover(self, again):
         """Everything back on; the seconds from then until all is in order."""
         self.lab.link("beta", "up")
         self.both(self.revive)
-        begin = time.monotonic()
+        begin, notes = time.monotonic(), []
         while wrong := self.settled():
-            if time.monotonic() - begin > SETTLE_SECONDS:
+            seconds = time.monotonic() - begin
+            if seconds > SETTLE_SECONDS:
                 raise Broken(f"not in order after {SETTLE_SECONDS} s", *wrong)
-            again(self)
+            notes.append(f"    {seconds:.1f} s: {wrong} {again(self) or ''}")
             time.sleep(0.2)
-        return time.monotonic() - begin
+        seconds = time.monotonic() - begin
+        if seconds > SLOW_SECONDS:
+            print(*notes, sep="\n", file=sys.stderr)
+        return seconds
 
     def check(self, loses):
         """The master takes writes, replication runs, and judge() has nothing to say. Drops rescues."""

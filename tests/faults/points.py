@@ -42,14 +42,15 @@ def numbers(text):
     return {int(word) for word in text.split(",") if word}
 
 
-def points(calls, faults=FAULTS, when=WHEN, only=(), sample=0):
+def points(calls, faults=FAULTS, only=(), sample=0):
     """All points at these calls, or `sample` of them that are spread over calls, times and faults."""
     calls = [call for call in calls if not only or call.number in only]
-    ways = [(fault, moment) for fault in faults for moment in when]
+    ways = [(fault, moment) for fault in faults for moment in WHEN]
     if not sample or sample >= len(calls) * len(ways):
         return [Point(call, moment, fault) for call in calls for fault, moment in ways]
     # Faults take turns, and so do the times; neighbours at one call differ, so that no point comes twice.
-    turns = [(faults[i % len(faults)], when[(i + i // len(faults)) % len(when)]) for i in range(len(ways))]
+    shift = 1 - len(faults) % 2  # an even number of faults would meet the same time again
+    turns = [(faults[i % len(faults)], WHEN[(i + shift * (i // len(faults))) % 2]) for i in range(len(ways))]
     chosen = ((calls[i * len(calls) // sample], turns[i % len(turns)]) for i in range(sample))
     return [Point(call, moment, fault) for call, (fault, moment) in chosen]
 

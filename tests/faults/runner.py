@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs an operation once to find its calls, then once for every point, and checks what came of it."""
+import contextlib
 import queue
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from points import Call, Row, points, shortened
 
 OPERATION_SECONDS = 90  # a guest is slow when the machine is busy
 LINK_SECONDS = 10  # how long a cut link stays cut, unless the client ends earlier
+FAULT_SECONDS = 5
 SHOWN_LOG = 6000
 TROUBLE = (Broken, LabError, AssertionError, OSError, ValueError, subprocess.SubprocessError)
 
@@ -57,15 +59,27 @@ def strike(pair, host, fault, client):
     elif fault == "cut-there":
         pair.host(other).cut()
     elif fault == "kill-there":
-        # SIGKILL does not wait: what is still to be seen of it are milliseconds.
         pair.daemons[other].kill()
     elif fault == "link":
         pair.lab.link("beta", "down")
+    happened(pair, host, fault)
     pair.injector.go(host)
     if fault == "link":
         until = time.monotonic() + LINK_SECONDS
         while client.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
+
+
+def happened(pair, host, fault):
+    """A fault that did not happen would prove nothing. zrepd may be a zombie of nobody's for a moment."""
+    until = time.monotonic() + FAULT_SECONDS
+    victim = host if fault.endswith("-here") else OTHER[host]
+    if fault.startswith("kill"):
+        while pair.daemons[victim].alive():
+            if time.monotonic() > until:
+                raise Broken(f"zrepd on {victim} was not killed")
+    elif fault.startswith("cut") and pair.host(victim).alive():
+        raise Broken(f"{victim} still has power")
 
 
 def cut_at(pair, operation, point, changes=False):
@@ -98,50 +112,61 @@ def try_point(pair, operation, point, changes=False, say=print):
         f"{point.fault} | {row.outcome}" + (f" | {row.seconds:.1f} s" if row.seconds is not None else "") +
         f" | all of it {time.monotonic() - begin:.0f} s")
     if row.problems:
-        show_logs(pair)
         pair.injector.disarm()
-        pair.fresh()
+        pair.lab.link("beta", "up")
+        show_logs(pair)
+        make_anew(pair)
     return row
 
 
 def show_logs(pair):
-    pair.lab.link("beta", "up")
     for name in FS:
-        if pair.host(name).alive():
-            print(f"---- zrepd on {name}:\n{pair.daemons[name].log()[-SHOWN_LOG:]}", file=sys.stderr)
+        with contextlib.suppress(*TROUBLE):  # a host may be why there is trouble
+            if pair.host(name).alive():
+                print(f"---- zrepd on {name}:\n{pair.daemons[name].log()[-SHOWN_LOG:]}", file=sys.stderr)
+
+
+def make_anew(pair):
+    try:
+        pair.fresh()
+    except TROUBLE as error:
+        print(f"    hosts that do not recover are booted anew: {str(error)[:300]}", file=sys.stderr)
+        for name in FS:
+            pair.host(name).cut()
+        pair.fresh()
 
 
 def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, say=print):
-    """All points of an operation, or those chosen, shared among pairs that are ready; their rows in order.
-    `faults`: not those of the operation but these; `changes`: leaves out calls that only read."""
-    pairs[0].fresh()
+    """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
+    order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read."""
+    make_anew(pairs[0])
     calls = count(pairs[0], operation, changes)
     chosen = points(calls, [fault for fault in faults or operation.faults if fault in operation.faults],
                     only=only, sample=sample)
     say(f"{operation.name}: {len(calls)} calls, {len(chosen)} points")
     for call in calls:
         say(f"    {call.role} {call.number}: {call.line[:160]}")
-    waiting, rows, errors = queue.SimpleQueue(), {}, []
-    for item in enumerate(chosen):
-        waiting.put(item)
+    waiting, done = queue.SimpleQueue(), queue.SimpleQueue()
+    for point in chosen:
+        waiting.put(point)
+    for pair in pairs:
+        threading.Thread(target=work, args=(pair, pair is not pairs[0], operation, changes, waiting, done, say),
+                         daemon=True).start()
+    for _ in chosen:
+        row = done.get()
+        if isinstance(row, Exception):
+            raise row
+        yield row
 
-    def work(pair):
-        try:
-            if pair is not pairs[0]:
-                pair.fresh()
-            while True:
-                place, point = waiting.get_nowait()
-                rows[place] = try_point(pair, operation, point, changes, say)
-        except queue.Empty:
-            pass
-        except TROUBLE as error:  # not even a fresh pair could be made
-            errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(pair,), daemon=True) for pair in pairs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return [rows[place] for place in sorted(rows)]
+def work(pair, anew, operation, changes, waiting, done, say):
+    """One pair's share; an exception in `done` where not even a fresh pair can be made."""
+    try:
+        if anew:
+            make_anew(pair)
+        while True:
+            done.put(try_point(pair, operation, waiting.get_nowait(), changes, say))
+    except queue.Empty:
+        pass
+    except Exception as error:  # pylint: disable=broad-except  (the other thread raises it)
+        done.put(error)
