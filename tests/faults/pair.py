@@ -106,9 +106,16 @@ class Pair:
         """Power and daemon back, as an administrator's boot and systemd would bring them."""
         if self.power_on(name):
             self.daemons[name].start(first=f"{PROGRAMS}; {INSTALL}", until="zrepctl version")
-        elif not self.daemons[name].alive():
+        elif not self.serves(name):
             time.sleep(RESTART_SECONDS)
             self.daemons[name].start(until="zrepctl version")
+
+    def serves(self, name):
+        """Whether zrepd lives; a host that does not answer is another matter than one without it."""
+        done = self.host(name).run('kill -0 "$(cat /run/zrepd.pid)" 2>/dev/null && echo yes || echo no', check=False)
+        if done.out not in ("yes\n", "no\n"):
+            raise LabError(f"{name} cannot be asked: {done!r}")
+        return done.out == "yes\n"
 
     def leave(self):
         """The hosts as they were before, for whoever uses the lab next."""
@@ -186,12 +193,16 @@ class Pair:
         """Everything back on; the seconds from then until all is in order."""
         self.lab.link("beta", "up")
         self.both(self.revive)
-        begin, notes = time.monotonic(), []
+        begin, notes, before = time.monotonic(), [], None
         while wrong := self.settled():
             seconds = time.monotonic() - begin
             if seconds > SETTLE_SECONDS:
+                print(*notes, sep="\n", file=sys.stderr)
                 raise Broken(f"not in order after {SETTLE_SECONDS} s", *wrong)
-            notes.append(f"    {seconds:.1f} s: {wrong} {again(self) or ''}")
+            tried = again(self)
+            if tried or wrong != before:
+                notes.append(f"    {seconds:.1f} s: {wrong} {tried or ''}")
+            before = wrong
             time.sleep(0.2)
         seconds = time.monotonic() - begin
         if seconds > SLOW_SECONDS:
