@@ -220,7 +220,8 @@ class Pair:
         wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values()})
         if wrong:
             raise Broken(*wrong)
-        self.written, self.acknowledged, self.files = master.records, master.records, []
+        # Two lists: only one of them grows with the next write.
+        self.written, self.acknowledged, self.files = list(master.records), list(master.records), []
         if loses:
             self.both(self.drop_rescues)
 
