@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Arms the shim (shim.c) of a lab's hosts and does the faults that a host cannot do to itself."""
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -18,24 +19,26 @@ class Injector:
 
     def __init__(self, lab):
         self.folder = lab.stage / "faults"
-        self.serial = 0
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.disarm()
+        self.number = 0
+        self.serials = {}
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         subprocess.run(["gcc", "-O2", "-static", "-o", self.folder / "shim", HERE / "shim.c"], check=True, timeout=60)
 
     def arm(self, host, point=None, changes=False):
         """From now on zrepd's calls are numbered anew there; at the point, where there is one, it strikes."""
-        for what in ("point", "reached", "go"):
+        for what in ("point", "reached"):
             (self.folder / f"{host}.{what}").unlink(missing_ok=True)
-        self.serial += 1
+        self.number += 1
         number, when, fault = (point.call.number, point.when, point.fault) if point else (0, "before", "none")
         # The process's own time tells apart runs in one lab, whose hosts may still have the earlier one's files.
-        text = f"{time.time_ns()}-{self.serial} {number} {when} {fault} {'changes' if changes else 'all'}"
-        (self.folder / f"{host}.point").symlink_to(text)
-        return text.split()[0]
+        self.serials[host] = f"{time.time_ns()}-{self.number}"
+        (self.folder / f"{host}.point").symlink_to(
+            f"{self.serials[host]} {number} {when} {fault} {'changes' if changes else 'all'}")
+        return self.serials[host]
 
     def disarm(self):
-        for what in ("point", "reached", "go"):
+        for what in ("point", "reached"):
             for file in self.folder.glob(f"*.{what}"):
                 file.unlink(missing_ok=True)
 
@@ -58,4 +61,5 @@ class Injector:
             time.sleep(POLL_SECONDS)
 
     def go(self, host):
-        (self.folder / f"{host}.go").symlink_to("now")
+        """Stays there: disarm() may come before a busy guest has seen it."""
+        (self.folder / f"{host}.{self.serials[host]}").symlink_to("now")

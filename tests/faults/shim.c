@@ -7,7 +7,9 @@
 // contents: those would stay in the guest's cache, and be gone with its power.
 //   HOST.point    link to "SERIAL NUMBER before|after FAULT all|changes"; armed while it is there
 //   HOST.reached  link to the command line, made here: this is the point
-//   HOST.go       made by the runner: the fault has happened, go on
+//   HOST.SERIAL   made by the runner: the fault has happened, go on. Of this point only, and never
+//   taken away: a
+//                 busy guest may look for it much later.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -99,14 +101,14 @@ static long take_number(const char* serial) {
 }
 
 // Returns once the fault has happened, unless it is our end.
-static void strike(const char* fault) {
+static void strike(const struct point* point) {
     const struct timespec pause_time = {0, POLL_MS * 1000000L};
-    const int kills_here = strcmp(fault, "kill-here") == 0;
+    const int kills_here = strcmp(point->fault, "kill-here") == 0;
     if (symlink(line, path("reached")) != 0) _exit(NO_FAULT_HAPPENED);
     if (kills_here) kill(getppid(), SIGKILL);  // and us with it: zrepd's children ask for that
     for (int i = 0; i < WAIT_SECONDS * 1000 / POLL_MS; ++i) {
         char unused[8];
-        if (!kills_here && readlink(path("go"), unused, sizeof unused) >= 0) return;
+        if (!kills_here && readlink(path(point->serial), unused, sizeof unused) >= 0) return;
         nanosleep(&pause_time, NULL);
     }
     _exit(NO_FAULT_HAPPENED);
@@ -140,10 +142,10 @@ int main(int argc, char** argv) {
         describe(argv);
         if (take_number(point.serial) == point.number) {
             if (strcmp(point.when, "before") == 0) {
-                strike(point.fault);
+                strike(&point);
             } else {
                 const int status = run_real(argv);
-                strike(point.fault);
+                strike(&point);
                 if (WIFSIGNALED(status)) raise(WTERMSIG(status));
                 return WEXITSTATUS(status);
             }
