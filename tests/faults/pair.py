@@ -30,6 +30,19 @@ class Broken(Exception):
     """Something that must hold did not; the arguments say what, one each."""
 
 
+class Client:
+    """A command on a host; kill() ends our end of it only."""
+
+    def __init__(self, argv):
+        none = subprocess.DEVNULL
+        self.process = subprocess.Popen(argv, stdin=none, stdout=none, stderr=none)
+        self.poll = self.process.poll
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Background:
     """A thread that looks like a client: the power may go while it works."""
 
@@ -144,7 +157,7 @@ class Pair:
 
     def client(self, name, command):
         """An operation that an administrator begins there."""
-        return self.host(name).spawn(f"{command} >/run/operation.log 2>&1")
+        return Client(self.host(name).argv(f"{command} >/run/operation.log 2>&1"))
 
     def in_background(self, work):
         return Background(work)
