@@ -28,6 +28,8 @@ inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
 inline constexpr std::string_view kServe = "zrep:serve";
 /// On a rescue: the filesystem whose data it holds.
 inline constexpr std::string_view kRescue = "zrep:rescue";
+/// On the clone of a drill: the filesystem that is tried.
+inline constexpr std::string_view kDrill = "zrep:drill";
 
 /// What makes a dataset part of a pair; counts only where its source is local or received.
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
@@ -49,7 +51,8 @@ inline constexpr std::array kOnDataset{kSrcHost,
                                        kMinfree,
                                        kMaxsnaps,
                                        kServe,
-                                       kRescue};
+                                       kRescue,
+                                       kDrill};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps};

@@ -40,8 +40,8 @@ struct Command {
     bool starts_run = false;  ///< then there is something to wait for, and --no-wait
 };
 
-extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve, kPause,
-    kUnpause, kClear, kSet, kVersion;
+extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve, kRescue,
+    kDrill, kPause, kUnpause, kClear, kSet, kVersion;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.

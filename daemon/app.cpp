@@ -78,6 +78,7 @@ struct App::Parts {
                 }),
           engine(sync, peers),
           roles({sync, engine, peers, processes}),
+          copies({sync, engine, peers, processes}),
           scheduler(sync, engine),
           tasks(io.get_executor()) {}
 
@@ -103,7 +104,8 @@ struct App::Parts {
     peer::Route route;
     peer::Peers peers;  // what we do on peers
     sync::Engine engine;
-    failover::Roles roles;
+    failover::Roles roles;    // who is master
+    failover::Copies copies;  // what stands beside a filesystem
     sched::Scheduler scheduler;
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
@@ -116,7 +118,8 @@ App::~App() = default;
 
 Result<void> App::Parts::start() {
     target.serve_roles(roles);
-    service = std::make_unique<DaemonService>(sync, engine, roles, scheduler, peers, zfs.version());
+    service = std::make_unique<DaemonService>(
+        sync, engine, roles, copies, scheduler, peers, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;
@@ -124,6 +127,7 @@ Result<void> App::Parts::start() {
     if (!listens) return listens;
     tasks.spawn("scheduler", scheduler.run());
     tasks.spawn("roles", roles.run());
+    tasks.spawn("copies", copies.run());
     tasks.spawn("pool events", watch_pools());
     log::event(log::Level::info,
                "started",
@@ -150,6 +154,7 @@ Task<> App::Parts::stop() {
     tasks.cancel();
     co_await control->stop();
     co_await roles.stop();
+    co_await copies.stop();
     co_await engine.stop();
     co_await peer_server.stop();
     co_await peers.stop();

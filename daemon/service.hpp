@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/control/service.hpp"
+#include "daemon/failover/copies.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/sched/scheduler.hpp"
 
@@ -23,6 +24,7 @@ class DaemonService : public control::Service {
     DaemonService(sync::Parts& parts,
                   sync::Engine& engine,
                   failover::Roles& roles,
+                  failover::Copies& copies,
                   sched::Scheduler& scheduler,
                   peer::Peers& peers,
                   std::string zfs_version);
@@ -33,6 +35,9 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
+    Task<Result<rpc::RescueListOut>> rescues() override;
+    Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, control::Caller caller) override;
@@ -68,6 +73,7 @@ class DaemonService : public control::Service {
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;
     std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
+    std::vector<std::string> rescues_of(const DatasetName& dataset) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
     UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
@@ -82,6 +88,7 @@ class DaemonService : public control::Service {
     sync::Parts& parts_;
     sync::Engine& engine_;
     failover::Roles& roles_;
+    failover::Copies& copies_;
     sched::Scheduler& scheduler_;
     peer::Peers& peers_;
     std::string zfs_version_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The methods that change who is master: failover, takeover, resolve.
+#include "common/props.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd {
 namespace {
@@ -67,6 +69,43 @@ Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control:
     std::vector<DatasetName> one{*dataset};
     const auto ask = in.keep == "here" ? failover::Ask::keep_here : failover::Ask::keep_peer;
     co_return co_await change_roles(ask, std::move(one), in.dry_run);
+}
+
+Task<Result<rpc::RescueListOut>> DaemonService::rescues() {
+    auto seen = co_await parts_.inventory.discover();
+    if (!seen) co_return seen.error();
+    rpc::RescueListOut out;
+    for (const auto& [name, dataset] : parts_.inventory.all()) {
+        const auto of = dataset.local(prop::kRescue);
+        if (of) out.rescues.push_back({name.str(), *of, dataset.referenced_bytes});
+    }
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::drop(rpc::RescueDropIn in, control::Caller) {
+    auto copy = DatasetName::parse(in.dataset);
+    if (!copy) co_return copy.error();
+    auto seen = co_await parts_.inventory.refresh_one(*copy, sync::Freshness::cached);
+    if (!seen) co_return seen.error();
+    if (!in.dry_run) co_return copies_.start_drop(*copy);
+    auto steps = copies_.describe_drop(*copy);
+    if (!steps) co_return steps.error();
+    rpc::RunStarted out;
+    out.steps = std::move(*steps);
+    co_return out;
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::drill(rpc::DrillIn in, control::Caller) {
+    auto dataset = DatasetName::parse(in.dataset);
+    if (!dataset) co_return dataset.error();
+    if (!in.dry_run) co_return copies_.start_drill(*dataset, in.program);
+    if (!parts_.inventory.pair(*dataset)) co_return sync::no_pair(parts_, *dataset);
+    std::string step = "clone the newest acknowledged snapshot of " + dataset->str() +
+                       ", mount the clone readonly, ";
+    step += in.program.empty() ? "look at it" : "run " + in.program + " on it";
+    rpc::RunStarted out;
+    out.steps.push_back(step + ", unmount and destroy it");
+    co_return out;
 }
 
 }  // namespace zrepd

@@ -2,6 +2,7 @@
 // Status from memory: no process, no wait (design.md section 9).
 #include <algorithm>
 
+#include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/plan/foreign.hpp"
@@ -135,7 +136,20 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
     out.last_error = trouble_of(out, pair, now.wall);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
+    out.rescues = rescues_of(pair.dataset);
     out.health = health_of(out, pair);
+    return out;
+}
+
+/// Beside it, so next to it in the inventory's order: nothing is gone through for pairs that have
+/// none.
+std::vector<std::string> DaemonService::rescues_of(const DatasetName& dataset) const {
+    const auto& all = parts_.inventory.all();
+    std::vector<std::string> out;
+    for (auto it = all.upper_bound(dataset); it != all.end(); ++it) {
+        if (!it->first.str().starts_with(dataset.str())) break;
+        if (it->second.local(prop::kRescue) == dataset.str()) out.push_back(it->first.str());
+    }
     return out;
 }
 

@@ -114,6 +114,51 @@ struct ResolveIn {
     }
 };
 
+struct RescueDropIn {
+    std::string dataset;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "one of rescue.list");
+        v.optional("dry_run", self.dry_run, "say what would go, destroy nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct RescueListOut {
+    struct Rescue {
+        std::string dataset;
+        std::string of;
+        std::uint64_t referenced_bytes = 0;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("dataset", self.dataset, "the copy");
+            v("of", self.of, "the filesystem whose data it holds");
+            v("referenced_bytes", self.referenced_bytes, "with what it shares with the filesystem");
+        }
+    };
+    std::vector<Rescue> rescues;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("rescues", self.rescues, "sorted by dataset");
+    }
+};
+
+struct DrillIn {
+    std::string dataset;
+    std::string program;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "either side of a pair");
+        v.optional("program", self.program, "whole path; gets the path of the mounted clone");
+        v.optional("dry_run", self.dry_run, "say what would be done");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
 struct DatasetsIn {
     std::vector<std::string> datasets;
     template <class Self, class V>
@@ -275,6 +320,7 @@ struct PairStatus {
     unsigned pending_snapshots = 0;
     std::optional<std::string> next_run;
     std::optional<Trouble> last_error;
+    std::vector<std::string> rescues;
     std::string health;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -295,6 +341,7 @@ struct PairStatus {
         v("pending_snapshots", self.pending_snapshots, "zrep snapshots not yet acknowledged");
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
+        v("rescues", self.rescues, "copies of what this side had and the other never got");
         v("health", self.health, "ok, late, failing, conflict or split_brain");
     }
 };
@@ -374,7 +421,7 @@ struct RunOut {
         v("run_id", self.run_id, "");
         v("operation",
           self.operation,
-          "init, sync, expire, failover, takeover, resolve; by itself receive, promote, rejoin");
+          "init, sync, expire, failover, takeover, resolve, drill, drop; by itself receive, promote, rejoin");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

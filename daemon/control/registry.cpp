@@ -32,6 +32,15 @@ Task<Result<Json>> list(Service& service, Json params, Caller) {
     co_return encode(*out);
 }
 
+Task<Result<Json>> rescues(Service& service, Json params, Caller) {
+    auto in = decode_as<rpc::Empty>(params, Strictness::request);
+    if (!in) co_return in.error();
+    auto work = service.rescues();
+    auto out = co_await std::move(work);
+    if (!out) co_return out.error();
+    co_return encode(*out);
+}
+
 Task<Result<Json>> status(Service& service, Json params, Caller) {
     auto in = decode_as<rpc::DatasetsIn>(params, Strictness::request);
     if (!in) co_return in.error();
@@ -202,6 +211,20 @@ const std::array kMethods{
         Access::admin,
         "End a split brain: say whose data counts",
         R"({"dataset":"tank/fs","keep":"here"})",
+        kRoleErrors),
+    reading<rpc::Empty, rpc::RescueListOut>(
+        "rescue.list", "Copies of what a former master never sent", "{}", kListErrors, rescues),
+    mutation<rpc::RescueDropIn, rpc::RunStarted, &Service::drop>(
+        "rescue.drop",
+        Access::admin,
+        "Destroy one of them",
+        R"({"dataset":"tank/fs_diverged_2","dry_run":true})",
+        kRoleErrors),
+    mutation<rpc::DrillIn, rpc::RunStarted, &Service::drill>(
+        "pair.drill",
+        Access::admin,
+        "Clone, mount and check the newest acknowledged snapshot",
+        R"({"dataset":"backup/fs","program":"/bin/ls"})",
         kRoleErrors),
     mutation<rpc::PauseIn, rpc::Done, &Service::pause>(
         "pair.pause",

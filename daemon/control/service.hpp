@@ -30,6 +30,9 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RescueListOut>> rescues() = 0;
+    virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) = 0;

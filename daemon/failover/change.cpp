@@ -212,6 +212,24 @@ Task<> Change::tidy(Stored wanted) {
     if (!done) warn("bookkeeping", done.error());
 }
 
+namespace {
+
+/// There are snapshots newer than the common one, and all of them are zrepd's. Other people's are
+/// left to people; without a common one there is nothing to go back to.
+bool is_ahead(const Versions* versions, Guid common) {
+    const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, common);
+    if (base == nullptr) return false;
+    unsigned newer = 0;
+    for (const Snapshot& s : versions->snapshots) {
+        if (s.createtxg <= base->createtxg) continue;
+        if (!zrep_sequence(s.name)) return false;
+        ++newer;
+    }
+    return newer > 0;
+}
+
+}  // namespace
+
 Task<Event> Change::ask_peer() {
     parts_.runs.phase(*run_, name_, "asking");
     rpc::RolesIn in;
@@ -231,7 +249,8 @@ Task<Event> Change::ask_peer() {
         break;
     }
     split_brain_ = side.master && pair_->role == plan::Role::master && side.epoch == pair_->epoch;
-    co_return Event(PeerIs{.master = side.master, .epoch = side.epoch});
+    co_return Event(
+        PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead(versions, base_)});
 }
 
 Task<Event> Change::ask_to_promote(Stored stored) {
@@ -247,8 +266,10 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     auto answer =
         co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
     if (!answer) {
+        // The only conflict of peer.promote: Change::refusal, no_base.
+        const bool no_base = answer.error().code == Code::conflict;
         fail(std::move(Error(answer.error())).in(pair_->peer.str()));
-        co_return Event(Failed{});
+        co_return no_base ? Event(NoBase{}) : Event(Failed{});
     }
     trouble_.reset();
     co_return Event(PeerIs{.master = answer->master, .epoch = answer->epoch});
@@ -280,8 +301,8 @@ Error Change::refusal(std::string_view why) const {
     if (why == "no_base") {
         return Error{.code = Code::conflict,
                      .message = name + " lacks the snapshot that the other side handed over with",
-                     .remedy = "on " + (pair_ ? pair_->peer.str() : "the other host") +
-                               " run zrepctl takeover -L to take it back"};
+                     .remedy = "that side takes the role back by itself; to make " + name +
+                               " the master all the same: zrepctl takeover -L " + quote(name)};
     }
     return Error{.code = Code::busy,
                  .message = "a role change of " + name + " is under way (" + std::string(why) + ")",

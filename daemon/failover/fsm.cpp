@@ -72,8 +72,6 @@ Transition asked(const State& s, Command command) {
 Transition recover(const State& s) {
     switch (s.stored.journal) {
         case Journal::none:
-            if (!s.stored.master) return rest(s);
-            return act(s, Phase::asking, ActionKind::ask_peer);
         case Journal::freezing:
             return act(s, Phase::asking, ActionKind::ask_peer);
         case Journal::stepping_down:
@@ -109,8 +107,12 @@ Transition begin(const State& s, const Event& event) {
 
 /// The answer to `asking`; nullptr: there was none.
 Transition heard(const State& s, const PeerIs* peer) {
-    const bool overtaken = peer != nullptr && peer->master && peer->epoch > s.stored.epoch;
-    if (overtaken) return demote(s, peer->epoch, Journal::rejoining);
+    const bool followed = peer != nullptr && peer->master;
+    const bool overtaken = s.stored.master && followed && peer->epoch > s.stored.epoch;
+    // A target with what its master gave up, or never had: no stream fits on that.
+    const bool ahead =
+        !s.stored.master && followed && peer->epoch >= s.stored.epoch && !peer->has_ours;
+    if (overtaken || ahead) return demote(s, peer->epoch, Journal::rejoining);
     if (s.stored.journal != Journal::freezing) return rest(s);
     if (peer == nullptr && s.must_hear_peer) return rest(s);
     return thaw(s);
@@ -216,8 +218,17 @@ Transition failed(const State& s) {
 Transition answered(const State& s, const PeerIs& peer) {
     if (s.phase == Phase::asking) return heard(s, &peer);
     const bool taken = peer.epoch > s.stored.epoch || (peer.master && peer.epoch == s.stored.epoch);
-    if (s.phase == Phase::asking_to_promote && taken) return settle(s);
-    return rest(s);
+    return taken ? settle(s) : rest(s);
+}
+
+/// What an action under way can end in. NoBase: the peer cannot take what this side has, and never
+/// will; asked again and again, nobody would be master for good.
+bool waits_for(Phase phase, const Event& event) {
+    if (std::holds_alternative<Failed>(event)) return true;
+    const bool asks = phase == Phase::asking || phase == Phase::asking_to_promote;
+    if (std::holds_alternative<PeerIs>(event)) return asks;
+    if (std::holds_alternative<NoBase>(event)) return phase == Phase::asking_to_promote;
+    return std::holds_alternative<Done>(event) && !asks;
 }
 
 constexpr std::array<std::string_view, 6> kJournals{
@@ -227,10 +238,11 @@ constexpr std::array<std::string_view, 6> kJournals{
 
 Transition step(const State& state, const Event& event) {
     if (state.phase == Phase::idle) return begin(state, event);
+    if (!waits_for(state.phase, event)) return refuse(state, "busy");
     if (std::holds_alternative<Done>(event)) return done(state);
-    if (std::holds_alternative<Failed>(event)) return failed(state);
+    if (std::holds_alternative<NoBase>(event)) return take_over(state, state.stored.epoch + 1);
     if (const auto* peer = std::get_if<PeerIs>(&event)) return answered(state, *peer);
-    return refuse(state, "busy");
+    return failed(state);
 }
 
 std::string_view name(Journal journal) {

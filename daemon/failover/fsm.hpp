@@ -68,11 +68,14 @@ struct Promote {
 struct PeerIs {
     bool master = false;
     std::uint64_t epoch = 0;
+    bool has_ours = true;  ///< it knows the newest of our own snapshots, or is not asked
 };
+/// The peer's other answer to asking_to_promote: no, it lacks the snapshot to go on from.
+struct NoBase {};
 /// The action under way ended so.
 struct Done {};
 struct Failed {};
-using Event = std::variant<Asked, Recover, Promote, PeerIs, Done, Failed>;
+using Event = std::variant<Asked, Recover, Promote, PeerIs, NoBase, Done, Failed>;
 
 /// Each but none and refuse ends in exactly one event: Done, Failed or PeerIs.
 enum class ActionKind {

@@ -15,7 +15,8 @@ namespace {
 
 using sync::Freshness;
 
-constexpr std::chrono::seconds kLockWait{60};
+// The asking side holds its own lock meanwhile, for which somebody here may wait: short.
+constexpr std::chrono::seconds kLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 
 Error not_yours(const std::string& peer, const std::string& target) {
@@ -72,7 +73,12 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     std::vector<DatasetName> names;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
-        if (name && parts_.zfs.check_pool(name->pool())) names.push_back(*name);
+        if (!name || !parts_.zfs.check_pool(name->pool())) continue;
+        // Two sides that agree need no look: what is in memory is what we stored ourselves.
+        const auto pair = pair_with(peer, side.target, side.source);
+        const bool master = pair && pair->role == plan::Role::master;
+        const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
+        if (!agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
@@ -227,6 +233,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
         co_return work.trouble().value_or(
             Error{.code = Code::zfs_failed, .message = "the role could not be stored"});
     }
+    // A promotion that came late may have made a second master: ask.
+    heard_.erase(dataset);
     parts_.inventory.changed().notify();
     wake_.notify();
     co_return out;

@@ -54,6 +54,7 @@ class Target : public peer::TargetService {
                                     const DatasetName& target,
                                     const rpc::ReceiveIn& in) const;
     Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);
+    Result<void> check_rescued(const DatasetName& target) const;
     Task<Result<void>> ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;
 

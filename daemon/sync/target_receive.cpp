@@ -4,6 +4,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/receiver.hpp"
 #include "daemon/sync/target.hpp"
@@ -81,6 +82,24 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     co_return co_await parts_.zfs.abort_receive(target);
 }
 
+/// A side that stepped down or was overtaken may hold data that exists nowhere else. Between its
+/// tries to rescue that, or after a power cut, nothing holds its lock: the journal says so.
+Result<void> Target::check_rescued(const DatasetName& target) const {
+    const Dataset* dataset = parts_.inventory.find(target);
+    if (dataset == nullptr) return ok();
+    const auto journal = failover::entry_of(*dataset).journal;
+    const bool waits =
+        journal == failover::Journal::rejoining || journal == failover::Journal::stepping_down;
+    if (!waits) return ok();
+    return Error{.code = Code::busy,
+                 .message = target.str() + " on " + parts_.self.host.str() +
+                            " has not kept yet what the other side never got (" +
+                            std::string(failover::name(journal)) +
+                            "); it takes no stream until then",
+                 .remedy = "it is tried again by itself; on " + parts_.self.host.str() +
+                           ": zrepctl status " + quote(target.str()) + " shows what it waits for"};
+}
+
 Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in) {
     if (in.mode != "incremental" && in.mode != "resume") {
         co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
@@ -94,6 +113,8 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
         if (!seen) co_return seen;
     }
     if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);
+    auto rescued = check_rescued(target);
+    if (!rescued) co_return rescued;
     if (in.abort_partial) {
         auto aborted = co_await parts_.zfs.abort_receive(target);
         if (!aborted) co_return aborted;

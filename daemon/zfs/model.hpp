@@ -61,14 +61,14 @@ struct Dataset {
     bool readonly_here = false;  ///< set on this dataset, not inherited
     bool mounted = false;
     bool encrypted = false;
-    bool key_loaded = true;       ///< also when it is not encrypted
-    std::string keylocation;      ///< "prompt", "file:///…"; empty: not an encryption root
-    std::string canmount;         ///< "on", "off", "noauto"; empty for volumes
-    std::string mountpoint;       ///< a path, "legacy" or "none"; empty for volumes
+    bool key_loaded = true;   ///< also when it is not encrypted
+    std::string keylocation;  ///< "prompt", "file:///…"; empty: not an encryption root
+    std::string canmount;     ///< "on", "off", "noauto"; empty for volumes
+    std::string mountpoint;   ///< a path, "legacy" or "none"; empty for volumes
     bool mountpoint_here = false;
-    std::string volmode;          ///< volumes only
-    std::string origin;           ///< the snapshot that this is a clone of; empty: none
-    std::string resume_token;                            ///< empty: none
+    std::string volmode;       ///< volumes only
+    std::string origin;        ///< the snapshot that this is a clone of; empty: none
+    std::string resume_token;  ///< empty: none
     std::map<std::string, Property, std::less<>> props;  ///< zrep: ones that are set anywhere
 
     /// The value if it is this dataset's own: local or received. Role properties count only so.

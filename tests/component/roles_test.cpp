@@ -189,6 +189,26 @@ TEST_F(RolesTest, NothingIsRolledBackThatCouldNotBeCopied) {
     EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), only_here);
 }
 
+/// Between the tries of a rescue nothing holds the lock; the other side's sync would roll back.
+TEST_F(RolesTest, ASideThatHasNotRescuedYetTakesNoStream) {
+    auto& copy = beta->zfs.at("backup/fs");
+    copy.props[std::string(prop::kInprogress)] = {"rejoining base=1", Source::local};
+    beta->zfs.write("backup/fs", 3'000);
+    const std::uint64_t only_there = copy.content;
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.snapshot = "zrep_000001";
+    in.mode = "incremental";
+    in.base = copy.snapshots.back().guid;
+    in.rollback = true;
+    const auto opened = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::busy);
+    EXPECT_EQ(beta->zfs.count("rollback"), 0U);
+    EXPECT_EQ(copy.content, only_there);
+}
+
 TEST_F(RolesTest, StepsDownAloneAndIsFollowed) {
     alpha->zfs.write("tank/fs", 5'000);
     start_loops();

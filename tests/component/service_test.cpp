@@ -58,7 +58,7 @@ class ServiceTest : public test::TwoHosts {
 
     sched::Scheduler scheduler{alpha->sync, alpha->engine};
     DaemonService service{
-        alpha->sync, alpha->engine, alpha->roles, scheduler, alpha->peers, "2.3.2"};
+        alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };
 
 TEST_F(ServiceTest, StatusDoesNotCallAHostEmptyBeforeItLooked) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/fakes/failover_model.hpp"
 
-#include <deque>
+#include <algorithm>
+#include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace zrepd::test {
 namespace {
@@ -10,259 +12,234 @@ namespace {
 using namespace failover;
 
 // Both sides up, no operator: so many steps of the daemons must be enough.
-constexpr unsigned kMaxSettling = 40;
+constexpr unsigned kMaxSettling = 80;
+// Turns that a sync waits for the lock on the other side.
+constexpr unsigned kMaxWait = 6;
+constexpr std::size_t kPacked = 44;
+using Packed = std::array<std::uint8_t, kPacked>;
 
-std::string word(std::uint64_t value) {
-    return std::to_string(value);
-}
-
-std::string text_of(const Stored& s) {
-    return std::string(s.master ? "M" : "t") + (s.writable ? "w" : "r") + word(s.epoch) + "/" +
-           std::string(name(s.journal));
-}
-
-/// Everything that counts, as a key.
-std::string key_of(const World& w) {
-    std::string out;
-    const auto add = [&](std::uint64_t v) { out.append(word(v)).push_back(','); };
-    for (const ModelSide& s : w.sides) {
-        out += text_of(s.machine.stored) + std::string(name(s.machine.phase));
-        add(static_cast<unsigned>(s.under_way));
-        if (s.under_way == ActionKind::store) out += text_of(s.storing);
-        add(s.data);
-        add(s.base);
-        add(s.rescued);
+struct Hash {
+    std::size_t operator()(const Packed& p) const {
+        return std::hash<std::string_view>{}({reinterpret_cast<const char*>(p.data()), p.size()});
     }
-    if (w.late.there) {
-        add(w.late.to);
-        add(w.late.epoch);
-        add(w.late.base);
-    }
-    out.push_back(';');
-    for (const unsigned v : {unsigned{w.acked},
-                             unsigned{w.forced},
-                             unsigned{w.by_hand},
-                             w.left.commands,
-                             w.left.cuts,
-                             w.left.writes,
-                             w.left.network,
-                             w.next_bit}) {
-        add(v);
-    }
-    return out;
-}
-
-bool is_subset(Bits part, Bits whole) {
-    return (part & ~whole) == 0;
-}
-
-/// One history's world and what can happen in it.
-class Model {
-  public:
-    Model(const Step& step, World world) : step_(step), w(std::move(world)) {}
-
-    void feed(unsigned side, const Event& event) {
-        ModelSide& s = w.sides[side];
-        const Transition next = step_(s.machine, event);
-        s.machine = next.state;
-        s.under_way = next.action.kind;
-        if (next.action.kind == ActionKind::refuse) s.under_way = ActionKind::none;
-        if (next.action.kind == ActionKind::store) s.storing = next.action.store;
-    }
-
-    /// What a store leaves on disk, with what goes with it.
-    void land(unsigned side) {
-        ModelSide& s = w.sides[side];
-        s.machine.stored = s.storing;
-        const Journal journal = s.storing.journal;
-        // The base that the driver writes into the journal (Change::entry_for).
-        if (journal == Journal::stepping_down) s.base = s.data & w.acked;
-        if (journal == Journal::rejoining) s.base = s.data & w.sides[1 - side].data;
-        if (journal == Journal::handed_over && s.under_way != ActionKind::none &&
-            s.machine.phase == Phase::handing_over && s.machine.stored.epoch != 0) {
-            s.base = is_subset(s.data, w.acked) ? s.data : s.base;
-        }
-    }
-
-    bool idle(unsigned side) const { return w.sides[side].machine.phase == Phase::idle; }
-    const Stored& stored(unsigned side) const { return w.sides[side].machine.stored; }
-
-    /// The target takes what the master has, if it is that master's target and lacks only its end.
-    bool sync(unsigned from) {
-        ModelSide& source = w.sides[from];
-        ModelSide& target = w.sides[1 - from];
-        const bool roles = stored(from).master && !stored(1 - from).master &&
-                           stored(1 - from).epoch <= stored(from).epoch &&
-                           stored(1 - from).journal == Journal::none;
-        if (!roles || !is_subset(target.data, source.data)) return false;
-        target.data = source.data;
-        target.machine.stored.epoch = stored(from).epoch;
-        w.acked |= source.data;
-        return true;
-    }
-
-    /// A promotion waits for what is under way over there; what is answered without the lock does
-    /// not.
-    bool waits_for_lock(unsigned side) const {
-        return w.sides[side].under_way == ActionKind::ask_to_promote && !idle(1 - side) &&
-               stored(1 - side).epoch < stored(side).epoch;
-    }
-
-    PeerIs view_of(unsigned side) const { return {stored(side).master, stored(side).epoch}; }
-
-    /// The action under way does its work and is answered.
-    void perform(unsigned side) {
-        ModelSide& s = w.sides[side];
-        const unsigned peer = 1 - side;
-        switch (s.under_way) {
-            case ActionKind::store:
-                land(side);
-                return feed(side, Done{});
-            case ActionKind::check: {
-                const bool good = !stored(peer).master && stored(peer).journal == Journal::none &&
-                                  idle(peer) && sync(side) &&
-                                  stored(peer).epoch == stored(side).epoch;
-                if (good) return feed(side, Done{});
-                return feed(side, Failed{});
-            }
-            case ActionKind::drain:
-                if (idle(peer) && sync(side)) return feed(side, Done{});
-                return feed(side, Failed{});
-            case ActionKind::ask_peer:
-                return feed(side, view_of(peer));
-            case ActionKind::ask_to_promote:
-                // Stale, or done already: answered without the lock. Else it is held over there,
-                // and the question is asked again later.
-                if (stored(peer).epoch >= stored(side).epoch) return feed(side, view_of(peer));
-                if (!idle(peer)) return feed(side, Failed{});
-                promote(peer, stored(side).epoch, s.base);
-                // Its answer comes when its store has landed.
-                if (w.sides[peer].under_way == ActionKind::store) perform(peer);
-                return feed(side, view_of(peer));
-            case ActionKind::rescue:
-                s.rescued |= s.data & ~s.base;
-                s.data = s.data & s.base;
-                return feed(side, Done{});
-            case ActionKind::mount:
-                return feed(side, Done{});
-            case ActionKind::none:
-            case ActionKind::refuse:
-                return;
-        }
-    }
-
-    void promote(unsigned side, std::uint64_t epoch, Bits base) {
-        feed(side, Promote{.epoch = epoch, .base_here = is_subset(base, w.sides[side].data)});
-    }
-
-    /// A power cut or kill: memory is gone, and a store has landed or not.
-    void cut(unsigned side, bool landed) {
-        ModelSide& s = w.sides[side];
-        if (s.under_way == ActionKind::store && landed) land(side);
-        s.machine.phase = Phase::idle;
-        s.machine.goal = {};
-        s.under_way = ActionKind::none;
-    }
-
-    bool writes(unsigned side) {
-        ModelSide& s = w.sides[side];
-        if (!stored(side).writable) return false;
-        s.data = static_cast<Bits>(s.data | (1U << w.next_bit++));
-        return true;
-    }
-
-    const Step& step_;
-    World w;
 };
 
-std::string violation_of(const World& w) {
-    const Stored& a = w.sides[0].machine.stored;
-    const Stored& b = w.sides[1].machine.stored;
-    const bool both = a.master && b.master;
-    if (both && a.writable && b.writable && a.epoch == b.epoch && !w.by_hand) {
-        return "two writable masters of one epoch";
+/// Writes and reads the same fields in the same order.
+class Packer {
+  public:
+    explicit Packer(Packed& bytes) : bytes_(bytes) {}
+    void value(std::uint64_t v) { bytes_[at_++] = static_cast<std::uint8_t>(v); }
+    void stored(const Stored& s) {
+        value((s.master ? 1U : 0U) | (s.writable ? 2U : 0U) |
+              (static_cast<unsigned>(s.journal) << 2U));
+        value(s.epoch);
     }
-    if (both && !w.forced && !w.by_hand) return "two masters without -L";
-    if (a.writable && !a.master) return "a writable target";
-    if (b.writable && !b.master) return "a writable target";
-    Bits kept = 0;
-    for (const ModelSide& s : w.sides) kept = static_cast<Bits>(kept | s.data | s.rescued);
-    if (!is_subset(w.acked, kept)) return "acknowledged data is gone";
-    // What was acknowledged is where the role is right, or was kept.
-    const ModelSide& right = w.sides[a.epoch >= b.epoch ? 0 : 1];
-    const Bits reachable = static_cast<Bits>(right.data | w.sides[0].rescued | w.sides[1].rescued);
-    if (a.epoch != b.epoch && !is_subset(w.acked, reachable))
-        return "acknowledged data is on the wrong side";
-    return "";
-}
+    void side(const ModelSide& s) {
+        stored(s.disk);
+        value(s.base);
+        value(s.data);
+        value(s.sent);
+        stored(s.machine.stored);
+        stored(s.machine.goal);
+        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U));
+        value(static_cast<unsigned>(s.under_way) | (s.asked ? 16U : 0U) |
+              (static_cast<unsigned>(s.sync) << 5U));
+        value(s.heard_base);
+        value(s.goal_base);
+        value(s.syncing);
+    }
+    void message(const Message& m) {
+        value(static_cast<unsigned>(m.kind) | (m.to != 0 ? 8U : 0U) | (m.awaited ? 16U : 0U) |
+              (m.master ? 32U : 0U));
+        value(m.epoch);
+        value(m.bits);
+    }
+    void world(const World& w) {
+        side(w.sides[0]);
+        side(w.sides[1]);
+        for (const Message& m : w.messages) message(m);
+        value(w.acked);
+        value(w.written);
+        value(w.rescued);
+        value((w.forced ? 1U : 0U) | (w.by_hand ? 2U : 0U));
+        value(w.left.commands | (w.left.cuts << 4U));
+        value(w.left.writes | (w.left.faults << 4U));
+    }
 
-bool is_settled(const World& w) {
-    const Stored& a = w.sides[0].machine.stored;
-    const Stored& b = w.sides[1].machine.stored;
-    return a.master != b.master && a.epoch == b.epoch && a.writable == a.master &&
-           b.writable == b.master && a.journal == Journal::none && b.journal == Journal::none;
+  private:
+    Packed& bytes_;
+    std::size_t at_ = 0;
+};
+
+class Unpacker {
+  public:
+    explicit Unpacker(const Packed& bytes) : bytes_(bytes) {}
+    std::uint8_t value() { return bytes_[at_++]; }
+    void stored(Stored& s) {
+        const unsigned v = value();
+        s = {.master = (v & 1U) != 0,
+             .writable = (v & 2U) != 0,
+             .epoch = value(),
+             .journal = static_cast<Journal>(v >> 2U)};
+    }
+    void side(ModelSide& s) {
+        stored(s.disk);
+        s.base = value();
+        s.data = value();
+        s.sent = value();
+        stored(s.machine.stored);
+        stored(s.machine.goal);
+        const unsigned phase = value();
+        s.machine.phase = static_cast<Phase>(phase & 127U);
+        s.machine.must_hear_peer = phase > 127U;
+        const unsigned work = value();
+        s.under_way = static_cast<ActionKind>(work & 15U);
+        s.asked = (work & 16U) != 0;
+        s.sync = static_cast<Sync>(work >> 5U);
+        s.heard_base = value();
+        s.goal_base = value();
+        s.syncing = value();
+    }
+    void message(Message& m) {
+        const unsigned v = value();
+        m.kind = static_cast<Message::Kind>(v & 7U);
+        m.to = (v & 8U) != 0 ? 1 : 0;
+        m.awaited = (v & 16U) != 0;
+        m.master = (v & 32U) != 0;
+        m.epoch = value();
+        m.bits = value();
+    }
+    World world() {
+        World w;
+        side(w.sides[0]);
+        side(w.sides[1]);
+        for (Message& m : w.messages) message(m);
+        w.acked = value();
+        w.written = value();
+        w.rescued = value();
+        const unsigned flags = value();
+        w.forced = (flags & 1U) != 0;
+        w.by_hand = (flags & 2U) != 0;
+        const unsigned often = value();
+        const unsigned rare = value();
+        w.left = {.commands = static_cast<std::uint8_t>(often & 15U),
+                  .cuts = static_cast<std::uint8_t>(often >> 4U),
+                  .writes = static_cast<std::uint8_t>(rare & 15U),
+                  .faults = static_cast<std::uint8_t>(rare >> 4U)};
+        return w;
+    }
+
+  private:
+    const Packed& bytes_;
+    std::size_t at_ = 0;
+};
+
+/// Messages have no order.
+Packed packed(const World& world) {
+    std::array<Packed, 2> ways{};
+    World w = world;
+    Packer(ways[0]).world(w);
+    std::swap(w.messages[0], w.messages[1]);
+    Packer(ways[1]).world(w);
+    return std::min(ways[0], ways[1]);
 }
 
 /// Where only an operator can say whose data counts: both masters of one epoch, or, after commands
 /// on both sides of such a pair that contradict each other, none of them. Made by hand, or it is a
 /// violation.
 bool needs_operator(const World& w) {
-    const Stored& a = w.sides[0].machine.stored;
-    const Stored& b = w.sides[1].machine.stored;
-    const bool gave_up = a.journal == Journal::handed_over && b.journal == Journal::handed_over &&
-                         !a.master && !b.master;
+    const Stored& a = w.sides[0].disk;
+    const Stored& b = w.sides[1].disk;
+    const bool gave_up = a.journal == Journal::handed_over && b.journal == Journal::handed_over;
     return w.by_hand && a.epoch == b.epoch && ((a.master && b.master) || gave_up);
 }
 
-/// Both up, the link good, the operator silent: steps until all is in order, or the most.
-unsigned settle(const Step& step, World world) {
-    Model m(step, std::move(world));
-    m.w.late = {};
-    std::array<bool, 2> recovered{};
-    for (unsigned n = 0; n < kMaxSettling; ++n) {
-        if (is_settled(m.w) || needs_operator(m.w)) return n;
-        const unsigned side = n % 2;
-        if (m.waits_for_lock(side)) continue;
-        if (!m.idle(side)) {
-            m.perform(side);
-        } else if (recovered[side] && m.sync(side)) {
-            recovered[side] = false;
-        } else {
-            recovered[side] = true;
-            m.feed(side, Recover{});
+/// Both up, the link good, the operator and the users silent.
+class Settling {
+  public:
+    Settling(const Step& step, const Rules& rules, World world)
+        : m_(step, rules, std::move(world)) {}
+
+    /// Steps until all is in order, or the most.
+    unsigned go() {
+        for (const unsigned side : {0U, 1U}) {
+            if (m_.w.sides[side].asked) m_.fail(side);
+        }
+        for (unsigned n = 0; n < kMaxSettling; ++n) {
+            if (is_settled(m_.w) || needs_operator(m_.w)) return n;
+            move(n % 2);
+        }
+        return kMaxSettling;
+    }
+
+    std::string text() const { return text_of(m_.w); }
+
+  private:
+    void move(unsigned side) {
+        ModelSide& s = m_.w.sides[side];
+        if (s.machine.phase != Phase::idle) return work(side);
+        if (s.sync != Sync::none) return sync(side);
+        // Out of step, or each would always find the other one busy.
+        const bool recovers = turns_[side]++ % (3 + side) == 0;
+        const bool begun = recovers && m_.begin(side, Recover{});
+        if (!begun) attempt([&] { return m_.receive(side); });
+    }
+    void work(unsigned side) {
+        const ModelSide& s = m_.w.sides[side];
+        if (s.under_way == ActionKind::store) {
+            m_.store(side, Model::Set::landed);
+        } else if (s.under_way == ActionKind::rescue) {
+            m_.rescue(side, /*copied=*/true, /*rolled_back=*/true);
+        } else if (s.under_way == ActionKind::ask_peer ||
+                   s.under_way == ActionKind::ask_to_promote) {
+            if (!s.asked) m_.ask(side);
+            for (std::size_t i = 0; i < m_.w.messages.size(); ++i) m_.deliver(i);
+        } else if (!attempt([&] { return m_.succeed(side); })) {
+            m_.fail(side);
         }
     }
-    return kMaxSettling;
-}
+    void sync(unsigned side) {
+        if (m_.w.sides[side].sync == Sync::committed) return m_.acknowledge(side);
+        // It waits for the lock there, but not for ever: the other side may wait for ours.
+        const bool wait = !m_.idle(1 - side) && ++waited_ % kMaxWait != 0;
+        if (!wait && !m_.commit(side)) {
+            m_.w.sides[side].sync = Sync::none;
+            m_.w.sides[side].syncing = 0;
+        }
+    }
+    template <class F>
+    bool attempt(F&& change) {
+        const World before = m_.w;
+        const bool good = change();
+        if (!good) m_.w = before;
+        return good;
+    }
 
-struct Branch {
-    std::string what;
-    World world;
+    Model m_;
+    std::array<unsigned, 2> turns_{};
+    unsigned waited_ = 0;
 };
 
 class Explorer {
   public:
-    Explorer(const Step& step, Limits limits) : step_(step) {
-        World fresh;
-        fresh.left = limits;
-        fresh.sides[0].machine.stored = {.master = true, .writable = true, .epoch = 1};
-        fresh.sides[1].machine.stored = {.master = false, .writable = false, .epoch = 1};
-        fresh.sides[0].data = fresh.sides[1].data = fresh.acked = 1;
-        fresh.sides[0].base = fresh.sides[1].base = 1;
-        fresh.next_bit = 1;
-        first_ = fresh;
+    Explorer(const Step& step, const Exploration& what)
+        : step_(step), rules_(what.rules), settling_(what.settling) {
+        first_.left = what.limits;
+        first_.sides[0].disk = {.master = true, .writable = true, .epoch = 1};
+        first_.sides[1].disk = {.master = false, .writable = false, .epoch = 1};
+        first_.acked = first_.written = 1;
+        for (ModelSide& side : first_.sides) side.data = side.sent = 1;
+        if (what.begin) what.begin(first_);
+        for (ModelSide& side : first_.sides) side.machine.stored = side.disk;
     }
 
-    World& first() { return first_; }
-
     ModelResult go() {
-        add({"start", first_}, -1);
-        while (at_ < seen_.size() && result_.violation.empty()) {
-            const World world = seen_[at_].world;
+        add(first_, 0);
+        for (; at_ < seen_.size() && result_.violation.empty(); ++at_) {
+            const World world = Unpacker(seen_[at_].world).world();
             judge(world);
             if (!result_.violation.empty()) break;
-            for (Branch& next : branches(world)) add(std::move(next), static_cast<int>(at_));
-            ++at_;
+            each(world, [&](const World& next, unsigned, const char*) { add(next, at_); });
         }
         result_.states = seen_.size();
         return std::move(result_);
@@ -270,168 +247,237 @@ class Explorer {
 
   private:
     struct Seen {
-        World world;
-        std::string what;
-        int before = -1;
+        Packed world{};
+        std::uint32_t before = 0;
+    };
+    struct SameHash {
+        const std::vector<Seen>* seen;
+        std::size_t operator()(std::uint32_t i) const { return Hash{}((*seen)[i].world); }
+    };
+    struct Same {
+        const std::vector<Seen>* seen;
+        bool operator()(std::uint32_t a, std::uint32_t b) const {
+            return (*seen)[a].world == (*seen)[b].world;
+        }
     };
 
-    void add(Branch next, int before) {
-        if (!known_.emplace(key_of(next.world), seen_.size()).second) return;
-        seen_.push_back({std::move(next.world), std::move(next.what), before});
+    void add(const World& world, std::size_t before) {
+        seen_.push_back({packed(world), static_cast<std::uint32_t>(before)});
+        const bool fresh = known_.insert(static_cast<std::uint32_t>(seen_.size() - 1)).second;
+        if (!fresh) seen_.pop_back();
     }
 
     void judge(const World& world) {
-        std::string wrong = violation_of(world);
-        if (wrong.empty()) {
-            const unsigned steps = settle(step_, world);
-            ++result_.settled;
-            result_.longest = std::max(result_.longest, steps);
-            if (steps == kMaxSettling) wrong = "it never settles";
-        }
+        std::string wrong = broken_promise(world);
+        if (wrong.empty() && settling_ && !settles(world)) wrong = "it never settles";
         if (wrong.empty()) return;
-        result_.violation = wrong;
-        for (int i = static_cast<int>(at_); i >= 0; i = seen_[static_cast<std::size_t>(i)].before) {
-            const Seen& s = seen_[static_cast<std::size_t>(i)];
-            std::string line = s.what;
-            for (const ModelSide& side : s.world.sides) {
-                line += "  [" + text_of(side.machine.stored) + " " +
-                        std::string(name(side.machine.phase)) + " " + word(side.data) + "]";
-            }
-            result_.way.insert(result_.way.begin(), std::move(line));
-        }
+        result_.violation = std::move(wrong);
+        std::vector<std::size_t> way{at_};
+        while (way.back() != 0) way.push_back(seen_[way.back()].before);
+        std::reverse(way.begin(), way.end());
+        result_.way.push_back(text_of(first_));
+        for (std::size_t i = 1; i < way.size(); ++i) tell(way[i - 1], way[i]);
     }
 
-    template <class F>
-    void branch(std::vector<Branch>& out, const World& world, std::string what, F&& change) {
-        Model m(step_, world);
-        if (change(m)) out.push_back({std::move(what), std::move(m.w)});
+    void tell(std::size_t from, std::size_t to) {
+        bool told = false;
+        each(Unpacker(seen_[from].world).world(),
+             [&](const World& next, unsigned side, const char* what) {
+                 if (told || packed(next) != seen_[to].world) return;
+                 told = true;
+                 result_.way.push_back((side == 0 ? "A " : "B ") + std::string(what) +
+                                       text_of(next));
+             });
     }
 
-    void daemon_steps(std::vector<Branch>& out, const World& world, unsigned side) {
-        const std::string who = side == 0 ? "A" : "B";
-        const ActionKind kind = world.sides[side].under_way;
-        if (world.sides[side].machine.phase == Phase::idle) {
-            branch(out, world, who + " recovers", [&](Model& m) {
-                m.feed(side, Recover{});
-                return true;
-            });
-            branch(out, world, who + " syncs", [&](Model& m) { return m.sync(side); });
-            return;
-        }
-        branch(out, world, who + " " + std::string(name(kind)), [&](Model& m) {
-            m.perform(side);
-            return true;
-        });
-        const bool talks = kind == ActionKind::check || kind == ActionKind::drain ||
-                           kind == ActionKind::ask_peer || kind == ActionKind::ask_to_promote;
-        if (!talks || world.left.network == 0) return;
-        branch(out, world, who + " is not answered", [&](Model& m) {
-            --m.w.left.network;
-            m.feed(side, Failed{});
-            return true;
-        });
-        if (kind == ActionKind::drain || kind == ActionKind::check) {
-            branch(out, world, who + ": the answer to its sync is lost", [&](Model& m) {
-                --m.w.left.network;
-                if (!m.idle(1 - side) || !m.sync(side)) return false;
-                m.feed(side, Failed{});
-                return true;
-            });
-        }
-        if (kind != ActionKind::ask_to_promote) return;
-        branch(out, world, who + ": the promotion is done, its answer lost", [&](Model& m) {
-            --m.w.left.network;
-            if (!m.idle(1 - side)) return false;
-            m.promote(1 - side, m.stored(side).epoch, m.w.sides[side].base);
-            m.feed(side, Failed{});
-            return true;
-        });
-        if (world.late.there) return;
-        branch(out, world, who + ": its promotion is delayed", [&](Model& m) {
-            --m.w.left.network;
-            m.w.late = {true, 1 - side, m.stored(side).epoch, m.w.sides[side].base};
-            m.feed(side, Failed{});
-            return true;
-        });
+    /// What is left to happen, and what is on its way, plays no part in it: most are known already.
+    bool settles(World world) {
+        world.left = {};
+        for (Message& message : world.messages) message = {};
+        if (!calm_.insert(packed(world)).second) return true;
+        const unsigned steps = Settling(step_, rules_, world).go();
+        result_.longest = std::max(result_.longest, steps);
+        return steps < kMaxSettling;
     }
 
-    void world_steps(std::vector<Branch>& out, const World& world, unsigned side) {
-        const std::string who = side == 0 ? "A" : "B";
-        if (world.left.writes > 0) {
-            branch(out, world, who + " is written to", [&](Model& m) {
-                --m.w.left.writes;
-                return m.writes(side);
-            });
-        }
-        for (const bool landed : {false, true}) {
-            const bool storing = world.sides[side].under_way == ActionKind::store;
-            const bool calm = world.sides[side].machine.phase == Phase::idle;
-            if (world.left.cuts == 0 || calm || (landed && !storing)) continue;
-            branch(
-                out, world, who + (landed ? " is cut after the store" : " is cut"), [&](Model& m) {
-                    --m.w.left.cuts;
-                    m.cut(side, landed);
-                    return true;
-                });
-        }
-        if (world.late.there && world.late.to == side) {
-            branch(out, world, "a late promotion reaches " + who, [&](Model& m) {
-                if (!m.idle(side)) return false;
-                const LatePromote late = m.w.late;
-                m.w.late = {};
-                m.promote(side, late.epoch, late.base);
-                return true;
-            });
-            branch(out, world, "a late promotion reaches " + who + ", and again", [&](Model& m) {
-                if (!m.idle(side)) return false;
-                m.promote(side, m.w.late.epoch, m.w.late.base);
-                return true;
-            });
-        }
-        const bool free = world.sides[side].machine.phase == Phase::idle;
-        if (world.left.commands == 0 || !free) return;
-        for (const Command command : {Command::failover,
-                                      Command::failover_local,
-                                      Command::takeover_local,
-                                      Command::keep_here,
-                                      Command::keep_peer}) {
-            branch(out, world, who + ": " + std::string(name(command)), [&](Model& m) {
-                --m.w.left.commands;
-                if (command != Command::failover) m.w.forced = true;
-                // The driver looks first (Roles::carry_out).
-                const bool split = m.stored(0).master && m.stored(1).master &&
-                                   m.stored(0).epoch == m.stored(1).epoch;
-                const bool resolve = command == Command::keep_here || command == Command::keep_peer;
-                if (resolve && !split) return false;
-                m.feed(side, Asked{command});
-                return !m.idle(side);
-            });
-        }
-    }
-
-    std::vector<Branch> branches(const World& world) {
-        std::vector<Branch> out;
+    template <class Use>
+    void each(const World& world, Use&& use) {
+        const auto branch = [&](unsigned side, const char* what, auto&& change) {
+            Model m(step_, rules_, world);
+            if (change(m)) use(m.w, side, what);
+        };
         for (const unsigned side : {0U, 1U}) {
-            daemon_steps(out, world, side);
-            world_steps(out, world, side);
+            const ModelSide& s = world.sides[side];
+            if (s.sync != Sync::none)
+                syncing(world, side, branch);
+            else if (s.machine.phase == Phase::idle)
+                idle(world, side, branch);
+            else
+                working(world, side, branch);
+            outside(world, side, branch);
         }
-        return out;
+        for (std::size_t i = 0; i < world.messages.size(); ++i) message(world, i, branch);
+    }
+
+    template <class Branch>
+    void idle(const World& world, unsigned side, Branch&& branch) {
+        branch(side, "recovers", [&](Model& m) { return m.begin(side, Recover{}); });
+        branch(side, "sends a stream", [&](Model& m) { return m.receive(side); });
+        if (world.left.commands == 0) return;
+        const auto command = [&](Command which, const char* what) {
+            branch(side, what, [&](Model& m) {
+                --m.w.left.commands;
+                m.w.forced = m.w.forced || which != Command::failover;
+                return m.begin(side, Asked{which});
+            });
+        };
+        command(Command::failover, "is asked: failover");
+        command(Command::failover_local, "is asked: failover -L");
+        command(Command::takeover_local, "is asked: takeover -L");
+        command(Command::keep_here, "is asked: keep here");
+        command(Command::keep_peer, "is asked: keep peer");
+    }
+
+    template <class Branch>
+    void syncing(const World& world, unsigned side, Branch&& branch) {
+        if (world.sides[side].sync == Sync::committed) {
+            branch(side, "acknowledges", [&](Model& m) {
+                m.acknowledge(side);
+                return true;
+            });
+        } else {
+            branch(side, "has it recorded", [&](Model& m) { return m.commit(side); });
+        }
+        // Also when the other side is busy or has another role by now.
+        branch(side, "gives up its sync", [&](Model& m) {
+            Model probe(step_, rules_, world);
+            if (world.sides[side].sync == Sync::committed || probe.commit(side)) {
+                if (world.left.faults == 0) return false;
+                --m.w.left.faults;
+            }
+            m.w.sides[side].sync = Sync::none;
+            m.w.sides[side].syncing = 0;
+            return true;
+        });
+    }
+
+    template <class Branch>
+    void working(const World& world, unsigned side, Branch&& branch) {
+        const ModelSide& s = world.sides[side];
+        const bool asks =
+            s.under_way == ActionKind::ask_peer || s.under_way == ActionKind::ask_to_promote;
+        const bool faults = world.left.faults > 0;
+        branch(side, "has stored", [&](Model& m) { return m.store(side, Model::Set::landed); });
+        branch(side, "does its work", [&](Model& m) { return m.succeed(side); });
+        branch(side, "rescues", [&](Model& m) { return m.rescue(side, true, true); });
+        branch(side, "asks", [&](Model& m) { return m.ask(side); });
+        const bool moves = s.under_way == ActionKind::check || s.under_way == ActionKind::drain;
+        const bool possible = moves && Model(step_, rules_, world).succeed(side);
+        branch(side, "gets no answer", [&](Model& m) {
+            const bool free = moves ? !possible : asks && m.unheard(side);
+            if (!free && !faults) return false;
+            if (!free) --m.w.left.faults;
+            if (s.under_way == ActionKind::store) return m.store(side, Model::Set::not_landed);
+            return m.fail(side);
+        });
+        if (!faults) return;
+        branch(side, "has stored, and does not see it", [&](Model& m) {
+            --m.w.left.faults;
+            return m.store(side, Model::Set::landed_unseen);
+        });
+        branch(side, "copies, but does not roll back", [&](Model& m) {
+            --m.w.left.faults;
+            return m.rescue(side, true, false) && m.fail(side);
+        });
+        if (!moves) return;
+        branch(side, "sends, and is not answered", [&](Model& m) {
+            --m.w.left.faults;
+            if (!m.receive(side)) return false;
+            m.w.sides[side].sync = Sync::none;
+            return m.fail(side);
+        });
+        branch(side, "has it recorded, and is not answered", [&](Model& m) {
+            --m.w.left.faults;
+            if (!m.receive(side) || !m.commit(side)) return false;
+            m.w.sides[side].sync = Sync::none;
+            return m.fail(side);
+        });
+    }
+
+    template <class Branch>
+    void outside(const World& world, unsigned side, Branch&& branch) {
+        const ModelSide& s = world.sides[side];
+        if (world.left.writes > 0) {
+            branch(side, "is written to", [&](Model& m) {
+                --m.w.left.writes;
+                return m.write(side);
+            });
+        }
+        const bool busy = s.machine.phase != Phase::idle || s.sync != Sync::none;
+        if (world.left.cuts == 0 || !busy) return;
+        branch(side, "is cut", [&](Model& m) {
+            --m.w.left.cuts;
+            m.cut(side);
+            return true;
+        });
+        branch(side, "is cut after the store", [&](Model& m) {
+            --m.w.left.cuts;
+            if (!m.store(side, Model::Set::landed)) return false;
+            m.cut(side);
+            return true;
+        });
+        branch(side, "is cut after the copy", [&](Model& m) {
+            --m.w.left.cuts;
+            if (!m.rescue(side, true, false)) return false;
+            m.cut(side);
+            return true;
+        });
+        branch(side, "is cut after the rollback", [&](Model& m) {
+            --m.w.left.cuts;
+            if (!m.rescue(side, true, true)) return false;
+            m.cut(side);
+            return true;
+        });
+    }
+
+    template <class Branch>
+    void message(const World& world, std::size_t i, Branch&& branch) {
+        const Message& message = world.messages[i];
+        if (message.kind == Message::Kind::none) return;
+        branch(message.to, "gets a message", [&](Model& m) { return m.deliver(i); });
+        if (world.left.faults == 0) return;
+        branch(message.to, "never gets a message", [&](Model& m) {
+            --m.w.left.faults;
+            if (message.kind == Message::Kind::serving) return false;
+            m.w.messages[i] = {};
+            return true;
+        });
+        branch(message.to, "gets a message that will come again", [&](Model& m) {
+            --m.w.left.faults;
+            Message& other = m.w.messages[1 - i];
+            const bool request = message.kind == Message::Kind::promote;
+            if (!request || other.kind != Message::Kind::none) return false;
+            other = message;
+            other.awaited = false;
+            return m.deliver(i);
+        });
     }
 
     const Step& step_;
+    Rules rules_;
+    bool settling_ = true;
     World first_;
     std::vector<Seen> seen_;
-    std::unordered_map<std::string, std::size_t> known_;
+    std::unordered_set<std::uint32_t, SameHash, Same> known_{16, SameHash{&seen_}, Same{&seen_}};
+    std::unordered_set<Packed, Hash> calm_;
     std::size_t at_ = 0;
     ModelResult result_;
 };
 
 }  // namespace
 
-ModelResult explore(const Step& step, Limits limits, const std::function<void(World&)>& begin) {
-    Explorer explorer(step, limits);
-    if (begin) begin(explorer.first());
-    return explorer.go();
+ModelResult explore(const Step& step, const Exploration& what) {
+    return Explorer(step, what).go();
 }
 
 }  // namespace zrepd::test

@@ -92,6 +92,20 @@ Task<Result<rpc::RunStarted>> FakeService::resolve(rpc::ResolveIn in, Caller cal
     record("pair.resolve", in, caller);
     return start();
 }
+
+Task<Result<rpc::RescueListOut>> FakeService::rescues() {
+    co_return rpc::RescueListOut{};
+}
+
+Task<Result<rpc::RunStarted>> FakeService::drop(rpc::RescueDropIn in, Caller caller) {
+    record("rescue.drop", in, caller);
+    return start();
+}
+
+Task<Result<rpc::RunStarted>> FakeService::drill(rpc::DrillIn in, Caller caller) {
+    record("pair.drill", in, caller);
+    return start();
+}
 Task<Result<rpc::Done>> FakeService::pause(rpc::PauseIn in, Caller caller) {
     record("pair.pause", in, caller);
     return change("pause " + in.datasets.front());

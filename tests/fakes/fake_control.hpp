@@ -42,6 +42,9 @@ class FakeService : public control::Service {
     Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) override;
+    Task<Result<rpc::RescueListOut>> rescues() override;
+    Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) override;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/props.hpp"
+#include "daemon/failover/copies.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/peer/server.hpp"
 #include "daemon/sync/engine.hpp"
@@ -38,7 +39,8 @@ struct TestHost {
           relay(peer_socket, name),
           peers(io.get_executor(), relay, nullptr),
           engine(sync, peers),
-          roles({sync, engine, peers, processes}) {
+          roles({sync, engine, peers, processes}),
+          copies({sync, engine, peers, processes}) {
         target.serve_roles(roles);
     }
 
@@ -48,6 +50,7 @@ struct TestHost {
     }
     Task<> stop() {
         co_await roles.stop();
+        co_await copies.stop();
         co_await engine.stop();
         co_await server.stop();
         co_await peers.stop();
@@ -68,6 +71,7 @@ struct TestHost {
     peer::Peers peers;
     sync::Engine engine;
     failover::Roles roles;
+    failover::Copies copies;
 };
 
 class TwoHosts : public ::testing::Test {

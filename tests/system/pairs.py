@@ -18,6 +18,9 @@ for child in zfs.list.children(master == "yes" and here or there) do
         ["zrep:dest-host"] = "beta", ["zrep:dest-fs"] = there .. "/" .. name,
         ["zrep:savecount"] = "5", ["zrep:epoch"] = "1",
     }
+    if master ~= "yes" then
+        properties["zrep:serve"] = "canmount=on mounted=yes mountpoint=/" .. here .. "/" .. name
+    end
     if master == "yes" then
         properties["zrep:master"] = "yes"
         local guid = zfs.get_prop(snapshot, "guid")

@@ -55,6 +55,18 @@ class Failover(Roles):
             self.assertIn("--keep", done.err)
 
 
+class Drill(Roles):
+    def test_a_copy_is_tried_and_nothing_is_left(self):
+        self.beta.run("printf '#!/bin/sh\\ntest -s \"$1/first\" && ! touch \"$1/x\" 2>/dev/null\\n' > /run/try; "
+                      "chmod +x /run/try")
+        with self.nothing_left():
+            done = self.zrepctl("drill", COPY, "--run", "/run/try", on="beta")
+            self.assertIn("@zrep_000000 is usable", done.out)
+            done = self.zrepctl("drill", COPY, "--run", "/bin/false", on="beta", code=5)
+            self.assertIn("/bin/false ended with exit status 1", done.err)
+        self.assertNotIn("drill", self.beta.run("cat /proc/mounts").out)
+
+
 class Refusals(Roles):
     """Whatever stands in the way: said, exit status 5, and the master still writable."""
 

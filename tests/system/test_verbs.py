@@ -8,8 +8,9 @@ import unittest
 from streams import MEGA, StreamCase
 from support import ROOT
 
-VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "pause": "-p", "unpause": "-u", "expire": "-e",
-         "set": "", "clear": "", "version": ""}
+VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "failover": "", "takeover": "", "resolve": "",
+         "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "clear": "",
+         "version": ""}
 
 
 def misfits(value, schema, place="$"):

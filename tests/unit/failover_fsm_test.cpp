@@ -3,6 +3,7 @@
 // transition that changes something is a row. ZREPD_UPDATE_DOCS=1 writes it anew.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -70,6 +71,8 @@ std::vector<Named> events_of_asking() {
     return {{"peer is master, later epoch", PeerIs{true, kEpoch + 1}},
             {"peer is master, same epoch", PeerIs{true, kEpoch}},
             {"peer is master, earlier epoch", PeerIs{true, kEpoch - 1}},
+            {"peer is master, later epoch, lacks ours", PeerIs{true, kEpoch + 1, false}},
+            {"peer is master, same epoch, lacks ours", PeerIs{true, kEpoch, false}},
             {"peer is target, later epoch", PeerIs{false, kEpoch + 1}},
             {"peer is target, epoch not later", PeerIs{false, kEpoch}},
             {"failed", Failed{}}};
@@ -77,6 +80,22 @@ std::vector<Named> events_of_asking() {
 
 std::vector<Named> events_of_work() {
     return {{"done", Done{}}, {"failed", Failed{}}};
+}
+
+std::vector<Named> events_of(Phase phase) {
+    if (phase == Phase::idle) return events_of_idle();
+    auto out = events_of_asking();
+    if (phase == Phase::asking_to_promote) out.push_back({"no base", NoBase{}});
+    const bool asks = phase == Phase::asking || phase == Phase::asking_to_promote;
+    return asks ? out : events_of_work();
+}
+
+/// Every event there is, once.
+std::vector<Named> all_events() {
+    auto out = events_of_idle();
+    for (const Named& event : events_of(Phase::asking_to_promote)) out.push_back(event);
+    out.push_back({"done", Done{}});
+    return out;
 }
 
 std::vector<State> idle_states() {
@@ -95,6 +114,10 @@ std::vector<State> idle_states() {
 std::vector<State> working_states() {
     const Stored master = stored(true, Journal::none);
     const Stored frozen = stored(true, Journal::freezing);
+    const Stored promoted = stored(true, Journal::promoted);
+    const Stored rejoining = stored(false, Journal::rejoining);
+    const Stored stepping_down = stored(false, Journal::stepping_down);
+    const Stored handed_over = stored(false, Journal::handed_over);
     const Stored target = stored(false, Journal::none);
     const auto later = [](Stored s) {
         ++s.epoch;
@@ -103,27 +126,33 @@ std::vector<State> working_states() {
     const auto at = [](Stored s, Phase phase, Stored goal = {}) {
         return State{.stored = s, .phase = phase, .goal = goal};
     };
-    return {at(master, Phase::checking),
-            at(master, Phase::freezing, frozen),
-            at(frozen, Phase::draining),
-            at(frozen, Phase::handing_over, later(stored(false, Journal::handed_over))),
-            at(stored(false, Journal::stepping_down),
-               Phase::handing_over,
-               stored(false, Journal::handed_over)),
-            at(frozen, Phase::thawing, master),
-            at(target, Phase::taking_over, later(stored(true, Journal::promoted))),
-            at(stored(true, Journal::promoted), Phase::mounting),
-            at(stored(true, Journal::promoted), Phase::settling, master),
-            at(master, Phase::demoting, later(stored(false, Journal::rejoining))),
-            at(stored(false, Journal::rejoining), Phase::rescuing),
-            at(stored(false, Journal::stepping_down), Phase::rescuing),
-            at(master, Phase::raising, later(master))};
+    std::vector<State> out{at(master, Phase::checking),
+                           at(master, Phase::freezing, frozen),
+                           at(frozen, Phase::draining),
+                           at(frozen, Phase::handing_over, later(handed_over)),
+                           at(stepping_down, Phase::handing_over, handed_over),
+                           at(frozen, Phase::thawing, master),
+                           at(promoted, Phase::mounting),
+                           at(promoted, Phase::settling, master),
+                           at(handed_over, Phase::settling, target),
+                           at(rejoining, Phase::settling, target),
+                           at(rejoining, Phase::rescuing),
+                           at(stepping_down, Phase::rescuing),
+                           at(master, Phase::raising, later(master))};
+    for (const Stored& from : {target, handed_over, stepping_down, rejoining}) {
+        out.push_back(at(from, Phase::taking_over, later(promoted)));
+    }
+    for (const Stored& from : {master, frozen, target}) {
+        out.push_back(at(from, Phase::demoting, later(rejoining)));
+    }
+    return out;
 }
 
 std::vector<State> asking_states() {
     State fenced{.stored = stored(true, Journal::freezing), .phase = Phase::asking};
     fenced.must_hear_peer = true;
     return {{.stored = stored(true, Journal::none), .phase = Phase::asking},
+            {.stored = stored(false, Journal::none), .phase = Phase::asking},
             {.stored = stored(true, Journal::freezing), .phase = Phase::asking},
             fenced,
             {.stored = stored(false, Journal::handed_over), .phase = Phase::asking_to_promote}};
@@ -143,7 +172,7 @@ std::string table() {
         for (const Named& event : events_of_idle()) out += row(state, event);
     }
     for (const State& state : asking_states()) {
-        for (const Named& event : events_of_asking()) out += row(state, event);
+        for (const Named& event : events_of(state.phase)) out += row(state, event);
     }
     for (const State& state : working_states()) {
         for (const Named& event : events_of_work()) out += row(state, event);
@@ -170,23 +199,24 @@ TEST(FailoverFsm, DoesWhatTheDocumentedTableSays) {
 }
 
 /// What the table leaves out must be nothing: an answer that nobody waits for, a command in the
-/// middle of another.
+/// middle of another. In all phases, whatever lies on disk.
 TEST(FailoverFsm, ChangesNothingByAnEventThatThePhaseDoesNotWaitFor) {
-    auto states = working_states();
-    for (const State& state : asking_states()) states.push_back(state);
-    for (const State& state : states) {
-        for (const Named& event : events_of_idle()) {
+    constexpr std::size_t kPhases = 14;
+    constexpr std::size_t kJournals = 6;
+    for (std::size_t n = 0; n < kPhases * kJournals * 2; ++n) {
+        State state;
+        state.phase = static_cast<Phase>(n / kJournals / 2);
+        state.stored = stored(n % 2 == 1, static_cast<Journal>(n / 2 % kJournals));
+        for (const Named& event : all_events()) {
+            const auto awaited = events_of(state.phase);
+            const bool waits = std::any_of(awaited.begin(), awaited.end(), [&](const Named& one) {
+                return one.name == event.name;
+            });
+            if (waits) continue;
             const Transition next = step(state, event.event);
+            const auto nothing = state.phase == Phase::idle ? ActionKind::none : ActionKind::refuse;
             EXPECT_EQ(next.state, state) << row(state, event);
-            EXPECT_EQ(next.action.kind, ActionKind::refuse) << row(state, event);
-        }
-    }
-    for (const State& state : idle_states()) {
-        for (const Named& event :
-             {Named{"done", Done{}}, Named{"peer", PeerIs{true, kEpoch + 1}}}) {
-            const Transition next = step(state, event.event);
-            EXPECT_EQ(next.state, state) << row(state, event);
-            EXPECT_EQ(next.action.kind, ActionKind::none) << row(state, event);
+            EXPECT_EQ(next.action.kind, nothing) << row(state, event);
         }
     }
 }
@@ -195,11 +225,8 @@ TEST(FailoverFsm, EveryStoreThatChangesTheRoleRaisesTheEpoch) {
     auto states = working_states();
     for (const State& state : asking_states()) states.push_back(state);
     for (const State& state : idle_states()) states.push_back(state);
-    auto events = events_of_idle();
-    for (const Named& event : events_of_asking()) events.push_back(event);
-    events.push_back({"done", Done{}});
     for (const State& state : states) {
-        for (const Named& event : events) {
+        for (const Named& event : all_events()) {
             const Action action = step(state, event.event).action;
             if (action.kind != ActionKind::store) continue;
             const bool same = action.store.master == state.stored.master;

@@ -1,77 +1,143 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Every state that two sides, an operator, users, a bad network and power cuts can reach.
+#include "tests/fakes/failover_model.hpp"
+
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "common/text.hpp"
-#include "tests/fakes/failover_model.hpp"
 
 namespace zrepd::failover {
 namespace {
 
+using test::Exploration;
 using test::explore;
 using test::Limits;
 using test::ModelResult;
+using test::Step;
 using test::World;
 
 std::string told(const ModelResult& result) {
     return result.violation + "\n" + join(result.way, "\n");
 }
 
+/// 1234567 as docs/failover.md writes it: 1,234,567.
+std::string grouped(std::size_t value) {
+    std::string out = std::to_string(value);
+    for (std::size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
+    return out;
+}
+
+void is_on_the_page(const std::string& text) {
+    std::ifstream file(ZREPD_SOURCE_DIR "/docs/failover.md");
+    const std::string page{std::istreambuf_iterator<char>(file), {}};
+    EXPECT_NE(page.find(text), page.npos) << "docs/failover.md does not say: " << text;
+}
+
+/// The machine without -L and resolve.
+Transition planned(const State& state, const Event& event) {
+    const auto* asked = std::get_if<Asked>(&event);
+    if (asked != nullptr && asked->command != Command::failover) return {state, {}};
+    return step(state, event);
+}
+
+/// step(), and where it was asked from.
+class Watched {
+  public:
+    Transition operator()(const State& state, const Event& event) {
+        seen_[index(state.phase)][state.stored.master ? 1 : 0][index(state.stored.journal)] = true;
+        return step(state, event);
+    }
+
+    /// The table's first two columns, of every standing that can be.
+    std::vector<std::string> rows() const {
+        std::vector<std::string> out;
+        for (std::size_t phase = 0; phase < seen_.size(); ++phase) {
+            for (const bool master : {false, true}) {
+                for (std::size_t j = 0; j < kJournals; ++j) {
+                    if (!seen_[phase][master ? 1 : 0][j]) continue;
+                    std::string row = "\n| " + std::string(name(static_cast<Phase>(phase)));
+                    row += master ? " | master" : " | target";
+                    if (j != 0) row += ", " + std::string(name(static_cast<Journal>(j)));
+                    out.push_back(row + " | ");
+                }
+            }
+        }
+        return out;
+    }
+
+  private:
+    static constexpr std::size_t kPhases = 14;
+    static constexpr std::size_t kJournals = 6;
+    template <class T>
+    static std::size_t index(T value) {
+        return static_cast<std::size_t>(value);
+    }
+
+    std::array<std::array<std::array<bool, kJournals>, 2>, kPhases> seen_{};
+};
+
 TEST(FailoverModel, HoldsInEveryState) {
-    const ModelResult result = explore(step, Limits{});
+    Watched watched;
+    const ModelResult result = explore(
+        std::ref(watched), {.limits = {.commands = 3, .cuts = 1, .writes = 1, .faults = 1}});
     EXPECT_EQ(result.violation, "") << told(result);
-    // Fewer means that something can no longer happen in the model.
-    EXPECT_GT(result.states, 100'000u);
-    EXPECT_LT(result.longest, 40u);
-    RecordProperty("states", std::to_string(result.states));
-    RecordProperty("longest", static_cast<int>(result.longest));
-    std::printf("%zu states, settled within %u steps from each\n", result.states, result.longest);
+    for (const std::string& row : watched.rows()) is_on_the_page(row);
+    is_on_the_page(grouped(result.states) + " states");
+    is_on_the_page("at most " + std::to_string(result.longest) + " steps");
 }
 
 TEST(FailoverModel, PlannedChangesAloneNeverMakeTwoMasters) {
-    // More of everything, but no -L.
-    const auto planned = [](const State& state, const Event& event) {
-        const auto* asked = std::get_if<Asked>(&event);
-        if (asked != nullptr && asked->command != Command::failover) return Transition{state, {}};
-        return step(state, event);
-    };
     const ModelResult result =
-        explore(planned, Limits{.commands = 4, .cuts = 4, .writes = 3, .network = 4});
+        explore(planned, {.limits = {.commands = 3, .cuts = 1, .writes = 1, .faults = 2}});
     EXPECT_EQ(result.violation, "") << told(result);
-    EXPECT_GT(result.states, 10'000u);
-    std::printf("%zu states\n", result.states);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+TEST(FailoverModel, AFenceKeepsThePromisesToo) {
+    Exploration what{.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1}};
+    what.begin = [](World& world) {
+        for (auto& side : world.sides) side.machine.must_hear_peer = true;
+    };
+    const ModelResult result = explore(step, what);
+    EXPECT_EQ(result.violation, "") << told(result);
 }
 
 TEST(FailoverModel, ASplitMadeByHandIsResolved) {
-    const auto split = [](World& world) {
+    Exploration what{.limits = {.commands = 2, .cuts = 1, .writes = 0, .faults = 1}};
+    what.begin = [](World& world) {
         world.by_hand = true;
-        for (auto& side : world.sides) {
-            side.machine.stored = {.master = true, .writable = true, .epoch = 1};
-        }
+        for (auto& side : world.sides) side.disk = {.master = true, .writable = true, .epoch = 1};
         world.sides[0].data = 3;
         world.sides[1].data = 5;
-        world.next_bit = 3;
+        world.written = 7;
     };
-    const ModelResult result = explore(step, Limits{.commands = 2}, split);
+    const ModelResult result = explore(step, what);
     EXPECT_EQ(result.violation, "") << told(result);
 }
 
 /// What the search says when the machine is wrong: it must find each of these.
-ModelResult with_fault(const std::function<void(Transition&, const State&)>& spoil) {
-    const auto wrong = [&](const State& state, const Event& event) {
+ModelResult with_fault(const std::function<void(Transition&, const State&)>& spoil,
+                       bool settling = true) {
+    const Step wrong = [&](const State& state, const Event& event) {
         Transition next = step(state, event);
         spoil(next, state);
         return next;
     };
-    return explore(wrong, Limits{});
+    Exploration what;
+    what.settling = settling;
+    return explore(wrong, what);
 }
 
 TEST(FailoverModel, FindsATakeoverWithoutANewEpoch) {
-    const auto result = with_fault([](Transition& next, const State& state) {
+    const auto old_epoch = [](Transition& next, const State& state) {
         if (next.state.phase != Phase::taking_over) return;
         next.action.store.epoch = state.stored.epoch;
         next.state.goal.epoch = state.stored.epoch;
-    });
+    };
+    const auto result = with_fault(old_epoch, /*settling=*/false);
     EXPECT_EQ(result.violation, "two writable masters of one epoch");
 }
 
@@ -100,22 +166,55 @@ TEST(FailoverModel, FindsAThawAfterTheHandOver) {
 
 TEST(FailoverModel, FindsAnOldMasterThatNeverStepsDown) {
     const auto result = with_fault([](Transition& next, const State& state) {
-        if (next.state.phase == Phase::demoting && state.phase == Phase::asking) {
-            next = {.state = state, .action = {}};
-            next.state.phase = Phase::idle;
-        }
+        if (next.state.phase != Phase::demoting || state.phase != Phase::asking) return;
+        next = {.state = state, .action = {}};
+        next.state.phase = Phase::idle;
     });
     EXPECT_EQ(result.violation, "it never settles");
 }
 
 TEST(FailoverModel, FindsAStepDownThatForgetsToHandOver) {
     const auto result = with_fault([](Transition& next, const State& state) {
-        if (state.phase == Phase::rescuing && next.state.phase == Phase::handing_over) {
-            next.action.store.journal = Journal::none;
-            next.state.goal = next.action.store;
-        }
+        if (state.phase != Phase::rescuing || next.state.phase != Phase::handing_over) return;
+        next.action.store.journal = Journal::none;
+        next.state.goal = next.action.store;
     });
     EXPECT_NE(result.violation, "");
+}
+
+// What the target has and the master gave up: without a step of its own nothing would ever be sent
+// again.
+TEST(FailoverModel, FindsATargetThatStaysAheadOfItsMaster) {
+    const Step wrong = [](const State& state, const Event& event) {
+        const bool asks = state.phase == Phase::idle && !state.stored.master &&
+                          state.stored.journal == Journal::none &&
+                          std::holds_alternative<Recover>(event);
+        return asks ? Transition{state, {}} : step(state, event);
+    };
+    EXPECT_EQ(explore(wrong).violation, "it never settles");
+}
+
+// A bare "asked again later" of both sides that stepped down would never end.
+TEST(FailoverModel, FindsAHandOverThatIsRefusedForGood) {
+    const Step wrong = [](const State& state, const Event& event) {
+        if (std::holds_alternative<NoBase>(event)) return step(state, Failed{});
+        return step(state, event);
+    };
+    EXPECT_EQ(explore(wrong).violation, "it never settles");
+}
+
+// Between the power cut of a side that steps down and its rescue, a sync must not roll it back.
+TEST(FailoverModel, FindsAStreamIntoWhatIsNotRescuedYet) {
+    Exploration what;
+    what.rules.receive_asks_journal = false;
+    EXPECT_EQ(explore(step, what).violation, "data is gone");
+}
+
+TEST(FailoverModel, HistoriesBranchWhereTheyFirstDiffer) {
+    EXPECT_EQ(test::common_of(0b0111, 0b1011), 0b0011);
+    EXPECT_EQ(test::common_of(0b0111, 0b0011), 0b0011);
+    EXPECT_TRUE(test::is_prefix(0b0011, 0b0111));
+    EXPECT_FALSE(test::is_prefix(0b0101, 0b0111));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
                                         &ctl::kFailover,
                                         &ctl::kTakeover,
                                         &ctl::kResolve,
+                                        &ctl::kRescue,
+                                        &ctl::kDrill,
                                         &ctl::kPause,
                                         &ctl::kUnpause,
                                         &ctl::kClear,
