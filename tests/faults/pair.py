@@ -187,8 +187,10 @@ class Pair:
         found["busy"] = any(pair.get("running") for pair in pairs)
         return found
 
-    def masters(self):
-        return [name for name, side in zip(FS, self.both(self.state)) if side.get("zrep:master") == "yes"]
+    def split(self):
+        """Both master of one epoch. Of different ones, the lower steps down by itself."""
+        here, there = self.both(self.state)
+        return here.get("zrep:master") == there.get("zrep:master") == "yes" and here["zrep:epoch"] == there["zrep:epoch"]
 
     def settled(self):
         """What is not in order yet; sets who is master once all is."""
