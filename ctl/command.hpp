@@ -4,6 +4,7 @@
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ Result<Selection> select(const std::vector<std::string>& words, bool all_allowed
 /// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
 /// returns its exit status.
 int complain(const Invocation& invocation, const Error& error);
+/// What keeps the daemon from knowing all pairs, beside an answer that lists them; with --json the
+/// answer itself has it. Returns kFailed when there is something, since a script that takes the
+/// answer for complete would miss pairs.
+int tell_problem(const Invocation& invocation, const std::optional<rpc::Trouble>& problem);
 /// A mistake on the command line: one line, and where help is. Returns kUsage.
 int usage_error(const Invocation& invocation, const Error& error);
 int usage_error(const Invocation& invocation, const std::string& what);
@@ -64,6 +69,18 @@ int start_and_follow(const Invocation& invocation,
                      const std::string& method,
                      const Json& params,
                      const std::vector<std::string>& wanted);
+/// The same for a method that takes filesystems or `all`, --dry-run, and, where it knows that, -L.
+template <class In>
+int start_on_selection(const Invocation& invocation, const std::string& method) {
+    auto chosen = select(invocation.words, /*all_allowed=*/true);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    In in;
+    in.all = chosen->all;
+    in.datasets = chosen->datasets;
+    in.dry_run = invocation.has("dry-run");
+    if constexpr (requires { in.local_only; }) in.local_only = invocation.has("local");
+    return start_and_follow(invocation, method, rpc::encode(in), chosen->datasets);
+}
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

@@ -35,6 +35,14 @@ int complain(const Invocation& invocation, const Error& error) {
     return error.code == Code::cancelled ? kInterrupted : info(error.code).exit_status;
 }
 
+int tell_problem(const Invocation& invocation, const std::optional<rpc::Trouble>& problem) {
+    if (!problem) return kDone;
+    const Error error{
+        .code = Code::internal, .message = problem->message, .remedy = problem->remedy};
+    if (!invocation.json) std::fputs(error_text(error, "").c_str(), stderr);
+    return kFailed;
+}
+
 int usage_error(const Invocation& invocation, const Error& error) {
     if (invocation.json) {
         print_json({{"error", error_document(error)}});

@@ -32,10 +32,10 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, control::Caller caller) override;
-    Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, control::Caller caller) override;
-    Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
-    Task<Result<rpc::RescueListOut>> rescues() override;
+    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;

@@ -44,14 +44,14 @@ Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
     co_return out;
 }
 
-Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::FailoverIn in, control::Caller) {
+Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::RoleIn in, control::Caller) {
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
     if (!datasets) co_return datasets.error();
     const auto ask = in.local_only ? failover::Ask::failover_local : failover::Ask::failover;
     co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
 }
 
-Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::TakeoverIn in, control::Caller) {
+Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::RoleIn in, control::Caller) {
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
     if (!datasets) co_return datasets.error();
     const auto ask = in.local_only ? failover::Ask::takeover_local : failover::Ask::takeover;
@@ -71,7 +71,7 @@ Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control:
     co_return co_await change_roles(ask, std::move(one), in.dry_run);
 }
 
-Task<Result<rpc::RescueListOut>> DaemonService::rescues() {
+Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty) {
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
     rpc::RescueListOut out;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "common/props.hpp"
-#include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/plan/foreign.hpp"
 #include "daemon/service.hpp"
@@ -36,14 +35,6 @@ std::string to_wall(sched::Clock::time_point point, const Moment& now) {
 
 rpc::Trouble trouble(const Error& error, UnixSeconds since) {
     return {std::string(info(error.code).name), error.text(), error.remedy, to_rfc3339(since)};
-}
-
-/// After a restart nobody remembers why the init ended.
-Error unfinished(const plan::Pair& pair) {
-    return Error{.code = Code::wrong_role,
-                 .message = pair.dataset.str() + " is not completely initialized",
-                 .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +
-                           " " + quote(pair.peer_dataset.str()) + " again; it continues"};
 }
 
 }  // namespace
@@ -187,7 +178,7 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
     if (pool != pool_troubles_.end()) return pool->second;
     std::optional<Error> found = unsettled;
     if (!found && pair.role == plan::Role::initializing && !status.running)
-        found = unfinished(pair);
+        found = sync::unfinished_init(pair);
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);

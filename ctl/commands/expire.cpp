@@ -13,14 +13,7 @@ void add_options(boost::program_options::options_description& options) {
 }
 
 int run(const Invocation& invocation) {
-    rpc::ExpireIn in;
-    auto chosen = select(invocation.words, /*all_allowed=*/true);
-    if (!chosen) return usage_error(invocation, chosen.error());
-    in.all = chosen->all;
-    in.datasets = chosen->datasets;
-    in.local_only = invocation.has("local");
-    in.dry_run = invocation.has("dry-run");
-    return start_and_follow(invocation, "pair.expire", rpc::encode(in), chosen->datasets);
+    return start_on_selection<rpc::ExpireIn>(invocation, "pair.expire");
 }
 
 }  // namespace

@@ -33,16 +33,12 @@ int run(const Invocation& invocation) {
     }
     if (invocation.json) {
         print_json(rpc::encode(*list));
-        return kDone;
+        return tell_problem(invocation, list->problem);
     }
     const std::string text =
         empty ? status_text(nothing) : list_text(*list, invocation.has("verbose"));
     std::fputs(text.c_str(), stdout);
-    if (!list->problem) return kDone;
-    const Error problem{
-        .code = Code::internal, .message = list->problem->message, .remedy = list->problem->remedy};
-    std::fputs(error_text(problem, "").c_str(), stderr);
-    return kDone;
+    return tell_problem(invocation, list->problem);
 }
 
 }  // namespace
@@ -53,7 +49,10 @@ const Command kList{
     "[-v] [-L] [FILESYSTEM...]",
     "Show the pairs of this host",
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
-    "zrepctl status answers from memory. Pools that cannot be looked at are named.\n\nExample:\n  zrepctl list -v tank/fs\n",
+    "zrepctl status answers from memory. Without names the exit status is 1, and what it is follows,\n"
+    "when there may be pairs that are not shown: zrepd cannot know all of them, or some belong to a\n"
+    "former host name. What is known is listed all the same.\n\n"
+    "Example:\n  zrepctl list -v tank/fs\n",
     0,
     10000,
     add_options,

@@ -36,8 +36,9 @@ const Command kSet{
     "DATASET KEY=VALUE...",
     "Change settings of a pair, or of every pair below a dataset",
     "Settings are ZFS user properties and inherit. KEY may lack its zrep: in front; KEY= removes one.\n"
-    "  savecount  zrep snapshots to keep on this side, at least 2\n"
-    "  interval   how often to sync, like 10s, 1m, 1h; none: only on request\n"
+    "  savecount  zrep snapshots to keep on this side, 2 to 1000000\n"
+    "  interval   how often to sync, like 10s, 1m, 1h; none: only on request, also where\n"
+    "             it would inherit one\n"
     "  paused     yes, no, or a time until which scheduled syncs skip it\n"
     "  accept     hosts that may create and receive filesystems below this dataset\n"
     "  limit      bytes per second, like 10M; 0: none; from the next stream on\n"

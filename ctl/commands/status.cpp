@@ -24,11 +24,7 @@ int run(const Invocation& invocation) {
         print_json(*reply);
     else
         std::fputs(status_text(*status).c_str(), stdout);
-    if (!status->problem) return kDone;
-    const rpc::Trouble& why = *status->problem;
-    const Error problem{.code = Code::internal, .message = why.message, .remedy = why.remedy};
-    if (!invocation.json) std::fputs(error_text(problem, "").c_str(), stderr);
-    return kFailed;
+    return tell_problem(invocation, status->problem);
 }
 
 }  // namespace

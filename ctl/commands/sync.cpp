@@ -9,13 +9,7 @@ void add_options(boost::program_options::options_description& options) {
 }
 
 int run(const Invocation& invocation) {
-    rpc::SyncIn in;
-    auto chosen = select(invocation.words, /*all_allowed=*/true);
-    if (!chosen) return usage_error(invocation, chosen.error());
-    in.all = chosen->all;
-    in.datasets = chosen->datasets;
-    in.dry_run = invocation.has("dry-run");
-    return start_and_follow(invocation, "pair.sync", rpc::encode(in), chosen->datasets);
+    return start_on_selection<rpc::SyncIn>(invocation, "pair.sync");
 }
 
 }  // namespace

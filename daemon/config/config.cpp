@@ -71,6 +71,15 @@ Result<HostName> short_host_name(const std::string& name) {
     return parsed ? HostName::parse(parsed->short_name()) : parsed;
 }
 
+Error no_name_of_its_own(const Config& config) {
+    return Error{.code = Code::invalid_params,
+                 .message =
+                     "this system is called localhost, as every host calls itself: both "
+                     "hosts of a pair would store the same name",
+                 .remedy = "set host-name = NAME in " + config.file.string() +
+                           ", or run: hostnamectl set-hostname NAME"};
+}
+
 /// Without a setting we are called what the system says. A name that pairs cannot store must not
 /// become another one unseen: localhost would mean the other host there.
 Result<void> settle_host(Config& config, const std::string& system_name) {
@@ -83,6 +92,7 @@ Result<void> settle_host(Config& config, const std::string& system_name) {
                                ", a name of letters, digits and '-' that stays as long as there "
                                "are pairs"};
     }
+    if (*host == no_name()) return no_name_of_its_own(config);
     config.host = *host;
     return ok();
 }

@@ -23,36 +23,21 @@ Task<Result<Json>> with_caller(Service& service, Json params, Caller caller) {
     co_return encode(*out);
 }
 
-Task<Result<Json>> list(Service& service, Json params, Caller) {
-    auto in = decode_as<rpc::DatasetsIn>(params, Strictness::request);
+template <class In, class Out, Task<Result<Out>> (Service::*function)(In)>
+Task<Result<Json>> without_caller(Service& service, Json params, Caller) {
+    auto in = decode_as<In>(params, Strictness::request);
     if (!in) co_return in.error();
-    auto work = service.list(std::move(*in));
+    auto work = (service.*function)(std::move(*in));
     auto out = co_await std::move(work);
     if (!out) co_return out.error();
     co_return encode(*out);
 }
 
-Task<Result<Json>> rescues(Service& service, Json params, Caller) {
-    auto in = decode_as<rpc::Empty>(params, Strictness::request);
+template <class In, class Out, Result<Out> (Service::*function)(const In&)>
+Task<Result<Json>> from_memory(Service& service, Json params, Caller) {
+    auto in = decode_as<In>(params, Strictness::request);
     if (!in) co_return in.error();
-    auto work = service.rescues();
-    auto out = co_await std::move(work);
-    if (!out) co_return out.error();
-    co_return encode(*out);
-}
-
-Task<Result<Json>> status(Service& service, Json params, Caller) {
-    auto in = decode_as<rpc::DatasetsIn>(params, Strictness::request);
-    if (!in) co_return in.error();
-    auto out = service.status(*in);
-    if (!out) co_return out.error();
-    co_return encode(*out);
-}
-
-Task<Result<Json>> run(Service& service, Json params, Caller) {
-    auto in = decode_as<rpc::RunIn>(params, Strictness::request);
-    if (!in) co_return in.error();
-    auto out = service.run(*in);
+    auto out = (service.*function)(*in);
     if (!out) co_return out.error();
     co_return encode(*out);
 }
@@ -194,13 +179,13 @@ const std::array kMethods{
         "Destroy zrep snapshots beyond savecount",
         R"({"all":true,"local_only":true,"dry_run":true})",
         kRunErrors),
-    mutation<rpc::FailoverIn, rpc::RunStarted, &Service::failover>(
+    mutation<rpc::RoleIn, rpc::RunStarted, &Service::failover>(
         "pair.failover",
         Access::operate,
         "Give the role of master to the other side",
         R"({"datasets":["tank/fs"],"dry_run":true})",
         kRoleErrors),
-    mutation<rpc::TakeoverIn, rpc::RunStarted, &Service::takeover>(
+    mutation<rpc::RoleIn, rpc::RunStarted, &Service::takeover>(
         "pair.takeover",
         Access::operate,
         "Take the role of master to this side",
@@ -213,7 +198,11 @@ const std::array kMethods{
         R"({"dataset":"tank/fs","keep":"here"})",
         kRoleErrors),
     reading<rpc::Empty, rpc::RescueListOut>(
-        "rescue.list", "Copies of what a former master never sent", "{}", kListErrors, rescues),
+        "rescue.list",
+        "Copies of what a former master never sent",
+        "{}",
+        kListErrors,
+        without_caller<rpc::Empty, rpc::RescueListOut, &Service::rescues>),
     mutation<rpc::RescueDropIn, rpc::RunStarted, &Service::drop>(
         "rescue.drop",
         Access::admin,
@@ -249,21 +238,23 @@ const std::array kMethods{
         "Change zrep: settings of a pair, or of everything below a dataset",
         R"({"dataset":"tank","settings":{"zrep:interval":"1m"}})",
         kChangeErrors),
-    reading<rpc::DatasetsIn, rpc::ListOut>("pair.list",
-                                           "Pairs and their settings, looked up anew",
-                                           R"({"datasets":["tank/fs"]})",
-                                           kListErrors,
-                                           list),
-    reading<rpc::DatasetsIn, rpc::StatusOut>("status.get",
-                                             "The state of every pair, from memory",
-                                             R"({"datasets":["tank/fs"]})",
-                                             kPairErrors,
-                                             status),
+    reading<rpc::DatasetsIn, rpc::ListOut>(
+        "pair.list",
+        "Pairs and their settings, looked up anew",
+        R"({"datasets":["tank/fs"]})",
+        kListErrors,
+        without_caller<rpc::DatasetsIn, rpc::ListOut, &Service::list>),
+    reading<rpc::DatasetsIn, rpc::StatusOut>(
+        "status.get",
+        "The state of every pair, from memory",
+        R"({"datasets":["tank/fs"]})",
+        kPairErrors,
+        from_memory<rpc::DatasetsIn, rpc::StatusOut, &Service::status>),
     reading<rpc::RunIn, rpc::RunOut>("run.get",
                                      "A run under way, or one of the last 60",
                                      R"({"run_id":"6543f2a1-7"})",
                                      kLookupErrors,
-                                     run),
+                                     from_memory<rpc::RunIn, rpc::RunOut, &Service::run>),
     reading<rpc::Empty, rpc::SubscribeOut>(
         "events.subscribe",
         "The state now, then notifications `event` on this connection",

@@ -27,10 +27,10 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) = 0;
-    virtual Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) = 0;
-    virtual Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
-    virtual Task<Result<rpc::RescueListOut>> rescues() = 0;
+    virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) = 0;
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;

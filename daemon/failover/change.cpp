@@ -18,15 +18,6 @@ constexpr std::chrono::seconds kAskLimit{30};
 // A promotion waits for a transaction group and a mount; the hooks over there come on top.
 constexpr std::chrono::seconds kPromoteLimit{300};
 
-rpc::RolesIn::Side side_of(const plan::Pair& pair) {
-    rpc::RolesIn::Side out;
-    out.source = pair.dataset.str();
-    out.target = pair.peer_dataset.str();
-    out.master = pair.role == plan::Role::master;
-    out.epoch = pair.epoch;
-    return out;
-}
-
 }  // namespace
 
 Change::Change(RoleParts parts, sync::RunPtr run, DatasetName dataset, std::string operation)
@@ -233,7 +224,7 @@ bool is_ahead(const Versions* versions, Guid common) {
 Task<Event> Change::ask_peer() {
     parts_.runs.phase(*run_, name_, "asking");
     rpc::RolesIn in;
-    in.sides.push_back(side_of(*pair_));
+    in.sides.push_back(asking_side(*pair_));
     auto answer =
         co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kAskLimit);
     const bool answered = answer && answer->sides.size() == 1;
@@ -248,7 +239,6 @@ Task<Event> Change::ask_peer() {
         base_ = it->guid;
         break;
     }
-    split_brain_ = side.master && pair_->role == plan::Role::master && side.epoch == pair_->epoch;
     co_return Event(
         PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead(versions, base_)});
 }

@@ -33,7 +33,6 @@ class Change {
     const std::vector<std::string>& notes() const { return notes_; }
     /// The last thing that went wrong on the way; the change may have gone on without it.
     const std::optional<Error>& trouble() const { return trouble_; }
-    bool is_split_brain() const { return split_brain_; }
 
   private:
     Task<Result<State>> look();
@@ -76,7 +75,6 @@ class Change {
     Guid base_;
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
-    bool split_brain_ = false;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
     bool planned_ = true;           ///< the other side takes part
     bool left_ = false;             ///< post-demote hooks ran

@@ -168,6 +168,9 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
         if (!allowed) co_return allowed.error();
     }
     auto result = co_await change(run, ask, dataset);
+    // Whatever was wrong before is to be found out anew.
+    if (result) troubles_.erase(dataset);
+    heard_.erase(dataset);
     wake_.notify();
     co_return result;
 }
@@ -176,12 +179,12 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
 /// and whose other side is out of reach now may be decided all the same.
 Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
     if (pair.role != plan::Role::master) co_return wrong_side(Ask::keep_here, pair);
-    const auto known = trouble_of(pair.dataset);
-    if (known && known->code == Code::split_brain) co_return ok();
     rpc::RolesIn in;
-    in.sides.push_back({pair.dataset.str(), pair.peer_dataset.str(), true, pair.epoch});
+    in.sides.push_back(asking_side(pair));
     auto answer =
         co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, kAskLimit);
+    const auto known = trouble_of(pair.dataset);
+    if (!answer && known && known->code == Code::split_brain) co_return ok();
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
     const bool split = answer->sides.size() == 1 && answer->sides[0].master &&
                        answer->sides[0].epoch == pair.epoch;

@@ -21,6 +21,8 @@ namespace zrepd::failover {
 /// What an operator asks for, of each of the datasets.
 enum class Ask { failover, failover_local, takeover, takeover_local, keep_here, keep_peer };
 
+/// What is told of this side when the other is asked about roles.
+rpc::RolesIn::Side asking_side(const plan::Pair& pair);
 /// Asked of the side that cannot do it.
 Error wrong_side(Ask ask, const plan::Pair& pair);
 

@@ -8,7 +8,6 @@
 namespace zrepd::failover {
 namespace {
 
-using sync::Freshness;
 using Clock = std::chrono::steady_clock;
 
 // An unfinished role change means that nobody may write: it is tried again soon, always.
@@ -23,7 +22,9 @@ Clock::time_point later(unsigned failures, Clock::duration most) {
     return Clock::now() + std::min(wait, most);
 }
 
-rpc::RolesIn::Side our_side(const plan::Pair& pair) {
+}  // namespace
+
+rpc::RolesIn::Side asking_side(const plan::Pair& pair) {
     rpc::RolesIn::Side out;
     out.source = pair.dataset.str();
     out.target = pair.peer_dataset.str();
@@ -31,8 +32,6 @@ rpc::RolesIn::Side our_side(const plan::Pair& pair) {
     out.epoch = pair.epoch;
     return out;
 }
-
-}  // namespace
 
 /// A sync that found the other side to be master too is where a role change was missed.
 void Roles::watch_results(const rpc::EventOut& event) {
@@ -111,7 +110,7 @@ void Roles::ask_peers(Clock::time_point now) {
 
 Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     rpc::RolesIn in;
-    for (const auto& pair : pairs) in.sides.push_back(our_side(pair));
+    for (const auto& pair : pairs) in.sides.push_back(asking_side(pair));
     auto answer = co_await role_.peers.call_as<rpc::RolesOut>(peer, "peer.roles", in, kAskLimit);
     Pending& asking = asking_[peer];
     asking.running = false;

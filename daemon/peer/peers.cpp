@@ -36,7 +36,7 @@ std::shared_ptr<Session> Peers::session(const HostName& host) {
 Task<Result<Json>> Peers::call(HostName host,
                                std::string method,
                                Json params,
-                               std::chrono::seconds limit) {
+                               std::chrono::milliseconds limit) {
     const bool too_late = co_await cancelled();
     if (stopping_ || too_late) co_return stopping();
     const auto call =
@@ -52,9 +52,10 @@ Task<Result<Json>> Peers::call(HostName host,
     if (stop) {
         co_return Error{.code = Code::cancelled, .message = call->method + " was cancelled"};
     }
-    co_return Error{.code = Code::timed_out,
-                    .message = host.str() + " did not answer " + call->method + " within " +
-                               std::to_string(limit.count()) + " s"};
+    co_return Error{
+        .code = Code::timed_out,
+        .message = host.str() + " did not answer " + call->method + " within " +
+                   std::to_string(std::chrono::ceil<std::chrono::seconds>(limit).count()) + " s"};
 }
 
 Task<Result<std::unique_ptr<OutgoingStream>>> Peers::open_stream(HostName host,

@@ -62,12 +62,12 @@ class Peers {
     Task<Result<Json>> call(HostName host,
                             std::string method,
                             Json params,
-                            std::chrono::seconds limit);
+                            std::chrono::milliseconds limit);
     template <class Out, class In>
     Task<Result<Out>> call_as(HostName host,
                               std::string method,
                               const In& in,
-                              std::chrono::seconds limit) {
+                              std::chrono::milliseconds limit) {
         Json params = rpc::encode(in);
         Result<Json> reply =
             co_await call(std::move(host), std::move(method), std::move(params), limit);

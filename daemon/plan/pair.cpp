@@ -12,6 +12,9 @@
 namespace zrepd::plan {
 namespace {
 
+// More snapshots than anybody keeps: a larger number is a typing error.
+constexpr std::uint64_t kMaxCount = 1'000'000;
+
 Error bad_setting(std::string_view key, std::string_view value, std::string why) {
     return Error{.code = Code::invalid_params,
                  .message = std::string(key) + "=" + quote(value) + ": " + std::move(why)};
@@ -28,10 +31,34 @@ std::vector<std::string> host_list(std::string_view value) {
     return out;
 }
 
+/// An interval that switches an inherited one off; ZFS has no other way to say so.
+bool only_on_request(std::string_view interval) {
+    std::string lower(interval);
+    for (char& c : lower) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return lower == "none" || lower == "off";
+}
+
+Result<std::string> check_interval(std::string_view value) {
+    if (only_on_request(value)) return std::string("none");
+    auto time = parse_duration(value);
+    if (!time) {
+        Error wrong = time.error();
+        wrong.remedy += "; none: only on request";
+        return std::move(wrong).in(std::string(prop::kInterval));
+    }
+    if (time->count() < 1) return bad_setting(prop::kInterval, value, "it must be at least 1s");
+    return format_duration(*time);
+}
+
 Result<std::string> check_count(std::string_view key, std::string_view value, unsigned least) {
     const auto number = parse_u64(value);
-    if (!number || *number < least || *number > 1'000'000) {
-        return bad_setting(key, value, "it must be a number of at least " + std::to_string(least));
+    if (!number || *number < least || *number > kMaxCount) {
+        return bad_setting(key,
+                           value,
+                           "it must be a number from " + std::to_string(least) + " to " +
+                               std::to_string(kMaxCount));
     }
     return std::to_string(*number);
 }
@@ -48,12 +75,7 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
     if (key == prop::kSavecount) return check_count(key, value, prop::kMinSavecount);
     if (key == prop::kMaxsnaps) return check_count(key, value, 1);
     if (key == prop::kAccept) return check_accept(value);
-    if (key == prop::kInterval) {
-        const auto time = parse_duration(value);
-        if (!time) return time.error().in(std::string(key));
-        if (time->count() < 1) return bad_setting(key, value, "it must be at least 1s");
-        return format_duration(*time);
-    }
+    if (key == prop::kInterval) return check_interval(value);
     if (key == prop::kPaused) {
         if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
         return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
@@ -125,11 +147,11 @@ Settings settings_of(const Dataset& dataset) {
         return text ? parse_u64(*text) : std::nullopt;
     };
     if (const auto count = number(prop::kSavecount)) {
-        const auto bounded = std::min<std::uint64_t>(*count, 1'000'000);
+        const auto bounded = std::min(*count, kMaxCount);
         out.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
     }
     if (const auto text = dataset.effective(prop::kInterval)) {
-        const auto interval = parse_duration(*text);
+        const auto interval = parse_duration(*text);  // none is no duration
         if (interval && interval->count() >= 1) out.interval = *interval;
     }
     out.paused = dataset.effective(prop::kPaused).value_or("");
@@ -142,7 +164,7 @@ Settings settings_of(const Dataset& dataset) {
     out.limit_bytes_per_second = bytes(prop::kLimit);
     out.minfree_bytes = bytes(prop::kMinfree);
     if (const auto count = number(prop::kMaxsnaps); count && *count >= 1) {
-        out.maxsnaps = static_cast<unsigned>(std::min<std::uint64_t>(*count, 1'000'000));
+        out.maxsnaps = static_cast<unsigned>(std::min(*count, kMaxCount));
     }
     return out;
 }

@@ -11,11 +11,14 @@
 namespace zrepd::sync {
 namespace {
 
-/// What is left of a time limit for the question to the peer; a second at least, so that a slow
-/// look here is not told as a peer that does not answer.
+/// Until when a peer may answer; a second at least, so that a slow look here is not told as a peer
+/// that does not answer.
+SteadyClock::time_point answer_by(SteadyClock::time_point until) {
+    return std::max(until, SteadyClock::now() + std::chrono::seconds(1));
+}
+
 std::chrono::seconds left_until(SteadyClock::time_point until) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now());
-    return std::max(left, std::chrono::seconds(1));
+    return std::chrono::ceil<std::chrono::seconds>(answer_by(until) - SteadyClock::now());
 }
 
 void append(DryRun& all, DryRun part) {
@@ -41,14 +44,14 @@ Task<Result<DryRun>> Engine::describe_sync(std::vector<DatasetName> datasets,
         auto pair = parts_.inventory.pair(dataset);
         by_peer[pair->peer].push_back(std::move(*pair));
     }
-    auto asked = co_await ask_peers(std::move(by_peer), left_until(until));
+    auto asked = co_await ask_peers(std::move(by_peer), answer_by(until));
     append(out, std::move(asked));
     co_return out;
 }
 
 /// Side by side: several peers that are down take no longer than one, and the call is answered in
 /// time.
-Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, std::chrono::seconds limit) {
+Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, SteadyClock::time_point until) {
     std::vector<DryRun> answers(by_peer.size());
     std::size_t left = by_peer.size();
     Signal done(parts_.executor);
@@ -57,7 +60,7 @@ Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, std::chrono::seconds limit) 
     for (auto& [peer, pairs] : by_peer) {
         auto group = std::make_shared<PeerGroup>(source(), nullptr, peer, std::move(pairs));
         asking.spawn("dry run with " + peer.str(),
-                     ask_peer(std::move(group), limit, &*answer++, &left, &done));
+                     ask_peer(std::move(group), until, &*answer++, &left, &done));
     }
     bool stop = false;
     while (left > 0 && !stop) {
@@ -72,11 +75,11 @@ Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, std::chrono::seconds limit) 
 }
 
 Task<> Engine::ask_peer(std::shared_ptr<PeerGroup> group,
-                        std::chrono::seconds limit,
+                        SteadyClock::time_point until,
                         DryRun* answer,
                         std::size_t* left,
                         Signal* done) {
-    DryRun found = co_await group->describe(limit);
+    DryRun found = co_await group->describe(until);
     *answer = std::move(found);
     --*left;
     done->notify();

@@ -76,9 +76,9 @@ class Engine {
     Result<rpc::RunStarted> divide(const Asked& asked,
                                    const std::vector<DatasetName>& datasets,
                                    std::vector<DatasetName>& free) const;
-    Task<DryRun> ask_peers(PairsByPeer by_peer, std::chrono::seconds limit);
+    Task<DryRun> ask_peers(PairsByPeer by_peer, SteadyClock::time_point until);
     Task<> ask_peer(std::shared_ptr<PeerGroup> group,
-                    std::chrono::seconds limit,
+                    SteadyClock::time_point until,
                     DryRun* answer,
                     std::size_t* left,
                     Signal* done);

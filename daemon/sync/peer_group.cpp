@@ -12,7 +12,6 @@
 namespace zrepd::sync {
 namespace {
 
-constexpr std::chrono::seconds kLookLimit{60};
 constexpr std::chrono::seconds kCommitLimit{180};
 // Acknowledgements of one group share their processes and transactions; a slow stream must not
 // keep the others' copies unacknowledged for longer than this.
@@ -38,7 +37,7 @@ PeerGroup::PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<
 Task<> PeerGroup::go() {
     for (unsigned number = 1; number <= kMaxPasses + waits_ && !pairs_.empty(); ++number) {
         last_pass_ = number == kMaxPasses + waits_;
-        auto planned = co_await plan_all(kLookLimit);
+        auto planned = co_await plan_all(SteadyClock::time_point::max());
         if (!planned) {
             for (const auto& pair : pairs_) {
                 parts_.runs.fail(*run_, pair.dataset, planned.error());

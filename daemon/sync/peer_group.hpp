@@ -34,8 +34,9 @@ class PeerGroup {
 
     /// Syncs all of them. A cancel ends streams, whose targets keep their resumable state.
     Task<> go();
-    /// What go() would do with each.
-    Task<DryRun> describe(std::chrono::seconds limit);
+    /// What go() would do with each. The peer has to answer by `until`, however many requests it
+    /// takes.
+    Task<DryRun> describe(SteadyClock::time_point until);
 
   private:
     struct Job {
@@ -50,8 +51,8 @@ class PeerGroup {
         SteadyClock::time_point started = SteadyClock::now();
     };
 
-    Task<Result<std::vector<rpc::TargetState>>> look(std::chrono::seconds limit);
-    Task<Result<void>> plan_all(std::chrono::seconds limit);
+    Task<Result<std::vector<rpc::TargetState>>> look(SteadyClock::time_point until);
+    Task<Result<void>> plan_all(SteadyClock::time_point until);
     Task<Result<plan::TargetView>> view(DatasetName source, rpc::TargetState state);
     Task<> pass();
     /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.

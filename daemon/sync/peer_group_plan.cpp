@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The first half of a pass: what the peer has, and what is therefore to be done.
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include "daemon/sync/peer_group.hpp"
 
 namespace zrepd::sync {
 namespace {
+
+// Of one request. A run has no other limit: one of many filesystems may take many requests.
+constexpr std::chrono::milliseconds kLookLimit{60'000};
 
 /// A peer's list is shown to people, and its names end in commands that they paste.
 Result<void> check_names(const rpc::TargetState& state) {
@@ -17,6 +21,18 @@ Result<void> check_names(const rpc::TargetState& state) {
         if (!name) return name.error();
     }
     return ok();
+}
+
+std::chrono::milliseconds limit_of_look(SteadyClock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now());
+    return std::min(left, kLookLimit);
+}
+
+Error answered_in_part(const HostName& peer, std::size_t answered, std::size_t asked) {
+    return Error{.code = Code::timed_out,
+                 .message = peer.str() + " answered for " + std::to_string(answered) + " of " +
+                            std::to_string(asked) + " filesystems in the time there is",
+                 .remedy = "name fewer filesystems at once, or look at the load on " + peer.str()};
 }
 
 Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
@@ -32,15 +48,19 @@ Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
 }  // namespace
 
 /// One request for all of them; several when they do not fit one line.
-Task<Result<std::vector<rpc::TargetState>>> PeerGroup::look(std::chrono::seconds limit) {
+Task<Result<std::vector<rpc::TargetState>>> PeerGroup::look(SteadyClock::time_point until) {
     std::vector<rpc::TargetState> out;
     while (out.size() < pairs_.size()) {
+        const auto limit = limit_of_look(until);
+        if (limit.count() <= 0) co_return answered_in_part(peer_, out.size(), pairs_.size());
         rpc::LookIn in;
         const std::size_t end = std::min(pairs_.size(), out.size() + kMaxPerRequest);
         for (std::size_t i = out.size(); i < end; ++i) {
             in.pairs.push_back({pairs_[i].dataset.str(), pairs_[i].peer_dataset.str()});
         }
         auto some = co_await source_.peers.call_as<rpc::LookOut>(peer_, "peer.look", in, limit);
+        if (!some && some.error().code == Code::timed_out && !out.empty())
+            co_return answered_in_part(peer_, out.size(), pairs_.size());
         if (!some) co_return some.error();
         if (some->targets.size() != in.pairs.size()) {
             co_return Error{.code = Code::peer_protocol,
@@ -52,11 +72,11 @@ Task<Result<std::vector<rpc::TargetState>>> PeerGroup::look(std::chrono::seconds
     co_return out;
 }
 
-Task<Result<void>> PeerGroup::plan_all(std::chrono::seconds limit) {
+Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
     for (const auto& pair : pairs_) {
         if (run_) parts_.runs.phase(*run_, pair.dataset, "looking");
     }
-    auto looked = co_await look(limit);
+    auto looked = co_await look(until);
     if (!looked) co_return looked.error();
     jobs_.clear();
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
@@ -111,9 +131,9 @@ Task<Result<plan::TargetView>> PeerGroup::view(DatasetName source, rpc::TargetSt
     co_return out;
 }
 
-Task<DryRun> PeerGroup::describe(std::chrono::seconds limit) {
+Task<DryRun> PeerGroup::describe(SteadyClock::time_point until) {
     DryRun out;
-    auto planned = co_await plan_all(limit);
+    auto planned = co_await plan_all(until);
     if (!planned) {
         for (const auto& pair : pairs_)
             out.results.push_back(failed_result(pair.dataset, planned.error()));

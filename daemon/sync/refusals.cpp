@@ -39,6 +39,10 @@ Error not_a_master(const plan::Pair& pair) {
                      .remedy = "run zrepctl sync " + quote(pair.peer_dataset.str()) + " on " +
                                pair.peer.str()};
     }
+    return unfinished_init(pair);
+}
+
+Error unfinished_init(const plan::Pair& pair) {
     return Error{.code = Code::wrong_role,
                  .message = pair.dataset.str() + " is not completely initialized",
                  .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +

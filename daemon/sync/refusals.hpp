@@ -9,6 +9,8 @@ namespace zrepd::sync {
 
 /// wrong_role: a target, or a pair that is not complete.
 Error not_a_master(const plan::Pair& pair);
+/// wrong_role: an init that did not end, and how it goes on. Nobody remembers why after a restart.
+Error unfinished_init(const plan::Pair& pair);
 /// not_configured; says when it belongs to a pair of a former host name, and names the pairs below.
 Error not_configured(const Parts& parts, const DatasetName& dataset);
 /// not_found or not_configured.

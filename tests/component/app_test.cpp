@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/fakes/temp_folder.hpp"
+
 namespace zrepd {
 namespace {
 
@@ -15,19 +17,12 @@ namespace fs = std::filesystem;
 
 class AppTest : public ::testing::Test {
   protected:
-    AppTest() {
-        std::string pattern = fs::temp_directory_path() / "zrepd-app-XXXXXX";
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~AppTest() override { fs::remove_all(folder); }
-    AppTest(const AppTest&) = delete;
-    AppTest& operator=(const AppTest&) = delete;
-
     static Result<void> run_in(const fs::path& runtime) {
         return App({.runtime_dir = runtime, .host = *HostName::parse("alpha")}).run();
     }
 
-    fs::path folder;
+    test::TempFolder temp;
+    fs::path folder = temp.path;
 };
 
 TEST_F(AppTest, ANameThatIsTakenIsAnErrorNotACrash) {

@@ -12,6 +12,7 @@
 #include "daemon/async/fd.hpp"
 #include "daemon/log.hpp"
 #include "tests/fakes/fake_control.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -106,10 +107,31 @@ TEST_F(Client, ListTellsOfAPoolThatCannotBeLookedAt) {
         daemon.service.problem =
             rpc::Trouble{"pool_unavailable", "pool tank is SUSPENDED", "zpool status tank", ""};
     });
-    EXPECT_EQ(zrepctl({"list"}), 0);
+    EXPECT_EQ(zrepctl({"list"}), 1);
     EXPECT_EQ(out, "");
     EXPECT_NE(err.find("pool tank is SUSPENDED"), std::string::npos) << err;
     EXPECT_NE(err.find("next: zpool status tank"), std::string::npos) << err;
+}
+
+TEST_F(Client, ListAndStatusOfWhatMayNotBeAllPairsAnswerAndFailAlike) {
+    daemon.on_io([&] {
+        daemon.service.pairs = {fake::healthy_pair("tank/fs")};
+        daemon.service.problem =
+            rpc::Trouble{"pool_unavailable", "pool dozer is SUSPENDED", "zpool status dozer", ""};
+    });
+    for (const char* verb : {"list", "status"}) {
+        EXPECT_EQ(zrepctl({verb}), 1) << verb;
+        EXPECT_NE(out.find("tank/fs"), std::string::npos) << verb << ": " << out;
+        EXPECT_EQ(err, "zrepctl: pool dozer is SUSPENDED\n  next: zpool status dozer\n") << verb;
+        EXPECT_EQ(zrepctl({verb, "--json"}), 1) << verb;
+        const auto json = parse_json(out);
+        ASSERT_TRUE(json) << out;
+        EXPECT_EQ((*json)["pairs"][0]["dataset"], "tank/fs") << verb;
+        EXPECT_EQ((*json)["problem"]["kind"], "pool_unavailable") << verb;
+        EXPECT_EQ(err, "") << verb;
+    }
+    daemon.on_io([&] { daemon.service.problem.reset(); });
+    for (const char* verb : {"list", "status"}) EXPECT_EQ(zrepctl({verb}), 0) << verb << err;
 }
 
 TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
@@ -141,18 +163,13 @@ TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
 class SilentDaemon : public testing::Test {
   protected:
     SilentDaemon() {
-        std::string name = (std::filesystem::temp_directory_path() / "zrepd-mute-XXXXXX").string();
-        dir = ::mkdtemp(name.data());
         listener = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const sockaddr_un at = address();
         EXPECT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
         EXPECT_EQ(::listen(listener.get(), 0), 0);
         call_limit = std::chrono::milliseconds(50);
     }
-    ~SilentDaemon() override {
-        call_limit = std::chrono::seconds(15);
-        std::filesystem::remove_all(dir);
-    }
+    ~SilentDaemon() override { call_limit = std::chrono::seconds(15); }
     SilentDaemon(const SilentDaemon&) = delete;
     SilentDaemon& operator=(const SilentDaemon&) = delete;
 
@@ -171,7 +188,8 @@ class SilentDaemon : public testing::Test {
         return testing::internal::GetCapturedStderr();
     }
 
-    std::filesystem::path dir;
+    test::TempFolder temp;
+    std::filesystem::path dir = temp.path;
     Fd listener;
 };
 

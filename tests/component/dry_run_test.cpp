@@ -2,6 +2,7 @@
 // What dry runs say of each dataset, and how long they take when peers do not answer.
 #include <gtest/gtest.h>
 
+#include "tests/fakes/fake_target.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -92,6 +93,36 @@ TEST_F(DryRuns, SeveralDeadPeersTakeNoLongerThanOne) {
     test::run_task(io, peers.stop());
     silent.tasks.cancel();
     test::run_task(io, silent.tasks.join());
+}
+
+TEST_F(DryRuns, ManyPairsOfASlowPeerTakeNoLongerThanFew) {
+    std::vector<DatasetName> datasets;
+    for (std::size_t i = 0; i < 2 * sync::kMaxPerRequest + 1; ++i) {
+        const std::string name = "tank/" + std::to_string(i);
+        store_master(name, "slow");
+        datasets.push_back(*DatasetName::parse(name));
+    }
+    test::FakeTarget target(io.get_executor());
+    target.look_takes = std::chrono::milliseconds(1'500);
+    peer::Server server(io.get_executor(), target);
+    ASSERT_TRUE(server.listen(directory / "slow.sock"));
+    test::RelayTransport relay(directory / "slow.sock");
+    peer::Peers peers(io.get_executor(), relay, nullptr);
+    sync::Engine engine(alpha->sync, peers);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto found = test::run_task(io, engine.describe_sync(datasets, std::chrono::seconds(2)));
+    const auto taken = std::chrono::steady_clock::now() - begin;
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->results.size(), datasets.size());
+    EXPECT_EQ(found->results.back().error.value().kind, "timed_out");
+    EXPECT_NE(found->results.back().error->message.find("500 of 1001"), std::string::npos)
+        << found->results.back().error->message;
+    EXPECT_NE(found->results.back().error->remedy, "");
+    EXPECT_LT(taken, std::chrono::milliseconds(2'700));
+    EXPECT_EQ(target.calls.size(), 2U);
+    test::run_task(io, engine.stop());
+    test::run_task(io, peers.stop());
+    test::run_task(io, server.stop());
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/fakes/temp_folder.hpp"
+
 namespace zrepd::lock {
 namespace {
 
@@ -21,21 +23,14 @@ constexpr int kPatienceMs = 20'000;
 
 class Lockfile : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string pattern = (fs::temp_directory_path() / "zrepd-lock-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        folder = pattern;
-        file = folder / "zrepd.lock";
-    }
-    void TearDown() override { fs::remove_all(folder); }
-
     std::string content() const {
         std::ifstream in(file);
         return {std::istreambuf_iterator<char>(in), {}};
     }
 
-    fs::path folder;
-    fs::path file;
+    test::TempFolder temp;
+    fs::path folder = temp.path;
+    fs::path file = folder / "zrepd.lock";
 };
 
 /// A process that has the lock until it is killed.

@@ -283,6 +283,23 @@ TEST_F(ServiceTest, StatusShowsASettingThatCannotBeRead) {
     EXPECT_EQ(status_of_fs().last_error.value().kind, "no_space");
 }
 
+TEST_F(ServiceTest, AnIntervalOfNoneSwitchesTheInheritedOneOffAndIsNoTrouble) {
+    store_synced(/*seconds_ago=*/1'000);
+    set("tank", prop::kInterval, "1m");
+    look();
+    EXPECT_EQ(status_of_fs().interval, "1m");
+    EXPECT_EQ(status_of_fs().health, "late");
+    for (const char* value : {"none", "Off"}) {
+        set("tank/fs", prop::kInterval, value);
+        look();
+        const auto seen = status_of_fs();
+        EXPECT_FALSE(seen.interval) << value;
+        EXPECT_FALSE(seen.next_run) << value;
+        EXPECT_FALSE(seen.last_error) << value;
+        EXPECT_EQ(seen.health, "ok") << value;
+    }
+}
+
 TEST_F(ServiceTest, StatusSaysHowAnInitGoesOnThatWasCutOffByARestart) {
     store_pair("tank/fs", /*target=*/false);
     alpha->zfs.at("tank/fs").props.erase(std::string(prop::kMaster));
@@ -296,6 +313,9 @@ TEST_F(ServiceTest, StatusSaysHowAnInitGoesOnThatWasCutOffByARestart) {
     EXPECT_NE(seen.last_error->remedy.find("zrepctl init 'tank/fs' beta 'other/fs' again"),
               std::string::npos)
         << seen.last_error->remedy;
+    const auto refused = sync();
+    EXPECT_EQ(refused.error.value().message, seen.last_error->message);
+    EXPECT_EQ(refused.error->remedy, seen.last_error->remedy);
 }
 
 }  // namespace

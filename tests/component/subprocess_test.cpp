@@ -17,6 +17,7 @@
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
 #include "tests/fakes/run_task.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd {
 namespace {
@@ -26,6 +27,7 @@ using test::run_task;
 
 class Subprocess : public ::testing::Test {
   protected:
+    /// A child that behaves as its script says. The shell is what is run, not how it is run.
     Result<Output> sh(std::string script,
                       std::chrono::milliseconds limit = 20s,
                       std::string input = "") {
@@ -152,16 +154,12 @@ TEST_F(Subprocess, ReportsAProgramThatIsNotThere) {
 }
 
 TEST_F(Subprocess, ReportsAnExecThatFails) {
-    char name[] = "/tmp/zrepd-test-XXXXXX";
-    const Fd file(::mkstemp(name));
-    ASSERT_EQ(::write(file.get(),
-                      "\x7f"
-                      "ELF broken",
-                      11),
-              11);
-    ASSERT_EQ(::fchmod(file.get(), 0755), 0);
+    const test::TempFolder temp;
+    const std::string name = temp.path / "broken";
+    std::ofstream(name) << "\x7f"
+                           "ELF broken";
+    ASSERT_EQ(::chmod(name.c_str(), 0755), 0);
     const Result<Child> child = processes.start({.argv = {name}});
-    ::unlink(name);
     ASSERT_FALSE(child.has_value());
     EXPECT_EQ(child.error().code, Code::io_error);
     // ETXTBSY because we hold it open for writing, ENOEXEC otherwise: both come from execve.
@@ -217,6 +215,7 @@ TEST_F(Subprocess, WorksWhenOurOwnStandardDescriptorsAreClosed) {
         ::close(2);
         asio::io_context own{1};
         Processes started(own.get_executor());
+        // As sh(), with the process's own loop: that of the fixture belongs to the parent.
         std::vector<std::string> argv{"sh", "-c", "cat; echo out; echo err >&2"};
         const Result<Output> output = run_task(own, started.run(std::move(argv), 20s, "in\n"));
         const bool good =

@@ -10,6 +10,7 @@
 
 #include "daemon/async/signal.hpp"
 #include "tests/fakes/run_task.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd {
 namespace {
@@ -26,13 +27,10 @@ SnapshotName snap(std::string_view name) {
 class ZfsCliTest : public ::testing::Test {
   protected:
     ZfsCliTest() {
-        char name[] = "/tmp/zrepd-zfs-test-XXXXXX";
-        folder_ = ::mkdtemp(name);
         processes.emplace(io.get_executor(), folder_.string() + ":/usr/bin:/bin");
         zfs.emplace(*processes,
                     ZfsPaths{.kstat = folder_ / "kstat", .module_version = folder_ / "version"});
     }
-    ~ZfsCliTest() override { std::filesystem::remove_all(folder_); }
 
     /// What stands in for zfs: shell lines that see the arguments as "$*"; each call is noted.
     void script(const std::string& program, const std::string& body) {
@@ -56,7 +54,8 @@ class ZfsCliTest : public ::testing::Test {
     asio::io_context io{1};
     std::optional<Processes> processes;
     std::optional<ZfsCli> zfs;
-    std::filesystem::path folder_;
+    test::TempFolder temp_;
+    std::filesystem::path folder_ = temp_.path;
 };
 
 TEST_F(ZfsCliTest, SnapshotsOfOnePoolTakeOneProcess) {

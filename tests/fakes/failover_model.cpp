@@ -2,9 +2,10 @@
 #include "tests/fakes/failover_model.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
+
+#include "tests/fakes/failover_packed.hpp"
 
 namespace zrepd::test {
 namespace {
@@ -15,134 +16,6 @@ using namespace failover;
 constexpr unsigned kMaxSettling = 80;
 // Turns that a sync waits for the lock on the other side.
 constexpr unsigned kMaxWait = 6;
-constexpr std::size_t kPacked = 44;
-using Packed = std::array<std::uint8_t, kPacked>;
-
-struct Hash {
-    std::size_t operator()(const Packed& p) const {
-        return std::hash<std::string_view>{}({reinterpret_cast<const char*>(p.data()), p.size()});
-    }
-};
-
-/// Writes and reads the same fields in the same order.
-class Packer {
-  public:
-    explicit Packer(Packed& bytes) : bytes_(bytes) {}
-    void value(std::uint64_t v) { bytes_[at_++] = static_cast<std::uint8_t>(v); }
-    void stored(const Stored& s) {
-        value((s.master ? 1U : 0U) | (s.writable ? 2U : 0U) |
-              (static_cast<unsigned>(s.journal) << 2U));
-        value(s.epoch);
-    }
-    void side(const ModelSide& s) {
-        stored(s.disk);
-        value(s.base);
-        value(s.data);
-        value(s.sent);
-        stored(s.machine.stored);
-        stored(s.machine.goal);
-        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U));
-        value(static_cast<unsigned>(s.under_way) | (s.asked ? 16U : 0U) |
-              (static_cast<unsigned>(s.sync) << 5U));
-        value(s.heard_base);
-        value(s.goal_base);
-        value(s.syncing);
-    }
-    void message(const Message& m) {
-        value(static_cast<unsigned>(m.kind) | (m.to != 0 ? 8U : 0U) | (m.awaited ? 16U : 0U) |
-              (m.master ? 32U : 0U));
-        value(m.epoch);
-        value(m.bits);
-    }
-    void world(const World& w) {
-        side(w.sides[0]);
-        side(w.sides[1]);
-        for (const Message& m : w.messages) message(m);
-        value(w.acked);
-        value(w.written);
-        value(w.rescued);
-        value((w.forced ? 1U : 0U) | (w.by_hand ? 2U : 0U));
-        value(w.left.commands | (w.left.cuts << 4U));
-        value(w.left.writes | (w.left.faults << 4U));
-    }
-
-  private:
-    Packed& bytes_;
-    std::size_t at_ = 0;
-};
-
-class Unpacker {
-  public:
-    explicit Unpacker(const Packed& bytes) : bytes_(bytes) {}
-    std::uint8_t value() { return bytes_[at_++]; }
-    void stored(Stored& s) {
-        const unsigned v = value();
-        s = {.master = (v & 1U) != 0,
-             .writable = (v & 2U) != 0,
-             .epoch = value(),
-             .journal = static_cast<Journal>(v >> 2U)};
-    }
-    void side(ModelSide& s) {
-        stored(s.disk);
-        s.base = value();
-        s.data = value();
-        s.sent = value();
-        stored(s.machine.stored);
-        stored(s.machine.goal);
-        const unsigned phase = value();
-        s.machine.phase = static_cast<Phase>(phase & 127U);
-        s.machine.must_hear_peer = phase > 127U;
-        const unsigned work = value();
-        s.under_way = static_cast<ActionKind>(work & 15U);
-        s.asked = (work & 16U) != 0;
-        s.sync = static_cast<Sync>(work >> 5U);
-        s.heard_base = value();
-        s.goal_base = value();
-        s.syncing = value();
-    }
-    void message(Message& m) {
-        const unsigned v = value();
-        m.kind = static_cast<Message::Kind>(v & 7U);
-        m.to = (v & 8U) != 0 ? 1 : 0;
-        m.awaited = (v & 16U) != 0;
-        m.master = (v & 32U) != 0;
-        m.epoch = value();
-        m.bits = value();
-    }
-    World world() {
-        World w;
-        side(w.sides[0]);
-        side(w.sides[1]);
-        for (Message& m : w.messages) message(m);
-        w.acked = value();
-        w.written = value();
-        w.rescued = value();
-        const unsigned flags = value();
-        w.forced = (flags & 1U) != 0;
-        w.by_hand = (flags & 2U) != 0;
-        const unsigned often = value();
-        const unsigned rare = value();
-        w.left = {.commands = static_cast<std::uint8_t>(often & 15U),
-                  .cuts = static_cast<std::uint8_t>(often >> 4U),
-                  .writes = static_cast<std::uint8_t>(rare & 15U),
-                  .faults = static_cast<std::uint8_t>(rare >> 4U)};
-        return w;
-    }
-
-  private:
-    const Packed& bytes_;
-    std::size_t at_ = 0;
-};
-
-/// Messages have no order.
-Packed packed(const World& world) {
-    std::array<Packed, 2> ways{};
-    World w = world;
-    Packer(ways[0]).world(w);
-    std::swap(w.messages[0], w.messages[1]);
-    Packer(ways[1]).world(w);
-    return std::min(ways[0], ways[1]);
-}
 
 /// Where only an operator can say whose data counts: both masters of one epoch, or, after commands
 /// on both sides of such a pair that contradict each other, none of them. Made by hand, or it is a
@@ -236,7 +109,7 @@ class Explorer {
     ModelResult go() {
         add(first_, 0);
         for (; at_ < seen_.size() && result_.violation.empty(); ++at_) {
-            const World world = Unpacker(seen_[at_].world).world();
+            const World world = unpacked(seen_[at_].world);
             judge(world);
             if (!result_.violation.empty()) break;
             each(world, [&](const World& next, unsigned, const char*) { add(next, at_); });
@@ -252,7 +125,7 @@ class Explorer {
     };
     struct SameHash {
         const std::vector<Seen>* seen;
-        std::size_t operator()(std::uint32_t i) const { return Hash{}((*seen)[i].world); }
+        std::size_t operator()(std::uint32_t i) const { return PackedHash{}((*seen)[i].world); }
     };
     struct Same {
         const std::vector<Seen>* seen;
@@ -281,13 +154,11 @@ class Explorer {
 
     void tell(std::size_t from, std::size_t to) {
         bool told = false;
-        each(Unpacker(seen_[from].world).world(),
-             [&](const World& next, unsigned side, const char* what) {
-                 if (told || packed(next) != seen_[to].world) return;
-                 told = true;
-                 result_.way.push_back((side == 0 ? "A " : "B ") + std::string(what) +
-                                       text_of(next));
-             });
+        each(unpacked(seen_[from].world), [&](const World& next, unsigned side, const char* what) {
+            if (told || packed(next) != seen_[to].world) return;
+            told = true;
+            result_.way.push_back((side == 0 ? "A " : "B ") + std::string(what) + text_of(next));
+        });
     }
 
     /// What is left to happen, and what is on its way, plays no part in it: most are known already.
@@ -469,7 +340,7 @@ class Explorer {
     World first_;
     std::vector<Seen> seen_;
     std::unordered_set<std::uint32_t, SameHash, Same> known_{16, SameHash{&seen_}, Same{&seen_}};
-    std::unordered_set<Packed, Hash> calm_;
+    std::unordered_set<Packed, PackedHash> calm_;
     std::size_t at_ = 0;
     ModelResult result_;
 };

@@ -8,15 +8,6 @@
 #include <future>
 
 namespace zrepd::fake {
-namespace {
-
-std::filesystem::path make_dir() {
-    std::string name = (std::filesystem::temp_directory_path() / "zrepd-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    return name;
-}
-
-}  // namespace
 
 std::shared_ptr<void> FakeEvents::subscribe(Callback callback) {
     auto held = std::make_shared<Callback>(std::move(callback));
@@ -78,12 +69,12 @@ Task<Result<rpc::RunStarted>> FakeService::expire(rpc::ExpireIn in, Caller calle
     return start();
 }
 
-Task<Result<rpc::RunStarted>> FakeService::failover(rpc::FailoverIn in, Caller caller) {
+Task<Result<rpc::RunStarted>> FakeService::failover(rpc::RoleIn in, Caller caller) {
     record("pair.failover", in, caller);
     return start();
 }
 
-Task<Result<rpc::RunStarted>> FakeService::takeover(rpc::TakeoverIn in, Caller caller) {
+Task<Result<rpc::RunStarted>> FakeService::takeover(rpc::RoleIn in, Caller caller) {
     record("pair.takeover", in, caller);
     return start();
 }
@@ -93,7 +84,7 @@ Task<Result<rpc::RunStarted>> FakeService::resolve(rpc::ResolveIn in, Caller cal
     return start();
 }
 
-Task<Result<rpc::RescueListOut>> FakeService::rescues() {
+Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty) {
     co_return rpc::RescueListOut{};
 }
 
@@ -162,9 +153,7 @@ Result<rpc::RunOut> FakeService::run(const rpc::RunIn& in) {
 }
 
 FakeDaemon::FakeDaemon(control::ServerLimits limits)
-    : dir(make_dir()),
-      server(io.get_executor(), service, events, limits),
-      work_(asio::make_work_guard(io)) {
+    : server(io.get_executor(), service, events, limits), work_(asio::make_work_guard(io)) {
     thread_ = std::thread([this] { io.run(); });
     on_io([this] { listening = server.listen(dir); });
 }
@@ -173,7 +162,6 @@ FakeDaemon::~FakeDaemon() {
     stop();
     work_.reset();
     thread_.join();
-    std::filesystem::remove_all(dir);
 }
 
 void FakeDaemon::stop() {

@@ -15,6 +15,8 @@
 
 #include "daemon/control/server.hpp"
 
+#include "tests/fakes/temp_folder.hpp"
+
 namespace zrepd::fake {
 
 class FakeEvents : public control::EventSource {
@@ -39,10 +41,10 @@ class FakeService : public control::Service {
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) override;
-    Task<Result<rpc::RunStarted>> failover(rpc::FailoverIn in, Caller caller) override;
-    Task<Result<rpc::RunStarted>> takeover(rpc::TakeoverIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) override;
-    Task<Result<rpc::RescueListOut>> rescues() override;
+    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;
@@ -104,7 +106,8 @@ class FakeDaemon {
     /// As the daemon does at its end; clients are cut off.
     void stop();
 
-    std::filesystem::path dir;
+    test::TempFolder temp;
+    std::filesystem::path dir = temp.path;
     asio::io_context io{1};
     FakeEvents events;
     FakeService service{io.get_executor()};

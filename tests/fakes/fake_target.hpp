@@ -8,6 +8,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,8 @@ class FakeTarget : public peer::TargetService {
     std::optional<Error> refuse_stream;     ///< the answer to stream.receive
     std::optional<Error> fail_after_bytes;  ///< receive() gives up with it …
     std::uint64_t fail_at = 0;              ///< … once it saw this many bytes
-    bool hold_commits = false;              ///< peer.commit waits for release_commits()
+    std::chrono::milliseconds look_takes{0};
+    bool hold_commits = false;  ///< peer.commit waits for release_commits()
 
     // What was asked.
     std::vector<std::string> calls;
@@ -51,6 +53,7 @@ class FakeTarget : public peer::TargetService {
 
     Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override {
         calls.push_back("look from " + peer);
+        co_await sleep_for(look_takes);
         rpc::LookOut out;
         for (const auto& pair : in.pairs) {
             rpc::TargetState state;

@@ -16,6 +16,7 @@
 #include "daemon/failover/hooks.hpp"
 #include "daemon/zfs/subprocess.hpp"
 #include "tests/fakes/run_task.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::test {
 
@@ -32,11 +33,6 @@ inline void write_program(const fs::path& path, const std::string& text) {
     ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
 }
 
-inline fs::path new_folder() {
-    std::string pattern = fs::temp_directory_path() / "zrepd-hooks-XXXXXX";
-    return ::mkdtemp(pattern.data());
-}
-
 class HookFolder : public ::testing::Test {
   protected:
     HookFolder() {
@@ -44,9 +40,6 @@ class HookFolder : public ::testing::Test {
         fs::create_directories(config.hooks_dir);
         fs::create_directories(root / "bin");
     }
-    ~HookFolder() override { fs::remove_all(root); }
-    HookFolder(const HookFolder&) = delete;
-    HookFolder& operator=(const HookFolder&) = delete;
 
     void SetUp() override {
         if (::geteuid() != 0) GTEST_SKIP() << "only what root owns is run: needs root";
@@ -62,7 +55,8 @@ class HookFolder : public ::testing::Test {
     }
     std::string seen(const std::string& name) const { return text_of(root / name); }
 
-    const fs::path root = new_folder();
+    TempFolder temp;
+    const fs::path root = temp.path;
     config::Config config{.host = *HostName::parse("alpha")};
     asio::io_context io{1};
     Processes processes{io.get_executor(), root.string() + "/bin:" + std::string(kProgramPath)};

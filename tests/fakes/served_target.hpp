@@ -7,6 +7,7 @@
 #include "daemon/peer/server.hpp"
 #include "tests/fakes/fake_target.hpp"
 #include "tests/fakes/task_test.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::test {
 
@@ -22,24 +23,18 @@ inline rpc::ReceiveIn full_stream() {
 class ServedTarget : public TaskTest {
   public:
     ServedTarget() : target(io.get_executor()), server(io.get_executor(), target) {
-        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-peer-XXXXXX";
-        directory = ::mkdtemp(pattern.data());
-        socket = directory / "peer.sock";
         const auto listening = server.listen(socket);
         EXPECT_TRUE(listening);
     }
-    ~ServedTarget() override {
-        run(server.stop());
-        std::error_code ignored;
-        std::filesystem::remove_all(directory, ignored);
-    }
+    ~ServedTarget() override { run(server.stop()); }
     ServedTarget(const ServedTarget&) = delete;
     ServedTarget& operator=(const ServedTarget&) = delete;
 
+    TempFolder temp;
+    std::filesystem::path directory = temp.path;
+    std::filesystem::path socket = directory / "peer.sock";
     FakeTarget target;
     peer::Server server;
-    std::filesystem::path directory;
-    std::filesystem::path socket;
 };
 
 }  // namespace zrepd::test

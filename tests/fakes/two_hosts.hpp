@@ -17,6 +17,7 @@
 #include "tests/fakes/fake_zfs.hpp"
 #include "tests/fakes/peer_links.hpp"
 #include "tests/fakes/run_task.hpp"
+#include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::test {
 
@@ -78,8 +79,6 @@ class TwoHosts : public ::testing::Test {
   protected:
     TwoHosts() {
         std::signal(SIGPIPE, SIG_IGN);
-        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-two-XXXXXX";
-        directory = ::mkdtemp(pattern.data());
         const std::string socket = directory / "beta.sock";
         alpha.emplace(io, "alpha", directory, socket);
         beta.emplace(io, "beta", directory, directory / "alpha.sock");
@@ -93,8 +92,6 @@ class TwoHosts : public ::testing::Test {
     ~TwoHosts() override {
         run_task(io, alpha->stop());
         run_task(io, beta->stop());
-        std::error_code ignored;
-        std::filesystem::remove_all(directory, ignored);
     }
     TwoHosts(const TwoHosts&) = delete;
     TwoHosts& operator=(const TwoHosts&) = delete;
@@ -121,7 +118,8 @@ class TwoHosts : public ::testing::Test {
 
     const DatasetName fs = *DatasetName::parse("tank/fs");
     const DatasetName target_fs = *DatasetName::parse("backup/fs");
-    std::filesystem::path directory;
+    TempFolder temp;
+    std::filesystem::path directory = temp.path;
     asio::io_context io{1};
     std::optional<TestHost> alpha;
     std::optional<TestHost> beta;

@@ -32,6 +32,9 @@ class Host:
         self.lab, self.name, self.address = lab, name, ADDRESSES[name]
         self.pid_file = lab.state / f"{name}.pid"
         self.control = lab.state / f"{name}.cm"
+        # The guest and what is beside it, where this process started them. Python warns of a child that
+        # it is told nothing more about; these may outlive us, and are waited for when they end before.
+        self._children = []
 
     def alive(self):
         try:
@@ -64,12 +67,21 @@ class Host:
                 f"uml_dir={self.lab.state}/uml", "quiet",
                 f"lab.stage={self.lab.stage}", f"lab.host={self.name}", f"lab.addr={self.address}",
                 f"lab.peers={peers}"]
+        self._reap()
         with open(self.lab.state / f"{self.name}.log", "ab") as log:
             guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
+        self._children.append(guest)
         self.pid_file.write_text(str(guest.pid))
-        subprocess.Popen([sys.executable, str(HERE / "wake"), str(guest.pid)], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self._children.append(subprocess.Popen(
+            [sys.executable, str(HERE / "wake"), str(guest.pid)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+
+    def _reap(self):
+        """After the guest's end: `wake` ends with it."""
+        for child in self._children:
+            child.wait(DEATH_SECONDS)
+        self._children.clear()
 
     def wait_ready(self):
         until = time.monotonic() + BOOT_SECONDS
@@ -102,6 +114,7 @@ class Host:
         until = time.monotonic() + DEATH_SECONDS
         while self.alive() and time.monotonic() < until:
             time.sleep(0.02)
+        self._reap()
         self.pid_file.unlink(missing_ok=True)
         run_here(["ssh", "-q", "-F", "none", "-o", f"ControlPath={self.control}", "-O", "exit", "x"], check=False, timeout=5)
         self.control.unlink(missing_ok=True)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The lab does what the other tests take for granted: faults are real, and what should last lasts."""
+import gc
 import os
 import pathlib
 import tempfile
 import unittest
+import warnings
 
 from support import Case, lab_module
 
@@ -60,10 +62,14 @@ class Lab(Case):
                       "zpool create -f backup /dev/ubda; dd if=/dev/urandom of=/backup/file bs=1M count=8 status=none; "
                       "zpool sync backup; echo lost > /run/lost")
         before = self.beta.run("sha256sum /backup/file; cat /proc/sys/kernel/random/boot_id").out.splitlines()
-        self.beta.cut()
-        self.assertFalse(self.beta.alive())
-        self.assertIsNone(self.connect())
-        self.beta.boot()
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always", ResourceWarning)
+            self.beta.cut()
+            self.assertFalse(self.beta.alive())
+            self.assertIsNone(self.connect())
+            self.beta.boot()
+            gc.collect()
+        self.assertEqual([str(warning.message) for warning in seen], [])
         after = self.beta.run("sha256sum /backup/file; cat /proc/sys/kernel/random/boot_id").out.splitlines()
         self.assertEqual(after[0], before[0])
         self.assertNotEqual(after[1], before[1])

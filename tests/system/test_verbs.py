@@ -132,6 +132,7 @@ class Verbs(StreamCase):
 
     def test_set_stores_settings_and_refuses_what_is_none(self):
         for words, stored in (("limit=10M", ("zrep:limit", "10485760")), ("zrep:interval=1h", ("zrep:interval", "1h")),
+                              ("interval=Off", ("zrep:interval", "none")),
                               ("savecount=7", ("zrep:savecount", "7")), ("minfree=1G", ("zrep:minfree", "1073741824")),
                               ("maxsnaps=3", ("zrep:maxsnaps", "3")), ("accept=beta", ("zrep:accept", "beta")),
                               ("limit=", ("zrep:limit", "-"))):

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/fakes/temp_folder.hpp"
+
 namespace zrepd::config {
 namespace {
 
@@ -15,20 +17,13 @@ namespace fs = std::filesystem;
 
 class ConfigTest : public ::testing::Test {
   protected:
-    ConfigTest() {
-        std::string pattern = fs::temp_directory_path() / "zrepd-config-XXXXXX";
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~ConfigTest() override { fs::remove_all(folder); }
-    ConfigTest(const ConfigTest&) = delete;
-    ConfigTest& operator=(const ConfigTest&) = delete;
-
     Result<CommandLine> read_text(const std::string& text) const {
         std::ofstream(folder / "zrepd.conf") << text;
-        return read({"--config", folder / "zrepd.conf"});
+        return read({"--config", folder / "zrepd.conf"}, "alpha");
     }
 
-    fs::path folder;
+    test::TempFolder temp;
+    fs::path folder = temp.path;
 };
 
 TEST_F(ConfigTest, TakesSettingsFromTheFile) {
@@ -123,9 +118,34 @@ TEST_F(ConfigTest, ASystemNameThatPairsCannotStoreIsAnErrorUntilASettingGivesAno
     EXPECT_TRUE(read({"--help"}, "db_1"));
 }
 
+TEST_F(ConfigTest, ASystemCalledLocalhostNeedsASettingBecauseBothSidesWouldStoreThatName) {
+    std::ofstream(folder / "zrepd.conf") << "streams = 2\n";
+    const std::string file = (folder / "zrepd.conf").string();
+    for (const char* name : {"localhost", "LOCALHOST", "localhost.localdomain"}) {
+        for (const std::vector<std::string>& more :
+             {std::vector<std::string>{}, {"--check-config"}}) {
+            std::vector<std::string> words{"--config", file};
+            words.insert(words.end(), more.begin(), more.end());
+            const auto out = read(words, name);
+            ASSERT_FALSE(out) << name;
+            EXPECT_EQ(out.error().code, Code::invalid_params);
+            EXPECT_NE(out.error().message.find("localhost"), std::string::npos);
+            EXPECT_NE(out.error().message.find("both hosts"), std::string::npos);
+            EXPECT_NE(out.error().remedy.find("host-name = NAME in " + file), std::string::npos);
+            EXPECT_NE(out.error().remedy.find("hostnamectl set-hostname NAME"), std::string::npos);
+        }
+    }
+    EXPECT_EQ(read({"--config", file, "--host-name", "db1"}, "localhost").value().config.host.str(),
+              "db1");
+    EXPECT_TRUE(read({"--help"}, "localhost"));
+}
+
 TEST_F(ConfigTest, NoHostMayBeCalledLocalhostBySetting) {
-    EXPECT_FALSE(read_text("host-name = localhost\n"));
-    EXPECT_FALSE(read_text("host-name = LocalHost.localdomain\n"));
+    for (const char* name : {"localhost", "LocalHost.localdomain"}) {
+        const auto out = read_text(std::string("host-name = ") + name + "\n");
+        ASSERT_FALSE(out) << name;
+        EXPECT_NE(out.error().text().find("zrepd.conf:1: host-name: "), std::string::npos);
+    }
 }
 
 }  // namespace

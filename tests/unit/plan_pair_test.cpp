@@ -91,17 +91,19 @@ TEST(UnreadableSetting, NamesPropertyValueWhatCountsAndAnExample) {
     EXPECT_EQ(unreadable_of(prop::kLimit, "10 mbit"),
               "zrep:limit: '10 mbit' is not a size; no limit counts instead");
     EXPECT_EQ(unreadable_of(prop::kSavecount, "five"),
-              "zrep:savecount='five': it must be a number of at least 2; 5 counts instead");
+              "zrep:savecount='five': it must be a number from 2 to 1000000; 5 counts instead");
     EXPECT_EQ(unreadable_of(prop::kSavecount, "1"),
-              "zrep:savecount='1': it must be a number of at least 2; 2 counts instead");
+              "zrep:savecount='1': it must be a number from 2 to 1000000; 2 counts instead");
     EXPECT_EQ(unreadable_of(prop::kMaxsnaps, "0"),
-              "zrep:maxsnaps='0': it must be a number of at least 1; 1 counts instead");
+              "zrep:maxsnaps='0': it must be a number from 1 to 1000000; 1 counts instead");
     EXPECT_NE(unreadable_of(prop::kPaused, "tomorrow").find("it counts as yes"), std::string::npos);
 }
 
 TEST(UnreadableSetting, TakesWhatIsRead) {
     const std::pair<std::string_view, const char*> table[] = {{prop::kInterval, "1m"},
                                                               {prop::kInterval, ""},
+                                                              {prop::kInterval, "none"},
+                                                              {prop::kInterval, "Off"},
                                                               {prop::kMinfree, "5G"},
                                                               {prop::kLimit, "1.5M"},
                                                               {prop::kSavecount, "2"},
@@ -127,6 +129,41 @@ TEST(UnreadableSetting, SaysWhereAnInheritedValueIsToBeChanged) {
     one.props[std::string(prop::kInterval)].source = Source::local;
     EXPECT_EQ(unreadable_setting(one, Role::master).value().remedy,
               "zrepctl set 'tank/fs' zrep:interval=10m, or the value that you want");
+}
+
+TEST(CheckSetting, ACountThatIsRefusedNamesBothLimits) {
+    for (const char* value : {"1", "1000001", "2000000", "-1", "many"}) {
+        const auto checked = check_setting("savecount", value);
+        ASSERT_FALSE(checked) << value;
+        EXPECT_NE(checked.error().text().find("from 2 to 1000000"), std::string::npos)
+            << checked.error().text();
+    }
+    EXPECT_TRUE(check_setting("savecount", "1000000"));
+    EXPECT_NE(check_setting("maxsnaps", "0").error().text().find("from 1 to 1000000"),
+              std::string::npos);
+}
+
+TEST(CheckSetting, AnIntervalOfNoneOrOffIsStoredAsNone) {
+    for (const char* value : {"none", "None", "off", "OFF"}) {
+        const auto checked = check_setting("interval", value);
+        ASSERT_TRUE(checked) << value;
+        EXPECT_EQ(checked->second, "none");
+    }
+    for (const char* value : {"nonee", "no", "never", "1min"}) {
+        const auto checked = check_setting("interval", value);
+        ASSERT_FALSE(checked) << value;
+        EXPECT_NE(checked.error().remedy.find("none"), std::string::npos) << checked.error().remedy;
+    }
+}
+
+TEST(SettingsOf, AnIntervalOfNoneOverridesTheInheritedOne) {
+    Dataset child = dataset("tank/fs/child");
+    child.props[std::string(prop::kInterval)] = {"1m", Source::inherited};
+    EXPECT_TRUE(settings_of(child).interval);
+    for (const char* value : {"none", "None", "off", "OFF"}) {
+        child.props[std::string(prop::kInterval)] = {value, Source::local};
+        EXPECT_FALSE(settings_of(child).interval) << value;
+    }
 }
 
 }  // namespace

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the control socket can be asked; the answers are in control_types.hpp.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/rpc/fields.hpp"
+
+namespace zrepd::rpc {
+
+struct InitIn {
+    std::string dataset;
+    std::string host;
+    std::string target;
+    std::optional<unsigned> savecount;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "filesystem or volume to replicate");
+        v("host", self.host, "where to; localhost for a second pool on this host");
+        v("target", self.target, "filesystem to create there");
+        v("savecount", self.savecount, "zrep snapshots to keep on each side (default 5)");
+        v.optional("dry_run", self.dry_run, "check everything, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct SyncIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems whose master is here");
+        v.optional("all", self.all, "every filesystem whose master is here, paused ones left out");
+        v.optional("dry_run", self.dry_run, "plan, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct ExpireIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool local_only = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "filesystems of either role");
+        v.optional("all", self.all, "every pair known here");
+        v.optional("local_only", self.local_only, "leave the peer alone");
+        v.optional("dry_run", self.dry_run, "say what would go, destroy nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+/// pair.failover, asked on the master's side, and pair.takeover, on the target's.
+struct RoleIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool local_only = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "pairs of which this is the side to be asked");
+        v.optional("all", self.all, "every such pair known here");
+        v.optional("local_only",
+                   self.local_only,
+                   "without the other side: failover goes back to what was acknowledged, takeover "
+                   "goes on with what is here");
+        v.optional("dry_run", self.dry_run, "say what would be done and lost, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct ResolveIn {
+    std::string dataset;
+    std::string keep;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "master here and on the other side, of one epoch");
+        v("keep", self.keep, "here or peer: whose data counts; the other's is kept beside it");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct RescueDropIn {
+    std::string dataset;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "one of rescue.list");
+        v.optional("dry_run", self.dry_run, "say what would go, destroy nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct DrillIn {
+    std::string dataset;
+    std::string program;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "either side of a pair");
+        v.optional("program", self.program, "whole path; gets the path of the mounted clone");
+        v.optional("dry_run", self.dry_run, "say what would be done");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct DatasetsIn {
+    std::vector<std::string> datasets;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "none: every pair");
+    }
+};
+
+struct PauseIn {
+    std::vector<std::string> datasets;
+    std::optional<std::string> until;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("datasets", self.datasets, "pairs, or datasets above them");
+        v("until", self.until, "RFC 3339 UTC; absent: until unpaused");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct UnpauseIn {
+    std::vector<std::string> datasets;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("datasets", self.datasets, "");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct ClearIn {
+    std::string dataset;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct SetIn {
+    std::string dataset;
+    std::map<std::string, std::string> settings;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "a pair, or any dataset above pairs: settings inherit");
+        v("settings", self.settings, "names with or without zrep:; an empty value removes one");
+        v.optional("dry_run", self.dry_run, "");
+        v("request_key", self.request_key, "");
+    }
+};
+
+struct RunIn {
+    std::string run_id;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+    }
+};
+
+}  // namespace zrepd::rpc

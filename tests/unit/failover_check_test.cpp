@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What keeps a target from becoming the master: each thing alone is found, said, and has its
+// remedy.
+#include "daemon/failover/check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "common/props.hpp"
+#include "tests/fakes/builders.hpp"
+#include "tests/fakes/temp_folder.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+class FailoverCheck : public ::testing::Test {
+  protected:
+    FailoverCheck() {
+        dataset.props[std::string(prop::kMaster)] = {"no", Source::local};
+        facts.dataset = &dataset;
+        facts.versions = &versions;
+        facts.pair = &pair;
+        facts.master_epoch = 1;
+        facts.base = Guid{2};
+    }
+    /// The only problem there is.
+    Error only() const {
+        const auto found = problems_of_target(facts, self);
+        EXPECT_EQ(found.size(), 1U);
+        return found.empty() ? Error{} : found.front();
+    }
+    void expect(const std::string& message, const std::string& remedy) const {
+        const Error error = only();
+        EXPECT_EQ(error.code, Code::refused);
+        EXPECT_EQ(info(error.code).exit_status, 5);
+        EXPECT_NE(error.message.find(message), std::string::npos) << error.message;
+        EXPECT_NE(error.remedy.find(remedy), std::string::npos) << error.remedy;
+    }
+
+    plan::Self self{*HostName::parse("beta")};
+    Dataset dataset = test::master(0);
+    Versions versions = test::snaps("@zrep_000001:1+s @zrep_000002:2+s");
+    plan::Pair pair{.dataset = test::dataset_name("tank/fs"),
+                    .role = plan::Role::target,
+                    .peer = *HostName::parse("alpha"),
+                    .peer_dataset = test::dataset_name("tank/fs"),
+                    .epoch = 1,
+                    .settings = {}};
+    TargetFacts facts;
+};
+
+TEST_F(FailoverCheck, AnUntouchedTargetIsReady) {
+    EXPECT_TRUE(problems_of_target(facts, self).empty());
+}
+
+TEST_F(FailoverCheck, FindsWhatWasWrittenOrTakenThere) {
+    dataset.written_bytes = 4096;
+    expect("was touched since @zrep_000002: 4.0 KiB", "zrepctl sync");
+    dataset.written_bytes = 0;
+    versions = test::snaps("@zrep_000001:1+s @zrep_000002:2+s @mine:3");
+    expect("in 1 newer snapshots", "zrepctl sync");
+    versions = test::snaps("@zrep_000001:1+s");
+    expect("lacks the newest acknowledged snapshot", "zrepctl sync");
+}
+
+TEST_F(FailoverCheck, FindsAStateThatIsNotSettled) {
+    facts.master_epoch = 3;
+    expect("the epochs disagree: 1 on beta, 3 on the master", "zrepctl sync");
+    facts.master_epoch = 1;
+    facts.paused = true;
+    expect("is paused", "on beta: zrepctl unpause 'tank/fs'");
+    facts.paused = false;
+    facts.busy = "receive from alpha";
+    expect("is in use: receive from alpha", "zrepctl status 'tank/fs' on beta");
+    facts.busy = "";
+    dataset.props[std::string(prop::kInprogress)] = {"promoted", Source::local};
+    expect("is not finished (promoted)", "zrepctl status");
+}
+
+TEST_F(FailoverCheck, PassesOnWhatTheSystemSays) {
+    const Error said{.code = Code::refused, .message = "said", .remedy = "do"};
+    for (auto* place : {&facts.key, &facts.writing, &facts.way_back, &facts.mountpoint}) {
+        *place = said;
+        expect("said", "do");
+        place->reset();
+    }
+}
+
+TEST_F(FailoverCheck, OneErrorTellsAllThatIsWrongThere) {
+    const std::vector<rpc::ItemError> problems{{"refused", "first", "do this"},
+                                               {"refused", "second", "do that"}};
+    const Error error = refused_by(*HostName::parse("beta"), problems);
+    EXPECT_EQ(error.code, Code::refused);
+    EXPECT_NE(error.message.find("first; second; nothing was changed"), std::string::npos);
+    EXPECT_EQ(error.remedy, "do this; do that");
+}
+
+TEST_F(FailoverCheck, LooksAtTheMountpoint) {
+    const test::TempFolder temp;
+    Serve serve{.canmount = "on", .mounted = true, .mountpoint = temp.path};
+    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "an empty folder";
+    std::ofstream(temp.path / "file") << "x";
+    auto found = mountpoint_problem(serve, dataset);
+    ASSERT_TRUE(found);
+    EXPECT_NE(found->message.find("a directory with files in it"), std::string::npos);
+    serve.mounted = false;
+    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "it will not be mounted";
+    serve = {.canmount = "on", .mounted = true, .mountpoint = "/proc"};
+    found = mountpoint_problem(serve, dataset);
+    ASSERT_TRUE(found);
+    EXPECT_NE(found->message.find("is the mount point of 'proc'"), std::string::npos);
+    // What was set on this side counts, not what the master has.
+    dataset.mountpoint_here = true;
+    dataset.mountpoint = "/nowhere/at/all";
+    EXPECT_FALSE(mountpoint_problem(serve, dataset));
+}
+
+}  // namespace
+}  // namespace zrepd::failover
