@@ -23,6 +23,10 @@ SLOW_SECONDS = 10  # recoveries that take longer are told in detail
 RESTART_SECONDS = 1  # as systemd would, after a kill
 PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly"
 PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
+STORY = ("story() { /usr/sbin/zfs get -Ho property,value,source all $1 | grep -E '^(zrep:|readonly|mounted|canmount|receive)'; "
+         "/usr/sbin/zfs list -rt all -Ho name,guid,userrefs,zrep:sent $2; /usr/sbin/zpool history -il $2 | tail -n 80; "
+         "zrepctl status $1; cat /run/operation.log; }; story")
+KEEP_LOG = "cat /run/zrepd.log >>/run/zrepd.before 2>/dev/null; true"
 SAVECOUNT = 2  # so that the third sync of a pair expires as all later ones do
 
 
@@ -94,7 +98,7 @@ class Pair:
         accept = "-O zrep:accept=alpha" if name == "beta" else ""
         self.power_on(name)
         self.daemons[name].start(until="zrepctl version", first=(
-            "p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 $p 2>/dev/null; pkill -9 -x zfs; "
+            "rm -f /run/zrepd.before; p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 $p 2>/dev/null; pkill -9 -x zfs; "
             "for i in 1 2 3 4 5 6 7 8 9 10; do left=$(zpool list -H -o name); [ -n \"$left\" ] || break; "
             "for p in $left; do zpool destroy -f $p; done; sleep 0.1; done; "
             f"zpool create -f -O compression=off {accept} {pool} /dev/ubda && {make}; {PROGRAMS}; {INSTALL}"))
@@ -121,7 +125,7 @@ class Pair:
             self.daemons[name].start(first=f"{PROGRAMS}; {INSTALL}", until="zrepctl version")
         elif not self.serves(name):
             time.sleep(RESTART_SECONDS)
-            self.daemons[name].start(until="zrepctl version")
+            self.daemons[name].start(first=KEEP_LOG, until="zrepctl version")
 
     def serves(self, name):
         """Whether zrepd lives; a host that does not answer is another matter than one without it."""
@@ -129,6 +133,11 @@ class Pair:
         if done.out not in ("yes\n", "no\n"):
             raise LabError(f"{name} cannot be asked: {done!r}")
         return done.out == "yes\n"
+
+    def story(self, name):
+        """What zrepd said there, before its ends too, and what ZFS did; for who looks for a cause."""
+        return self.host(name).run(f"cat /run/zrepd.before /run/zrepd.log 2>/dev/null | tail -c 300000; echo; {STORY} {FS[name]} {POOLS[name]}",
+                                   check=False).out
 
     def leave(self):
         """The hosts as they were before, for whoever uses the lab next."""

@@ -101,7 +101,7 @@ def cut_at(pair, operation, point, changes=False):
     return struck, seconds
 
 
-def try_point(pair, operation, point, changes=False, say=print):
+def try_point(pair, operation, point, changes=False, say=print, logs=None):
     """The point's row. After trouble the logs are shown, and the pair is made anew. Where the lab itself failed
     nothing is proved or broken, so the point is tried once more."""
     for last in (False, True):
@@ -111,7 +111,7 @@ def try_point(pair, operation, point, changes=False, say=print):
         except TROUBLE as error:
             problems = tuple(map(str, error.args)) if isinstance(error, Broken) else (repr(error)[:SHOWN_ERROR],)
             row = Row(operation.name, point, point.call.line, None, problems)
-            show_logs(pair)
+            keep_logs(pair, row, logs)
             make_anew(pair)
             if not last and isinstance(error, LAB_TROUBLE):
                 say(f"    once more, the lab failed: {row.outcome}")
@@ -123,13 +123,23 @@ def try_point(pair, operation, point, changes=False, say=print):
     return row
 
 
-def show_logs(pair):
+def keep_logs(pair, row, folder):
+    """Both sides' stories in a file named after the point; their ends go to stderr where there is no folder."""
     pair.injector.disarm()
     pair.lab.link("beta", "up")
+    whole = f"{row}\n"
     for name in FS:
         with contextlib.suppress(*TROUBLE):  # a host may be why there is trouble
             if pair.host(name).alive():
-                print(f"---- zrepd on {name}:\n{pair.daemons[name].log()[-SHOWN_LOG:]}", file=sys.stderr)
+                story = pair.story(name)
+                whole += f"---- {name}:\n{story if folder else story[-SHOWN_LOG:]}\n"
+    if not folder:
+        print(whole, file=sys.stderr)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    point = row.point
+    (folder / f"{row.operation}-{point.call.role}-{point.call.number}-{point.when}-{point.fault}.log").write_text(
+        whole, encoding="utf-8")
 
 
 def make_anew(pair):
@@ -142,7 +152,7 @@ def make_anew(pair):
         pair.fresh()
 
 
-def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, say=print):
+def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, say=print, logs=None):
     """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
     order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read."""
     make_anew(pairs[0])
@@ -156,7 +166,7 @@ def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, sa
     for point in chosen:
         waiting.put(point)
     for pair in pairs:
-        threading.Thread(target=work, args=(pair, pair is not pairs[0], operation, changes, waiting, done, say),
+        threading.Thread(target=work, args=(pair, pair is not pairs[0], operation, changes, waiting, done, say, logs),
                          daemon=True).start()
     for _ in chosen:
         row = done.get()
@@ -165,13 +175,13 @@ def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, sa
         yield row
 
 
-def work(pair, anew, operation, changes, waiting, done, say):
+def work(pair, anew, operation, changes, waiting, done, say, logs):
     """One pair's share; an exception in `done` where not even a fresh pair can be made."""
     try:
         if anew:
             make_anew(pair)
         while True:
-            done.put(try_point(pair, operation, waiting.get_nowait(), changes, say))
+            done.put(try_point(pair, operation, waiting.get_nowait(), changes, say, logs))
     except queue.Empty:
         pass
     except Exception as error:  # pylint: disable=broad-except  (the other thread raises it)
