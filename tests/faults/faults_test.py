@@ -3,7 +3,7 @@
 import unittest
 
 from outcome import Expected, Side, judge, parse, roles
-from points import FAULTS, Call, Point, Row, failed, markdown, numbers, points, shortened, summary
+from points import FAULTS, Call, Point, Row, by_fault, failed, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
 DATASETS = {"tank", "tank/fs"}
@@ -61,6 +61,9 @@ class Points(unittest.TestCase):
         self.assertIn("| not reached | 0.5 |", table)
         self.assertIn("| BROKEN: lost: r1 |  |", table)
         self.assertIn("2 points hit, 1 not reached, 1 broken; slowest recovery 1.2 s", summary(rows))
+        other = Row("sync", Point(CALLS[1], "after", "cut-here"), "zfs y", 3.0)
+        self.assertEqual(by_fault([*rows, other]).splitlines()[2:],
+                         ["| sync | link | 3 | 1 | 1 | 1 | 1.2 |", "| sync | cut-here | 1 | 1 | 0 | 0 | 3.0 |"])
         self.assertEqual([failed(rows), failed(rows[:2]), failed(rows[:1]), failed(rows[1:2]), failed([])],
                          [True, False, False, True, True])
         self.assertEqual(len(shortened("zfs " + "x" * 200)), 60)

@@ -72,6 +72,19 @@ def markdown(rows):
     return "\n".join(lines) + "\n"
 
 
+def by_fault(rows):
+    """A line for each operation and fault."""
+    lines = ["| operation | fault | points | recovered | not reached | broken | slowest recovery, seconds |",
+             "|---|---|---|---|---|---|---|"]
+    for operation, fault in dict.fromkeys((row.operation, row.point.fault) for row in rows):
+        some = [row for row in rows if (row.operation, row.point.fault) == (operation, fault)]
+        broken = sum(bool(row.problems) for row in some)
+        missed = sum(row.struck is None and not row.problems for row in some)
+        slowest = max((row.seconds for row in some if row.seconds is not None), default=0)
+        lines.append(f"| {operation} | {fault} | {len(some)} | {len(some) - broken - missed} | {missed} | {broken} | {slowest:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
 def summary(rows):
     hit = [row for row in rows if row.struck is not None]
     worst = max((row.seconds for row in hit if row.seconds is not None), default=0)
