@@ -2,7 +2,7 @@
 """What the fault injector decides without a host: which points, and what counts as broken."""
 import unittest
 
-from outcome import Expected, Side, judge, parse, roles
+from outcome import Expected, Side, judge, parse, roles, undone
 from points import FAULTS, Call, Point, Row, by_fault, failed, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
@@ -83,6 +83,12 @@ class Roles(unittest.TestCase):
                 ({"zrep_inprogress": ("-", "handed_over")}, "a journal on beta: handed_over"),
                 ({"zrep_src-host": ("alpha", "beta")}, "beta says the source is beta")):
             self.assertEqual(roles(*properties(**changes)), [words])
+
+
+class Undone(unittest.TestCase):
+    def test_what_was_reported_has_to_last(self):
+        self.assertEqual([bool(undone(moves, "alpha", now)) for moves in (True, False, None) for now in ("alpha", "beta")],
+                         [True, False, False, True, False, False])
 
 
 class Judge(unittest.TestCase):

@@ -19,12 +19,14 @@ def nothing(_pair):
 class Operation:
     """`begin` starts it and returns what has poll() and kill(); it comes after `prepare`. `again` is what an
     administrator types when it was cut off and does not end by itself; called until all is in order.
-    Of an operation that `loses`, data that was never acknowledged may be in a rescue instead."""
+    Of an operation that `loses`, data that was never acknowledged may be in a rescue instead. One that `moves` the
+    role, and says that it has, has; one that does not leaves it where it was."""
     name: str
     begin: Callable
     prepare: Callable = nothing
     again: Callable = nothing
     loses: bool = False
+    moves: bool | None = None
     roles: tuple = ("master", "target")
     faults: tuple = FAULTS
 
@@ -58,11 +60,18 @@ def split(pair):
         + pair.lone_file("theirs"))
 
 
-def resolve_again(pair):
+def resolve_again(keep):
     """A split made by hand needs hands, so long as it is there."""
-    if pair.split():
-        return pair.host(pair.master).run(f"zrepctl resolve {FS[pair.master]} --keep HERE", check=False, timeout=120)
-    return None
+    def again(pair):
+        if pair.split():
+            return pair.host(pair.master).run(f"zrepctl resolve {FS[pair.master]} --keep {keep}", check=False, timeout=120)
+        return None
+    return again
+
+
+def resolve(name, keep, moves):
+    return Operation(name, on_master("resolve", f"--keep {keep}"), prepare=split, again=resolve_again(keep), loses=True,
+                     moves=moves)
 
 
 def power_off_master(pair):
@@ -86,16 +95,17 @@ OPERATIONS = {
     operation.name: operation
     for operation in (
         Operation("init", lambda pair: pair.client("alpha", INIT), prepare=unmake, again=init_again),
-        Operation("sync", on_master("sync")),
-        Operation("failover", on_master("failover")),
-        Operation("takeover", on_target("takeover")),
-        # The old master lives and hears of it: its step down and its rescue are part of this.
-        Operation("takeover-L", on_target("takeover", "-L"), loses=True),
+        Operation("sync", on_master("sync"), moves=False),
+        Operation("failover", on_master("failover"), moves=True),
+        Operation("takeover", on_target("takeover"), moves=True),
         # The old master is off, and is back only after the fault.
-        Operation("takeover-local", on_target("takeover", "-L"), prepare=power_off_master, loses=True,
+        Operation("takeover-L", on_target("takeover", "-L"), prepare=power_off_master, loses=True, moves=True,
                   roles=("target",), faults=ALONE),
-        Operation("rejoin", start_master, prepare=overtaken, loses=True),
-        Operation("failover-L", on_master("failover", "-L"), loses=True),
-        Operation("resolve", on_master("resolve", "--keep HERE"), prepare=split, again=resolve_again, loses=True),
+        # The old master lives and hears of it: its step down and its rescue are part of this.
+        Operation("takeover-L-alive", on_target("takeover", "-L"), loses=True, moves=True),
+        Operation("rejoin", start_master, prepare=overtaken, loses=True, moves=True),
+        Operation("failover-L", on_master("failover", "-L"), loses=True, moves=True),
+        resolve("resolve", "HERE", moves=False),
+        resolve("resolve-peer", "PEER", moves=True),
     )
 }

@@ -96,6 +96,13 @@ def roles(here, there):
     return wrong
 
 
+def undone(moves, before, now):
+    """A role change that reported success must not be undone by a recovery. `moves`: the role, or None: who knows."""
+    if moves is None or moves == (before != now):
+        return []
+    return [f"it ended with success, the master was {before} and is {now}"]
+
+
 def snapshots(master, target):
     """Both sides in step, and nothing piled up or left over."""
     here, there = ([row for row in side.snapshots if row[0].startswith("zrep_")] for side in (master, target))

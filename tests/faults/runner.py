@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import outcome
 from operations import FS, OTHER
 from pair import Broken, LabError
 from points import Call, Row, points, shortened
@@ -96,7 +97,10 @@ def cut_at(pair, operation, point, changes=False):
         strike(pair, host, point.fault, client)
     client.kill()
     pair.injector.disarm()
+    before = pair.master
     seconds = pair.recover(operation.again)
+    if client.poll() == 0 and (wrong := outcome.undone(operation.moves, before, pair.master)):
+        raise Broken(*wrong)
     pair.check(operation.loses)
     return struck, seconds
 
