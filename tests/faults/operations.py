@@ -52,11 +52,12 @@ INIT = "zrepctl init tank/fs beta backup/fs"
 
 
 def split(pair):
-    """Both sides master of one epoch, as only hands can make it; each has data of its own."""
+    """Both sides master of one epoch, as only hands can make it, and zrepd knows; each has data of its own."""
     master, target = pair.master, OTHER[pair.master]
     pair.host(target).run(
         f"zfs set readonly=off zrep:master=yes zrep:src-host={target} zrep:src-fs={FS[target]} "
         f"zrep:dest-host={master} zrep:dest-fs={FS[master]} canmount=on mountpoint=/tank/fs {FS[target]}; "
+        f"for i in $(seq 100); do zrepctl status {FS[target]} --json | grep -q '\"role\": *\"master\"' && break; sleep 0.1; done; "
         + pair.lone_file("theirs"))
 
 
