@@ -2,24 +2,32 @@
 """What must hold once everything is back: look() gathers a side with one command, judge() says what is wrong."""
 import dataclasses
 
-# The real ones: a question of ours is not to wait behind the shim.
+# The real ones: a question of ours is not to wait behind the shim. Few programs: each costs a guest 20 ms and more.
 LOOK = r"""
-fs=$1 pool=${1%%/*}; PATH=/usr/sbin:$PATH
+fs=$1 pool=${1%%/*} tab=$(printf '\t') newest= held=; PATH=/usr/sbin:$PATH
 part() { echo "== $1"; }
-part properties; zfs get -Hpo property,value all "$fs" | grep -E '^(zrep:|readonly|mounted|receive_resume_token)'
-part snapshots; zfs list -Hpo name,guid -t snapshot -s createtxg -d 1 "$fs" | sed 's/^[^@]*@//'
-part holds; zfs list -Hpo name -t snapshot -d 1 "$fs" | tr '\n' '\0' | xargs -0r zfs holds -H | cut -f1,2 | sed 's/^[^@]*@//'
-part datasets; zfs list -rHo name "$pool"
+properties=$(zfs get -Hpo property,value all "$fs"); snapshots=$(zfs list -Hpo name,guid,userrefs -t snapshot -s createtxg -d 1 "$fs")
+case $properties in *"mounted${tab}yes"*) mounted=yes ;; *) mounted= ;; esac
+part properties; echo "$properties"
+part snapshots; while IFS=$tab read -r name guid holds; do
+    [ -n "$name" ] || continue
+    echo "${name#*@}$tab$guid"
+    [ "$holds" = 0 ] || held="$held $name"
+    case $name in *@zrep_*) newest=$name ;; esac
+done <<END
+$snapshots
+END
+part holds; [ -z "$held" ] || zfs holds -H $held | while IFS=$tab read -r name tag since; do echo "${name#*@}$tab$tag"; done
+part datasets; datasets=$(zfs list -rHo name "$pool"); echo "$datasets"
 part orphans; ps -eo pid,ppid,comm,args --no-headers | awk '$2 == 1 && $3 ~ /^(zfs|zpool)$/ || $2 == 1 && $3 == "ssh" && !/\[mux\]/'
-newest=$(zfs list -Hpo name -t snapshot -s createtxg -d 1 "$fs" | grep @zrep_ | tail -n 1)
 mkdir -p /run/look
-part data; mount -t zfs "$newest" /run/look && (cd /run/look && find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
-umount /run/look 2>/dev/null
-part files; [ "$(zfs get -Ho value mounted "$fs")" = yes ] && ls /tank/fs
-part records; [ "$(zfs get -Ho value mounted "$fs")" = yes ] && cat /tank/fs/records
-for d in $(zfs list -rHo name "$pool" | grep "^${fs}_diverged_"); do
+part data; mount -t zfs "$newest" /run/look && { (cd /run/look && sha256sum *); umount /run/look; }
+part files; [ -z "$mounted" ] || (cd /tank/fs && printf '%s\n' *)
+part records; [ -z "$mounted" ] || cat /tank/fs/records
+for d in $datasets; do
+    case $d in "${fs}_diverged_"*) ;; *) continue ;; esac
     mount -t zfs -o ro,zfsutil "$d" /run/look || continue
-    part rescued-files; ls /run/look
+    part rescued-files; (cd /run/look && printf '%s\n' *)
     part rescued-records; cat /run/look/records
     umount /run/look
 done
@@ -64,7 +72,7 @@ def parse(text):
 
     def rows(name):
         return [tuple(line.split("\t")) for line in parts[name]]
-    return Side(dict(rows("properties")), rows("snapshots"), rows("holds"), parts["datasets"], parts["orphans"],
+    return Side(dict(row for row in rows("properties") if len(row) == 2), rows("snapshots"), rows("holds"), parts["datasets"], parts["orphans"],
                 parts["data"], parts["files"], parts["records"], parts.get("rescued-files", []),
                 parts.get("rescued-records", []))
 
