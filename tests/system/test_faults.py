@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fault injector on a few points of a sync, and that it notices what is broken. All of it: tests/faults/run."""
+"""The fault injector on a few points of a sync and of role changes, and that it notices what is broken. All of it:
+tests/faults/run."""
 import sys
 import unittest
 
@@ -12,6 +13,7 @@ from points import summary  # noqa: E402
 from runner import run_points  # noqa: E402
 
 SAMPLE = 4  # kill and power cut, of either host
+ROLE_CHANGES = {"failover": 4, "rejoin": 2}
 
 
 class Faults(Case):
@@ -33,6 +35,14 @@ class Faults(Case):
             self.assertIn(verb, calls)
         self.notices_a_lost_record()
         self.notices_a_writable_target()
+
+    def test_role_changes_are_cut_at_some_of_their_calls(self):
+        for name, sample in ROLE_CHANGES.items():
+            with self.subTest(name):
+                said = []
+                rows = list(run_points(OPERATIONS[name], [self.pair], sample=sample, changes=True, say=said.append))
+                self.assertEqual({row.outcome for row in rows} - {"not reached"}, {"ok"}, said)
+                self.assertIn("zfs set readonly=", "\n".join(said))
 
     def notices_a_lost_record(self):
         self.pair.host("alpha").run("sed -i '$d' /tank/fs/records")
