@@ -4,6 +4,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -31,13 +32,9 @@ Task<Result<State>> Change::look() {
     auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
     if (!seen) co_return seen.error();
     pair_ = parts_.inventory.pair(name_);
-    if (!pair_) {
-        co_return Error{.code = Code::not_configured,
-                        .message = name_.str() + " is not part of a pair",
-                        .remedy = "zrepctl list shows the pairs"};
-    }
+    if (!pair_) co_return gone();
     entry_ = entry_of(*dataset());
-    base_ = entry_.base;
+    base_ = agreed_.known() ? agreed_ : entry_.base;
     State state;
     state.stored = stored_of(*dataset(), *pair_);
     co_return state;
@@ -59,12 +56,13 @@ Task<Result<Stored>> Change::go(Event event) {
         const Action action = next.action;
         const State state = next.state;
         Event outcome = co_await perform(action, state);
+        if (lost_) co_return *trouble_;
         next = step(state, outcome);
     }
     const Stored after = next.state.stored;
     const bool stayed = after.master && after.journal == Journal::none && before.master;
     if (stayed && (stopped_service_ || before.journal == Journal::freezing)) {
-        co_await hook_after(Hook::post_promote, "recovery");
+        co_await hook_after(Hook::post_promote, std::string(kRecovery));
     }
     if (after.master != before.master || after.epoch != before.epoch) {
         log::event(log::Level::info,
@@ -155,42 +153,73 @@ Entry Change::entry_for(const Stored& wanted) const {
     return out;
 }
 
-/// A failed `zfs set` may have landed all the same: what lies on disk is what counts.
 Task<bool> Change::store(Stored wanted) {
     parts_.runs.phase(*run_, name_, "changing");
+    if (dataset() == nullptr) co_return fail(gone());
     const Entry entry = entry_for(wanted);
     auto written = co_await write(wanted, entry);
     if (!written) {
-        auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
-        const Dataset* now = dataset();
-        const bool landed = seen && now != nullptr && has_landed(*now, wanted);
-        if (!landed) co_return fail(written.error());
+        const bool landed = co_await read_back(wanted, written.error());
+        if (!landed) co_return false;
     }
     pair_ = parts_.inventory.pair(name_);
-    if (!pair_) co_return fail({.code = Code::internal, .message = "the pair is gone"});
+    if (!pair_) co_return fail(gone());
     co_await tidy(wanted);
     entry_ = entry;
     if (entry.base.known()) base_ = entry.base;
     co_return true;
 }
 
+/// A failed `zfs set` may have landed all the same: what lies on disk is what counts, and when that
+/// cannot be read nothing is done on a guess.
+Task<bool> Change::read_back(Stored wanted, Error error) {
+    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+    const Dataset* now = dataset();
+    if (!seen) {
+        lost_ = true;
+        error.context.push_back("it is not known whether that was stored (" + seen.error().message +
+                                "); zrepd looks again");
+        co_return fail(std::move(error));
+    }
+    if (now == nullptr) co_return fail(gone());
+    if (has_landed(*now, wanted)) co_return true;
+    in_doubt_ = true;
+    co_return fail(std::move(error));
+}
+
+PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry) const {
+    PropertyList out = properties_for(told, *pair_, wanted, entry);
+    if (!wanted.master) return out;
+    if (serve_) out.emplace_back(prop::kServe, to_text(*serve_));
+    // A demotion that lands late would hide it at the next boot.
+    const bool volume = told.kind == Kind::volume;
+    if (in_doubt_)
+        out.emplace_back(volume ? "volmode" : "canmount", volume ? told.volmode : told.canmount);
+    const auto serve = parse_serve(told.own(prop::kServe).value_or(""));
+    const bool in_the_way = serve && mountpoint_problem(*serve, told);
+    // zfs(8) mounts what gets a mountpoint.
+    if (in_the_way) std::erase_if(out, [](const auto& p) { return p.first == "mountpoint"; });
+    return out;
+}
+
 Task<Result<void>> Change::write(Stored wanted, Entry entry) {
     Dataset told = *dataset();
     if (serve_) told.props[std::string(prop::kServe)] = {to_text(*serve_), Source::local};
-    PropertyList properties = properties_for(told, *pair_, wanted, entry);
     const bool same_role = told.local(prop::kMaster) == "yes" ? wanted.master : !wanted.master;
     const bool only_journal = same_role && wanted.epoch == pair_->epoch &&
                               wanted.writable == !told.readonly && entry.journal == Journal::none;
-    if (only_journal) {
-        std::vector<std::string> journal{std::string(prop::kInprogress)};
-        auto cleared = co_await parts_.zfs.inherit(name_, std::move(journal));
-        if (cleared) parts_.inventory.note_set(name_, {{std::string(prop::kInprogress), ""}});
-        co_return cleared;
-    }
-    if (serve_ && wanted.master) properties.emplace_back(prop::kServe, to_text(*serve_));
-    auto set = co_await parts_.zfs.set(name_, properties);
-    if (set) parts_.inventory.note_set(name_, properties);
+    if (only_journal && !in_doubt_) co_return co_await clear_journal();
+    const PropertyList all = properties(told, wanted, entry);
+    auto set = co_await parts_.zfs.set(name_, all);
+    if (set) parts_.inventory.note_set(name_, all);
     co_return set;
+}
+
+Task<Result<void>> Change::clear_journal() {
+    std::vector<std::string> journal{std::string(prop::kInprogress)};
+    auto cleared = co_await parts_.zfs.inherit(name_, std::move(journal));
+    if (cleared) parts_.inventory.note_set(name_, {{std::string(prop::kInprogress), ""}});
+    co_return cleared;
 }
 
 /// What a set cannot say: nothing, instead of empty or off. Not needed for anything but order.
@@ -229,16 +258,14 @@ Task<Event> Change::ask_peer() {
         co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kAskLimit);
     const bool answered = answer && answer->sides.size() == 1;
     if (!answered || !answer->sides[0].known) {
+        unheard_ = true;
         if (!answer) fail(answer.error());
         co_return Event(Failed{});
     }
     const auto& side = answer->sides[0];
     const Versions* versions = parts_.inventory.versions(name_);
-    for (auto it = side.snapshots.rbegin(); it != side.snapshots.rend() && versions; ++it) {
-        if (find_snapshot(*versions, it->guid) == nullptr) continue;
-        base_ = it->guid;
-        break;
-    }
+    const Guid common = newest_common(versions, side.snapshots);
+    if (common.known()) base_ = common;
     co_return Event(
         PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead(versions, base_)});
 }
@@ -246,6 +273,10 @@ Task<Event> Change::ask_peer() {
 Task<Event> Change::ask_to_promote(Stored stored) {
     co_await leave();
     parts_.runs.phase(*run_, name_, "promoting " + pair_->peer.str());
+    if (dataset() == nullptr) {
+        fail(gone());
+        co_return Event(Failed{});
+    }
     rpc::PromoteIn in;
     in.source = name_.str();
     in.target = pair_->peer_dataset.str();
@@ -256,8 +287,8 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     auto answer =
         co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
     if (!answer) {
-        // The only conflict of peer.promote: Change::refusal, no_base.
-        const bool no_base = answer.error().code == Code::conflict;
+        // Nothing else of peer.promote is `refused`: Change::refusal, no_base.
+        const bool no_base = answer.error().code == Code::refused;
         fail(std::move(Error(answer.error())).in(pair_->peer.str()));
         co_return no_base ? Event(NoBase{}) : Event(Failed{});
     }
@@ -276,6 +307,12 @@ Task<bool> Change::rescue(Stored stored) {
     co_return true;
 }
 
+Error Change::gone() const {
+    return Error{.code = Code::not_found,
+                 .message = name_.str() + " is no longer there, or no longer part of a pair",
+                 .remedy = "zfs list " + quote(name_.str()) + "; zrepctl list shows the pairs"};
+}
+
 Error Change::refusal(std::string_view why) const {
     if (trouble_) return *trouble_;
     const std::string name = name_.str();
@@ -289,7 +326,7 @@ Error Change::refusal(std::string_view why) const {
                      .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
     }
     if (why == "no_base") {
-        return Error{.code = Code::conflict,
+        return Error{.code = Code::refused,
                      .message = name + " lacks the snapshot that the other side handed over with",
                      .remedy = "that side takes the role back by itself; to make " + name +
                                " the master all the same: zrepctl takeover -L " + quote(name)};

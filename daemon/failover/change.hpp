@@ -25,14 +25,24 @@ class Change {
     void serve_as(const Serve& serve) { serve_ = serve; }
     /// The other side does not take part; hooks are told.
     void alone() { planned_ = false; }
+    /// What both sides have, as the other one just said; else the newest acknowledged snapshot is
+    /// the base of a demotion.
+    void go_back_to(Guid base) { agreed_ = base; }
+    /// An earlier Change told the hooks that it is no longer the master, and who still uses it.
+    void has_left() { left_ = true; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
-    /// it after the action under way.
+    /// it after the action under way. An error when it could not begin, was refused, or is_lost().
     Task<Result<Stored>> go(Event event);
 
     /// What was done, in words.
     const std::vector<std::string>& notes() const { return notes_; }
     /// The last thing that went wrong on the way; the change may have gone on without it.
     const std::optional<Error>& trouble() const { return trouble_; }
+    /// The other side was asked and did not answer.
+    bool is_unheard() const { return unheard_; }
+    /// What lies on disk is not known: Recover has to look afresh.
+    bool is_lost() const { return lost_; }
+    bool left() const { return left_; }
 
   private:
     Task<Result<State>> look();
@@ -43,7 +53,10 @@ class Change {
     Task<bool> drain();
     Task<Result<bool>> is_drained();
     Task<bool> store(Stored wanted);
+    Task<bool> read_back(Stored wanted, Error error);
     Task<Result<void>> write(Stored wanted, Entry entry);
+    PropertyList properties(const Dataset& told, Stored wanted, Entry entry) const;
+    Task<Result<void>> clear_journal();
     Task<> tidy(Stored wanted);
     Task<Event> ask_peer();
     Task<Event> ask_to_promote(Stored stored);
@@ -59,6 +72,7 @@ class Change {
     Entry entry_for(const Stored& wanted) const;
     Guid last_acked() const;
     Error refusal(std::string_view why) const;
+    Error gone() const;
     bool fail(Error error);
     void note(std::string text) { notes_.push_back(std::move(text)); }
     void warn(std::string what, const Error& error);
@@ -73,11 +87,15 @@ class Change {
     Entry entry_;
     std::optional<Serve> serve_;
     Guid base_;
+    Guid agreed_;
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
     bool planned_ = true;           ///< the other side takes part
     bool left_ = false;             ///< post-demote hooks ran
+    bool unheard_ = false;
+    bool lost_ = false;
+    bool in_doubt_ = false;  ///< a set was given up, and may land yet
 };
 
 }  // namespace zrepd::failover

@@ -21,6 +21,7 @@ constexpr unsigned kMaxDrains = 5;
 /// Everything that can be known before anything is changed.
 Task<bool> Change::check() {
     const Dataset* now = dataset();
+    if (now == nullptr) co_return fail(gone());
     if (now->readonly) {
         co_return fail({.code = Code::refused,
                         .message = name_.str() + " is readonly here: somebody else made it so",
@@ -51,12 +52,8 @@ Task<bool> Change::sync_first() {
 
 Task<bool> Change::ask_target() {
     parts_.runs.phase(*run_, name_, "checking");
-    rpc::CheckIn in;
-    in.source = name_.str();
-    in.target = pair_->peer_dataset.str();
-    in.epoch = pair_->epoch;
-    in.base = last_acked();
-    in.serve = to_text(serve_of(*dataset()));
+    if (dataset() == nullptr) co_return fail(gone());
+    const rpc::CheckIn in = check_of(*pair_, *dataset(), parts_.inventory.versions(name_));
     const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
@@ -66,20 +63,20 @@ Task<bool> Change::ask_target() {
 
 /// True when the target has everything.
 Task<Result<bool>> Change::is_drained() {
+    if (dataset() == nullptr) co_return gone();
     if (dataset()->mounted) {
         auto written = co_await parts_.zfs.sync_files(dataset()->mountpoint);
-        if (!written) warn("flush_failed", written.error());
+        if (!written) co_return written.error();
     }
     std::vector<std::string> pools{std::string(name_.pool())};
     auto flushed = co_await parts_.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed.error();
-    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+    // A snapshot of somebody else's a moment ago would make `written` zero.
+    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::listed);
     if (!seen) co_return seen.error();
     const Dataset* now = dataset();
     const Versions* versions = parts_.inventory.versions(name_);
-    if (now == nullptr || versions == nullptr || versions->snapshots.empty()) {
-        co_return Error{.code = Code::not_found, .message = "it has no snapshots any more"};
-    }
+    if (now == nullptr || versions == nullptr || versions->snapshots.empty()) co_return gone();
     co_return now->written_bytes == 0 && versions->snapshots.back().sent.has_value();
 }
 
@@ -100,6 +97,7 @@ Task<bool> Change::drain() {
 }
 
 Task<Result<void>> Change::hook(Hook which, std::string operation) {
+    if (dataset() == nullptr) co_return gone();
     HookContext context{.dataset = name_, .peer = pair_->peer, .peer_dataset = pair_->peer_dataset};
     const bool before = which == Hook::pre_demote || which == Hook::pre_promote;
     context.epoch = pair_->epoch + (before ? 1 : 0);
@@ -116,6 +114,7 @@ Task<> Change::hook_after(Hook which, std::string operation) {
     if (!ran) warn("hook", ran.error());
 }
 
+/// Tried again and again with a side that does not answer, it says so once.
 Task<> Change::leave() {
     co_await unmount();
     if (left_) co_return;
@@ -128,7 +127,7 @@ Task<> Change::unmount() {
     const Dataset* now = dataset();
     if (now == nullptr || !now->mounted) co_return;
     auto done = co_await parts_.zfs.unmount(name_);
-    if (done) co_return;
+    if (done || left_) co_return;
     Error error = std::move(Error(done.error())).in("unmount the old master");
     error.remedy =
         "it stays mounted, readonly; when its users are gone: zfs unmount " + quote(name_.str());
@@ -147,6 +146,14 @@ Task<> Change::mount() {
     const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
     const bool wanted = now->kind == Kind::filesystem && (!serve || serve->mounted);
     if (!wanted) co_return;
+    const auto problem = serve ? mountpoint_problem(*serve, *now) : std::nullopt;
+    if (problem) {
+        Error error = *problem;
+        error.remedy += "; then: zfs set mountpoint=" + quote(serve->mountpoint) + " " +
+                        quote(name_.str()) + "; zfs mount " + quote(name_.str());
+        warn("not_mounted", error);
+        co_return;
+    }
     if (!now->key_loaded) {
         auto loaded = co_await parts_.zfs.load_key(name_, /*only_try=*/false);
         if (!loaded) warn("key_not_loaded", loaded.error());

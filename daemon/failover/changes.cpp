@@ -64,15 +64,11 @@ PropertyList properties_for(const Dataset& dataset,
     PropertyList out;
     add(out, "readonly", wanted.writable ? "off" : "on");
     add(out, prop::kInprogress, to_text(journal));
-    if (wanted.master == is_master(dataset)) {
-        const auto epoch = std::to_string(wanted.epoch);
-        if (dataset.own(prop::kEpoch) != epoch) add(out, prop::kEpoch, epoch);
-        return out;
-    }
     add(out, prop::kEpoch, std::to_string(wanted.epoch));
     add(out, prop::kMaster, wanted.master ? "yes" : "no");
     const bool is_source = pair.role != plan::Role::target;
     add_direction(out, dataset, is_source != wanted.master);
+    if (wanted.master == is_master(dataset)) return out;
     if (wanted.master)
         add_master_ways(out, dataset);
     else

@@ -13,9 +13,10 @@ namespace zrepd::failover {
 Stored stored_of(const Dataset& dataset, const plan::Pair& pair);
 
 /// What one `zfs set` has to say to get from what `dataset` is to `wanted`, with this journal.
-/// Becoming a target: readonly, unmounted at the next boot, and what `dataset` is served like kept
-/// in zrep:serve. Becoming the master: served as zrep:serve says, but for a mountpoint that was set
-/// on this side itself. The direction follows the role.
+/// Role, epoch and direction are always part of it: an earlier set that was given up may still
+/// land, and is undone completely then. Becoming a target: readonly, unmounted at the next boot,
+/// and what `dataset` is served like kept in zrep:serve. Becoming the master: served as zrep:serve
+/// says, but for a mountpoint that was set on this side itself. The direction follows the role.
 PropertyList properties_for(const Dataset& dataset,
                             const plan::Pair& pair,
                             const Stored& wanted,

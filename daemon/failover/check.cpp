@@ -2,6 +2,7 @@
 #include "daemon/failover/check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -33,17 +35,34 @@ std::string unescape(std::string_view text) {
     return out;
 }
 
-/// What is mounted exactly there; the last one is on top.
-std::optional<std::string> mounted_at(const std::string& path) {
+struct Mount {
+    std::string place;
+    std::string type;
+    std::string source;
+};
+
+/// What `path` is on: the mount with the longest place that is above it, or it; the last is on top.
+Mount mount_of(const std::string& path) {
     std::ifstream file("/proc/self/mountinfo");
-    std::optional<std::string> found;
+    Mount found;
     for (std::string line; std::getline(file, line);) {
         const auto words = split(line, ' ');
         const auto dash = std::find(words.begin(), words.end(), "-");
         if (words.size() < 5 || words.end() - dash < 3) continue;
-        if (unescape(words[4]) == path) found = unescape(*(dash + 2));
+        std::string place = unescape(words[4]);
+        const bool above = place == "/" || path == place || path.starts_with(place + "/");
+        if (!above || place.size() < found.place.size()) continue;
+        found = {std::move(place), std::string(*(dash + 1)), unescape(*(dash + 2))};
     }
     return found;
+}
+
+/// Nothing of those may be touched by a thread that has others waiting for it.
+bool may_hang(const Mount& mount) {
+    constexpr std::array<std::string_view, 9> kRemote{
+        "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "autofs", "glusterfs"};
+    const bool remote = std::find(kRemote.begin(), kRemote.end(), mount.type) != kRemote.end();
+    return remote || mount.type.starts_with("fuse");
 }
 
 void add_state(std::vector<Error>& out, const TargetFacts& facts, const std::string& host) {
@@ -94,6 +113,25 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
 
 }  // namespace
 
+Guid newest_common(const Versions* ours, const std::vector<rpc::PeerSnapshot>& theirs) {
+    if (ours == nullptr) return {};
+    for (auto it = theirs.rbegin(); it != theirs.rend(); ++it) {
+        if (find_snapshot(*ours, it->guid) != nullptr) return it->guid;
+    }
+    return {};
+}
+
+rpc::CheckIn check_of(const plan::Pair& pair, const Dataset& master, const Versions* versions) {
+    const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    rpc::CheckIn out;
+    out.source = pair.dataset.str();
+    out.target = pair.peer_dataset.str();
+    out.epoch = pair.epoch;
+    out.base = acked == nullptr ? Guid{} : acked->guid;
+    out.serve = to_text(serve_of(master));
+    return out;
+}
+
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self) {
     std::vector<Error> out;
     const std::string& host = self.host.str();
@@ -121,7 +159,8 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
     const bool own = dataset.mountpoint_here || serve.mountpoint.empty();
     const std::string& path = own ? dataset.mountpoint : serve.mountpoint;
     if (!serve.mounted || !path.starts_with('/')) return std::nullopt;
-    const auto other = mounted_at(path);
+    const Mount mount = mount_of(path);
+    const auto other = mount.place == path ? std::optional(mount.source) : std::nullopt;
     const std::string name = dataset.name.str();
     const auto stored = [&](std::string_view key) { return dataset.own(key).value_or(""); };
     // The master itself, of a pair on one host: it is unmounted first.
@@ -132,7 +171,8 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
             "unmount that, or give " + name + " another: zfs set mountpoint=/PATH " + quote(name));
     }
     std::error_code ec;
-    if (other || !std::filesystem::is_directory(path, ec)) return std::nullopt;
+    if (other || may_hang(mount)) return std::nullopt;
+    if (!std::filesystem::is_directory(path, ec)) return std::nullopt;
     if (std::filesystem::is_empty(path, ec) || ec) return std::nullopt;
     return refused(path + ", where " + name + " would be mounted, is a directory with files in it",
                    "move them away: they would be hidden while it is mounted");

@@ -26,6 +26,12 @@ struct TargetFacts {
     std::optional<Error> mountpoint;  ///< why it could not be mounted where the master is
 };
 
+/// The newest snapshot of ours that the other side has too; `theirs` is oldest first. Pure.
+Guid newest_common(const Versions* ours, const std::vector<rpc::PeerSnapshot>& theirs);
+
+/// What the target is asked before a role change. Pure.
+rpc::CheckIn check_of(const plan::Pair& pair, const Dataset& master, const Versions* versions);
+
 /// What keeps this target from becoming the master; each with its remedy. Pure.
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);
 
@@ -33,7 +39,8 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);
 
 /// Why a filesystem could not be mounted there: something else is, or the directory is not empty.
-/// Reads /proc/self/mountinfo and the directory.
+/// Reads /proc/self/mountinfo and the directory; not a directory on a network filesystem, which may
+/// not answer for minutes.
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset);
 
 }  // namespace zrepd::failover

@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/hooks.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -65,12 +66,7 @@ Result<rpc::RunStarted> Copies::start_drop(const DatasetName& copy) {
 }
 
 Task<> Copies::drop(sync::RunPtr run, DatasetName copy) {
-    auto guard = co_await parts_.locks.lock(copy, lock::Scope::tree, "drop", kLockWait, run->id());
-    Result<void> done = ok();
-    if (guard)
-        done = co_await destroy(copy);
-    else
-        done = guard.error();
+    auto done = co_await drop_locked(run, copy);
     if (!done) {
         parts_.runs.fail(*run, copy, done.error());
         co_return;
@@ -81,6 +77,33 @@ Task<> Copies::drop(sync::RunPtr run, DatasetName copy) {
     parts_.runs.succeed(*run, copy, std::move(result));
 }
 
+/// With what it was rescued from: a rescue under way still needs its copy, and only once that is
+/// rolled back is this one all there is.
+Task<Result<void>> Copies::drop_locked(sync::RunPtr run, DatasetName copy) {
+    const Dataset* rescue = parts_.inventory.find(copy);
+    const auto of = DatasetName::parse(
+        rescue == nullptr ? "" : std::string(rescue->local(prop::kRescue).value_or("")));
+    std::optional<lock::LockTable::Guard> source;
+    if (of && parts_.inventory.find(*of) != nullptr) {
+        auto guard =
+            co_await parts_.locks.lock(*of, lock::Scope::node, "drop", kLockWait, run->id());
+        if (!guard) co_return guard.error();
+        source = std::move(*guard);
+        auto seen = co_await parts_.inventory.refresh_one(*of, Freshness::cached);
+        if (!seen) co_return seen;
+        const Dataset* now = parts_.inventory.find(*of);
+        const Journal journal = now == nullptr ? Journal::none : entry_of(*now).journal;
+        if (journal == Journal::rejoining || journal == Journal::stepping_down) {
+            co_return Error{.code = Code::busy,
+                            .message = of->str() + " is being rescued to " + copy.str(),
+                            .remedy = "wait for its end: zrepctl status " + quote(of->str())};
+        }
+    }
+    auto guard = co_await parts_.locks.lock(copy, lock::Scope::tree, "drop", kLockWait, run->id());
+    if (!guard) co_return guard.error();
+    co_return co_await destroy(copy);
+}
+
 /// Only what is ours still says so now.
 Task<Result<void>> Copies::destroy(DatasetName copy) {
     auto seen = co_await parts_.inventory.refresh_one(copy, Freshness::listed);
@@ -88,7 +111,10 @@ Task<Result<void>> Copies::destroy(DatasetName copy) {
     const Dataset* dataset = parts_.inventory.find(copy);
     if (dataset == nullptr) co_return ok();
     if (!dataset->local(prop::kRescue) && !is_drill(*dataset)) {
-        co_return Error{.code = Code::conflict, .message = copy.str() + " is not ours"};
+        co_return Error{.code = Code::conflict,
+                        .message = copy.str() + " is no rescue and no drill any more",
+                        .remedy = "nothing was destroyed; zfs destroy -r " + quote(copy.str()) +
+                                  " if it is to go"};
     }
     if (dataset->mounted) {
         auto unmounted = co_await parts_.zfs.unmount(copy);
@@ -168,7 +194,8 @@ Task<Result<std::string>> Copies::try_it(sync::RunPtr run, Drill what) {
     }
     const std::string name = newest->name;
     const bool volume = dataset->kind == Kind::volume;
-    if (!dataset->key_loaded) {
+    const bool locked = !dataset->key_loaded;
+    if (locked) {
         auto loaded = co_await parts_.zfs.load_key(what.dataset, /*only_try=*/false);
         if (!loaded) co_return loaded.error().in("load the key of " + what.dataset.str());
     }
@@ -189,7 +216,10 @@ Task<Result<std::string>> Copies::try_it(sync::RunPtr run, Drill what) {
     parts_.runs.phase(*run, what.dataset, "checking");
     auto found = co_await look_at(what);
     if (!found) co_return found;
-    co_return "@" + name + " is usable: " + *found;
+    // Unloading it would take it from whoever began to use it meanwhile.
+    const std::string key = "; its key was loaded for that and stays so: zfs unload-key " +
+                            quote(what.dataset.str()) + " takes it back";
+    co_return "@" + name + " is usable: " + *found + (locked ? key : "");
 }
 
 Task<Result<std::string>> Copies::look_at(Drill what) {

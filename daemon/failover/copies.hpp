@@ -40,6 +40,7 @@ class Copies {
     };
     Result<void> check_rescue(const DatasetName& copy) const;
     Task<> drop(sync::RunPtr run, DatasetName copy);
+    Task<Result<void>> drop_locked(sync::RunPtr run, DatasetName copy);
     Task<Result<void>> destroy(DatasetName copy);
     Task<> drill(sync::RunPtr run, Drill what);
     Task<Result<std::string>> try_it(sync::RunPtr run, Drill what);

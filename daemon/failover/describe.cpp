@@ -116,14 +116,9 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
 }
 
 Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::seconds limit) {
-    const Versions* versions = parts_.inventory.versions(pair.dataset);
-    const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
-    rpc::CheckIn in;
-    in.source = pair.dataset.str();
-    in.target = pair.peer_dataset.str();
-    in.epoch = pair.epoch;
-    in.base = acked == nullptr ? Guid{} : acked->guid;
-    in.serve = to_text(serve_of(*parts_.inventory.find(pair.dataset)));
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset));
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());

@@ -64,7 +64,8 @@ Error not_started(const Job& job, const Error& why) {
 
 Error stopped(const Job& job) {
     return Error{.code = Code::cancelled,
-                 .message = "the hook " + job.name() + " was stopped before its end"};
+                 .message = "the hook " + job.name() + " was stopped before its end",
+                 .remedy = "nothing to do: what was begun goes on when zrepd is back"};
 }
 
 Result<Child> start(Processes& processes, const Job& job) {

@@ -20,5 +20,7 @@ inline constexpr std::string_view kTakeover = "takeover";
 inline constexpr std::string_view kResolve = "resolve";
 inline constexpr std::string_view kPromote = "promote";
 inline constexpr std::string_view kRejoin = "rejoin";
+/// Only for hooks: what a cut left is set right.
+inline constexpr std::string_view kRecovery = "recovery";
 
 }  // namespace zrepd::failover

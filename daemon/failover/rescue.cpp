@@ -48,6 +48,7 @@ class Rescue {
     Task<Result<Divergence>> find_again();
     Task<Result<void>> choose_copy();
     Task<Result<void>> copy_all(Divergence found);
+    Result<void> room_for(const std::vector<CopyStep>& steps) const;
     Task<Result<void>> copy_one(CopyStep step, bool raw);
     Task<Result<void>> note_copied(Guid newest);
     Task<Result<void>> roll_back(Divergence found);
@@ -76,7 +77,11 @@ Task<Result<Divergence>> Rescue::look() {
     auto seen = co_await parts_.inventory.refresh_one(dataset_, Freshness::listed);
     if (!seen) co_return seen.error();
     const Dataset* dataset = parts_.inventory.find(dataset_);
-    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    if (dataset == nullptr) {
+        co_return Error{.code = Code::not_found,
+                        .message = "it is no longer there",
+                        .remedy = "zfs list " + quote(dataset_.str())};
+    }
     co_return divergence(*dataset, versions_of(dataset_), entry_.base);
 }
 
@@ -99,8 +104,10 @@ Task<Result<void>> Rescue::choose_copy() {
     for (unsigned attempt = 1; attempt <= kMaxNames; ++attempt) {
         auto name = rescue_name(dataset_, epoch_, attempt);
         if (!name) co_return name.error();
-        auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::listed);
-        if (!seen) co_return seen;
+        std::vector<DatasetName> both{*name};
+        if (const auto above = name->parent()) both.push_back(*above);
+        auto seen = co_await parts_.inventory.refresh(std::move(both), Freshness::listed);
+        if (!seen) co_return seen.error();
         const Dataset* there = parts_.inventory.find(*name);
         const bool ours = there != nullptr && there->local(prop::kRescue) == dataset_.str();
         if (there != nullptr && !ours) continue;
@@ -117,6 +124,8 @@ Task<Result<void>> Rescue::copy_all(Divergence found) {
     if (!chosen) co_return chosen;
     auto steps = copy_steps(found, versions_of(*copy_));
     if (!steps) co_return steps.error().in(copy_->str());
+    auto room = room_for(*steps);
+    if (!room) co_return room;
     const Dataset* dataset = parts_.inventory.find(dataset_);
     const bool raw = dataset != nullptr && dataset->encrypted;
     for (CopyStep& step : *steps) {
@@ -130,6 +139,23 @@ Task<Result<void>> Rescue::copy_all(Divergence found) {
         .code = Code::zfs_failed,
         .message = "the copy " + copy_->str() + " is not complete; nothing was destroyed",
         .remedy = "zfs list -t snapshot -o name,guid " + quote(copy_->str())};
+}
+
+/// A copy that will not fit is not begun: a full pool is of no use to anybody.
+Result<void> Rescue::room_for(const std::vector<CopyStep>& steps) const {
+    const auto above = copy_->parent();
+    const Dataset* parent = above ? parts_.inventory.find(*above) : nullptr;
+    std::uint64_t needed = 0;
+    for (const CopyStep& step : steps) needed += step.snapshot.written_bytes;
+    if (parent == nullptr || needed <= parent->available_bytes) return ok();
+    return Error{.code = Code::no_space,
+                 .message = "no room for " + human_bytes(needed) +
+                            " that the other side never got: " + parent->name.str() + " has " +
+                            human_bytes(parent->available_bytes),
+                 .remedy =
+                     "make room; it goes on by itself then, and nothing is destroyed before: zfs "
+                     "list -o space " +
+                     quote(parent->name.str())};
 }
 
 Task<Result<void>> Rescue::copy_one(CopyStep step, bool raw) {
@@ -239,6 +265,9 @@ Task<Result<Divergence>> Rescue::keep_all() {
 Task<Result<Divergence>> Rescue::find_again() {
     auto found = co_await look();
     if (!found || found->none()) co_return found;
+    // Not rolled back yet, and written to since: that is in no copy.
+    const bool newest_here = find_snapshot(versions_of(dataset_), entry_.copied) != nullptr;
+    if (newest_here && found->written_bytes != 0) co_return co_await keep_all();
     auto chosen = co_await choose_copy();
     if (!chosen) co_return chosen.error();
     const Versions& copy = versions_of(*copy_);

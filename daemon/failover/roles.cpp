@@ -3,6 +3,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
@@ -12,6 +13,8 @@ using sync::Freshness;
 
 constexpr std::chrono::seconds kLockWait{60};
 constexpr std::chrono::seconds kAskLimit{60};
+// As many as keep two hosts busy; the others of a `failover all` wait for their turn.
+constexpr std::size_t kParallel = 8;
 // A target asks how the failover over there goes.
 constexpr std::chrono::seconds kFollowEvery{1};
 // The master does not answer for so long while it hands over: the target says so and stops waiting.
@@ -52,7 +55,7 @@ Command command_of(Ask ask) {
 /// Whether the operator has what was asked for.
 bool is_reached(Ask ask, const Stored& stored) {
     const bool here = ask == Ask::takeover_local || ask == Ask::keep_here;
-    if (stored.master != here) return false;
+    if (stored.master != here || stored.journal == Journal::stepping_down) return false;
     // Of a failover the other side's answer is part; a local one goes on by itself.
     return ask != Ask::failover || stored.journal == Journal::none;
 }
@@ -64,8 +67,12 @@ std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
     if (stored.journal == Journal::none) {
         return there + " is the master now" + epoch + ", " + pair.dataset.str() + " its target";
     }
-    return pair.dataset.str() + " is no longer the master" + epoch + "; " + there +
-           " becomes it as soon as it answers";
+    const std::string gave_up = pair.dataset.str() + " is no longer the master" + epoch + "; ";
+    if (stored.journal == Journal::stepping_down) {
+        return gave_up + "what " + there + " never got is kept beside it before " + there +
+               " becomes it; zrepd goes on with it";
+    }
+    return gave_up + there + " becomes it as soon as it answers";
 }
 
 }  // namespace
@@ -88,7 +95,11 @@ Error wrong_side(Ask ask, const plan::Pair& pair) {
 }
 
 Roles::Roles(RoleParts parts)
-    : role_(parts), parts_(parts.parts), wake_(parts_.executor), tasks_(parts_.executor) {
+    : role_(parts),
+      parts_(parts.parts),
+      places_(parts_.executor, kParallel),
+      wake_(parts_.executor),
+      tasks_(parts_.executor) {
     subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
         watch_results(event);
         return true;
@@ -127,11 +138,17 @@ Task<> Roles::run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datase
 
 Task<> Roles::run_one(
     sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done) {
-    auto result = co_await carry_out(run, ask, dataset);
-    if (result)
-        parts_.runs.succeed(*run, dataset, std::move(*result));
-    else
-        parts_.runs.fail(*run, dataset, result.error());
+    {
+        auto place = co_await places_.acquire();
+        Result<rpc::RunResult> result = Error{.code = Code::cancelled,
+                                              .message = "zrepd is stopping before it began",
+                                              .remedy = "run it again when zrepd is back"};
+        if (place) result = co_await carry_out(run, ask, dataset);
+        if (result)
+            parts_.runs.succeed(*run, dataset, std::move(*result));
+        else
+            parts_.runs.fail(*run, dataset, result.error());
+    }
     --*left;
     done->notify();
 }
@@ -154,20 +171,18 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
-    if (ask == Ask::keep_here || ask == Ask::keep_peer) {
-        auto split = co_await must_be_split(*pair);
-        if (!split) co_return split.error();
-    }
+    Result<Guid> base = Guid{};
+    if (ask == Ask::keep_here || ask == Ask::keep_peer) base = co_await must_be_split(*pair, ask);
+    if (!base) co_return base.error();
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
-    if (ask == Ask::takeover_local && pair->role == plan::Role::target) {
-        const auto serve =
-            parse_serve(parts_.inventory.find(dataset)->own(prop::kServe).value_or(""));
-        const std::string place = serve ? serve->mountpoint : "";
-        auto allowed = co_await ask_hooks(*pair, place, /*planned=*/false);
-        if (!allowed) co_return allowed.error();
+    const auto now = parts_.inventory.pair(dataset);
+    if (!now) co_return sync::no_pair(parts_, dataset);
+    if (ask == Ask::takeover_local && now->role == plan::Role::target) {
+        auto willing = co_await must_be_willing(*now);
+        if (!willing) co_return willing.error();
     }
-    auto result = co_await change(run, ask, dataset);
+    auto result = co_await change(run, ask, dataset, *base);
     // Whatever was wrong before is to be found out anew.
     if (result) troubles_.erase(dataset);
     heard_.erase(dataset);
@@ -175,36 +190,71 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     co_return result;
 }
 
+/// The administrator's programs, which may refuse.
+Task<Result<void>> Roles::must_be_willing(plan::Pair pair) {
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    const auto serve = parse_serve(dataset->own(prop::kServe).value_or(""));
+    const std::string place = serve ? serve->mountpoint : "";
+    co_return co_await ask_hooks(std::move(pair), place, /*planned=*/false);
+}
+
 /// Which data counts is only a question where both sides say that theirs does. One that was seen
 /// and whose other side is out of reach now may be decided all the same.
-Task<Result<void>> Roles::must_be_split(plan::Pair pair) {
+Task<Result<Guid>> Roles::must_be_split(plan::Pair pair, Ask ask) {
     if (pair.role != plan::Role::master) co_return wrong_side(Ask::keep_here, pair);
     rpc::RolesIn in;
     in.sides.push_back(asking_side(pair));
     auto answer =
         co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, kAskLimit);
     const auto known = trouble_of(pair.dataset);
-    if (!answer && known && known->code == Code::split_brain) co_return ok();
+    if (!answer && known && known->code == Code::split_brain) co_return Guid{};
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
     const bool split = answer->sides.size() == 1 && answer->sides[0].master &&
                        answer->sides[0].epoch == pair.epoch;
-    if (split) co_return ok();
+    const Guid base =
+        split ? newest_common(parts_.inventory.versions(pair.dataset), answer->sides[0].snapshots)
+              : Guid{};
+    if (split && !base.known() && ask == Ask::keep_peer) {
+        co_return Error{.code = Code::refused,
+                        .message = pair.dataset.str() + " has no snapshot in common with " +
+                                   pair.peer.str() + ":" + pair.peer_dataset.str() +
+                                   ": it cannot become its target",
+                        .remedy = "zrepctl resolve " + quote(pair.dataset.str()) +
+                                  " --keep HERE, or zrepctl clear on both sides and init anew"};
+    }
+    if (split) co_return base;
     co_return Error{.code = Code::wrong_role,
                     .message = "there is no split brain of " + pair.dataset.str() +
                                " to be resolved: the other side is not master of the same epoch",
                     .remedy = "zrepctl status on both hosts shows who is master"};
 }
 
-Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run, Ask ask, DatasetName dataset) {
+Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event) {
+    if (left_.contains(dataset)) work->has_left();
+    auto stored = co_await work->go(event);
+    if (work->left()) left_.insert(dataset);
+    if (stored && stored->master) left_.erase(dataset);
+    if (work->is_lost()) pending_[dataset].not_before = {};
+    co_return stored;
+}
+
+Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
+                                           Ask ask,
+                                           DatasetName dataset,
+                                           Guid base) {
     Change work(role_, run, dataset, run->operation());
     if (ask != Ask::failover) work.alone();
-    auto stored = co_await work.go(Asked{command_of(ask)});
+    work.go_back_to(base);
+    auto stored = co_await carry(&work, dataset, Asked{command_of(ask)});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (!is_reached(ask, *stored)) {
         Error error = work.trouble().value_or(
-            Error{.code = Code::internal, .message = "it ended without a reason"});
+            Error{.code = Code::internal,
+                  .message = "it ended without a reason",
+                  .remedy = "zrepctl status " + quote(dataset.str()) + " shows what lies on disk"});
         if (stored->master) error.context.emplace_back("nothing changed, it is the master still");
         if (!stored->master && stored->journal != Journal::none) {
             error.context.push_back(outcome_of(*pair, *stored));
@@ -247,7 +297,9 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
         co_return Error{.code = Code::conflict,
                         .message = pair->peer.str() + " says that it handed over, but " +
                                    dataset.str() + " is no master",
-                        .remedy = "zrepctl status on both hosts"};
+                        .remedy =
+                            "zrepctl status on both hosts shows who is master; it was not "
+                            "changed from here"};
     }
     rpc::RunResult result;
     result.outcome = "done";
@@ -259,7 +311,12 @@ Task<Result<void>> Roles::follow_master(sync::RunPtr run, plan::Pair pair, std::
     unsigned losses = 0;
     while (true) {
         const bool stop = co_await cancelled();
-        if (stop) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+        if (stop) {
+            co_return Error{
+                .code = Code::cancelled,
+                .message = "zrepd is stopping; " + pair.peer.str() + " goes on with the failover",
+                .remedy = "zrepctl status on both hosts shows how it ends"};
+        }
         rpc::PeerRunIn in;
         in.run_id = run_id;
         auto seen =

@@ -63,8 +63,12 @@ class Roles : public peer::RoleService {
     Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets);
     Task<> run_one(sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done);
     Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run, Ask ask, DatasetName dataset);
-    Task<Result<void>> must_be_split(plan::Pair pair);
-    Task<Result<rpc::RunResult>> change(sync::RunPtr run, Ask ask, DatasetName dataset);
+    /// The newest snapshot that both sides have; unknown when the other one does not answer.
+    Task<Result<Guid>> must_be_split(plan::Pair pair, Ask ask);
+    Task<Result<void>> must_be_willing(plan::Pair pair);
+    Task<Result<rpc::RunResult>> change(sync::RunPtr run, Ask ask, DatasetName dataset, Guid base);
+    /// Work.go(), and what is remembered of it.
+    Task<Result<Stored>> carry(Change* work, DatasetName dataset, Event event);
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset);
     Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
     Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
@@ -87,6 +91,7 @@ class Roles : public peer::RoleService {
                                         const std::string& target,
                                         const std::string& source) const;
     rpc::RolesOut::Side side_of(const std::string& peer, const rpc::RolesIn::Side& asked);
+    void take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked);
     Task<std::optional<Error>> key_problem(DatasetName dataset);
     Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);
     Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
@@ -95,11 +100,13 @@ class Roles : public peer::RoleService {
     // roles_watch.cpp
     void watch_results(const rpc::EventOut& event);
     void doubt(const DatasetName& dataset);
+    void forget_former_pairs();
     std::chrono::steady_clock::time_point look_after_pairs();
     void ask_peers(std::chrono::steady_clock::time_point now);
     Task<> ask_about(HostName peer, std::vector<plan::Pair> pairs);
     void judge(const plan::Pair& pair, const rpc::RolesOut::Side& side);
     Task<> recover(DatasetName dataset);
+    void settled(const DatasetName& dataset);
 
     RoleParts role_;
     sync::Parts& parts_;
@@ -107,6 +114,8 @@ class Roles : public peer::RoleService {
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
     std::map<DatasetName, Error> troubles_;
+    std::set<DatasetName> left_;  ///< demotions that hooks and users were told of
+    Semaphore places_;            ///< for role changes that operators asked for
     std::shared_ptr<void> subscription_;
     Alarm wake_;
     TaskGroup tasks_;

@@ -34,9 +34,7 @@ std::optional<plan::Pair> Roles::pair_with(const std::string& peer,
     if (!name) return std::nullopt;
     auto pair = parts_.inventory.pair(*name);
     if (!pair || pair->role == plan::Role::initializing) return std::nullopt;
-    const bool same_peer =
-        pair->peer.short_name() == peer || (parts_.self.is(pair->peer) && parts_.self.is(peer));
-    if (!same_peer || pair->peer_dataset.str() != source) return std::nullopt;
+    if (!plan::is_other_side(*pair, parts_.self, peer, source)) return std::nullopt;
     return pair;
 }
 
@@ -64,13 +62,29 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::
     out.epoch = pair->epoch;
     out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
     out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
-    // It says that it is master of a later epoch: we find out for ourselves, at once.
-    if (asked.master && out.master && asked.epoch >= pair->epoch) doubt(pair->dataset);
+    take_hint(*pair, asked);
     return out;
+}
+
+/// What the other side says of itself may mean that something was missed here: then we find out for
+/// ourselves, at once. Once: two sides that disagree must not make each other ask for ever.
+void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
+    if (!asked.master) return;
+    const auto known = trouble_of(pair.dataset);
+    const bool known_split = known && known->code == Code::split_brain;
+    const bool split = asked.epoch == pair.epoch && !known_split;
+    if (pair.role == plan::Role::master && (asked.epoch > pair.epoch || split)) doubt(pair.dataset);
+    if (pair.role != plan::Role::target || asked.epoch < pair.epoch) return;
+    // Received and never acknowledged: it may be what the master went back behind.
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    if (versions == nullptr || versions->snapshots.empty()) return;
+    const Snapshot& newest = versions->snapshots.back();
+    if (zrep_sequence(newest.name) && !newest.sent) pending_[pair.dataset].not_before = {};
 }
 
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     std::vector<DatasetName> names;
+    std::vector<DatasetName> agreeing;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
         if (!name || !parts_.zfs.check_pool(name->pool())) continue;
@@ -78,10 +92,12 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
         const auto pair = pair_with(peer, side.target, side.source);
         const bool master = pair && pair->role == plan::Role::master;
         const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
-        if (!agreed) names.push_back(*name);
+        (agreed ? agreeing : names).push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
+    auto listed = co_await parts_.inventory.list_versions(std::move(agreeing));
+    if (!listed) co_return listed.error();
     rpc::RolesOut out;
     for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side));
     peer_is_back(peer);
@@ -126,7 +142,10 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     const auto serve = parse_serve(in.serve);
     if (!serve) {
         co_return Error{.code = Code::invalid_params,
-                        .message = "not how a master is served: " + quote(in.serve)};
+                        .message = "not how a master is served: " + quote(in.serve),
+                        .remedy =
+                            "have the same version of zrepd on both hosts; zfs get "
+                            "canmount,mountpoint,volmode,zrep:interval on the master"};
     }
     TargetFacts facts;
     // A write that is needed anyway shows whether the pool takes any.
@@ -210,7 +229,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     Change work(role_, run, dataset, std::string(kFailover));
     const auto serve = parse_serve(in.serve);
     if (serve && !in.serve.empty()) work.serve_as(*serve);
-    auto stored = co_await work.go(Promote{.epoch = in.epoch, .base_here = base_here});
+    auto stored =
+        co_await carry(&work, dataset, Promote{.epoch = in.epoch, .base_here = base_here});
     // A stale request is answered with how things stand: the asking side draws its conclusions.
     const auto now = parts_.inventory.pair(dataset);
     const bool stale = !stored && now && now->epoch >= in.epoch;
@@ -230,8 +250,10 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     result.text = join(text, "; ");
     parts_.runs.succeed(*run, dataset, std::move(result));
     if (stored && stored->epoch < in.epoch) {
-        co_return work.trouble().value_or(
-            Error{.code = Code::zfs_failed, .message = "the role could not be stored"});
+        co_return work.trouble().value_or(Error{
+            .code = Code::zfs_failed,
+            .message = "the role could not be stored",
+            .remedy = "it is tried again; see the log of zrepd on " + parts_.self.host.str()});
     }
     // A promotion that came late may have made a second master: ask.
     heard_.erase(dataset);

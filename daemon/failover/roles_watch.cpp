@@ -12,6 +12,8 @@ using Clock = std::chrono::steady_clock;
 
 // An unfinished role change means that nobody may write: it is tried again soon, always.
 constexpr std::chrono::seconds kRetryMost{10};
+// Room for a rescue comes from somebody who makes it.
+constexpr std::chrono::seconds kRetryFull{60};
 constexpr std::chrono::seconds kIdle{30};
 constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::chrono::seconds kAskLimit{60};
@@ -33,15 +35,18 @@ rpc::RolesIn::Side asking_side(const plan::Pair& pair) {
     return out;
 }
 
-/// A sync that found the other side to be master too is where a role change was missed.
+/// A sync that found the other side to be master too is where a role change was missed; one that
+/// was acknowledged has no split brain.
 void Roles::watch_results(const rpc::EventOut& event) {
     if (event.event != "run_finished" || !event.run || event.run->operation != "sync") return;
     for (const auto& result : event.run->results) {
-        if (!result.error) continue;
-        const bool doubtful =
-            result.error->kind == "conflict" || result.error->kind == "split_brain";
         const auto name = DatasetName::parse(result.dataset);
-        if (doubtful && name) doubt(*name);
+        if (!name) continue;
+        const auto known = trouble_of(*name);
+        if (!result.error && known && known->code == Code::split_brain) troubles_.erase(*name);
+        const bool doubtful = result.error && (result.error->kind == "conflict" ||
+                                               result.error->kind == "split_brain");
+        if (doubtful) doubt(*name);
     }
 }
 
@@ -65,6 +70,7 @@ Task<> Roles::run() {
 Clock::time_point Roles::look_after_pairs() {
     const auto now = Clock::now();
     if (!parts_.inventory.ready()) return now + std::chrono::seconds(1);
+    forget_former_pairs();
     Clock::time_point wake = now + kIdle;
     for (const auto& pair : parts_.inventory.pairs()) {
         if (pair.role == plan::Role::initializing) continue;
@@ -86,6 +92,18 @@ Clock::time_point Roles::look_after_pairs() {
         if (!pending.running && pending.not_before > now) wake = std::min(wake, pending.not_before);
     }
     return wake;
+}
+
+void Roles::forget_former_pairs() {
+    const auto is_former = [this](const DatasetName& name) {
+        return !parts_.inventory.pair(name).has_value();
+    };
+    std::erase_if(troubles_, [&](const auto& entry) { return is_former(entry.first); });
+    std::erase_if(heard_, is_former);
+    std::erase_if(left_, is_former);
+    std::erase_if(pending_, [&](const auto& entry) {
+        return !entry.second.running && is_former(entry.first);
+    });
 }
 
 /// Each peer at once for all pairs that it has not answered for since the start, or that are in
@@ -126,13 +144,17 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     wake_.notify();
 }
 
-/// What the other side's word means for this one.
+/// What the other side's word means for this one, which it was when it asked.
 void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
-    const bool both = side.known && side.master && pair.role == plan::Role::master;
-    if (!both) {
-        troubles_.erase(pair.dataset);
+    const auto now = parts_.inventory.pair(pair.dataset);
+    const bool changed = !now || now->role != pair.role || now->epoch != pair.epoch;
+    if (changed) {
+        heard_.erase(pair.dataset);
         return;
     }
+    if (!pending_.contains(pair.dataset)) troubles_.erase(pair.dataset);
+    const bool both = side.known && side.master && pair.role == plan::Role::master;
+    if (!both) return;
     if (side.epoch > pair.epoch) pending_[pair.dataset].not_before = {};
     if (side.epoch != pair.epoch) return;
     troubles_[pair.dataset] =
@@ -144,6 +166,35 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
                         " --keep HERE (or PEER); the other side's data is kept beside it"};
 }
 
+namespace {
+
+/// Not what stands in the journal, and not a peer that does not answer: that has a backoff of its
+/// own. A demotion, say, that could not be stored.
+bool is_settled(const Result<Stored>& stored, const Change& work) {
+    const bool at_rest = stored && stored->journal == Journal::none;
+    return at_rest && (!work.trouble() || work.is_unheard());
+}
+
+Error unfinished(const DatasetName& dataset, const Result<Stored>& stored, const Change& work) {
+    if (!stored) return stored.error();
+    Error error = work.trouble().value_or(
+        Error{.code = Code::busy,
+              .message = "not finished yet",
+              .remedy = "zrepctl status " + quote(dataset.str()) + " shows what it waits for"});
+    error.context.push_back("role change of " + dataset.str() + " is not finished (" +
+                            std::string(name(stored->journal)) + "), it is tried again");
+    return error;
+}
+
+/// What the hooks are told: a side that was overtaken, or stands alone, rejoins; anything else that
+/// was cut off is set right.
+bool is_rejoin(Journal journal) {
+    return journal == Journal::none || journal == Journal::rejoining ||
+           journal == Journal::stepping_down;
+}
+
+}  // namespace
+
 /// Goes on with what the journal says, or finds out who is master. Its run is only seen when there
 /// is something to do.
 Task<> Roles::recover(DatasetName dataset) {
@@ -151,43 +202,40 @@ Task<> Roles::recover(DatasetName dataset) {
     sync::RunPtr run = parts_.runs.start(std::string(kRejoin), one);
     auto guard = co_await parts_.locks.lock(
         dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
+    const Dataset* before = parts_.inventory.find(dataset);
+    const bool rejoin = before == nullptr || is_rejoin(entry_of(*before).journal);
+    Change work(role_, run, dataset, std::string(rejoin ? kRejoin : kRecovery));
+    if (rejoin) work.alone();
     Result<Stored> stored = Error{};
-    std::optional<Error> trouble;
-    rpc::RunResult result;
-    if (guard) {
-        Change work(role_, run, dataset, std::string(kRejoin));
-        work.alone();
-        stored = co_await work.go(Recover{});
-        trouble = work.trouble();
-        result.text = join(work.notes(), "; ");
-    } else {
+    if (guard)
+        stored = co_await carry(&work, dataset, Recover{});
+    else
         stored = guard.error();
-    }
     Pending& pending = pending_[dataset];
     pending.running = false;
-    const bool settled = stored && stored->journal == Journal::none;
-    if (settled) {
+    if (is_settled(stored, work)) {
+        rpc::RunResult result;
         result.outcome = "done";
+        result.text = join(work.notes(), "; ");
         if (result.text.empty()) result.text = stored->master ? "master" : "target";
         parts_.runs.succeed(*run, dataset, std::move(result));
-        pending_.erase(dataset);
-        troubles_.erase(dataset);
-        heard_.erase(dataset);
-        parts_.runs.memory(dataset).failures = 0;
-        parts_.inventory.changed().notify();
-        wake_.notify();
+        settled(dataset);
         co_return;
     }
-    Error error = stored
-                      ? trouble.value_or(Error{.code = Code::busy, .message = "not finished yet"})
-                      : stored.error();
-    if (stored) {
-        error.context.push_back("role change of " + dataset.str() + " is not finished (" +
-                                std::string(name(stored->journal)) + "), it is tried again");
-    }
-    pending.not_before = later(++pending.failures, kRetryMost);
+    const Error error = unfinished(dataset, stored, work);
+    const bool full = error.code == Code::no_space;
+    pending.not_before = later(++pending.failures, full ? kRetryFull : kRetryMost);
     troubles_[dataset] = error;
     parts_.runs.fail(*run, dataset, error);
+    wake_.notify();
+}
+
+void Roles::settled(const DatasetName& dataset) {
+    pending_.erase(dataset);
+    troubles_.erase(dataset);
+    heard_.erase(dataset);
+    parts_.runs.memory(dataset).failures = 0;
+    parts_.inventory.changed().notify();
     wake_.notify();
 }
 

@@ -180,6 +180,14 @@ std::optional<Error> unreadable_setting(const Dataset& dataset, Role role) {
     return std::nullopt;
 }
 
+bool is_other_side(const Pair& pair,
+                   const Self& self,
+                   std::string_view peer,
+                   std::string_view source) {
+    const bool same_host = pair.peer.short_name() == peer || (self.is(pair.peer) && self.is(peer));
+    return same_host && pair.peer_dataset.str() == source;
+}
+
 std::optional<Pair> pair_of(const Dataset& dataset, const Self& self) {
     const auto src_host = dataset.own(prop::kSrcHost);
     const auto src_fs = dataset.own(prop::kSrcFs);

@@ -49,6 +49,12 @@ struct Pair {
 /// readable. Only its own properties count, never inherited ones; zrep:master only when set here.
 std::optional<Pair> pair_of(const Dataset& dataset, const Self& self);
 
+/// Whether `peer`, a short host name, and its dataset `source` are the other side of the pair.
+bool is_other_side(const Pair& pair,
+                   const Self& self,
+                   std::string_view peer,
+                   std::string_view source);
+
 /// Settings in force, inherited ones included; a value that cannot be read counts as absent.
 Settings settings_of(const Dataset& dataset);
 

@@ -82,6 +82,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
         auto process = parts_.zfs.receive(spec_, std::move(in));
         if (!process) co_return process.error();
         direct_ = process_ = process->get();
+        if (ended_) process_->kill();
         limit_the_end();
         auto ended = co_await direct_->wait();
         direct_ = process_ = nullptr;

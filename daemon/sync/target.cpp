@@ -59,9 +59,7 @@ std::optional<plan::Pair> Target::pair_with(const std::string& peer,
                                             const std::string& source) const {
     auto pair = parts_.inventory.pair(target);
     if (!pair || pair->role != plan::Role::target) return std::nullopt;
-    const bool same_peer =
-        pair->peer.short_name() == peer || (parts_.self.is(pair->peer) && parts_.self.is(peer));
-    if (!same_peer || pair->peer_dataset.str() != source) return std::nullopt;
+    if (!plan::is_other_side(*pair, parts_.self, peer, source)) return std::nullopt;
     return pair;
 }
 

@@ -32,8 +32,7 @@ Task<Result<void>> ZfsCli::sync_files(std::string mountpoint) {
     Result<Output> output = co_await processes_.run(argv, kMutationLimit);
     if (!output.has_value()) co_return output.error();
     if (output->status.ok()) co_return ok();
-    co_return Error{.code = Code::io_error,
-                    .message = "sync -f " + mountpoint + ": " + output->status.text()};
+    co_return parse::failure(output->err, output->status.text()).in("sync -f " + mountpoint);
 }
 
 Task<Result<void>> ZfsCli::load_key(DatasetName dataset, bool only_try) {

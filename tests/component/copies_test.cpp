@@ -45,6 +45,30 @@ TEST_F(CopiesTest, ADrillWhoseProgramIsNotContentFailsAndLeavesNothing) {
     EXPECT_EQ(relative.error().code, Code::invalid_params);
 }
 
+TEST_F(CopiesTest, ADrillThatLoadsAKeySaysSo) {
+    beta->zfs.at("backup/fs").encrypted = true;
+    beta->zfs.at("backup/fs").key_loaded = false;
+    const auto result = ended(beta->copies.start_drill(target_fs, ""));
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_NE(result.text.find("zfs unload-key"), std::string::npos) << result.text;
+}
+
+/// What is about to be rolled back is nowhere else.
+TEST_F(CopiesTest, ARescueUnderWayIsNotDropped) {
+    beta->zfs.create("backup/fs_diverged_2");
+    beta->zfs.at("backup/fs_diverged_2").props[std::string(prop::kRescue)] = {"backup/fs",
+                                                                              Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kInprogress)] = {"rejoining base=1",
+                                                                       Source::local};
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    const auto copy = *DatasetName::parse("backup/fs_diverged_2");
+    const auto result = ended(beta->copies.start_drop(copy));
+    EXPECT_EQ(result.outcome, "failed");
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(result.error->kind, "busy");
+    EXPECT_TRUE(beta->zfs.exists("backup/fs_diverged_2"));
+}
+
 TEST_F(CopiesTest, ADrillDestroysNoDatasetOfThatNameThatIsNotItsOwn) {
     beta->zfs.create("backup/fs_drill");
     const auto result = ended(beta->copies.start_drill(target_fs, ""));

@@ -3,73 +3,13 @@
 // each of them leaves, and that what was cut off goes on by itself.
 #include <gtest/gtest.h>
 
-#include "tests/fakes/two_hosts.hpp"
+#include "tests/fakes/roles_test.hpp"
 
 namespace zrepd {
 namespace {
 
 using failover::Ask;
-
-class RolesTest : public test::TwoHosts {
-  protected:
-    RolesTest() : loops(io.get_executor()) {
-        EXPECT_EQ(init().outcome, "done");
-        discover();
-        alpha->zfs.forget_calls();
-        beta->zfs.forget_calls();
-    }
-    ~RolesTest() override {
-        loops.cancel();
-        test::run_task(io, loops.join());
-    }
-    RolesTest(const RolesTest&) = delete;
-    RolesTest& operator=(const RolesTest&) = delete;
-
-    void discover() {
-        for (auto* host : {&*alpha, &*beta}) {
-            EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
-        }
-    }
-    /// Both daemons go on with what was cut off, as in app.cpp.
-    void start_loops() {
-        loops.spawn("alpha's roles", alpha->roles.run());
-        loops.spawn("beta's roles", beta->roles.run());
-    }
-    rpc::RunResult change(test::TestHost& host, Ask ask, const DatasetName& dataset) {
-        const auto started = host.roles.start(ask, {dataset});
-        if (!started) return sync::failed_result(dataset, started.error());
-        const sync::RunPtr run = host.runs.find(started->run_id);
-        test::run_until(io, [&run] { return run->finished(); });
-        return run->out().results.at(0);
-    }
-    static std::string prop_of(test::TestHost& host,
-                               std::string_view dataset,
-                               std::string_view key) {
-        const auto& props = host.zfs.at(dataset).props;
-        const auto found = props.find(key);
-        return found == props.end() ? "" : found->second.value;
-    }
-    bool is_master(test::TestHost& host, std::string_view dataset) {
-        return prop_of(host, dataset, prop::kMaster) == "yes" &&
-               prop_of(host, dataset, "readonly") != "on" &&
-               prop_of(host, dataset, prop::kInprogress).empty();
-    }
-    bool is_target(test::TestHost& host, std::string_view dataset) {
-        return prop_of(host, dataset, prop::kMaster) != "yes" &&
-               prop_of(host, dataset, "readonly") == "on" &&
-               prop_of(host, dataset, prop::kInprogress).empty();
-    }
-    void expect_roles(bool alpha_is_master, const std::string& epoch) {
-        EXPECT_TRUE(alpha_is_master ? is_master(*alpha, "tank/fs") : is_target(*alpha, "tank/fs"));
-        EXPECT_TRUE(alpha_is_master ? is_target(*beta, "backup/fs")
-                                    : is_master(*beta, "backup/fs"));
-        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), epoch);
-        EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kEpoch), epoch);
-    }
-    Error broken() const { return {.code = Code::zfs_failed, .message = "out of order"}; }
-
-    TaskGroup loops;
-};
+using test::RolesTest;
 
 TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
     alpha->zfs.write("tank/fs", 5'000);
@@ -103,7 +43,8 @@ TEST_F(RolesTest, AnIdleFilesystemIsReadonlyForAFewProcesses) {
     ASSERT_NE(handed, here.end());
     const std::vector<std::string> between(frozen + 1, handed);
     EXPECT_EQ(between,
-              (std::vector<std::string>{"sync_files /tank/fs", "flush tank", "datasets tank/fs"}));
+              (std::vector<std::string>{
+                  "sync_files /tank/fs", "flush tank", "datasets tank/fs", "versions tank/fs"}));
     const auto& there = beta->zfs.calls();
     const auto promoted = std::find_if(there.begin(), there.end(), [](const std::string& call) {
         return call.find("zrep:master=yes") != call.npos;

@@ -39,6 +39,13 @@ std::string words(const std::vector<DatasetName>& names) {
     return result;
 }
 
+bool says_all(const std::string& call, const std::string& words) {
+    const auto parts = split(words, ' ');
+    return std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
+        return call.find(part) != call.npos;
+    });
+}
+
 std::string_view pool_of(const std::vector<SnapshotName>& names) {
     return names.empty() ? std::string_view() : names.front().dataset().pool();
 }
@@ -115,6 +122,9 @@ FakeSnapshot* FakeZfs::find(const SnapshotName& snapshot) {
 void FakeZfs::fail_next(std::string method, Error error) {
     failures_[std::move(method)].push_back(std::move(error));
 }
+void FakeZfs::fail_at(std::string words, Error error, Effect effect) {
+    planned_.push_back({std::move(words), std::move(error), effect});
+}
 void FakeZfs::cut_next_receive(std::uint64_t bytes) {
     cut_ = bytes;
 }
@@ -135,6 +145,18 @@ Result<void> FakeZfs::enter(const std::string& method,
                             const std::string& said,
                             std::string_view pool) {
     calls_.push_back(said.empty() ? method : method + " " + said);
+    const std::string& call = calls_.back();
+    // It may put another in its own place.
+    if (const auto look = look_) look(call);
+    const auto planned = std::find_if(planned_.begin(), planned_.end(), [&](const Planned& p) {
+        return says_all(call, p.words);
+    });
+    if (planned != planned_.end()) {
+        const Planned now = *planned;
+        planned_.erase(planned);
+        if (now.effect == Effect::none) return now.error;
+        late_ = now.error;
+    }
     const auto prepared = failures_.find(method);
     if (prepared != failures_.end() && !prepared->second.empty()) {
         Error failure = std::move(prepared->second.front());
@@ -142,6 +164,11 @@ Result<void> FakeZfs::enter(const std::string& method,
         return failure;
     }
     return check_pool(pool);
+}
+
+Result<void> FakeZfs::leave() {
+    if (!late_) return ok();
+    return std::exchange(late_, std::nullopt).value();
 }
 
 std::string_view FakeZfs::pool_in_trouble(const std::vector<DatasetName>& which) {
@@ -290,7 +317,7 @@ Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {
         if (name == "mountpoint" && fake->key_loaded) fake->mounted = true;
     }
     changed(dataset, /*versions_only=*/false);
-    co_return ok();
+    co_return leave();
 }
 
 Task<Result<void>> FakeZfs::inherit(DatasetName dataset, std::vector<std::string> properties) {
@@ -301,7 +328,7 @@ Task<Result<void>> FakeZfs::inherit(DatasetName dataset, std::vector<std::string
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
     for (const std::string& name : properties) fake->props.erase(name);
     changed(dataset, /*versions_only=*/false);
-    co_return ok();
+    co_return leave();
 }
 
 Task<Result<void>> FakeZfs::hold(std::vector<SnapshotName> names) {

@@ -74,6 +74,8 @@ class FakeZfs final : public Zfs {
     void write(std::string_view dataset, std::uint64_t bytes);
     /// A snapshot taken behind zrepd's back.
     Guid take(std::string_view snapshot);
+    /// A dataset destroyed behind zrepd's back.
+    void forget(std::string_view dataset) { datasets_.erase(*DatasetName::parse(dataset)); }
     /// The dataset itself, to arrange or inspect anything. It must exist.
     FakeDataset& at(std::string_view dataset);
     bool exists(std::string_view dataset) const;
@@ -82,6 +84,13 @@ class FakeZfs final : public Zfs {
 
     /// The next call of this method ("set", "snapshot", "send", …) fails with this error.
     void fail_next(std::string method, Error error);
+    enum class Effect { none, done };
+    /// The next call that says all of this ("set tank/fs", "master=no") fails so; with
+    /// Effect::done it does what it should all the same, as a process that ended too late. The
+    /// latter is for set and inherit.
+    void fail_at(std::string words, Error error, Effect effect = Effect::none);
+    /// Called with each call before it does anything.
+    void on_call(std::function<void(const std::string& call)> look) { look_ = std::move(look); }
     /// The next receive gets end-of-file after this many bytes of payload.
     void cut_next_receive(std::uint64_t bytes);
     /// The next receive gets all of its stream and does not end before it is killed.
@@ -150,6 +159,8 @@ class FakeZfs final : public Zfs {
 
     /// Notes the call; the error that fail_next() or the pool's trouble prepared for it.
     Result<void> enter(const std::string& method, const std::string& words, std::string_view pool);
+    /// What fail_at() prepared for the end of this call.
+    Result<void> leave();
     std::string_view pool_in_trouble(const std::vector<DatasetName>& which);
     FakeDataset* find(const DatasetName& dataset);
     FakeSnapshot* find(const SnapshotName& snapshot);
@@ -167,6 +178,14 @@ class FakeZfs final : public Zfs {
     asio::any_io_executor executor_;
     std::map<DatasetName, FakeDataset> datasets_;
     std::map<std::string, std::list<Error>, std::less<>> failures_;
+    struct Planned {
+        std::string words;
+        Error error;
+        Effect effect = Effect::none;
+    };
+    std::list<Planned> planned_;
+    std::optional<Error> late_;
+    std::function<void(const std::string&)> look_;
     std::map<std::string, std::string, std::less<>> troubles_;
     std::optional<std::uint64_t> cut_;
     std::optional<std::uint64_t> stall_;

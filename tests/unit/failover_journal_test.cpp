@@ -89,6 +89,20 @@ TEST(FailoverChanges, SteppingDownIsOneSetOfAllThatBelongsTogether) {
     EXPECT_EQ(value(list, "mountpoint"), "(none)") << "that would unmount it";
 }
 
+/// A hand-over that was given up may land before it: all of that is taken back.
+TEST(FailoverChanges, ThawingSaysAllOfTheRole) {
+    Dataset dataset = test::master(0);
+    dataset.readonly = true;
+    const Stored wanted{.master = true, .writable = true, .epoch = 1};
+    const auto list = properties_for(dataset, pair_of(dataset), wanted, {});
+    EXPECT_EQ(value(list, "readonly"), "off");
+    EXPECT_EQ(value(list, prop::kMaster), "yes");
+    EXPECT_EQ(value(list, prop::kEpoch), "1");
+    EXPECT_EQ(value(list, prop::kSrcHost), "alpha");
+    EXPECT_EQ(value(list, prop::kDestFs), "backup/fs");
+    EXPECT_EQ(value(list, prop::kInprogress), "");
+}
+
 /// The target's dataset as its own host sees it, on a host named beta with the same dataset name.
 TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
     Dataset dataset = test::master(0);
