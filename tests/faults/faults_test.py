@@ -3,7 +3,7 @@
 import unittest
 
 from outcome import Expected, Side, judge, parse, roles, undone
-from points import FAULTS, Call, Point, Row, by_fault, failed, markdown, numbers, points, shortened, summary
+from points import FAULTS, Call, Point, Row, by_fault, calls_of, failed, key_of, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
 DATASETS = {"tank", "tank/fs"}
@@ -48,6 +48,23 @@ class Points(unittest.TestCase):
         self.assertEqual({point.when for point in chosen}, {"before", "after"})
         self.assertEqual(len({point.call for point in chosen}), 5)
         self.assertGreater(chosen[-1].call.number, 5)
+
+    def test_a_call_is_known_by_what_it_is_about(self):
+        for line, key in (
+                ("zfs set readonly=on zrep:inprogress=handed_over base=12 zrep:epoch=2 zrep:master=no tank/fs",
+                 ("zfs set", "zrep:inprogress=handed_over", "zrep:master=no")),
+                ("zfs set zrep:inprogress=rejoining base=1 copied=7 tank/fs", ("zfs set", "zrep:inprogress=rejoining", "copied=")),
+                ("zfs set zrep:serve=canmount=on mounted=yes backup/fs", ("zfs set", "zrep:serve=")),
+                ("zfs inherit zrep:inprogress tank/fs", ("zfs inherit", "zrep:inprogress")),
+                ("zfs get -Hp -d 1 -t snapshot,bookmark -o name tank/fs", ("zfs get", "-t snapshot,bookmark")),
+                ("zfs destroy tank/fs#zrep_9", ("zfs destroy", "#")), ("zfs destroy tank/fs@zrep_9", ("zfs destroy", "@")),
+                ("zpool sync tank", ("zpool sync",))):
+            self.assertEqual(key_of(line), key)
+            self.assertTrue(all(part in line for part in key))
+
+    def test_a_call_has_its_place_among_those_like_it(self):
+        calls = calls_of("master", ["zpool sync a", "zfs hold x", "zpool sync a"])
+        self.assertEqual([(call.number, call.nth) for call in calls], [(1, 1), (2, 1), (3, 2)])
 
     def test_numbers(self):
         self.assertEqual((numbers("3,7"), numbers("")), ({3, 7}, set()))

@@ -30,11 +30,12 @@ class Injector:
         for what in ("point", "reached"):
             (self.folder / f"{host}.{what}").unlink(missing_ok=True)
         self.number += 1
-        number, when, fault = (point.call.number, point.when, point.fault) if point else (0, "before", "none")
+        number, when, fault = (point.call.nth, point.when, point.fault) if point else (0, "before", "none")
+        key = "|".join(point.call.key) if point else "-"
         # The process's own time tells apart runs in one lab, whose hosts may still have the earlier one's files.
         self.serials[host] = f"{time.time_ns()}-{self.number}"
         (self.folder / f"{host}.point").symlink_to(
-            f"{self.serials[host]} {number} {when} {fault} {'changes' if changes else 'all'}")
+            f"{self.serials[host]} {number} {when} {fault} {'changes' if changes else 'all'} {key}")
         return self.serials[host]
 
     def disarm(self):

@@ -9,10 +9,35 @@ SHOWN = 60  # characters of a command line in the table
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """A zfs or zpool that zrepd started: the `number`th, from 1, on the host that had `role` at the beginning."""
+    """A zfs or zpool that zrepd started: the `number`th, from 1, on the host that had `role` at the beginning; the
+    `nth` of those that have all parts of `key`."""
     role: str
     number: int
     line: str
+    key: tuple = ()
+    nth: int = 0
+
+
+def key_of(line):
+    """What a command line is about, as parts of it, without names and numbers. A pair that was cut has more to tidy up
+    than the one whose calls were counted: the number alone would hit something else."""
+    words = line.split()
+    key = [" ".join(words[:2])]
+    key += [word.split("=", maxsplit=1)[0] + "=" if word.startswith(("zrep:serve=", "copied=")) else word
+            for word in words if word.startswith(("zrep:inprogress", "zrep:master=", "zrep:serve=", "copied="))]
+    key += [f"-t {after}" for word, after in zip(words, words[1:]) if word == "-t"]
+    key += [mark for mark in "#@" if words[1:2] == ["destroy"] and mark in words[-1]]
+    return tuple(key)
+
+
+def calls_of(role, lines):
+    """The calls that were counted, each with its place among those like it."""
+    calls = []
+    for number, line in enumerate(lines, 1):
+        key = key_of(line)
+        nth = sum(all(part in earlier for part in key) for earlier in lines[:number])
+        calls.append(Call(role, number, line, key, nth))
+    return calls
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import time
 import outcome
 from operations import FS, OTHER
 from pair import Broken, LabError
-from points import Call, Row, points, shortened
+from points import Row, calls_of, points, shortened
 
 OPERATION_SECONDS = 90  # a guest is slow when the machine is busy
 LINK_SECONDS = 10  # how long a cut link stays cut, unless the client ends earlier
@@ -47,8 +47,8 @@ def count(pair, operation, changes=False):
         raise Broken("a point was reached that nobody asked for")
     client.kill()
     pair.injector.disarm()
-    calls = [Call(role, number, line) for role in operation.roles
-             for number, line in enumerate(pair.injector.calls(pair.host(roles[role]), serials[role]), 1)]
+    calls = [call for role in operation.roles
+             for call in calls_of(role, pair.injector.calls(pair.host(roles[role]), serials[role]))]
     pair.recover(operation.again)
     pair.check(operation.loses)
     return calls

@@ -5,7 +5,8 @@
 //
 // /lab/faults is a folder of the outer machine. What passes through it are names and links, never
 // contents: those would stay in the guest's cache, and be gone with its power.
-//   HOST.point    link to "SERIAL NUMBER before|after FAULT all|changes"; armed while it is there
+//   HOST.point    link to "SERIAL NUMBER before|after FAULT all|changes KEY"; armed while it is there.
+//   The NUMBERth of the calls that have all parts of KEY, A|B|C, in them; - for any
 //   HOST.reached  link to the command line, made here: this is the point
 //   HOST.SERIAL   made by the runner: the fault has happened, go on. Of this point only, and never
 //   taken away: a
@@ -25,7 +26,7 @@
 enum { WAIT_SECONDS = 60, POLL_MS = 5, LINE = 1024, NO_FAULT_HAPPENED = 125 };
 
 struct point {
-    char serial[32], when[16], fault[16], which[16];
+    char serial[32], when[16], fault[16], which[16], key[160];
     long number;
 };
 
@@ -44,12 +45,13 @@ static int armed(struct point* point) {
     if (size <= 0) return 0;
     text[size] = 0;
     return sscanf(text,
-                  "%31s %ld %15s %15s %15s",
+                  "%31s %ld %15s %15s %15s %159[^\n]",
                   point->serial,
                   &point->number,
                   point->when,
                   point->fault,
-                  point->which) == 5;
+                  point->which,
+                  point->key) == 6;
 }
 
 // What the tests themselves ask ZFS does not count.
@@ -84,20 +86,30 @@ static void describe(char** argv) {
     }
 }
 
-// This call's number, from 1; calls may come at the same time.
-static long take_number(const char* serial) {
-    char name[96], block[4096];
-    snprintf(name, sizeof name, "/run/fault/calls.%s", serial);
-    const int file = open(name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (file < 0 || flock(file, LOCK_EX) != 0) return -1;
-    long number = 1;
-    ssize_t size;
-    while ((size = read(file, block, sizeof block)) > 0) {
-        for (ssize_t i = 0; i < size; ++i) number += block[i] == '\n';
+static int has_key(const char* text, const char* key) {
+    if (strcmp(key, "-") == 0) return 1;
+    while (1) {
+        char part[160];
+        const size_t length = strcspn(key, "|");
+        snprintf(part, sizeof part, "%.*s", (int)length, key);
+        if (strstr(text, part) == NULL) return 0;
+        if (key[length] == 0) return 1;
+        key += length + 1;
     }
-    dprintf(file, "%s\n", line);
-    close(file);
-    return number;
+}
+
+// This call's number among those like it, from 1; 0 when it is not like them. Calls may come at the
+// same time.
+static long take_number(const struct point* point) {
+    char name[96], earlier[LINE + 2];
+    snprintf(name, sizeof name, "/run/fault/calls.%s", point->serial);
+    FILE* file = fopen(name, "a+e");
+    if (file == NULL || flock(fileno(file), LOCK_EX) != 0) return -1;
+    long number = 1;
+    while (fgets(earlier, sizeof earlier, file) != NULL) number += has_key(earlier, point->key);
+    fprintf(file, "%s\n", line);
+    fclose(file);
+    return has_key(line, point->key) ? number : 0;
 }
 
 // Returns once the fault has happened, unless it is our end.
@@ -140,7 +152,8 @@ int main(int argc, char** argv) {
     gethostname(host, sizeof host - 1);
     if (armed(&point) && counts(argc > 1 ? argv[1] : "", point.which) && zrepd_asks()) {
         describe(argv);
-        if (take_number(point.serial) == point.number) {
+        const long number = take_number(&point);
+        if (number > 0 && number == point.number) {
             if (strcmp(point.when, "before") == 0) {
                 strike(&point);
             } else {
