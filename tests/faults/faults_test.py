@@ -41,6 +41,8 @@ class Points(unittest.TestCase):
             for sample in range(1, whole + 2):
                 chosen = points(CALLS, FAULTS[:faults], sample=sample)
                 self.assertEqual(len(set(chosen)), min(sample, whole), (faults, sample))
+                some = points(CALLS, FAULTS[:faults], sample=sample, when=("during",))
+                self.assertEqual(len(set(some)), min(sample, whole // 2), (faults, sample))
 
     def test_a_sample_spreads_over_calls_faults_and_times(self):
         chosen = points(CALLS, sample=5)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where an operation is cut, and how: pure, without a host."""
 import dataclasses
+import math
 
 FAULTS = ("kill-here", "kill-there", "cut-here", "cut-there", "link")
 WHEN = ("before", "after")
+DURING = "during"  # at another moment each time, on request
 SHOWN = 60  # characters of a command line in the table
 
 
@@ -67,15 +69,15 @@ def numbers(text):
     return {int(word) for word in text.split(",") if word}
 
 
-def points(calls, faults=FAULTS, only=(), sample=0):
+def points(calls, faults=FAULTS, only=(), sample=0, when=WHEN):
     """All points at these calls, or `sample` of them that are spread over calls, times and faults."""
     calls = [call for call in calls if not only or call.number in only]
-    ways = [(fault, moment) for fault in faults for moment in WHEN]
+    ways = [(fault, moment) for fault in faults for moment in when]
     if not sample or sample >= len(calls) * len(ways):
         return [Point(call, moment, fault) for call in calls for fault, moment in ways]
     # Faults take turns, and so do the times; neighbours at one call differ, so that no point comes twice.
-    shift = 1 - len(faults) % 2  # an even number of faults would meet the same time again
-    turns = [(faults[i % len(faults)], WHEN[(i + shift * (i // len(faults))) % 2]) for i in range(len(ways))]
+    several = math.gcd(len(faults), len(when)) > 1  # else the same fault would meet the same time again
+    turns = [(faults[i % len(faults)], when[(i + several * (i // len(faults))) % len(when)]) for i in range(len(ways))]
     chosen = ((calls[i * len(calls) // sample], turns[i % len(turns)]) for i in range(sample))
     return [Point(call, moment, fault) for call, (fault, moment) in chosen]
 

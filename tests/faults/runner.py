@@ -10,7 +10,7 @@ import time
 import outcome
 from operations import FS, OTHER
 from pair import Broken, LabError
-from points import Row, calls_of, points, shortened
+from points import WHEN, Row, calls_of, points, shortened
 
 OPERATION_SECONDS = 90  # a guest is slow when the machine is busy
 LINK_SECONDS = 10  # how long a cut link stays cut, unless the client ends earlier
@@ -156,13 +156,13 @@ def make_anew(pair):
         pair.fresh()
 
 
-def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, say=print, logs=None):
+def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, when=WHEN, say=print, logs=None):
     """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
     order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read."""
     make_anew(pairs[0])
     calls = count(pairs[0], operation, changes)
     chosen = points(calls, [fault for fault in faults or operation.faults if fault in operation.faults],
-                    only=only, sample=sample)
+                    only=only, sample=sample, when=when)
     say(f"{operation.name}: {len(calls)} calls, {len(chosen)} points")
     for call in calls:
         say(f"    {call.role} {call.number}: {call.line[:160]}")

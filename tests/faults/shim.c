@@ -5,7 +5,7 @@
 //
 // /lab/faults is a folder of the outer machine. What passes through it are names and links, never
 // contents: those would stay in the guest's cache, and be gone with its power.
-//   HOST.point    link to "SERIAL NUMBER before|after FAULT all|changes KEY"; armed while it is there.
+//   HOST.point    link to "SERIAL NUMBER before|during|after FAULT all|changes KEY"; armed while it is there.
 //   The NUMBERth of the calls that have all parts of KEY, A|B|C, in them; - for any
 //   HOST.reached  link to the command line, made here: this is the point
 //   HOST.SERIAL   made by the runner: the fault has happened, go on. Of this point only, and never
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAIT_SECONDS = 60, POLL_MS = 5, LINE = 1024, NO_FAULT_HAPPENED = 125 };
+enum { WAIT_SECONDS = 60, POLL_MS = 5, MAX_DURING_MS = 80, LINE = 1024, NO_FAULT_HAPPENED = 125 };
 
 struct point {
     char serial[32], when[16], fault[16], which[16], key[160];
@@ -126,8 +126,7 @@ static void strike(const struct point* point) {
     _exit(NO_FAULT_HAPPENED);
 }
 
-// Runs the real one to its end and becomes what it became.
-static int run_real(char** argv) {
+static pid_t start_real(char** argv) {
     const pid_t self = getpid();
     const pid_t child = fork();
     if (child == 0) {
@@ -136,12 +135,32 @@ static int run_real(char** argv) {
         if (getppid() == self) execv(real, argv);
         _exit(127);
     }
-    int status = 0;
     if (child < 0) _exit(127);
+    return child;
+}
+
+static int end_of(pid_t child) {
+    int status = 0;
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR) _exit(127);
     }
     return status;
+}
+
+// The fault at this point; becomes what the real one became.
+static int run_and_strike(char** argv, const struct point* point) {
+    const int is_during = strcmp(point->when, "during") == 0;
+    const pid_t child = start_real(argv);
+    if (is_during) {
+        // Another moment each time: it takes 20 ms to start, and a transaction group some more.
+        const struct timespec some = {0, (long)(getpid() * 7919L % MAX_DURING_MS) * 1000000L};
+        nanosleep(&some, NULL);
+        strike(point);
+    }
+    const int status = end_of(child);
+    if (!is_during) strike(point);
+    if (WIFSIGNALED(status)) raise(WTERMSIG(status));
+    return WEXITSTATUS(status);
 }
 
 int main(int argc, char** argv) {
@@ -154,14 +173,8 @@ int main(int argc, char** argv) {
         describe(argv);
         const long number = take_number(&point);
         if (number > 0 && number == point.number) {
-            if (strcmp(point.when, "before") == 0) {
-                strike(&point);
-            } else {
-                const int status = run_real(argv);
-                strike(&point);
-                if (WIFSIGNALED(status)) raise(WTERMSIG(status));
-                return WEXITSTATUS(status);
-            }
+            if (strcmp(point.when, "before") != 0) return run_and_strike(argv, &point);
+            strike(&point);
         }
     }
     execv(real, argv);
