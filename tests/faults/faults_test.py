@@ -33,7 +33,8 @@ def properties(**changes):
 class Points(unittest.TestCase):
     def test_all_points_are_every_call_time_and_fault(self):
         self.assertEqual(len(set(points(CALLS))), 7 * 2 * 5)
-        self.assertEqual({point.call.number for point in points(CALLS, only={3, 7})}, {3, 7})
+        self.assertEqual({point.call.number for point in points(CALLS, only=numbers("3,7"))}, {3, 7})
+        self.assertEqual({point.call.number for point in points(CALLS, only=numbers("master:3,target:7"))}, {3})
 
     def test_no_point_of_a_sample_comes_twice(self):
         for faults in range(1, 6):
@@ -69,7 +70,7 @@ class Points(unittest.TestCase):
         self.assertEqual([(call.number, call.nth) for call in calls], [(1, 1), (2, 1), (3, 2)])
 
     def test_numbers(self):
-        self.assertEqual((numbers("3,7"), numbers("")), ({3, 7}, set()))
+        self.assertEqual((numbers("3,target:7"), numbers("")), ({("", 3), ("target", 7)}, set()))
 
     def test_table(self):
         point = Point(CALLS[0], "before", "link")

@@ -65,13 +65,14 @@ class Row:
 
 
 def numbers(text):
-    """"3,7" as a set; empty for all."""
-    return {int(word) for word in text.split(",") if word}
+    """"3,7,target:2" as a set of (role, number), "" for either role; empty for all."""
+    words = [word.rpartition(":") for word in text.split(",") if word]
+    return {(role, int(number)) for role, _, number in words}
 
 
 def points(calls, faults=FAULTS, only=(), sample=0, when=WHEN):
     """All points at these calls, or `sample` of them that are spread over calls, times and faults."""
-    calls = [call for call in calls if not only or call.number in only]
+    calls = [call for call in calls if not only or {("", call.number), (call.role, call.number)} & only]
     ways = [(fault, moment) for fault in faults for moment in when]
     if not sample or sample >= len(calls) * len(ways):
         return [Point(call, moment, fault) for call in calls for fault, moment in ways]

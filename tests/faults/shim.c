@@ -5,12 +5,11 @@
 //
 // /lab/faults is a folder of the outer machine. What passes through it are names and links, never
 // contents: those would stay in the guest's cache, and be gone with its power.
-//   HOST.point    link to "SERIAL NUMBER before|during|after FAULT all|changes KEY"; armed while it is there.
-//   The NUMBERth of the calls that have all parts of KEY, A|B|C, in them; - for any
+//   HOST.point    link to "SERIAL NUMBER before|during|after FAULT all|changes KEY"; armed while it
+//   is there. It is about the NUMBERth call that has all parts of KEY, A|B|C, in it; - for any
 //   HOST.reached  link to the command line, made here: this is the point
 //   HOST.SERIAL   made by the runner: the fault has happened, go on. Of this point only, and never
-//   taken away: a
-//                 busy guest may look for it much later.
+//   taken away: a busy guest may look for it much later
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
