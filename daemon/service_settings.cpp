@@ -68,7 +68,7 @@ std::string where_the_master_is(const plan::Pair& pair, const std::string& comma
 std::string advice_for_copy(const Dataset& dataset) {
     const std::string name = quote(dataset.name.str());
     const std::string out = dataset.name.str() + " is still readonly; to use it: zfs set ";
-    if (dataset.kind == Kind::volume) return out + "readonly=off " + name;
+    if (dataset.kind == Kind::volume) return out + "readonly=off volmode=default " + name;
     return out + "readonly=off canmount=on " + name + ", then zfs mount " + name;
 }
 

@@ -28,15 +28,24 @@ class Install(unittest.TestCase):
         return self.root / self.prefix.joinpath(*parts).relative_to("/")
 
     def test_everything_is_in_its_place_and_nothing_else(self):
-        files = sorted(str(path.relative_to(self.installed())) for path in self.root.rglob("*") if path.is_file())
-        self.assertEqual(files, ["bin/zrepctl", "lib/systemd/system/zrepd.service", "sbin/zrepd",
-                                 "share/man/man8/zrepctl.8", "share/man/man8/zrepd.8"])
+        files = {path for path in self.root.rglob("*") if path.is_file()}
+        self.assertEqual(files, {self.agent()} | {self.installed(name) for name in (
+            "bin/zrepctl", "lib/systemd/system/zrepd.service", "sbin/zrepd", "share/man/man8/zrepctl.8",
+            "share/man/man8/zrepd.8")})
+
+    def agent(self):
+        return self.root / cached("ZREPD_OCF_FOLDER").lstrip("/") / "zrepd/filesystem"
 
     def test_programs_run(self):
         for program in ("sbin/zrepd", "bin/zrepctl"):
             done = subprocess.run([self.installed(program), "--version"], capture_output=True, text=True, timeout=30,
                                   check=True)
             self.assertRegex(done.stdout, rf"^{program.split('/')[1]} \d+\.\d+\.\d+\b")
+
+    def test_resource_agent_runs_the_client_that_was_installed(self):
+        client = re.search(r'(?m)^: "\$\{ZREPCTL:=(\S+)\}"', self.agent().read_text())[1]
+        self.assertEqual(client, str(self.prefix / "bin/zrepctl"))
+        self.assertTrue(os.access(self.agent(), os.X_OK))
 
     def test_service_starts_the_program_that_was_installed(self):
         unit = self.installed("lib/systemd/system/zrepd.service").read_text()

@@ -75,7 +75,8 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
     const bool split = asked.epoch == pair.epoch && !known_split;
     if (pair.role == plan::Role::master && (asked.epoch > pair.epoch || split)) doubt(pair.dataset);
     if (pair.role != plan::Role::target || asked.epoch < pair.epoch) return;
-    // Received and never acknowledged: it may be what the master went back behind.
+    // Received and never acknowledged: it may be what the master went back behind. After a sync
+    // that ran into it the list is fresh.
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (versions == nullptr || versions->snapshots.empty()) return;
     const Snapshot& newest = versions->snapshots.back();
@@ -84,7 +85,6 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
 
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     std::vector<DatasetName> names;
-    std::vector<DatasetName> agreeing;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
         if (!name || !parts_.zfs.check_pool(name->pool())) continue;
@@ -92,12 +92,10 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
         const auto pair = pair_with(peer, side.target, side.source);
         const bool master = pair && pair->role == plan::Role::master;
         const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
-        (agreed ? agreeing : names).push_back(*name);
+        if (!agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
-    auto listed = co_await parts_.inventory.list_versions(std::move(agreeing));
-    if (!listed) co_return listed.error();
     rpc::RolesOut out;
     for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side));
     peer_is_back(peer);
@@ -109,11 +107,14 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     if (now == nullptr || now->key_loaded) co_return std::nullopt;
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
     if (tried) co_return std::nullopt;
+    // A raw stream makes it `prompt`, wherever the master has it from.
     co_return Error{
         .code = Code::refused,
         .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
                    " cannot be loaded: " + tried.error().message,
-        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str())};
+        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str()) +
+                  "; so that zrepd can do it: zfs set keylocation=file:///PATH " +
+                  quote(dataset.str())};
 }
 
 Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, bool planned) {

@@ -6,6 +6,7 @@
 #include "common/text.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/pair.hpp"
+#include "daemon/stream/begin_record.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -200,9 +201,17 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
 
 Task<> Incoming::receive_stream() {
     Fd in = reader_.release();
-    if (direct_) set_blocking(in.get());
-    Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);
-    const rpc::Received received = co_await std::move(work);
+    rpc::Received received;
+    auto plain = co_await stream::refuse_package(in.get(), limits_.idle);
+    if (plain) {
+        if (direct_) set_blocking(in.get());
+        Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);
+        received = co_await std::move(work);
+    } else {
+        log::event(
+            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", plain.error().text()}});
+        received.error = rpc::to_item_error(plain.error());
+    }
     receiver_.reset();
     outbox_.push(rpc::notification_line("stream.received", rpc::encode(received)));
 }

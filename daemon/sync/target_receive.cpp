@@ -155,8 +155,11 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
         spec.properties.emplace_back(key, value);
     }
     spec.properties.emplace_back("readonly", "on");
-    // Volumes have neither; the device of a volume appears, readonly, as zfs makes it.
-    if (in.kind == "filesystem") spec.properties.emplace_back("canmount", "noauto");
+    // A target is not for use: its device would be found by what scans disks, LVM for one.
+    if (in.kind == "filesystem")
+        spec.properties.emplace_back("canmount", "noauto");
+    else
+        spec.properties.emplace_back("volmode", "none");
     return spec;
 }
 

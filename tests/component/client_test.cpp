@@ -134,6 +134,16 @@ TEST_F(Client, ListAndStatusOfWhatMayNotBeAllPairsAnswerAndFailAlike) {
     for (const char* verb : {"list", "status"}) EXPECT_EQ(zrepctl({verb}), 0) << verb << err;
 }
 
+TEST_F(Client, StatusHasColumnsForScripts) {
+    daemon.on_io([&] { daemon.service.pairs = {fake::healthy_pair("tank/fs")}; });
+    EXPECT_EQ(zrepctl({"status", "-o", "role,epoch,error", "tank/fs"}), 0) << err;
+    EXPECT_EQ(out, "master\t1\t-\n");
+    EXPECT_EQ(zrepctl({"status", "-o", "roles", "tank/fs"}), 2);
+    EXPECT_NE(err.find("the columns are dataset, role"), std::string::npos) << err;
+    EXPECT_EQ(zrepctl({"status", "-o", "role", "--json", "tank/fs"}), 2);
+    EXPECT_NE(out.find("either --output or --json"), std::string::npos) << out;
+}
+
 TEST_F(Client, DryRunShowsAConflictAsTheErrorThatItIs) {
     daemon.on_io([&] {
         rpc::RunResult conflict;

@@ -212,8 +212,9 @@ class PeerSteps : public PeerTest {
         Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
         EXPECT_TRUE(stream);
         Fd out = (*stream)->take_out();
-        EXPECT_EQ(::write(out.get(), "abc", 3), 3);
-        while (target.received_bytes < 3) co_await sleep_for(std::chrono::milliseconds(1));
+        const std::string begun(kBegun, 'x');
+        EXPECT_EQ(::write(out.get(), begun.data(), kBegun), static_cast<ssize_t>(kBegun));
+        while (target.received_bytes < kBegun) co_await sleep_for(std::chrono::milliseconds(1));
         ::kill(relay->children.front(), SIGKILL);
         Result<std::uint64_t> end = co_await (*stream)->finish(kLimit);
         EXPECT_EQ(end.error().code, Code::peer_unreachable);
@@ -227,6 +228,8 @@ class PeerSteps : public PeerTest {
         co_await peers.stop();
     }
 
+    // More than what is looked at before the receiver gets any of it.
+    static constexpr std::size_t kBegun = 100;
     const Json nothing = Json::object();
     bool commit_done = false;
     int answers = 0;
@@ -262,7 +265,7 @@ TEST_F(PeerSteps, EndsAStreamThatIsCutInTheMiddle) {
     Peers peers(io.get_executor(), *relay, nullptr);
     run(cut_a_stream(peers));
     run(server.stop());  // does not return before the receiver has ended
-    EXPECT_EQ(target.received_bytes, 3U);
+    EXPECT_EQ(target.received_bytes, kBegun);
 }
 TEST_F(PeerSteps, SaysThatZrepdIsNotRunning) {
     Peers peers(io.get_executor(), *relay, nullptr);

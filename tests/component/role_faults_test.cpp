@@ -262,6 +262,8 @@ TEST_F(RoleFaultsTest, ATargetAheadOfItsMasterGoesBackToo) {
     const std::uint64_t ahead = beta->zfs.content("backup/fs");
     beta->inventory.note({.dataset = target_fs, .versions_only = true});
     start_loops();
+    alpha->zfs.write("tank/fs", 500);
+    EXPECT_EQ(sync().outcome, "failed");
     test::run_until(io, [&] { return beta->zfs.exists("backup/fs_diverged_1"); });
     test::run_until(io, [&] { return settled(true); });
     EXPECT_EQ(beta->zfs.content("backup/fs_diverged_1"), ahead);

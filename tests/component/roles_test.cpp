@@ -29,6 +29,24 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
+/// What went well needs no recovery: that would lock, ask and show a run that nobody asked for.
+TEST_F(RolesTest, AFailoverIsNotRecoveredFrom) {
+    start_loops();
+    alpha->zfs.write("tank/fs", 5'000);
+    std::vector<std::string> ended;
+    const auto note = [&ended](const rpc::EventOut& event) {
+        if (event.event == "run_finished" && event.run) ended.push_back(event.run->operation);
+        return true;
+    };
+    const auto here = alpha->events.subscribe(note);
+    const auto there = beta->events.subscribe(note);
+    ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    test::run_until(io, [&] { return std::chrono::steady_clock::now() > until; });
+    std::sort(ended.begin(), ended.end());
+    EXPECT_EQ(ended, (std::vector<std::string>{"failover", "promote", "receive", "sync"}));
+}
+
 /// While nobody can write, processes are what costs time: they are few, and always the same.
 TEST_F(RolesTest, AnIdleFilesystemIsReadonlyForAFewProcesses) {
     ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");

@@ -182,7 +182,7 @@ TEST_F(Settings, ClearAdvisesWhatTheCopyHas) {
         << join(filesystem->notes, "\n");
     const auto volume = clear("tank/vol");
     ASSERT_TRUE(volume);
-    EXPECT_TRUE(contains(volume->notes, "zfs set readonly=off 'tank/vol'"));
+    EXPECT_TRUE(contains(volume->notes, "zfs set readonly=off volmode=default 'tank/vol'"));
     EXPECT_FALSE(contains(volume->notes, "mount")) << join(volume->notes, "\n");
 }
 

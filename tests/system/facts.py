@@ -53,7 +53,9 @@ class Facts:
         only one, over its bytes as they are now."""
         snapshot = [name for name in self.snapshots(host, dataset) if name.startswith("zrep_")][-1]
         script = ('set -e; if [ "$(zfs get -Ho value type "$1")" = volume ]; then '
-                  "for i in $(seq 50); do [ ! -e /dev/zd0 ] || break; sleep 0.1; done; sha256sum </dev/zd0; exit; fi; "
+                  "was=$(zfs get -Ho value volmode \"$1\"); [ $was != none ] || zfs set volmode=full \"$1\"; "
+                  "for i in $(seq 50); do [ ! -e /dev/zd0 ] || break; sleep 0.1; done; sha256sum </dev/zd0; "
+                  "[ $was != none ] || zfs set volmode=none \"$1\"; exit; fi; "
                   "d=$(mktemp -d); mount -t zfs \"$1@$2\" $d; cd $d; "
                   "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum; "
                   "cd /; umount $d; rmdir $d")

@@ -161,11 +161,14 @@ class Case(Facts, unittest.TestCase):
                  f"zpool create -f -O compression=off {accept}{pool} /dev/ubda")
         self.zrepd[name].start(*self.daemon_options, first=clean)
 
-    def tearDown(self):
+    def failed(self):
+        """Whether this test has failed already; for tearDown()."""
         outcome = getattr(self, "_outcome", None)
         result = getattr(outcome, "result", None)
-        failed = result and any(test is self for test, _ in result.failures + result.errors)
-        if failed:
+        return result and any(test is self for test, _ in result.failures + result.errors)
+
+    def tearDown(self):
+        if self.failed():
             for name in self.hosts:
                 if self.lab.host(name).alive():
                     self.lab.link(name, "up")

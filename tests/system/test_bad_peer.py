@@ -11,6 +11,13 @@ cp /usr/bin/zrepctl /usr/bin/zrepctl.real && mv /usr/bin/zrepctl.new /usr/bin/zr
 SPEAKS = """#!/bin/sh
 zrepctl.real "$@" | sed -u '1s/"protocol":"[^"]*"/"protocol":"%s"/'
 """
+# A master whose streams carry properties: zfs send -p.
+WITH_PROPERTIES = """cp /usr/local/sbin/zfs /run/zfs.kept; cat > /usr/local/sbin/zfs.new <<'END'
+#!/bin/sh
+[ "$1" = send ] && [ "$2" != -nvP ] && { shift; set -- send -p "$@"; }
+exec /usr/sbin/zfs "$@"
+END
+chmod +x /usr/local/sbin/zfs.new; mv /usr/local/sbin/zfs.new /usr/local/sbin/zfs"""
 CHATTY = """#!/bin/sh
 echo 'Welcome to beta'
 exec zrepctl.real "$@"
@@ -41,6 +48,22 @@ class BadPeer(Case):
 
     def init_works(self):
         self.init()
+        self.assert_in_step("tank/fs", "backup/fs")
+
+    def test_a_stream_that_carries_properties_is_refused(self):
+        self.init()
+        self.alpha.run(WITH_PROPERTIES)
+        self.addCleanup(self.alpha.run, "mv /run/zfs.kept /usr/local/sbin/zfs")
+        self.alpha.run("zfs set mountpoint=/run/mine setuid=off exec=off zrep:accept=gamma tank/fs; "
+                       "echo more > /run/mine/more")
+        done = self.zrepctl("sync", "tank/fs", code=5)
+        self.assertIn("the stream is a package", done.err)
+        self.assertEqual(self.beta.run("zfs get -Ho property,value,source mountpoint,setuid,exec,zrep:accept backup/fs"
+                                       ).out.replace("\t", " ").splitlines(),
+                         ["mountpoint /backup/fs default", "setuid on default", "exec on default",
+                          "zrep:accept alpha inherited from backup"])
+        self.alpha.run("mv /run/zfs.kept /usr/local/sbin/zfs; cp /usr/local/sbin/zfs /run/zfs.kept")
+        self.zrepctl("sync", "tank/fs")
         self.assert_in_step("tank/fs", "backup/fs")
 
     def test_no_ssh_key(self):

@@ -55,6 +55,27 @@ class Failover(Roles):
             self.assertIn("--keep", done.err)
 
 
+class Volume(Roles):
+    def devices(self, host):
+        return int(host.run("ls /dev | grep -c '^zd[0-9]*$'", check=False).out)
+
+    def test_there_and_back(self):
+        self.alpha.run("zfs create -s -V 32M tank/vol; for i in $(seq 50); do [ ! -e /dev/zd0 ] || break; sleep 0.1; "
+                       "done; dd if=/dev/urandom of=/dev/zd0 bs=1M count=4 status=none")
+        self.zrepctl("init", "tank/vol", "beta", "backup/vol")
+        self.assertEqual(self.devices(self.beta), 0, "a target has no device")
+        for host, dataset, other, copy in ((self.alpha, "tank/vol", self.beta, "backup/vol"),
+                                           (self.beta, "backup/vol", self.alpha, "tank/vol")):
+            host.run("dd if=/dev/urandom of=/dev/zd0 bs=1M seek=8 count=2 conv=fsync status=none")
+            before = host.run("sha256sum </dev/zd0").out
+            self.zrepctl("failover", dataset, on=host.name)
+            wait_for(f"{other.name} has a device and {host.name} has none", 10,
+                     lambda host=host, other=other: self.devices(other) == 1 and self.devices(host) == 0)
+            self.assertEqual(other.run("sha256sum </dev/zd0").out, before)
+            self.assertEqual(self.get(host, "volmode", dataset), "none")
+            self.assertEqual(self.get(other, "volmode", copy), "default")
+
+
 class Drill(Roles):
     def test_a_copy_is_tried_and_nothing_is_left(self):
         self.beta.run("printf '#!/bin/sh\\ntest -s \"$1/first\" && ! touch \"$1/x\" 2>/dev/null\\n' > /run/try; "
@@ -84,6 +105,7 @@ class Refusals(Roles):
 
     def test_occupied_mountpoint(self):
         self.beta.run("mkdir -p /tank/fs && touch /tank/fs/somebody")
+        self.addCleanup(self.beta.run, "rm /tank/fs/somebody")
         self.refused("/tank/fs", "a directory with files in it")
 
     def test_target_with_a_foreign_snapshot(self):
@@ -96,6 +118,47 @@ class Refusals(Roles):
         self.alpha.run("zfs set readonly=on tank/fs")
         done = self.zrepctl("failover", FS, code=5)
         self.assertIn("is readonly here", done.err)
+
+    def test_key_that_is_not_there(self):
+        self.alpha.run("echo 'a good passphrase' > /run/key; zfs create -o encryption=on -o keyformat=passphrase "
+                       "-o keylocation=file:///run/key tank/secret && echo x > /tank/secret/x")
+        self.zrepctl("init", "tank/secret", "beta", "backup/secret")
+        self.beta.run("zfs unload-key backup/secret 2>/dev/null; rm -f /run/key")
+        done = self.zrepctl("failover", "tank/secret", code=5)
+        self.assertIn("the key of backup/secret on beta cannot be loaded", done.err)
+        self.assertIn("on beta: zfs load-key 'backup/secret'", done.err)
+        self.alpha.run("echo y > /tank/secret/y")
+        self.assertIn("zfs set keylocation=file:///PATH 'backup/secret'", done.err)
+        self.beta.run("echo 'a good passphrase' > /run/key; zfs set keylocation=file:///run/key backup/secret")
+        self.zrepctl("failover", "tank/secret")
+        self.assertEqual(self.beta.run("cat /tank/secret/y").out, "y\n")
+
+    def test_pool_that_takes_no_writes(self):
+        self.zrepd["beta"].stop()
+        self.beta.run("zpool export backup && zpool import -o readonly=on backup")
+        self.zrepd["beta"].start()
+        self.refused("backup")
+
+    def test_epochs_that_disagree(self):
+        self.beta.run("zfs set zrep:epoch=9 backup/fs")
+        done = self.zrepctl("failover", FS, code=5)
+        self.assertIn("epoch", done.err)
+        self.alpha.run("echo still > /tank/fs/still")
+        self.beta.run("zfs set zrep:epoch=1 backup/fs")
+        self.zrepctl("failover", FS)
+        self.assert_master("beta")
+
+    def test_another_role_change(self):
+        self.beta.run("mkdir -p /etc/zrepd/hooks/pre-promote.d; "
+                      "printf '#!/bin/sh\\nsleep 5\\n' > /etc/zrepd/hooks/pre-promote.d/10-slow; "
+                      "chmod +x /etc/zrepd/hooks/pre-promote.d/10-slow")
+        self.addCleanup(self.beta.run, "rm -f /etc/zrepd/hooks/pre-promote.d/10-slow")
+        self.alpha.run("setsid zrepctl failover tank/fs </dev/null >/run/first 2>&1 &")
+        wait_for("the first one is under way", 10, lambda: self.status(FS).get("running"))
+        done = self.zrepctl("resolve", FS, "--keep", "HERE", code=5)
+        self.assertIn("failover of tank/fs", done.err)
+        self.alpha.run("echo still > /tank/fs/still")
+        self.assert_master("beta", 30)
 
     def test_no_way_back(self):
         self.beta.run("mkdir -p /root/.ssh; mv /root/.ssh/known_hosts /root/.ssh/known_hosts.away 2>/dev/null; "

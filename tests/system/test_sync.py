@@ -42,6 +42,8 @@ class Sync(Case):
                        "for i in $(seq 50); do [ -e /dev/zvol/tank/vol ] || [ -e /dev/zd0 ] && break; "
                        "sleep 0.1; done; dd if=/dev/urandom of=/dev/zd0 bs=1M count=4 status=none")
         self.zrepctl("init", "tank/vol", "beta", "backup/vol")
+        self.assertEqual(self.get(self.beta, "volmode", "backup/vol"), "none")
+        self.assertEqual(self.beta.run("ls /dev | grep -c '^zd'", check=False).out, "0\n")
         self.alpha.run("dd if=/dev/urandom of=/dev/zd0 bs=1M seek=8 count=2 status=none; sync; "
                        "zpool sync tank")
         self.zrepctl("sync", "tank/vol")

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ctl/render/columns.hpp"
+
 namespace zrepd::ctl {
 namespace {
 
@@ -37,6 +39,56 @@ TEST(ListText, LetsNoNameSteerTheTerminal) {
                           .last_acked = "tank/fs@\xc2\x9b"});
     EXPECT_EQ(list_text(list, /*verbose=*/true).find('\x1b'), std::string::npos);
     EXPECT_EQ(list_text(list, /*verbose=*/true).find('\xc2'), std::string::npos);
+}
+
+rpc::StatusOut two_pairs() {
+    rpc::PairStatus pair;
+    pair.dataset = "tank/a b";
+    pair.role = "target";
+    pair.epoch = 7;
+    pair.peer = "beta";
+    pair.peer_dataset = "backup/fs";
+    pair.peer_state = "unknown";
+    pair.backlog_bytes = 9;
+    pair.health = "failing";
+    rpc::StatusOut status;
+    status.pairs = {pair, pair};
+    status.pairs.back().lag_seconds = 0;
+    status.pairs.back().paused = true;
+    status.pairs.back().last_error = rpc::Trouble{"no_space", "full", "", ""};
+    return status;
+}
+
+TEST(StatusLines, HaveTheColumnsThatWereAskedForInThatOrder) {
+    const std::pair<const char*, const char*> table[] = {
+        {"role", "target\ntarget\n"},
+        {"epoch,dataset", "7\ttank/a b\n7\ttank/a b\n"},
+        {"peer,peer_dataset,peer_state", "beta\tbackup/fs\tunknown\nbeta\tbackup/fs\tunknown\n"},
+        {"lag_seconds,paused,error", "-\tno\t-\n0\tyes\tno_space\n"},
+        {"backlog_bytes,health", "9\tfailing\n9\tfailing\n"}};
+    for (const auto& [columns, lines] : table) {
+        const auto names = status_columns(columns);
+        ASSERT_TRUE(names) << columns;
+        EXPECT_EQ(status_lines(two_pairs(), *names), lines) << columns;
+    }
+}
+
+TEST(StatusLines, KeepTheirColumnsWhateverAValueHolds) {
+    rpc::StatusOut status = two_pairs();
+    status.pairs.pop_back();
+    status.pairs[0].peer = "b\tc\nd";
+    EXPECT_EQ(status_lines(status, {"peer", "role"}), "b?c?d\ttarget\n");
+    status.pairs[0].dataset = "";
+    EXPECT_EQ(status_lines(status, {"dataset", "role"}), "-\ttarget\n");
+}
+
+TEST(StatusColumns, RefuseWhatIsNone) {
+    for (const char* text : {"", "rôle", "role,", ",role", "role,,epoch", "role epoch", "Role"}) {
+        const auto names = status_columns(text);
+        ASSERT_FALSE(names) << text;
+        EXPECT_EQ(names.error().code, Code::invalid_params);
+        EXPECT_NE(names.error().remedy.find("peer_state, lag_seconds"), std::string::npos);
+    }
 }
 
 }  // namespace
