@@ -25,6 +25,7 @@ constexpr std::array kTable{
     CodeInfo{Code::wrong_role, "wrong_role", -32009, false, 5},
     CodeInfo{Code::conflict, "conflict", -32010, false, 5},
     CodeInfo{Code::refused, "refused", -32014, false, 5},
+    CodeInfo{Code::no_base, "no_base", -32016, false, 5},
     CodeInfo{Code::split_brain, "split_brain", -32013, false, 5},
     CodeInfo{Code::not_accepted, "not_accepted", -32011, false, 5},
     CodeInfo{Code::refused_by_hook, "refused_by_hook", -32015, true, 5},

@@ -28,6 +28,7 @@ enum class Code {
     wrong_role,          ///< asked of the wrong side
     conflict,            ///< the two sides disagree; nothing was changed
     refused,             ///< a check before a role change failed; nothing was changed
+    no_base,             ///< asked to become the master without the snapshot to go on from
     split_brain,         ///< both sides are master with the same epoch; nothing was changed
     not_accepted,        ///< the peer's zrep:accept does not list us
     refused_by_hook,     ///< a program of the administrator's said no, or could not run

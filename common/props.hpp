@@ -24,6 +24,9 @@ inline constexpr std::string_view kAccept = "zrep:accept";
 inline constexpr std::string_view kLimit = "zrep:limit";
 inline constexpr std::string_view kMinfree = "zrep:minfree";
 inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
+inline constexpr std::string_view kFence = "zrep:fence";
+/// What canmount is without the fence, while that keeps it at noauto (failover/fence.hpp).
+inline constexpr std::string_view kCanmount = "zrep:canmount";
 /// How the master is served, as its target was last told (failover/journal.hpp).
 inline constexpr std::string_view kServe = "zrep:serve";
 /// On a rescue: the filesystem whose data it holds.
@@ -34,28 +37,13 @@ inline constexpr std::string_view kDrill = "zrep:drill";
 /// What makes a dataset part of a pair; counts only where its source is local or received.
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 /// Everything we read of a filesystem or volume.
-inline constexpr std::array kOnDataset{kSrcHost,
-                                       kSrcFs,
-                                       kDestHost,
-                                       kDestFs,
-                                       kMaster,
-                                       kSavecount,
-                                       kLockPid,
-                                       kLockTime,
-                                       kInprogress,
-                                       kEpoch,
-                                       kInterval,
-                                       kPaused,
-                                       kAccept,
-                                       kLimit,
-                                       kMinfree,
-                                       kMaxsnaps,
-                                       kServe,
-                                       kRescue,
-                                       kDrill};
+inline constexpr std::array kOnDataset{
+    kSrcHost,  kSrcFs,      kDestHost, kDestFs,   kMaster, kSavecount, kLockPid,
+    kLockTime, kInprogress, kEpoch,    kInterval, kPaused, kAccept,    kLimit,
+    kMinfree,  kMaxsnaps,   kFence,    kCanmount, kServe,  kRescue,    kDrill};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
-    kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps};
+    kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};
 
 /// The hold that protects the last common snapshot on both sides.
 inline constexpr std::string_view kBaseHold = "zrep_base";

@@ -41,8 +41,8 @@ struct Command {
     bool starts_run = false;  ///< then there is something to wait for, and --no-wait
 };
 
-extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve, kRescue,
-    kDrill, kPause, kUnpause, kClear, kSet, kVersion;
+extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
+    kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.
@@ -81,6 +81,8 @@ int start_on_selection(const Invocation& invocation, const std::string& method) 
     if constexpr (requires { in.local_only; }) in.local_only = invocation.has("local");
     return start_and_follow(invocation, method, rpc::encode(in), chosen->datasets);
 }
+/// pair.failover or pair.takeover: as above, or of one FILESYSTEM@SNAPSHOT. role_change.cpp.
+int start_role_change(const Invocation& invocation, const std::string& method);
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

@@ -35,8 +35,11 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, control::Caller caller) override;
     Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
+    Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in,
+                                                 control::Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
@@ -60,6 +63,8 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> change_roles(failover::Ask ask,
                                                std::vector<DatasetName> datasets,
                                                bool dry_run);
+    /// The same of the one dataset, to its snapshot `in.snapshot`.
+    Task<Result<rpc::RunStarted>> change_role_at(failover::Ask ask, rpc::RoleIn in);
     /// These datasets, each of which is here and in a pool that works, as they are now.
     Task<Result<std::vector<DatasetName>>> look_up(std::vector<std::string> names);
     /// The steps, taken unless it is a dry run, added to what `out` says already.

@@ -44,17 +44,39 @@ Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
     co_return out;
 }
 
+Task<Result<rpc::RunStarted>> DaemonService::change_role_at(failover::Ask ask, rpc::RoleIn in) {
+    if (in.all || in.datasets.size() != 1) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = "snapshot: one filesystem at a time goes back to a snapshot",
+                        .remedy = "name the one filesystem"};
+    }
+    auto dataset = DatasetName::parse(in.datasets.front());
+    if (!dataset) co_return dataset.error();
+    auto snapshot = SnapshotName::make(*dataset, *in.snapshot);
+    if (!snapshot) co_return snapshot.error();
+    failover::StartPoint from{.name = snapshot->snapshot()};
+    if (!in.dry_run) co_return roles_.start_at(ask, *dataset, std::move(from));
+    auto found = co_await roles_.describe_at(ask, *dataset, std::move(from), kDryRunLimit);
+    if (!found) co_return found.error();
+    rpc::RunStarted out;
+    out.steps = std::move(found->steps);
+    out.results = std::move(found->results);
+    co_return out;
+}
+
 Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::RoleIn in, control::Caller) {
+    const auto ask = in.local_only ? failover::Ask::failover_local : failover::Ask::failover;
+    if (in.snapshot) co_return co_await change_role_at(ask, std::move(in));
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
     if (!datasets) co_return datasets.error();
-    const auto ask = in.local_only ? failover::Ask::failover_local : failover::Ask::failover;
     co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::RoleIn in, control::Caller) {
+    const auto ask = in.local_only ? failover::Ask::takeover_local : failover::Ask::takeover;
+    if (in.snapshot) co_return co_await change_role_at(ask, std::move(in));
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
     if (!datasets) co_return datasets.error();
-    const auto ask = in.local_only ? failover::Ask::takeover_local : failover::Ask::takeover;
     co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
 }
 
@@ -69,6 +91,21 @@ Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control:
     std::vector<DatasetName> one{*dataset};
     const auto ask = in.keep == "here" ? failover::Ask::keep_here : failover::Ask::keep_peer;
     co_return co_await change_roles(ask, std::move(one), in.dry_run);
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::unfence(rpc::UnfenceIn in, control::Caller) {
+    auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
+    if (!datasets) co_return datasets.error();
+    if (in.all) {
+        std::erase_if(*datasets, [&](const DatasetName& name) { return !roles_.is_fenced(name); });
+    }
+    if (datasets->empty()) {
+        std::string why = "no fence is closed here: every master is served";
+        rpc::RunStarted out;
+        out.note = std::move(why);
+        co_return out;
+    }
+    co_return co_await change_roles(failover::Ask::unfence, std::move(*datasets), in.dry_run);
 }
 
 Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty) {
@@ -93,6 +130,12 @@ Task<Result<rpc::RunStarted>> DaemonService::drop(rpc::RescueDropIn in, control:
     rpc::RunStarted out;
     out.steps = std::move(*steps);
     co_return out;
+}
+
+Task<Result<rpc::RescueDiffOut>> DaemonService::rescue_diff(rpc::RescueDiffIn in, control::Caller) {
+    auto copy = DatasetName::parse(in.dataset);
+    if (!copy) co_return copy.error();
+    co_return co_await copies_.diff(*copy, in.limit);
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::drill(rpc::DrillIn in, control::Caller) {

@@ -6,6 +6,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/fence.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -25,7 +26,8 @@ std::vector<std::string> own_pair_properties(const Dataset& dataset) {
                                          prop::kPaused,
                                          prop::kLimit,
                                          prop::kMinfree,
-                                         prop::kMaxsnaps};
+                                         prop::kMaxsnaps,
+                                         prop::kFence};
     std::vector<std::string> out;
     for (const auto name : prop::kOnDataset) {
         const bool kept = std::find(kSettingsToKeep.begin(), kSettingsToKeep.end(), name) !=
@@ -104,8 +106,12 @@ Error not_paused_here(const plan::Pair& pair, const std::optional<std::string>& 
 
 /// A target keeps what steers syncs for the day on which it is the master.
 void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::Done& out) {
-    constexpr std::array kSteerSyncs{
-        prop::kInterval, prop::kPaused, prop::kLimit, prop::kMinfree, prop::kMaxsnaps};
+    constexpr std::array kSteerSyncs{prop::kInterval,
+                                     prop::kPaused,
+                                     prop::kLimit,
+                                     prop::kMinfree,
+                                     prop::kMaxsnaps,
+                                     prop::kFence};
     std::vector<std::string> keys;
     std::string words;
     const auto add = [&](const std::string& key, const std::string& value) {
@@ -120,6 +126,19 @@ void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::D
     out.notes.push_back(pair.dataset.str() + " is the target here: " + join(keys, ", ") +
                         " takes effect here only while this side is master; until then " +
                         where_the_master_is(pair, command));
+}
+
+/// Each side has a fence of its own, for the time in which it is the master.
+void add_fence_note(const plan::Pair& pair, const SettingChange& change, rpc::Done& out) {
+    for (const auto& [key, value] : change.set) {
+        if (key != prop::kFence || pair.role != plan::Role::master) continue;
+        const std::string command =
+            "zrepctl set " + quote(pair.peer_dataset.str()) + " fence=" + value;
+        out.notes.push_back(
+            "it counts on this side alone; for the day on which the other side is "
+            "the master " +
+            where_the_master_is(pair, command));
+    }
 }
 
 bool is_one_of(const std::vector<DatasetName>& names, const DatasetName& name) {
@@ -222,7 +241,9 @@ Task<Result<void>> DaemonService::store(std::vector<SettingChange> changes) {
         done.push_back(name);
     }
     // Everything below may inherit what changed.
-    co_return co_await parts_.inventory.discover();
+    auto seen = co_await parts_.inventory.discover();
+    roles_.look_again();
+    co_return seen;
 }
 
 Task<Result<void>> DaemonService::store_one(SettingChange change) {
@@ -263,6 +284,7 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     rpc::Done out;
     const auto pair = parts_.inventory.pair(*dataset);
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
+    if (pair) add_fence_note(*pair, change, out);
     std::vector<SettingChange> changes{std::move(change)};
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
@@ -335,6 +357,12 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     for (const auto& name : bookmarks) {
         out.steps.push_back("destroy bookmark " + quote(dataset->str() + "#" + name));
     }
+    // Without the pair nobody would open its fence.
+    PropertyList unfenced;
+    const std::string canmount = failover::canmount_of(*found);
+    const bool master = pair && pair->role == plan::Role::master;
+    if (master && canmount != found->canmount) unfenced.emplace_back("canmount", canmount);
+    if (!unfenced.empty()) out.steps.push_back("set canmount=" + canmount);
     out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
     if (pair) add_notes(*pair, *found, out);
     if (in.dry_run) co_return out;
@@ -347,7 +375,7 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
         auto gone = co_await parts_.zfs.destroy_bookmark(*dataset, name);
         if (!gone) out.notes.push_back(gone.error().text());
     }
-    std::vector<SettingChange> changes{{*dataset, {}, std::move(remove)}};
+    std::vector<SettingChange> changes{{*dataset, std::move(unfenced), std::move(remove)}};
     auto stored = co_await store(std::move(changes));
     if (!stored) co_return stored.error();
     parts_.runs.forget(*dataset);

@@ -65,6 +65,7 @@ struct RoleIn {
     bool all = false;
     bool local_only = false;
     bool dry_run = false;
+    std::optional<std::string> snapshot;
     std::optional<std::string> request_key;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -75,6 +76,10 @@ struct RoleIn {
                    "without the other side: failover goes back to what was acknowledged, takeover "
                    "goes on with what is here");
         v.optional("dry_run", self.dry_run, "say what would be done and lost, change nothing");
+        v("snapshot",
+          self.snapshot,
+          "of the one dataset, without the @: the new master begins at it, and what is newer is kept "
+          "beside each side");
         v("request_key", self.request_key, "the same key again gives the same run");
     }
 };
@@ -93,6 +98,20 @@ struct ResolveIn {
     }
 };
 
+struct UnfenceIn {
+    std::vector<std::string> datasets;
+    bool all = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v.optional("datasets", self.datasets, "masters that wait for their peer's word");
+        v.optional("all", self.all, "every such master here");
+        v.optional("dry_run", self.dry_run, "say what would be done, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
 struct RescueDropIn {
     std::string dataset;
     bool dry_run = false;
@@ -102,6 +121,20 @@ struct RescueDropIn {
         v("dataset", self.dataset, "one of rescue.list");
         v.optional("dry_run", self.dry_run, "say what would go, destroy nothing");
         v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
+struct RescueDiffIn {
+    std::string dataset;
+    std::uint64_t limit = 1000;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "one of rescue.list");
+        v.optional("limit", self.limit, "so many changes at most; default 1000, at most 10000");
+        v("request_key",
+          self.request_key,
+          "after `timed_out`: the same key again waits for the same answer");
     }
 };
 

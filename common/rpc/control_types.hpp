@@ -38,6 +38,42 @@ struct RescueListOut {
     }
 };
 
+/// What a rescue has that its filesystem had not at the base.
+struct RescueDiffOut {
+    struct Change {
+        std::string change;
+        std::string type;
+        std::string path;
+        std::optional<std::string> new_path;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("change", self.change, "added, removed, modified or renamed");
+            v("type", self.type, "file, directory, symlink or other");
+            v("path",
+              self.path,
+              "from the filesystem's root; \\0ooo for a byte that is not text or steers terminals");
+            v("new_path", self.new_path, "of a renamed one");
+        }
+    };
+    std::string dataset;
+    std::string base;
+    std::string snapshot;
+    std::uint64_t bytes = 0;
+    std::vector<Change> changes;
+    bool complete = false;
+    std::string note;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "the copy");
+        v("base", self.base, "the snapshot that both sides have");
+        v("snapshot", self.snapshot, "of the copy: what is compared with the base");
+        v("bytes", self.bytes, "written between the two");
+        v("changes", self.changes, "in the order of zfs diff");
+        v("complete", self.complete, "false: there may be more, and note says why");
+        v("note", self.note, "empty when it is complete");
+    }
+};
+
 /// What a mutation did, in words; with dry_run what it would do.
 struct Done {
     std::vector<std::string> steps;
@@ -140,6 +176,8 @@ struct PairStatus {
     std::optional<std::string> next_run;
     std::optional<Trouble> last_error;
     std::vector<std::string> rescues;
+    std::string fence = "off";
+    bool fenced = false;
     std::string health;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -161,6 +199,10 @@ struct PairStatus {
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
+        v.optional("fence", self.fence, "zrep:fence in force: off or boot");
+        v.optional("fenced",
+                   self.fenced,
+                   "a master that is not served until its peer is heard, or zrepctl unfence");
         v("health", self.health, "ok, late, failing, conflict or split_brain");
     }
 };
@@ -232,7 +274,7 @@ struct RunOut {
         v("run_id", self.run_id, "");
         v("operation",
           self.operation,
-          "init, sync, expire, failover, takeover, resolve, drill, drop; by itself receive, promote, rejoin");
+          "init, sync, expire, failover, takeover, resolve, unfence, drill, drop; by itself receive, promote, rejoin");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

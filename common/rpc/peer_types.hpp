@@ -279,6 +279,7 @@ struct CheckIn {
     Guid base;
     std::string serve;
     bool dry_run = false;
+    std::optional<bool> back;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the master's dataset on the asking side");
@@ -287,6 +288,9 @@ struct CheckIn {
         v("base", self.base, "guid of the newest snapshot that both sides have");
         v("serve", self.serve, "how the master is served, as in zrep:serve");
         v.optional("dry_run", self.dry_run, "only look: run no hook, store nothing");
+        v("back",
+          self.back,
+          "it is to begin at `base`: what is newer there is kept beside it first");
     }
 };
 struct CheckOut {
@@ -304,6 +308,7 @@ struct PromoteIn {
     std::uint64_t epoch = 0;
     Guid base;
     std::string serve;
+    std::optional<bool> back;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the asking side's dataset");
@@ -311,6 +316,7 @@ struct PromoteIn {
         v("epoch", self.epoch, "of the new master");
         v("base", self.base, "guid of a snapshot that this side must have");
         v("serve", self.serve, "how the master was served");
+        v("back", self.back, "begin at `base`: what is newer is kept beside it first");
     }
 };
 struct PromoteOut {
@@ -328,11 +334,15 @@ struct HandOverIn {
     std::string source;
     std::string target;
     bool dry_run = false;
+    std::optional<Guid> base;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the asking side's dataset, a target");
         v("target", self.target, "its master here");
         v.optional("dry_run", self.dry_run, "only say what would be done");
+        v("base",
+          self.base,
+          "guid of the snapshot that the new master begins at; absent: the newest");
     }
 };
 struct HandOverOut {

@@ -13,7 +13,7 @@ void add_options(boost::program_options::options_description& options) {
 }
 
 int run(const Invocation& invocation) {
-    return start_on_selection<rpc::RoleIn>(invocation, "pair.failover");
+    return start_role_change(invocation, "pair.failover");
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ int run(const Invocation& invocation) {
 const Command kFailover{
     "failover",
     "",
-    "[-L] [--dry-run] FILESYSTEM...|all",
+    "[-L] [--dry-run] FILESYSTEM...|FILESYSTEM@SNAPSHOT|all",
     "Give the role of master to the other side",
     "Runs on the master's side. Syncs, checks the other side, makes this side readonly, syncs what\n"
     "came meanwhile, and hands over; nothing is lost. Whatever fails before the hand-over leaves this\n"
@@ -29,7 +29,11 @@ const Command kFailover{
     "With -L the other side is not waited for: this side goes back to the last snapshot that was\n"
     "acknowledged and is a target; what came later is kept beside it (zrepctl rescue list). The other\n"
     "side becomes the master when it answers, or by zrepctl takeover -L there.\n\n"
-    "Example:\n  zrepctl failover --dry-run tank/fs\n  zrepctl failover tank/fs\n",
+    "With @SNAPSHOT, one that both sides have, the other side begins at it: what is newer is kept beside\n"
+    "either filesystem first (zrepctl rescue list), then both are rolled back. --dry-run says how much\n"
+    "that is.\n\n"
+    "Example:\n  zrepctl failover --dry-run tank/fs\n  zrepctl failover tank/fs\n"
+    "  zrepctl failover tank/fs@zrep_000041\n",
     1,
     10000,
     add_options,

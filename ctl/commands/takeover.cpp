@@ -13,7 +13,7 @@ void add_options(boost::program_options::options_description& options) {
 }
 
 int run(const Invocation& invocation) {
-    return start_on_selection<rpc::RoleIn>(invocation, "pair.takeover");
+    return start_role_change(invocation, "pair.takeover");
 }
 
 }  // namespace
@@ -21,14 +21,18 @@ int run(const Invocation& invocation) {
 const Command kTakeover{
     "takeover",
     "",
-    "[-L] [--dry-run] FILESYSTEM...|all",
+    "[-L] [--dry-run] FILESYSTEM...|FILESYSTEM@SNAPSHOT|all",
     "Take the role of master to this side",
     "Runs on the target's side, and asks the master for what zrepctl failover does there.\n\n"
     "With -L, for when the master is dead: this side becomes the master with the data it has. Look\n"
     "first with --dry-run how old that is. The old master is not contacted and may still be written to\n"
     "where it cannot hear of this; when it does, it becomes the target by itself, and what it had and\n"
     "never sent is kept beside it there (zrepctl rescue list).\n\n"
-    "Example:\n  zrepctl takeover -L --dry-run backup/fs\n  zrepctl takeover -L backup/fs\n",
+    "With @SNAPSHOT this side begins at it, as zrepctl failover has it: what is newer is kept beside\n"
+    "either filesystem. A takeover -L that is cut off before this side is the master leaves a target that\n"
+    "went back; run it again.\n\n"
+    "Example:\n  zrepctl takeover -L --dry-run backup/fs\n  zrepctl takeover -L backup/fs\n"
+    "  zrepctl takeover -L backup/fs@zrep_000041\n",
     1,
     10000,
     add_options,

@@ -45,6 +45,7 @@ std::string state_of(const rpc::PairStatus& pair) {
     if (pair.peer_state == "unreachable") out += ", peer unreachable";
     if (pair.running) out += ", " + pair.running->phase + " " + human_bytes(pair.running->bytes);
     if (pair.paused) out += ", paused";
+    if (pair.fenced) out += ", fenced";
     return out;
 }
 

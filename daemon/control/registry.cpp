@@ -197,6 +197,12 @@ const std::array kMethods{
         "End a split brain: say whose data counts",
         R"({"dataset":"tank/fs","keep":"here"})",
         kRoleErrors),
+    mutation<rpc::UnfenceIn, rpc::RunStarted, &Service::unfence>(
+        "pair.unfence",
+        Access::admin,
+        "Serve a master that zrep:fence keeps from it, without the other side's word",
+        R"({"datasets":["tank/fs"],"dry_run":true})",
+        kRoleErrors),
     reading<rpc::Empty, rpc::RescueListOut>(
         "rescue.list",
         "Copies of what a former master never sent",
@@ -208,6 +214,12 @@ const std::array kMethods{
         Access::admin,
         "Destroy one of them",
         R"({"dataset":"tank/fs_diverged_2","dry_run":true})",
+        kRoleErrors),
+    mutation<rpc::RescueDiffIn, rpc::RescueDiffOut, &Service::rescue_diff>(
+        "rescue.diff",
+        Access::admin,
+        "Which files of one of them differ from the snapshot that both sides have",
+        R"({"dataset":"tank/fs_diverged_2","limit":100,"request_key":"look-1"})",
         kRoleErrors),
     mutation<rpc::DrillIn, rpc::RunStarted, &Service::drill>(
         "pair.drill",

@@ -30,8 +30,11 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) = 0;
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
+    /// May take longer than 5 s: asked again with the same request_key, it answers what it found.
+    virtual Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) = 0;

@@ -5,6 +5,8 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -34,9 +36,12 @@ Task<Result<State>> Change::look() {
     pair_ = parts_.inventory.pair(name_);
     if (!pair_) co_return gone();
     entry_ = entry_of(*dataset());
-    base_ = agreed_.known() ? agreed_ : entry_.base;
+    base_ = back_to_.known() ? back_to_ : agreed_.known() ? agreed_ : entry_.base;
     State state;
     state.stored = stored_of(*dataset(), *pair_);
+    // A target that goes back served nobody: there is nothing for the hooks to end.
+    if (back_to_.known() && !state.stored.master) left_ = true;
+    state.must_hear_peer = role_.fences != nullptr && role_.fences->must_hear(*dataset(), *pair_);
     co_return state;
 }
 
@@ -61,7 +66,7 @@ Task<Result<Stored>> Change::go(Event event) {
     }
     const Stored after = next.state.stored;
     const bool stayed = after.master && after.journal == Journal::none && before.master;
-    if (stayed && (stopped_service_ || before.journal == Journal::freezing)) {
+    if (stayed && !served_ && (stopped_service_ || before.journal == Journal::freezing)) {
         co_await hook_after(Hook::post_promote, std::string(kRecovery));
     }
     if (after.master != before.master || after.epoch != before.epoch) {
@@ -139,12 +144,15 @@ Entry Change::entry_for(const Stored& wanted) const {
             break;
         case Journal::stepping_down:
             out.base = base_.known() ? base_ : last_acked();
+            out.back = back_to_.known();
             break;
         case Journal::handed_over:
             out.base = entry_.journal == Journal::stepping_down ? entry_.base : last_acked();
+            out.back = entry_.journal == Journal::stepping_down && entry_.back;
             break;
         case Journal::rejoining:
             out.base = base_;
+            out.back = back_to_.known();
             break;
         case Journal::none:
         case Journal::promoted:
@@ -283,12 +291,12 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     in.epoch = stored.epoch;
     in.base = entry_.base;
     in.serve = dataset()->own(prop::kServe).value_or("");
+    if (entry_.back) in.back = true;
     const auto limit = kPromoteLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer =
         co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
     if (!answer) {
-        // Nothing else of peer.promote is `refused`: Change::refusal, no_base.
-        const bool no_base = answer.error().code == Code::refused;
+        const bool no_base = answer.error().code == Code::no_base;
         fail(std::move(Error(answer.error())).in(pair_->peer.str()));
         co_return no_base ? Event(NoBase{}) : Event(Failed{});
     }
@@ -301,8 +309,10 @@ Task<bool> Change::rescue(Stored stored) {
     auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);
     if (!saved) co_return fail(saved.error());
     if (saved->copy) {
-        note(human_bytes(saved->bytes) + " that " + pair_->peer.str() + " never got are kept in " +
-             saved->copy->str() + " (zrepctl rescue list)");
+        const std::string which =
+            entry_.back ? " after the snapshot" : " that " + pair_->peer.str() + " never got";
+        note(human_bytes(saved->bytes) + which + " are kept in " + saved->copy->str() +
+             " (zrepctl rescue list)");
     }
     co_return true;
 }
@@ -325,8 +335,9 @@ Error Change::refusal(std::string_view why) const {
                                 "); zrepd goes on with it",
                      .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
     }
+    if (why == "not_fenced") return not_fenced(name_);
     if (why == "no_base") {
-        return Error{.code = Code::refused,
+        return Error{.code = Code::no_base,
                      .message = name + " lacks the snapshot that the other side handed over with",
                      .remedy = "that side takes the role back by itself; to make " + name +
                                " the master all the same: zrepctl takeover -L " + quote(name)};

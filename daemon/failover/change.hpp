@@ -27,7 +27,9 @@ class Change {
     void alone() { planned_ = false; }
     /// What both sides have, as the other one just said; else the newest acknowledged snapshot is
     /// the base of a demotion.
-    void go_back_to(Guid base) { agreed_ = base; }
+    void agree_on(Guid base) { agreed_ = base; }
+    /// The snapshot at which the new master begins; what is newer is kept beside each side first.
+    void go_back(Guid snapshot) { back_to_ = snapshot; }
     /// An earlier Change told the hooks that it is no longer the master, and who still uses it.
     void has_left() { left_ = true; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
@@ -88,6 +90,7 @@ class Change {
     std::optional<Serve> serve_;
     Guid base_;
     Guid agreed_;
+    Guid back_to_;
     std::optional<Error> trouble_;
     std::vector<std::string> notes_;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
@@ -96,6 +99,7 @@ class Change {
     bool unheard_ = false;
     bool lost_ = false;
     bool in_doubt_ = false;  ///< a set was given up, and may land yet
+    bool served_ = false;    ///< mounted, and post-promote hooks ran
 };
 
 }  // namespace zrepd::failover

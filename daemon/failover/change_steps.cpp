@@ -4,6 +4,8 @@
 #include "common/text.hpp"
 #include "daemon/failover/change.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/fences.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -28,7 +30,9 @@ Task<bool> Change::check() {
                         .remedy = "zfs inherit readonly " + quote(name_.str()) +
                                   " (or set readonly=off), then run it again"});
     }
-    const bool synced = co_await sync_first();
+    // What is newer than the snapshot that it goes back to is not wanted over there.
+    bool synced = true;
+    if (!back_to_.known()) synced = co_await sync_first();
     if (!synced) co_return false;
     const bool willing = co_await ask_target();
     if (!willing) co_return false;
@@ -53,7 +57,8 @@ Task<bool> Change::sync_first() {
 Task<bool> Change::ask_target() {
     parts_.runs.phase(*run_, name_, "checking");
     if (dataset() == nullptr) co_return fail(gone());
-    const rpc::CheckIn in = check_of(*pair_, *dataset(), parts_.inventory.versions(name_));
+    const rpc::CheckIn in =
+        check_of(*pair_, *dataset(), parts_.inventory.versions(name_), back_to_);
     const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
@@ -144,7 +149,9 @@ Task<> Change::mount() {
         if (!aborted) warn("abort_failed", aborted.error());
     }
     const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
-    const bool wanted = now->kind == Kind::filesystem && (!serve || serve->mounted);
+    // Behind a fence its own properties count: zrep:serve may be of an earlier master.
+    const bool fenced = is_hidden(*now) && entry_.journal != Journal::promoted;
+    const bool wanted = now->kind == Kind::filesystem && (fenced || !serve || serve->mounted);
     if (!wanted) co_return;
     const auto problem = serve ? mountpoint_problem(*serve, *now) : std::nullopt;
     if (problem) {
@@ -167,6 +174,8 @@ Task<> Change::mount() {
 
 Task<> Change::serve_it() {
     co_await mount();
+    served_ = true;
+    if (role_.fences != nullptr) role_.fences->opened(name_);
     if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);
 }
 

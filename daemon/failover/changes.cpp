@@ -3,6 +3,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/fence.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -31,6 +32,7 @@ void add_target_ways(PropertyList& out, const Dataset& dataset) {
         add(out, "volmode", "none");
     else
         add(out, "canmount", "noauto");
+    add_no_fence(out, dataset);
 }
 
 void add_master_ways(PropertyList& out, const Dataset& dataset) {
@@ -43,7 +45,7 @@ void add_master_ways(PropertyList& out, const Dataset& dataset) {
         add(out, "volmode", serve.volmode.empty() ? "default" : serve.volmode);
         return;
     }
-    add(out, "canmount", serve.canmount.empty() ? "on" : serve.canmount);
+    add_canmount(out, dataset, serve.canmount.empty() ? "on" : serve.canmount);
     const bool elsewhere = !serve.mountpoint.empty() && serve.mountpoint != dataset.mountpoint;
     if (elsewhere && !dataset.mountpoint_here) add(out, "mountpoint", serve.mountpoint);
 }

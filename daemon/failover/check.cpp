@@ -10,6 +10,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/go_back.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
 namespace zrepd::failover {
@@ -121,13 +122,20 @@ Guid newest_common(const Versions* ours, const std::vector<rpc::PeerSnapshot>& t
     return {};
 }
 
-rpc::CheckIn check_of(const plan::Pair& pair, const Dataset& master, const Versions* versions) {
+rpc::CheckIn check_of(const plan::Pair& pair,
+                      const Dataset& master,
+                      const Versions* versions,
+                      Guid back) {
     const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
     rpc::CheckIn out;
     out.source = pair.dataset.str();
     out.target = pair.peer_dataset.str();
     out.epoch = pair.epoch;
     out.base = acked == nullptr ? Guid{} : acked->guid;
+    if (back.known()) {
+        out.base = back;
+        out.back = true;
+    }
     out.serve = to_text(serve_of(master));
     return out;
 }
@@ -136,7 +144,10 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
     std::vector<Error> out;
     const std::string& host = self.host.str();
     add_state(out, facts, host);
-    add_data(out, facts, host);
+    if (facts.back)
+        add_way_back(out, *facts.dataset, *facts.versions, facts.base, self);
+    else
+        add_data(out, facts, host);
     for (const auto* found : {&facts.key, &facts.writing, &facts.way_back, &facts.mountpoint}) {
         if (*found) out.push_back(**found);
     }

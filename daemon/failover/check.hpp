@@ -17,7 +17,8 @@ struct TargetFacts {
     const Versions* versions = nullptr;
     const plan::Pair* pair = nullptr;
     std::uint64_t master_epoch = 0;
-    Guid base;  ///< the newest snapshot that the master knows to be here
+    Guid base;          ///< the newest snapshot that the master knows to be here
+    bool back = false;  ///< what is newer here than the base is rolled back
     bool paused = false;
     std::string busy;                 ///< what else works on it; empty: nothing
     std::optional<Error> key;         ///< why its key cannot be loaded
@@ -29,8 +30,11 @@ struct TargetFacts {
 /// The newest snapshot of ours that the other side has too; `theirs` is oldest first. Pure.
 Guid newest_common(const Versions* ours, const std::vector<rpc::PeerSnapshot>& theirs);
 
-/// What the target is asked before a role change. Pure.
-rpc::CheckIn check_of(const plan::Pair& pair, const Dataset& master, const Versions* versions);
+/// What the target is asked before a role change; `back`: the snapshot that both go back to. Pure.
+rpc::CheckIn check_of(const plan::Pair& pair,
+                      const Dataset& master,
+                      const Versions* versions,
+                      Guid back);
 
 /// What keeps this target from becoming the master; each with its remedy. Pure.
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);

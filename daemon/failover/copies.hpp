@@ -6,7 +6,9 @@
 // ours.
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,10 +26,14 @@ class Copies {
     /// `program` with that path as its argument (empty: only mounts it), unmounts, destroys the
     /// clone.
     Result<rpc::RunStarted> start_drill(const DatasetName& dataset, std::string program);
+    /// Which files of a rescue differ from its base, at most `limit` of them. What is not mounted
+    /// is so meanwhile, readonly and where nobody looks; a filesystem that has to be is locked. A
+    /// cancel leaves nothing mounted. conflict when the dataset is no rescue. copies_diff.cpp.
+    Task<Result<rpc::RescueDiffOut>> diff(DatasetName copy, std::uint64_t limit);
     /// What start_drop() would destroy.
     Result<std::vector<std::string>> describe_drop(const DatasetName& copy) const;
 
-    /// Destroys, once, what a cut left of drills.
+    /// Destroys, once, what a cut left of drills, and unmounts what it left of looks.
     Task<> run();
     Task<> stop();
 
@@ -48,9 +54,29 @@ class Copies {
     Task<Result<void>> remove(Drill what);
     Task<> clean_up(DatasetName clone);
 
+    // copies_diff.cpp
+    /// The two sides of a look, and where they are mounted for it.
+    struct Look {
+        SnapshotName base;
+        SnapshotName newest;
+        std::uint64_t bytes = 0;
+        bool volume = false;
+        std::string place = {};
+        std::string root = {};  ///< of the copy
+        std::size_t limit = 0;
+        std::chrono::seconds time = {};
+    };
+    Result<Look> look_of(const DatasetName& copy) const;
+    Task<Result<std::optional<lock::LockTable::Guard>>> lock_base(DatasetName dataset);
+    Task<Result<FileChanges>> compare(Look look);
+    Task<Result<void>> mount_both(Look* look);
+    Task<Result<void>> end_look(std::string place);
+    Task<> clean_up_looks();
+
     RoleParts role_;
     sync::Parts& parts_;
     TaskGroup tasks_;
+    std::set<std::string> looks_;  ///< the places in use
 };
 
 }  // namespace zrepd::failover

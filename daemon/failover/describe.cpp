@@ -77,6 +77,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
     if (target != wants_target) co_return wrong_side(ask, pair);
+    if (ask == Ask::unfence) co_return fences_.describe_unfence(pair);
     if (journal != Journal::none && ask != Ask::takeover_local) {
         co_return Error{.code = Code::busy,
                         .message = "an earlier role change is not finished (" +
@@ -103,6 +104,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
         case Ask::failover_local:
         case Ask::keep_peer:
             co_return stepping_down_steps(pair, *dataset, *versions);
+        case Ask::unfence:
+            break;
         case Ask::takeover_local:
             co_return takeover_steps(pair, *versions);
         case Ask::keep_here:
@@ -115,10 +118,12 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
     co_return Steps{};
 }
 
-Task<std::optional<Error>> Roles::problems_there(plan::Pair pair, std::chrono::seconds limit) {
+Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
+                                                 std::chrono::seconds limit,
+                                                 Guid back) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
-    rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset));
+    rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset), back);
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());

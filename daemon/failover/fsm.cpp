@@ -8,6 +8,7 @@ namespace {
 
 Transition rest(State state) {
     state.phase = Phase::idle;
+    state.take = 0;
     return {state, {}};
 }
 Transition refuse(const State& state, std::string_view why) {
@@ -45,13 +46,33 @@ Transition raise(const State& s, std::uint64_t epoch) {
     return store(s, Phase::raising, {.master = true, .writable = true, .epoch = epoch});
 }
 
+/// Back to the base before it is the master of `epoch`. Until then it stays of the epoch that it
+/// is: cut off, it is a plain target, and nobody else was told anything.
+Transition go_back(const State& s, std::uint64_t epoch) {
+    Transition out = demote(s, s.stored.epoch, Journal::rejoining);
+    out.state.take = epoch;
+    return out;
+}
+
+/// An operator vouches for it that the peer did not take over.
+Transition unfence(const State& s) {
+    if (!s.stored.master) return refuse(s, "not_master");
+    if (!s.must_hear_peer) return refuse(s, "not_fenced");
+    if (s.stored.journal == Journal::freezing) return thaw(s);
+    return act(s, Phase::mounting, ActionKind::mount);
+}
+
 Transition asked(const State& s, Command command) {
+    if (command == Command::unfence) return unfence(s);
     const bool settled = s.stored.journal == Journal::none;
     if (command == Command::takeover_local) {
         if (s.stored.master) return refuse(s, settled ? "is_master" : "unfinished");
         return take_over(s, s.stored.epoch + 1);
     }
     if (!settled) return refuse(s, "unfinished");
+    if (command == Command::takeover_back) {
+        return s.stored.master ? refuse(s, "is_master") : go_back(s, s.stored.epoch + 1);
+    }
     if (!s.stored.master) return refuse(s, "not_master");
     switch (command) {
         case Command::failover:
@@ -63,7 +84,11 @@ Transition asked(const State& s, Command command) {
             // By two: with steps of one, the masters of one side keep one parity for ever, and two
             // masters of one epoch cannot come from our own commands.
             return raise(s, s.stored.epoch + 2);
+        case Command::failover_back:
+            return act(s, Phase::checking_back, ActionKind::check);
         case Command::takeover_local:
+        case Command::takeover_back:
+        case Command::unfence:
             break;
     }
     return rest(s);
@@ -80,6 +105,8 @@ Transition recover(const State& s) {
         case Journal::handed_over:
             return act(s, Phase::asking_to_promote, ActionKind::ask_to_promote);
         case Journal::promoted:
+            // After a reboot the other side may have taken the role back meanwhile.
+            if (s.must_hear_peer) return act(s, Phase::asking, ActionKind::ask_peer);
             return act(s, Phase::mounting, ActionKind::mount);
     }
     return rest(s);
@@ -92,8 +119,10 @@ Transition promote(const State& s, const Promote& wish) {
     const bool free = journal == Journal::none || journal == Journal::handed_over;
     if (!free) return refuse(s, "unfinished");
     if (!wish.base_here) return refuse(s, "no_base");
-    // The peer went back to what this side acknowledged: the data here stands.
+    // The peer went back to what this side has, and somebody made this side the master meanwhile:
+    // the data here stands.
     if (s.stored.master) return raise(s, wish.epoch);
+    if (wish.ahead) return go_back(s, wish.epoch);
     return take_over(s, wish.epoch);
 }
 
@@ -113,9 +142,11 @@ Transition heard(const State& s, const PeerIs* peer) {
     const bool ahead =
         !s.stored.master && followed && peer->epoch >= s.stored.epoch && !peer->has_ours;
     if (overtaken || ahead) return demote(s, peer->epoch, Journal::rejoining);
-    if (s.stored.journal != Journal::freezing) return rest(s);
-    if (peer == nullptr && s.must_hear_peer) return rest(s);
-    return thaw(s);
+    const bool fenced = s.must_hear_peer && s.stored.master;
+    const bool split = followed && peer->epoch == s.stored.epoch;
+    if (fenced && (peer == nullptr || split)) return rest(s);
+    if (s.stored.journal == Journal::freezing) return thaw(s);
+    return fenced ? act(s, Phase::mounting, ActionKind::mount) : rest(s);
 }
 
 Transition stored_it(State s) {
@@ -130,6 +161,8 @@ Transition stored_it(State s) {
         case Phase::demoting:
             return act(s, Phase::rescuing, ActionKind::rescue);
         case Phase::thawing:
+            if (s.must_hear_peer) return act(s, Phase::mounting, ActionKind::mount);
+            break;
         case Phase::settling:
         case Phase::raising:
         case Phase::idle:
@@ -139,12 +172,14 @@ Transition stored_it(State s) {
         case Phase::asking:
         case Phase::mounting:
         case Phase::rescuing:
+        case Phase::checking_back:
             break;
     }
     return rest(s);
 }
 
 Transition rescued(const State& s) {
+    if (s.take != 0) return take_over(s, s.take);
     if (s.stored.journal == Journal::rejoining) return settle(s);
     Stored goal = s.stored;
     goal.journal = Journal::handed_over;
@@ -168,6 +203,8 @@ Transition done(const State& s) {
                           .writable = false,
                           .epoch = s.stored.epoch + 1,
                           .journal = Journal::handed_over});
+        case Phase::checking_back:
+            return demote(s, s.stored.epoch + 1, Journal::stepping_down);
         case Phase::rescuing:
             return rescued(s);
         case Phase::mounting:
@@ -192,10 +229,10 @@ Transition done(const State& s) {
 Transition failed(const State& s) {
     switch (s.phase) {
         case Phase::draining:
-            return thaw(s);
         case Phase::handing_over:
-            // After a rescue there is nothing to thaw: the journal goes on from there.
-            return s.stored.master ? thaw(s) : rest(s);
+            // After a rescue there is nothing to thaw: the journal goes on from there. Behind a
+            // fence the peer is asked first.
+            return s.stored.master && !s.must_hear_peer ? thaw(s) : rest(s);
         case Phase::mounting:
             return settle(s);
         case Phase::asking:
@@ -210,6 +247,7 @@ Transition failed(const State& s) {
         case Phase::demoting:
         case Phase::rescuing:
         case Phase::raising:
+        case Phase::checking_back:
             break;
     }
     return rest(s);
@@ -257,7 +295,7 @@ std::optional<Journal> journal_from_name(std::string_view text) {
 }
 
 std::string_view name(Phase phase) {
-    constexpr std::array<std::string_view, 14> kNames{"idle",
+    constexpr std::array<std::string_view, 15> kNames{"idle",
                                                       "checking",
                                                       "freezing",
                                                       "draining",
@@ -270,13 +308,20 @@ std::string_view name(Phase phase) {
                                                       "settling",
                                                       "demoting",
                                                       "rescuing",
-                                                      "raising"};
+                                                      "raising",
+                                                      "checking_back"};
     return kNames.at(static_cast<std::size_t>(phase));
 }
 
 std::string_view name(Command command) {
-    constexpr std::array<std::string_view, 5> kNames{
-        "failover", "failover_local", "takeover_local", "keep_here", "keep_peer"};
+    constexpr std::array<std::string_view, 8> kNames{"failover",
+                                                     "failover_local",
+                                                     "takeover_local",
+                                                     "keep_here",
+                                                     "keep_peer",
+                                                     "failover_back",
+                                                     "takeover_back",
+                                                     "unfence"};
     return kNames.at(static_cast<std::size_t>(command));
 }
 

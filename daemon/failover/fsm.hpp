@@ -40,17 +40,34 @@ enum class Phase {
     demoting,
     rescuing,
     raising,
+    checking_back,
 };
 
 struct State {
     Stored stored;
     Phase phase = Phase::idle;
-    Stored goal = {};             ///< of the store under way
-    bool must_hear_peer = false;  ///< a fence: without the peer's word nothing becomes writable
+    Stored goal = {};  ///< of the store under way
+    /// A fence: a master that is not served, and is not to be without the peer's word, or an
+    /// operator's.
+    bool must_hear_peer = false;
+    /// After the rescue under way: master of this epoch. 0: the target that it is. A cut forgets
+    /// it: whoever wanted it asks again.
+    std::uint64_t take = 0;
     bool operator==(const State&) const = default;
 };
 
-enum class Command { failover, failover_local, takeover_local, keep_here, keep_peer };
+/// failover_back and takeover_back go back to a snapshot: what is newer is rescued first, on either
+/// side. failover_local does so as well; to which snapshot is a matter of data.
+enum class Command {
+    failover,
+    failover_local,
+    takeover_local,
+    keep_here,
+    keep_peer,
+    failover_back,
+    takeover_back,
+    unfence,
+};
 
 /// An operator asks; of `failover`, the target's operator may as well.
 struct Asked {
@@ -63,6 +80,7 @@ struct Recover {};
 struct Promote {
     std::uint64_t epoch = 0;
     bool base_here = false;  ///< this side has the snapshot that the peer handed over with
+    bool ahead = false;      ///< it has more, and is to begin at that snapshot
 };
 /// The peer's answer to asking and to asking_to_promote.
 struct PeerIs {

@@ -6,6 +6,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/fence.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -51,6 +52,7 @@ std::string to_text(const Entry& entry) {
     std::string out(name(entry.journal));
     if (entry.base.known()) out += " base=" + entry.base.str();
     if (entry.copied.known()) out += " copied=" + entry.copied.str();
+    if (entry.back) out += " back=yes";
     if (entry.readonly_was_here) out += " readonly=here";
     return out;
 }
@@ -67,6 +69,7 @@ std::optional<Entry> parse_entry(std::string_view text) {
         const auto value = equals == words[i].npos ? "" : words[i].substr(equals + 1);
         if (key == "base") out.base = Guid::parse(value).value_or(Guid{});
         if (key == "copied") out.copied = Guid::parse(value).value_or(Guid{});
+        if (key == "back") out.back = value == "yes";
         if (key == "readonly") out.readonly_was_here = value == "here";
     }
     return out;
@@ -113,8 +116,8 @@ Serve serve_of(const Dataset& dataset) {
         out.volmode = dataset.volmode;
         return out;
     }
-    out.canmount = dataset.canmount;
-    out.mounted = dataset.mounted;
+    out.canmount = canmount_of(dataset);
+    out.mounted = dataset.mounted || is_hidden(dataset);
     out.mountpoint = dataset.mountpoint;
     return out;
 }

@@ -18,6 +18,8 @@ struct Entry {
     Journal journal = Journal::none;
     Guid base = {};    ///< the newest snapshot that both sides are known to have
     Guid copied = {};  ///< newest snapshot of the rescue once that is complete
+    /// The base was asked for: both sides begin at it, whatever else they have.
+    bool back = false;
     /// freezing: readonly was set on the dataset itself before, and is to be so again.
     bool readonly_was_here = false;
 };

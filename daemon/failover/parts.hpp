@@ -7,11 +7,14 @@
 
 namespace zrepd::failover {
 
+class Fences;
+
 struct RoleParts {
     sync::Parts& parts;
     sync::Engine& engine;
     peer::Peers& peers;
-    Processes& processes;  ///< for hooks
+    Processes& processes;      ///< for hooks
+    Fences* fences = nullptr;  ///< of Roles, which sets it
 };
 
 /// How the run of one dataset's role change looks to others.
@@ -22,5 +25,6 @@ inline constexpr std::string_view kPromote = "promote";
 inline constexpr std::string_view kRejoin = "rejoin";
 /// Only for hooks: what a cut left is set right.
 inline constexpr std::string_view kRecovery = "recovery";
+inline constexpr std::string_view kUnfence = "unfence";
 
 }  // namespace zrepd::failover

@@ -46,7 +46,9 @@ class Rescue {
     Task<Result<Divergence>> freeze();
     Task<Result<Divergence>> keep_all();
     Task<Result<Divergence>> find_again();
-    Task<Result<void>> choose_copy();
+    /// `found`: what it is to hold; nullptr: it holds what the journal says already.
+    Task<Result<void>> choose_copy(const Divergence* found);
+    bool fits(const DatasetName& copy, const Divergence* found) const;
     Task<Result<void>> copy_all(Divergence found);
     Result<void> room_for(const std::vector<CopyStep>& steps) const;
     Task<Result<void>> copy_one(CopyStep step, bool raw);
@@ -99,8 +101,15 @@ Task<Result<Divergence>> Rescue::freeze() {
     co_return still_written();
 }
 
+/// Rescues of one epoch may be more than one: an earlier one that is whole stays as it is.
+bool Rescue::fits(const DatasetName& copy, const Divergence* found) const {
+    const Versions& there = versions_of(copy);
+    if (found == nullptr) return find_snapshot(there, entry_.copied) != nullptr;
+    return copy_steps(*found, there).has_value();
+}
+
 /// The copy that an earlier try began, or a free name.
-Task<Result<void>> Rescue::choose_copy() {
+Task<Result<void>> Rescue::choose_copy(const Divergence* found) {
     for (unsigned attempt = 1; attempt <= kMaxNames; ++attempt) {
         auto name = rescue_name(dataset_, epoch_, attempt);
         if (!name) co_return name.error();
@@ -111,6 +120,9 @@ Task<Result<void>> Rescue::choose_copy() {
         const Dataset* there = parts_.inventory.find(*name);
         const bool ours = there != nullptr && there->local(prop::kRescue) == dataset_.str();
         if (there != nullptr && !ours) continue;
+        if (ours) copy_ = *name;
+        if (ours && !fits(*name, found)) continue;
+        if (there == nullptr && found == nullptr && copy_) co_return ok();
         copy_ = *name;
         co_return ok();
     }
@@ -120,7 +132,7 @@ Task<Result<void>> Rescue::choose_copy() {
 }
 
 Task<Result<void>> Rescue::copy_all(Divergence found) {
-    auto chosen = co_await choose_copy();
+    auto chosen = co_await choose_copy(&found);
     if (!chosen) co_return chosen;
     auto steps = copy_steps(found, versions_of(*copy_));
     if (!steps) co_return steps.error().in(copy_->str());
@@ -268,7 +280,7 @@ Task<Result<Divergence>> Rescue::find_again() {
     // Not rolled back yet, and written to since: that is in no copy.
     const bool newest_here = find_snapshot(versions_of(dataset_), entry_.copied) != nullptr;
     if (newest_here && found->written_bytes != 0) co_return co_await keep_all();
-    auto chosen = co_await choose_copy();
+    auto chosen = co_await choose_copy(nullptr);
     if (!chosen) co_return chosen.error();
     const Versions& copy = versions_of(*copy_);
     if (find_snapshot(copy, entry_.copied) != nullptr && is_complete(*found, copy)) co_return found;
@@ -301,7 +313,9 @@ Task<Result<Rescued>> Rescue::go() {
     parts_.events.publish(
         "rescued",
         dataset_.str(),
-        human_bytes(out.bytes) + " that the other side never got are in " + copy_->str());
+        human_bytes(out.bytes) +
+            (entry_.back ? " after the snapshot" : " that the other side never got") + " are in " +
+            copy_->str());
     co_return out;
 }
 

@@ -31,11 +31,15 @@ std::string_view operation_of(Ask ask) {
         case Ask::keep_here:
         case Ask::keep_peer:
             return kResolve;
+        case Ask::unfence:
+            return kUnfence;
     }
     return kFailover;
 }
 
-Command command_of(Ask ask) {
+Command command_of(Ask ask, bool back) {
+    if (back && ask == Ask::failover) return Command::failover_back;
+    if (back && ask == Ask::takeover_local) return Command::takeover_back;
     switch (ask) {
         case Ask::failover:
         case Ask::takeover:
@@ -48,12 +52,15 @@ Command command_of(Ask ask) {
             return Command::keep_here;
         case Ask::keep_peer:
             return Command::keep_peer;
+        case Ask::unfence:
+            return Command::unfence;
     }
     return Command::failover;
 }
 
 /// Whether the operator has what was asked for.
 bool is_reached(Ask ask, const Stored& stored) {
+    if (ask == Ask::unfence) return stored.master && stored.journal == Journal::none;
     const bool here = ask == Ask::takeover_local || ask == Ask::keep_here;
     if (stored.master != here || stored.journal == Journal::stepping_down) return false;
     // Of a failover the other side's answer is part; a local one goes on by itself.
@@ -97,9 +104,11 @@ Error wrong_side(Ask ask, const plan::Pair& pair) {
 Roles::Roles(RoleParts parts)
     : role_(parts),
       parts_(parts.parts),
+      fences_(parts_),
       places_(parts_.executor, kParallel),
       wake_(parts_.executor),
       tasks_(parts_.executor) {
+    role_.fences = &fences_;
     subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
         watch_results(event);
         return true;
@@ -111,7 +120,8 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
     const std::string operation(operation_of(ask));
     for (const auto& dataset : datasets) {
         const sync::RunPtr other = parts_.runs.active(dataset);
-        if (!other || !alone) continue;
+        // What finds out who is master waits for a peer that does not answer: so does nobody here.
+        if (!other || !alone || ask == Ask::unfence) continue;
         if (other->operation() == operation) return sync::same_work(*other, dataset);
         // A sync or a receive ends by itself, or is ended; two role changes would contradict.
         const bool role = other->operation() == kFailover || other->operation() == kTakeover ||
@@ -182,7 +192,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
         auto willing = co_await must_be_willing(*now);
         if (!willing) co_return willing.error();
     }
-    auto result = co_await change(run, ask, dataset, *base);
+    auto result = co_await change(run, ask, dataset, {.agreed = *base});
     // Whatever was wrong before is to be found out anew.
     if (result) troubles_.erase(dataset);
     heard_.erase(dataset);
@@ -242,11 +252,12 @@ Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event
 Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
                                            Ask ask,
                                            DatasetName dataset,
-                                           Guid base) {
+                                           Bases bases) {
     Change work(role_, run, dataset, run->operation());
     if (ask != Ask::failover) work.alone();
-    work.go_back_to(base);
-    auto stored = co_await carry(&work, dataset, Asked{command_of(ask)});
+    work.agree_on(bases.agreed);
+    work.go_back(bases.back);
+    auto stored = co_await carry(&work, dataset, Asked{command_of(ask, bases.back.known())});
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
@@ -270,7 +281,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
 }
 
 /// A planned takeover is a failover that the target asks for.
-Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset, Guid back) {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::master) co_return wrong_side(Ask::takeover, *pair);
@@ -278,6 +289,7 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     rpc::HandOverIn in;
     in.source = dataset.str();
     in.target = pair->peer_dataset.str();
+    if (back.known()) in.base = back;
     auto started =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
     if (!started) {
@@ -322,6 +334,8 @@ Task<Result<void>> Roles::follow_master(sync::RunPtr run, plan::Pair pair, std::
         auto seen =
             co_await role_.peers.call_as<rpc::PeerRunOut>(pair.peer, "peer.run", in, kAskLimit);
         if (seen) losses = 0;
+        // It was started anew, and goes on from its journal: there is nothing to be waited for.
+        if (!seen && seen.error().code == Code::not_found) co_return seen.error();
         if (!seen && ++losses >= kFollowLosses) co_return seen.error();
         if (seen && seen->finished) {
             if (seen->error) co_return rpc::from_item_error(*seen->error).in(pair.peer.str());
@@ -340,7 +354,10 @@ Task<> Roles::stop() {
 
 std::optional<Error> Roles::trouble_of(const DatasetName& dataset) const {
     const auto found = troubles_.find(dataset);
-    if (found == troubles_.end()) return std::nullopt;
+    const bool known = found != troubles_.end();
+    const bool split = known && found->second.code == Code::split_brain;
+    const auto fenced = split ? std::nullopt : fences_.trouble_of(dataset);
+    if (fenced || !known) return fenced;
     return found->second;
 }
 

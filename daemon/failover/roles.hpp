@@ -13,13 +13,23 @@
 
 #include "daemon/async/signal.hpp"
 #include "daemon/failover/change.hpp"
+#include "daemon/failover/fences.hpp"
+#include "daemon/failover/go_back.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/peer/server.hpp"
 
 namespace zrepd::failover {
 
 /// What an operator asks for, of each of the datasets.
-enum class Ask { failover, failover_local, takeover, takeover_local, keep_here, keep_peer };
+enum class Ask {
+    failover,
+    failover_local,
+    takeover,
+    takeover_local,
+    keep_here,
+    keep_peer,
+    unfence,
+};
 
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
@@ -32,6 +42,14 @@ class Roles : public peer::RoleService {
 
     /// Starts one run; every dataset in it stands on its own feet.
     Result<rpc::RunStarted> start(Ask ask, const std::vector<DatasetName>& datasets);
+    /// The same of one dataset, beginning at a snapshot of it: what is newer is kept beside either
+    /// side first. failover and takeover, also the local ones. roles_back.cpp.
+    Result<rpc::RunStarted> start_at(Ask ask, const DatasetName& dataset, StartPoint from);
+    /// What start_at() would do.
+    Task<Result<sync::DryRun>> describe_at(Ask ask,
+                                           DatasetName dataset,
+                                           StartPoint from,
+                                           std::chrono::seconds limit);
     /// What start() would do, what it would lose, and what is in its way. At most about `limit`.
     Task<Result<sync::DryRun>> describe(Ask ask,
                                         std::vector<DatasetName> datasets,
@@ -44,6 +62,10 @@ class Roles : public peer::RoleService {
     Task<> stop();
     /// Why this pair's role is not settled, as last found out; for status.
     std::optional<Error> trouble_of(const DatasetName& dataset) const;
+    /// A fence keeps it from being served until the peer is heard, or start(unfence).
+    bool is_fenced(const DatasetName& dataset) const { return fences_.waits(dataset); }
+    /// Settings may have changed.
+    void look_again() { wake_.notify(); }
 
     Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) override;
     Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) override;
@@ -66,12 +88,41 @@ class Roles : public peer::RoleService {
     /// The newest snapshot that both sides have; unknown when the other one does not answer.
     Task<Result<Guid>> must_be_split(plan::Pair pair, Ask ask);
     Task<Result<void>> must_be_willing(plan::Pair pair);
-    Task<Result<rpc::RunResult>> change(sync::RunPtr run, Ask ask, DatasetName dataset, Guid base);
+    /// Unknown where it does not matter.
+    struct Bases {
+        Guid agreed = {};  ///< what both sides of a split brain have
+        Guid back = {};    ///< the snapshot that it goes back to
+    };
+    Task<Result<rpc::RunResult>> change(sync::RunPtr run,
+                                        Ask ask,
+                                        DatasetName dataset,
+                                        Bases bases);
     /// Work.go(), and what is remembered of it.
     Task<Result<Stored>> carry(Change* work, DatasetName dataset, Event event);
-    Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset);
+    Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
     Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
     Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
+
+    // roles_back.cpp
+    /// What start_at() is about, found and judged.
+    struct Back {
+        plan::Pair pair;
+        Snapshot snapshot;
+        Divergence newer;    ///< on this side
+        bool plain = false;  ///< nothing is newer: an ordinary role change does it
+    };
+    Task<Result<Back>> look_back(Ask ask, DatasetName dataset, StartPoint from);
+    Task<> run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from);
+    Task<Result<rpc::RunResult>> carry_out_at(sync::RunPtr run,
+                                              Ask ask,
+                                              DatasetName dataset,
+                                              StartPoint from);
+    Task<Result<std::vector<std::string>>> steps_at(Ask ask,
+                                                    DatasetName dataset,
+                                                    StartPoint from,
+                                                    std::chrono::seconds limit);
+    Task<Result<bool>> is_ahead_of(DatasetName dataset, Guid base);
+    Task<Result<rpc::HandOverOut>> hand_over_at(rpc::HandOverIn in, DatasetName dataset);
 
     // describe.cpp
     struct Dry {
@@ -81,7 +132,9 @@ class Roles : public peer::RoleService {
     Task<Result<std::vector<std::string>>> steps_of(Ask ask,
                                                     plan::Pair pair,
                                                     std::chrono::seconds limit);
-    Task<std::optional<Error>> problems_there(plan::Pair pair, std::chrono::seconds limit);
+    Task<std::optional<Error>> problems_there(plan::Pair pair,
+                                              std::chrono::seconds limit,
+                                              Guid back = {});
     Task<> describe_one(
         Ask ask, DatasetName dataset, std::chrono::seconds limit, Dry* out, Signal* done);
 
@@ -110,6 +163,7 @@ class Roles : public peer::RoleService {
 
     RoleParts role_;
     sync::Parts& parts_;
+    Fences fences_;
     std::map<DatasetName, Pending> pending_;  ///< to be recovered
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start

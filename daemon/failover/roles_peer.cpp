@@ -108,13 +108,13 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
     if (tried) co_return std::nullopt;
     // A raw stream makes it `prompt`, wherever the master has it from.
-    co_return Error{
-        .code = Code::refused,
-        .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
-                   " cannot be loaded: " + tried.error().message,
-        .remedy = "on " + parts_.self.host.str() + ": zfs load-key " + quote(dataset.str()) +
-                  "; so that zrepd can do it: zfs set keylocation=file:///PATH " +
-                  quote(dataset.str())};
+    co_return Error{.code = Code::refused,
+                    .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
+                               " cannot be loaded: " + tried.error().message,
+                    .remedy = "on " + parts_.self.host.str() + ": zfs load-key " +
+                              quote(dataset.str()) +
+                              "; so that zrepd can do it: zfs set keylocation=file:///PATH " +
+                              quote(dataset.str())};
 }
 
 Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, bool planned) {
@@ -170,6 +170,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     facts.pair = &*pair;
     facts.master_epoch = in.epoch;
     facts.base = in.base;
+    facts.back = in.back.value_or(false);
     facts.paused = sched::is_paused(pair->settings.paused, unix_now());
     const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
     if (holder) facts.busy = holder->reason;
@@ -228,10 +229,18 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     std::vector<DatasetName> one{dataset};
     sync::RunPtr run = parts_.runs.start(std::string(kPromote), one);
     Change work(role_, run, dataset, std::string(kFailover));
+    const bool back = base_here && in.back.value_or(false);
+    Result<bool> ahead = false;
+    if (back) ahead = co_await is_ahead_of(dataset, in.base);
+    if (!ahead) {
+        parts_.runs.fail(*run, dataset, ahead.error());
+        co_return ahead.error();
+    }
+    if (*ahead) work.go_back(in.base);
     const auto serve = parse_serve(in.serve);
     if (serve && !in.serve.empty()) work.serve_as(*serve);
-    auto stored =
-        co_await carry(&work, dataset, Promote{.epoch = in.epoch, .base_here = base_here});
+    auto stored = co_await carry(
+        &work, dataset, Promote{.epoch = in.epoch, .base_here = base_here, .ahead = *ahead});
     // A stale request is answered with how things stand: the asking side draws its conclusions.
     const auto now = parts_.inventory.pair(dataset);
     const bool stale = !stored && now && now->epoch >= in.epoch;
@@ -277,6 +286,7 @@ Task<Result<rpc::HandOverOut>> Roles::hand_over(std::string peer, rpc::HandOverI
     }
     rpc::HandOverOut out;
     std::vector<DatasetName> one{*name};
+    if (in.base) co_return co_await hand_over_at(std::move(in), *name);
     if (in.dry_run) {
         auto found = co_await describe(Ask::failover, std::move(one), std::chrono::seconds(4));
         if (!found) co_return found.error();

@@ -72,8 +72,10 @@ Clock::time_point Roles::look_after_pairs() {
     if (!parts_.inventory.ready()) return now + std::chrono::seconds(1);
     forget_former_pairs();
     Clock::time_point wake = now + kIdle;
+    fences_.forget_gone();
     for (const auto& pair : parts_.inventory.pairs()) {
         if (pair.role == plan::Role::initializing) continue;
+        fences_.look_after(pair, tasks_);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;
         if (!open && !pending_.contains(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
@@ -133,7 +135,8 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     Pending& asking = asking_[peer];
     asking.running = false;
     if (!answer || answer->sides.size() != pairs.size()) {
-        asking.not_before = later(++asking.failures, sched::kMaxBackoff);
+        const bool fenced = fences_.waits(pairs);
+        asking.not_before = later(++asking.failures, fenced ? kRetryMost : sched::kMaxBackoff);
         co_return;
     }
     asking = {};
@@ -154,6 +157,10 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
     }
     if (!pending_.contains(pair.dataset)) troubles_.erase(pair.dataset);
     const bool both = side.known && side.master && pair.role == plan::Role::master;
+    const bool in_the_way = both && side.epoch >= pair.epoch;
+    if (side.known && !in_the_way && fences_.waits(pair.dataset)) {
+        pending_[pair.dataset].not_before = {};
+    }
     if (!both) return;
     if (side.epoch > pair.epoch) pending_[pair.dataset].not_before = {};
     if (side.epoch != pair.epoch) return;

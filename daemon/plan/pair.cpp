@@ -80,6 +80,10 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
         if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
         return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
     }
+    if (key == prop::kFence) {
+        if (value == "off" || value == "boot") return std::string(value);
+        return bad_setting(key, value, "it must be off or boot");
+    }
     const auto bytes = parse_bytes(value);  // limit and minfree
     if (!bytes) return bytes.error().in(std::string(key));
     return std::to_string(*bytes);
@@ -91,6 +95,7 @@ std::string instead_of(std::string_view key, const Settings& settings) {
     if (key == prop::kMaxsnaps) return std::to_string(settings.maxsnaps) + " counts instead";
     if (key == prop::kInterval) return "nothing is scheduled";
     if (key == prop::kPaused) return "it counts as yes";
+    if (key == prop::kFence) return "it counts as boot";
     return "no limit counts instead";
 }
 
@@ -99,6 +104,7 @@ std::string_view example_of(std::string_view key) {
     if (key == prop::kMaxsnaps) return "1";
     if (key == prop::kInterval) return "10m";
     if (key == prop::kPaused) return "yes";
+    if (key == prop::kFence) return "boot";
     return key == prop::kMinfree ? "5G" : "10M";
 }
 
@@ -166,6 +172,8 @@ Settings settings_of(const Dataset& dataset) {
     if (const auto count = number(prop::kMaxsnaps); count && *count >= 1) {
         out.maxsnaps = static_cast<unsigned>(std::min(*count, kMaxCount));
     }
+    // Whoever wrote something wanted a fence.
+    if (dataset.effective(prop::kFence).value_or("off") != "off") out.fence = Fence::boot;
     return out;
 }
 

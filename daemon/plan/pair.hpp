@@ -27,6 +27,9 @@ struct Self {
     }
 };
 
+/// What keeps an old master from being served when it comes back (failover/fence.hpp).
+enum class Fence { off, boot };
+
 struct Settings {
     unsigned savecount = 5;
     std::optional<std::chrono::seconds> interval;
@@ -34,6 +37,7 @@ struct Settings {
     std::uint64_t limit_bytes_per_second = 0;
     std::uint64_t minfree_bytes = 0;
     unsigned maxsnaps = 1;
+    Fence fence = Fence::off;
 };
 
 struct Pair {

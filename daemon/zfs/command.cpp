@@ -243,6 +243,18 @@ Argv unmount(const DatasetName& dataset) {
     return {"zfs", "unmount", dataset.str()};
 }
 
+Argv mount_at(const DatasetName& dataset, const std::string& place) {
+    return {"mount", "-t", "zfs", "-o", "zfsutil,ro,nosuid,nodev,noexec", dataset.str(), place};
+}
+
+Argv unmount_at(const std::string& place) {
+    return {"umount", "--", place};
+}
+
+Argv diff(const DiffSpec& spec) {
+    return {"zfs", "diff", "-F", "-H", spec.from.str(), spec.to.str()};
+}
+
 Argv sync_files(const std::string& mountpoint) {
     return {"sync", "-f", "--", mountpoint};
 }

@@ -61,6 +61,12 @@ Argv rollback(const SnapshotName& snapshot);
 /// Never -O, -f or -l.
 Argv mount(const DatasetName& dataset);
 Argv unmount(const DatasetName& dataset);
+/// mount(8), readonly, at a place of ours: without a change of a property, and whatever mountpoint
+/// and canmount say. Linux only.
+Argv mount_at(const DatasetName& dataset, const std::string& place);
+Argv unmount_at(const std::string& place);
+/// With types and tabs, so that it can be read back.
+Argv diff(const DiffSpec& spec);
 /// sync(1): every write of that filesystem that is still in memory.
 Argv sync_files(const std::string& mountpoint);
 /// `zfs load-key`, with -n only tried. The key comes from keylocation; a prompt sees end-of-file.

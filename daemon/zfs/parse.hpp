@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ Result<std::map<DatasetName, Versions>> versions(std::string_view out);
 Result<std::map<std::string, Guid>> guids(std::string_view out);
 /// Output of `zfs send -nvP -t TOKEN`.
 Result<TokenInfo> token(std::string_view out);
+/// One line of `zfs diff -F -H` without its line break; `root` is left out of the paths. nullopt
+/// for anything else.
+std::optional<FileChange> file_change(std::string_view line, std::string_view root);
 /// "2.3.2" out of `zfs version` or /sys/module/zfs/version ("2.3.2-2~bpo12+2"); empty if neither.
 std::string version(std::string_view out);
 /// The trouble that /proc/spl/kstat/zfs/POOL/state tells of; nullopt when the pool can be used.

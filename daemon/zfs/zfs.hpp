@@ -69,6 +69,13 @@ class Zfs {
     /// Mounted, or not, already: no error. `busy` when somebody uses it; nothing is ever forced.
     virtual Task<Result<void>> mount(DatasetName dataset) = 0;
     virtual Task<Result<void>> unmount(DatasetName dataset) = 0;
+    /// Readonly at a directory of ours, whatever its mountpoint says, for the time of a look; the
+    /// properties stay as they are. unsupported where only zfs mount can mount.
+    virtual Task<Result<void>> mount_at(DatasetName dataset, std::string place) = 0;
+    /// Nothing mounted there: no error.
+    virtual Task<Result<void>> unmount_at(std::string place) = 0;
+    /// Which files differ. Ends at the spec's limits, or with a cancel.
+    virtual Task<Result<FileChanges>> diff(DiffSpec spec) = 0;
     /// Writes out what programs left in memory for the filesystem mounted there (syncfs(2)); in a
     /// process of its own, because a disk that hangs would stop the daemon.
     virtual Task<Result<void>> sync_files(std::string mountpoint) = 0;

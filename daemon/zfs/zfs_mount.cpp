@@ -27,6 +27,26 @@ Task<Result<void>> ZfsCli::unmount(DatasetName dataset) {
         std::string(dataset.pool()), std::move(argv), parse::Complaint::not_mounted);
 }
 
+Task<Result<void>> ZfsCli::mount_at(DatasetName dataset, std::string place) {
+#ifdef __linux__
+    std::vector<Argv> commands{command::mount_at(dataset, place)};
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+#else
+    co_return Error{.code = Code::unsupported,
+                    .message = dataset.str() + " cannot be mounted at " + place + " on this system",
+                    .remedy = "zfs mount it where its mountpoint says"};
+#endif
+}
+
+Task<Result<void>> ZfsCli::unmount_at(std::string place) {
+    const Argv argv = command::unmount_at(place);
+    Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+    if (!output.has_value()) co_return output.error();
+    const bool gone = output->err.find("not mounted") != std::string::npos;
+    if (output->status.ok() || gone) co_return ok();
+    co_return parse::failure(output->err, output->status.text()).in("umount");
+}
+
 Task<Result<void>> ZfsCli::sync_files(std::string mountpoint) {
     const Argv argv = command::sync_files(mountpoint);
     Result<Output> output = co_await processes_.run(argv, kMutationLimit);

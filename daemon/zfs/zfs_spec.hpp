@@ -2,6 +2,7 @@
 // What is asked of ZFS and what it answers, as plain values. Pure.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,6 +61,29 @@ struct AckOutcome {
     bool bookmarked = false;  ///< #zrep_<guid> exists now
     std::vector<std::string> failed = {};
     std::vector<std::string> destroyed = {};
+};
+
+/// `zfs diff` from a snapshot to one of a clone of it. Both datasets are mounted: zfs refuses else.
+struct DiffSpec {
+    SnapshotName from;
+    SnapshotName to;
+    std::string root = {};           ///< where the clone is mounted; left out of the paths
+    std::size_t limit = 1000;        ///< changes; zfs is ended at the next one
+    std::chrono::seconds time = {};  ///< the same
+};
+/// One file of it. Paths begin with '/', the filesystem's own root; what is not UTF-8, a control
+/// character or a backslash stands there as zfs writes it, "\0" and three octal digits.
+struct FileChange {
+    char kind = 'M';  ///< '+', '-', 'M' or 'R'
+    char type = '?';  ///< as `zfs diff -F`: 'F' file, '/' directory, '@' link, ...
+    std::string path;
+    std::string new_path;  ///< of 'R'
+    bool operator==(const FileChange&) const = default;
+};
+struct FileChanges {
+    std::vector<FileChange> changes;
+    bool more = false;       ///< there are more than the limit
+    bool timed_out = false;  ///< there may be more
 };
 
 /// One change seen in the pools. No dataset: anything may have changed.

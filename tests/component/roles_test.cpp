@@ -202,6 +202,20 @@ TEST_F(RolesTest, APeerPromotesAndAsksOnlyItsOwn) {
     EXPECT_TRUE(told->sides.at(0).snapshots.empty());
 }
 
+/// As a master that was started anew in the middle, it knows no such run, and says so.
+TEST_F(RolesTest, ATakeoverDoesNotWaitForARunThatIsGone) {
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (!call.starts_with("flush")) return;
+        alpha->zfs.on_call({});
+        give(*alpha, "tank/fs", prop::kDestHost, "gamma");
+    });
+    const auto before = std::chrono::steady_clock::now();
+    const auto result = change(*beta, Ask::takeover, target_fs);
+    EXPECT_EQ(result.outcome, "failed") << result.text;
+    EXPECT_NE(result.text.find("was restarted since"), std::string::npos) << result.text;
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+}
+
 TEST_F(RolesTest, ALatePromotionChangesNothing) {
     ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
     ASSERT_EQ(change(*beta, Ask::failover, target_fs).outcome, "done");

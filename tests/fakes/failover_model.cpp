@@ -31,7 +31,7 @@ bool needs_operator(const World& w) {
 class Settling {
   public:
     Settling(const Step& step, const Rules& rules, World world)
-        : m_(step, rules, std::move(world)) {}
+        : m_(step, rules, std::move(world)), fenced_(rules.fence_boot) {}
 
     /// Steps until all is in order, or the most.
     unsigned go() {
@@ -39,7 +39,8 @@ class Settling {
             if (m_.w.sides[side].asked) m_.fail(side);
         }
         for (unsigned n = 0; n < kMaxSettling; ++n) {
-            if (is_settled(m_.w) || needs_operator(m_.w)) return n;
+            const bool served = !fenced_ || is_served(m_.w);
+            if ((is_settled(m_.w) && served) || needs_operator(m_.w)) return n;
             move(n % 2);
         }
         return kMaxSettling;
@@ -89,6 +90,7 @@ class Settling {
     }
 
     Model m_;
+    bool fenced_;
     std::array<unsigned, 2> turns_{};
     unsigned waited_ = 0;
 };
@@ -102,6 +104,7 @@ class Explorer {
         first_.sides[1].disk = {.master = false, .writable = false, .epoch = 1};
         first_.acked = first_.written = 1;
         for (ModelSide& side : first_.sides) side.data = side.sent = 1;
+        first_.sides[0].served = rules_.fence_boot;
         if (what.begin) what.begin(first_);
         for (ModelSide& side : first_.sides) side.machine.stored = side.disk;
     }
@@ -198,8 +201,12 @@ class Explorer {
         const auto command = [&](Command which, const char* what) {
             branch(side, what, [&](Model& m) {
                 --m.w.left.commands;
-                m.w.forced = m.w.forced || which != Command::failover;
-                return m.begin(side, Asked{which});
+                const bool harmless = which == Command::failover || which == Command::unfence;
+                m.w.forced = m.w.forced || !harmless;
+                const bool begun = m.begin(side, Asked{which});
+                // Whoever gives such a command vouches for the other side.
+                if (begun && which != Command::failover) m.w.sides[side].unheard = false;
+                return begun;
             });
         };
         command(Command::failover, "is asked: failover");
@@ -207,6 +214,32 @@ class Explorer {
         command(Command::takeover_local, "is asked: takeover -L");
         command(Command::keep_here, "is asked: keep here");
         command(Command::keep_peer, "is asked: keep peer");
+        if (rules_.fence_boot) command(Command::unfence, "is asked: unfence");
+        if (world.left.backs > 0) backs(world, side, branch);
+    }
+
+    /// To each snapshot that the command would take there.
+    template <class Branch>
+    void backs(const World& world, unsigned side, Branch&& branch) {
+        const ModelSide& s = world.sides[side];
+        const auto command = [&](Command which, const char* what, Bits to) {
+            branch(side, what, [&](Model& m) {
+                --m.w.left.commands;
+                --m.w.left.backs;
+                m.w.forced = m.w.forced || which != Command::failover_back;
+                m.w.went_back = true;
+                return m.begin(side, Asked{which}, to);
+            });
+        };
+        for (unsigned bits = 1; bits <= s.data; ++bits) {
+            const auto to = static_cast<Bits>(bits);
+            if (!is_prefix(to, s.data)) continue;
+            command(Command::failover_back, "is asked: failover to a snapshot", to);
+            if (is_prefix(to, s.sent)) {
+                command(Command::failover_local, "is asked: failover -L to a snapshot", to);
+            }
+            command(Command::takeover_back, "is asked: takeover -L to a snapshot", to);
+        }
     }
 
     template <class Branch>

@@ -25,16 +25,20 @@ class Packer {
         value(s.sent);
         stored(s.machine.stored);
         stored(s.machine.goal);
-        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U));
+        value(static_cast<unsigned>(s.machine.phase) | (s.machine.must_hear_peer ? 128U : 0U) |
+              (s.unheard ? 64U : 0U));
         value(static_cast<unsigned>(s.under_way) | (s.asked ? 16U : 0U) |
-              (static_cast<unsigned>(s.sync) << 5U));
+              (static_cast<unsigned>(s.sync) << 5U) | (s.served ? 128U : 0U));
         value(s.heard_base);
         value(s.goal_base);
         value(s.syncing);
+        value(s.back_to);
+        value((s.back ? 1U : 0U) | (s.goal_back ? 2U : 0U));
+        value(s.machine.take);
     }
     void message(const Message& m) {
         value(static_cast<unsigned>(m.kind) | (m.to != 0 ? 8U : 0U) | (m.awaited ? 16U : 0U) |
-              (m.master ? 32U : 0U));
+              (m.master ? 32U : 0U) | (m.back ? 64U : 0U));
         value(m.epoch);
         value(m.bits);
     }
@@ -45,9 +49,11 @@ class Packer {
         value(w.acked);
         value(w.written);
         value(w.rescued);
-        value((w.forced ? 1U : 0U) | (w.by_hand ? 2U : 0U));
+        value((w.forced ? 1U : 0U) | (w.by_hand ? 2U : 0U) | (w.went_back ? 4U : 0U) |
+              (w.astray ? 8U : 0U));
         value(w.left.commands | (w.left.cuts << 4U));
         value(w.left.writes | (w.left.faults << 4U));
+        value(w.left.backs);
     }
 
   private:
@@ -74,15 +80,22 @@ class Unpacker {
         stored(s.machine.stored);
         stored(s.machine.goal);
         const unsigned phase = value();
-        s.machine.phase = static_cast<Phase>(phase & 127U);
+        s.machine.phase = static_cast<Phase>(phase & 63U);
+        s.unheard = (phase & 64U) != 0;
         s.machine.must_hear_peer = phase > 127U;
         const unsigned work = value();
         s.under_way = static_cast<ActionKind>(work & 15U);
         s.asked = (work & 16U) != 0;
-        s.sync = static_cast<Sync>(work >> 5U);
+        s.sync = static_cast<Sync>((work >> 5U) & 3U);
+        s.served = (work & 128U) != 0;
         s.heard_base = value();
         s.goal_base = value();
         s.syncing = value();
+        s.back_to = value();
+        const unsigned back = value();
+        s.back = (back & 1U) != 0;
+        s.goal_back = (back & 2U) != 0;
+        s.machine.take = value();
     }
     void message(Message& m) {
         const unsigned v = value();
@@ -90,6 +103,7 @@ class Unpacker {
         m.to = (v & 8U) != 0 ? 1 : 0;
         m.awaited = (v & 16U) != 0;
         m.master = (v & 32U) != 0;
+        m.back = (v & 64U) != 0;
         m.epoch = value();
         m.bits = value();
     }
@@ -104,12 +118,15 @@ class Unpacker {
         const unsigned flags = value();
         w.forced = (flags & 1U) != 0;
         w.by_hand = (flags & 2U) != 0;
+        w.went_back = (flags & 4U) != 0;
+        w.astray = (flags & 8U) != 0;
         const unsigned often = value();
         const unsigned rare = value();
         w.left = {.commands = static_cast<std::uint8_t>(often & 15U),
                   .cuts = static_cast<std::uint8_t>(often >> 4U),
                   .writes = static_cast<std::uint8_t>(rare & 15U),
-                  .faults = static_cast<std::uint8_t>(rare >> 4U)};
+                  .faults = static_cast<std::uint8_t>(rare >> 4U),
+                  .backs = value()};
         return w;
     }
 

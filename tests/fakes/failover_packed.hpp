@@ -11,7 +11,7 @@
 
 namespace zrepd::test {
 
-constexpr std::size_t kPacked = 44;
+constexpr std::size_t kPacked = 51;
 using Packed = std::array<std::uint8_t, kPacked>;
 
 struct PackedHash {

@@ -21,20 +21,23 @@ Bits common_of(Bits a, Bits b) {
 
 namespace {
 
-/// Memory of a side that does nothing: what it knows is what lies on disk.
-void forget(ModelSide& s) {
-    s.machine = {.stored = s.disk, .must_hear_peer = s.machine.must_hear_peer};
-    s.under_way = ActionKind::none;
-    s.heard_base = s.goal_base = 0;
-    s.asked = false;
-}
-
 bool is_answer(const Message& message) {
     return message.kind == Kind::answer || message.kind == Kind::no_base ||
            message.kind == Kind::error;
 }
 
 }  // namespace
+
+/// Memory of a side that does nothing: what it knows is what lies on disk (Change::look).
+void Model::forget(ModelSide& s) const {
+    const bool frozen = s.disk.journal == Journal::freezing;
+    const bool fenced = rules_.fence_boot && s.disk.master && (!s.served || frozen);
+    s.machine = {.stored = s.disk, .must_hear_peer = fenced};
+    s.under_way = ActionKind::none;
+    s.heard_base = s.goal_base = s.back_to = 0;
+    s.goal_back = false;
+    s.asked = false;
+}
 
 bool Model::idle(unsigned side) const {
     return w.sides[side].machine.phase == Phase::idle && w.sides[side].sync == Sync::none;
@@ -60,9 +63,9 @@ bool Model::unheard(unsigned side) const {
 Bits Model::base_for(const ModelSide& side, Journal journal) const {
     switch (journal) {
         case Journal::stepping_down:
-            return side.sent;
+            return side.back_to != 0 ? side.back_to : side.sent;
         case Journal::rejoining:
-            return side.heard_base;
+            return side.back_to != 0 ? side.back_to : side.heard_base;
         case Journal::handed_over:
             return side.machine.stored.journal == Journal::stepping_down ? side.base : side.sent;
         case Journal::none:
@@ -82,7 +85,11 @@ void Model::feed(unsigned side, const Event& event) {
     if (next.action.kind == ActionKind::refuse) s.under_way = ActionKind::none;
     if (next.action.kind == ActionKind::store) {
         s.machine.goal = next.action.store;
-        s.goal_base = base_for(s, next.action.store.journal);
+        const Journal journal = next.action.store.journal;
+        s.goal_base = base_for(s, journal);
+        s.goal_back = journal == Journal::handed_over
+                          ? s.back && s.machine.stored.journal == Journal::stepping_down
+                          : s.back_to != 0 && s.goal_base != 0;
     }
     if (s.machine.phase != Phase::idle) return;
     forget(s);
@@ -111,15 +118,17 @@ void Model::answer(Message& message, unsigned from) {
                .bits = s.data};
 }
 
-bool Model::begin(unsigned side, const Event& event) {
+bool Model::begin(unsigned side, const Event& event, Bits back_to) {
     if (!idle(side)) return false;
     forget(w.sides[side]);
+    w.sides[side].back_to = back_to;
     feed(side, event);
     return w.sides[side].machine.phase != Phase::idle;
 }
 
 bool Model::write(unsigned side) {
     if (!w.sides[side].disk.writable) return false;
+    if (rules_.fence_boot && !w.sides[side].served) return false;
     const auto next = static_cast<Bits>(w.written + 1);
     w.sides[side].data = static_cast<Bits>(w.sides[side].data | next);
     w.written = static_cast<Bits>(w.written | next);
@@ -129,6 +138,8 @@ bool Model::write(unsigned side) {
 /// Memory is gone, and with it the connections.
 void Model::cut(unsigned side) {
     ModelSide& s = w.sides[side];
+    s.served = false;
+    s.unheard = rules_.fence_boot;
     forget(s);
     s.sync = Sync::none;
     s.syncing = 0;
@@ -146,7 +157,11 @@ bool Model::store(unsigned side, Set how) {
     if (s.under_way != ActionKind::store) return false;
     if (how != Set::not_landed) {
         s.disk = s.machine.goal;
+        const bool begins = s.machine.phase == Phase::taking_over && s.back_to != 0;
+        w.astray = w.astray || (begins && s.data != s.back_to);
         s.base = s.goal_base;
+        s.back = s.goal_back;
+        s.served = s.served && s.disk.master;
     }
     if (how == Set::landed)
         feed(side, Done{});
@@ -183,6 +198,7 @@ bool Model::ask(unsigned side) {
         if (promote) {
             message.epoch = static_cast<std::uint8_t>(s.machine.stored.epoch);
             message.bits = s.base;
+            message.back = s.back;
         }
         s.asked = true;
         return true;
@@ -204,15 +220,18 @@ bool Model::deliver(std::size_t number) {
             answer(message, side);
             return true;
         }
-        const Promote wish{.epoch = message.epoch, .base_here = is_prefix(message.bits, s.data)};
+        Promote wish{.epoch = message.epoch, .base_here = is_prefix(message.bits, s.data)};
+        wish.ahead = message.back && wish.base_here && s.data != message.bits;
+        const Bits back_to = wish.ahead ? message.bits : Bits{0};
         forget(s);
         message.kind = Kind::serving;
         message.refused_base = step_(s.machine, wish).action.why == "no_base";
-        begin(side, wish);
+        if (begin(side, wish, back_to)) s.unheard = false;
         return true;
     }
     const Message got = message;
     message = {};
+    if (got.kind != Kind::error) s.unheard = false;
     if (s.under_way == ActionKind::ask_peer) s.heard_base = common_of(got.bits, s.data);
     if (got.kind == Kind::error)
         feed(side, Failed{});
@@ -285,6 +304,13 @@ bool Model::succeed(unsigned side) {
     const ModelSide& peer = w.sides[1 - side];
     switch (s.under_way) {
         case ActionKind::check:
+            if (s.machine.phase == Phase::checking_back) {
+                // The other side is the target, has the snapshot, and nothing works on it.
+                const bool ready = !peer.disk.master && peer.disk.journal == Journal::none &&
+                                   peer.disk.epoch == s.disk.epoch && idle(1 - side);
+                if (!ready || !is_prefix(s.back_to, peer.data)) return false;
+                break;
+            }
             // Also with the same epoch, and nothing unfinished over there.
             if (peer.disk.journal != Journal::none || !whole_sync(side)) return false;
             if (peer.disk.epoch != s.disk.epoch) return false;
@@ -293,6 +319,7 @@ bool Model::succeed(unsigned side) {
             if (!whole_sync(side)) return false;
             break;
         case ActionKind::mount:
+            s.served = rules_.fence_boot;
             break;
         case ActionKind::none:
         case ActionKind::store:
@@ -317,7 +344,9 @@ std::string broken_promise(const World& w) {
     if (both && !w.forced && !w.by_hand) return "two masters without -L";
     for (const ModelSide& s : w.sides) {
         if (s.disk.writable && !s.disk.master) return "a writable target";
+        if (s.disk.writable && s.served && s.unheard) return "served before the peer was heard";
     }
+    if (w.astray) return "a new master begins at another snapshot";
     if ((w.written & ~(a.data | b.data | w.rescued)) != 0) return "data is gone";
     if (w.by_hand) return "";
     const bool first = same ? a.disk.master : a.disk.epoch > b.disk.epoch;
@@ -325,8 +354,13 @@ std::string broken_promise(const World& w) {
     const bool none = same && !a.disk.master && !b.disk.master;
     if (none) return "";
     if ((w.acked & ~(right | w.rescued)) != 0) return "acknowledged data is on the wrong side";
-    if (!w.forced && (w.written & ~right) != 0) return "a planned change left data behind";
+    if (!w.forced && !w.went_back && (w.written & ~right) != 0)
+        return "a planned change left data behind";
     return "";
+}
+
+bool is_served(const World& w) {
+    return w.sides[w.sides[0].disk.master ? 0 : 1].served;
 }
 
 bool is_settled(const World& w) {

@@ -26,6 +26,7 @@ struct Limits {
     std::uint8_t cuts = 1;    ///< power cuts or kills, of either side
     std::uint8_t writes = 1;  ///< by users
     std::uint8_t faults = 1;  ///< messages lost or repeated, work that fails, silence
+    std::uint8_t backs = 0;   ///< of the commands: those that go back to a snapshot
     bool operator==(const Limits&) const = default;
 };
 
@@ -34,7 +35,8 @@ enum class Sync : std::uint8_t { none, received, committed };
 
 struct ModelSide {
     failover::Stored disk;
-    Bits base = 0;  ///< in the journal
+    Bits base = 0;      ///< in the journal
+    bool back = false;  ///< in the journal: the base was asked for
     Bits data = 0;
     Bits sent = 0;  ///< up to where snapshots are marked as acknowledged on this side
 
@@ -43,9 +45,15 @@ struct ModelSide {
     failover::ActionKind under_way = failover::ActionKind::none;
     Bits heard_base = 0;  ///< the newest common snapshot, by the peer's last answer
     Bits goal_base = 0;   ///< goes into the journal with the store under way
-    bool asked = false;   ///< the question under way has left
+    bool goal_back = false;
+    Bits back_to = 0;    ///< the snapshot that the change under way goes back to
+    bool asked = false;  ///< the question under way has left
     Sync sync = Sync::none;
     Bits syncing = 0;
+
+    // With Rules::fence_boot alone.
+    bool served = false;   ///< mounted
+    bool unheard = false;  ///< cut, and nobody has said since that the other side did not take over
     bool operator==(const ModelSide&) const = default;
 };
 
@@ -56,6 +64,7 @@ struct Message {
     bool awaited = false;       ///< whoever asked still waits for the answer
     bool master = false;        ///< answer
     bool refused_base = false;  ///< serving, for a moment
+    bool back = false;          ///< promote: begin at the base
     std::uint8_t epoch = 0;
     Bits bits = 0;  ///< promote: the base; answer to roles: what that side has
     bool operator==(const Message&) const = default;
@@ -68,6 +77,8 @@ struct World {
     Bits written = 0;                 ///< ever
     Bits rescued = 0;                 ///< kept beside the filesystem, of either side
     bool forced = false;              ///< a command with -L, or resolve, was given
+    bool went_back = false;           ///< a planned change to a snapshot was asked for
+    bool astray = false;              ///< a new master began at another snapshot than it was to
     bool by_hand = false;             ///< two masters of one epoch were made by hand
     Limits left;
 };
@@ -76,6 +87,8 @@ struct World {
 struct Rules {
     /// A target takes no stream while its journal says that it has data to rescue.
     bool receive_asks_journal = true;
+    /// zrep:fence=boot on both sides: what is cut comes back unmounted.
+    bool fence_boot = false;
 };
 
 using Step = std::function<failover::Transition(const failover::State&, const failover::Event&)>;
@@ -93,7 +106,8 @@ class Model {
     /// Nobody will answer this side any more, or nobody can.
     bool unheard(unsigned side) const;
 
-    bool begin(unsigned side, const failover::Event& event);  ///< idle; false: refused or nothing
+    /// idle; false: refused or nothing. `back_to`: the snapshot of a command that goes back.
+    bool begin(unsigned side, const failover::Event& event, Bits back_to = 0);
     bool write(unsigned side);
     void cut(unsigned side);
     enum class Set { landed, not_landed, landed_unseen };
@@ -113,6 +127,7 @@ class Model {
   private:
     void feed(unsigned side, const failover::Event& event);
     void answer(Message& message, unsigned from);
+    void forget(ModelSide& side) const;
     bool whole_sync(unsigned side);
     Bits base_for(const ModelSide& side, failover::Journal journal) const;
 
@@ -122,6 +137,8 @@ class Model {
 
 /// The empty text: all promises hold in this state.
 std::string broken_promise(const World& world);
+/// The master's users can write: with a fence it has to be mounted for that.
+bool is_served(const World& world);
 /// One master, the other its target, equal epochs, nothing unfinished, the same data.
 bool is_settled(const World& world);
 std::string text_of(const World& world);

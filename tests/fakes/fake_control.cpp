@@ -84,6 +84,11 @@ Task<Result<rpc::RunStarted>> FakeService::resolve(rpc::ResolveIn in, Caller cal
     return start();
 }
 
+Task<Result<rpc::RunStarted>> FakeService::unfence(rpc::UnfenceIn in, Caller caller) {
+    record("pair.unfence", in, caller);
+    return start();
+}
+
 Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty) {
     co_return rpc::RescueListOut{};
 }
@@ -91,6 +96,13 @@ Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty) {
 Task<Result<rpc::RunStarted>> FakeService::drop(rpc::RescueDropIn in, Caller caller) {
     record("rescue.drop", in, caller);
     return start();
+}
+
+Task<Result<rpc::RescueDiffOut>> FakeService::rescue_diff(rpc::RescueDiffIn in, Caller caller) {
+    record("rescue.diff", in, caller);
+    rpc::RescueDiffOut out;
+    out.dataset = in.dataset;
+    co_return out;
 }
 
 Task<Result<rpc::RunStarted>> FakeService::drill(rpc::DrillIn in, Caller caller) {

@@ -44,7 +44,9 @@ class FakeService : public control::Service {
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) override;
     Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
+    Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;

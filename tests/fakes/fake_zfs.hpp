@@ -104,6 +104,10 @@ class FakeZfs final : public Zfs {
     /// The next datasets() finds this pool suspended when it is already on its way.
     void suspend_at_next_datasets(std::string pool) { suspend_ = std::move(pool); }
     void let_answer() { answer_.notify(); }
+    /// What the next diff() finds.
+    void set_changes(FileChanges changes) { file_changes_ = std::move(changes); }
+    /// What mount_at() mounted and unmount_at() did not unmount: the dataset by its place.
+    const std::map<std::string, DatasetName>& places() const { return places_; }
     void set_available(std::uint64_t bytes) { available_ = bytes; }
     /// Every call, oldest first: "set tank/fs zrep:epoch=2 readonly=on".
     const std::vector<std::string>& calls() const { return calls_; }
@@ -126,6 +130,10 @@ class FakeZfs final : public Zfs {
     Task<Result<void>> rollback(SnapshotName snapshot) override;
     Task<Result<void>> mount(DatasetName dataset) override;
     Task<Result<void>> unmount(DatasetName dataset) override;
+    // fake_zfs_diff.cpp
+    Task<Result<void>> mount_at(DatasetName dataset, std::string place) override;
+    Task<Result<void>> unmount_at(std::string place) override;
+    Task<Result<FileChanges>> diff(DiffSpec spec) override;
     Task<Result<void>> sync_files(std::string mountpoint) override;
     Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
     Task<Result<void>> clone(SnapshotName origin,
@@ -187,6 +195,8 @@ class FakeZfs final : public Zfs {
     std::optional<Error> late_;
     std::function<void(const std::string&)> look_;
     std::map<std::string, std::string, std::less<>> troubles_;
+    std::map<std::string, DatasetName> places_;
+    FileChanges file_changes_;
     std::optional<std::uint64_t> cut_;
     std::optional<std::uint64_t> stall_;
     bool delay_ = false;

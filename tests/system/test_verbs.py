@@ -9,7 +9,7 @@ from streams import MEGA, StreamCase
 from support import ROOT
 
 VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "failover": "", "takeover": "", "resolve": "",
-         "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "clear": "",
+         "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "clear": "",
          "version": ""}
 
 

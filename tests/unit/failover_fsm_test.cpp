@@ -57,11 +57,15 @@ std::vector<Named> events_of_idle() {
                             Command::failover_local,
                             Command::takeover_local,
                             Command::keep_here,
-                            Command::keep_peer}) {
+                            Command::keep_peer,
+                            Command::failover_back,
+                            Command::takeover_back,
+                            Command::unfence}) {
         out.push_back({"asked " + std::string(name(c)), Asked{c}});
     }
     out.push_back({"recover", Recover{}});
     out.push_back({"promote, later epoch, base here", Promote{kEpoch + 1, true}});
+    out.push_back({"promote, later epoch, ahead of the base", Promote{kEpoch + 1, true, true}});
     out.push_back({"promote, later epoch, no base", Promote{kEpoch + 1, false}});
     out.push_back({"promote, epoch not later", Promote{kEpoch, true}});
     return out;
@@ -98,6 +102,11 @@ std::vector<Named> all_events() {
     return out;
 }
 
+/// A master that is not served until the peer was heard.
+State fenced(Journal journal, Phase phase) {
+    return {.stored = stored(true, journal), .phase = phase, .must_hear_peer = true};
+}
+
 std::vector<State> idle_states() {
     std::vector<State> out;
     for (const Journal j : {Journal::none, Journal::freezing, Journal::promoted}) {
@@ -106,6 +115,15 @@ std::vector<State> idle_states() {
     for (const Journal j :
          {Journal::none, Journal::handed_over, Journal::stepping_down, Journal::rejoining}) {
         out.push_back({.stored = stored(false, j)});
+    }
+    return out;
+}
+
+/// Only what a fence changes.
+std::vector<State> fenced_states() {
+    std::vector<State> out;
+    for (const Journal j : {Journal::none, Journal::freezing, Journal::promoted}) {
+        out.push_back(fenced(j, Phase::idle));
     }
     return out;
 }
@@ -138,23 +156,30 @@ std::vector<State> working_states() {
                            at(rejoining, Phase::settling, target),
                            at(rejoining, Phase::rescuing),
                            at(stepping_down, Phase::rescuing),
+                           at(master, Phase::checking_back),
                            at(master, Phase::raising, later(master))};
     for (const Stored& from : {target, handed_over, stepping_down, rejoining}) {
         out.push_back(at(from, Phase::taking_over, later(promoted)));
     }
+    State thawing = at(frozen, Phase::thawing, master);
+    thawing.must_hear_peer = true;
+    out.push_back(thawing);
     for (const Stored& from : {master, frozen, target}) {
         out.push_back(at(from, Phase::demoting, later(rejoining)));
     }
+    State back = at(rejoining, Phase::rescuing);
+    back.take = kEpoch + 1;
+    out.push_back(back);
     return out;
 }
 
 std::vector<State> asking_states() {
-    State fenced{.stored = stored(true, Journal::freezing), .phase = Phase::asking};
-    fenced.must_hear_peer = true;
     return {{.stored = stored(true, Journal::none), .phase = Phase::asking},
             {.stored = stored(false, Journal::none), .phase = Phase::asking},
             {.stored = stored(true, Journal::freezing), .phase = Phase::asking},
-            fenced,
+            fenced(Journal::none, Phase::asking),
+            fenced(Journal::freezing, Phase::asking),
+            fenced(Journal::promoted, Phase::asking),
             {.stored = stored(false, Journal::handed_over), .phase = Phase::asking_to_promote}};
 }
 
@@ -162,6 +187,7 @@ std::string row(const State& state, const Named& event) {
     const Transition next = step(state, event.event);
     std::string from(name(state.phase));
     if (state.must_hear_peer) from += ", fenced";
+    if (state.take != 0) from += ", to take over";
     return "| " + from + " | " + standing(state.stored) + " | " + event.name + " | " +
            std::string(name(next.state.phase)) + " | " + action_text(next.action) + " |\n";
 }
@@ -170,6 +196,15 @@ std::string table() {
     std::string out = "| phase | on disk | event | next phase | action |\n|---|---|---|---|---|\n";
     for (const State& state : idle_states()) {
         for (const Named& event : events_of_idle()) out += row(state, event);
+    }
+    for (const State& state : fenced_states()) {
+        for (const Named& event : events_of_idle()) {
+            State open = state;
+            open.must_hear_peer = false;
+            const Action action = step(state, event.event).action;
+            const Action usual = step(open, event.event).action;
+            if (action.kind != usual.kind || action.why != usual.why) out += row(state, event);
+        }
     }
     for (const State& state : asking_states()) {
         for (const Named& event : events_of(state.phase)) out += row(state, event);
@@ -201,7 +236,7 @@ TEST(FailoverFsm, DoesWhatTheDocumentedTableSays) {
 /// What the table leaves out must be nothing: an answer that nobody waits for, a command in the
 /// middle of another. In all phases, whatever lies on disk.
 TEST(FailoverFsm, ChangesNothingByAnEventThatThePhaseDoesNotWaitFor) {
-    constexpr std::size_t kPhases = 14;
+    constexpr std::size_t kPhases = 15;
     constexpr std::size_t kJournals = 6;
     for (std::size_t n = 0; n < kPhases * kJournals * 2; ++n) {
         State state;

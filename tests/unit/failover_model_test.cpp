@@ -69,7 +69,7 @@ class Watched {
     }
 
   private:
-    static constexpr std::size_t kPhases = 14;
+    static constexpr std::size_t kPhases = 15;
     static constexpr std::size_t kJournals = 6;
     template <class T>
     static std::size_t index(T value) {
@@ -96,13 +96,61 @@ TEST(FailoverModel, PlannedChangesAloneNeverMakeTwoMasters) {
     is_on_the_page(grouped(result.states) + " states");
 }
 
-TEST(FailoverModel, AFenceKeepsThePromisesToo) {
-    Exploration what{.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1}};
-    what.begin = [](World& world) {
-        for (auto& side : world.sides) side.machine.must_hear_peer = true;
+TEST(FailoverModel, AFenceServesNoMasterThatDidNotHear) {
+    const ModelResult result =
+        explore(step,
+                {.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1},
+                 .rules = {.fence_boot = true}});
+    EXPECT_EQ(result.violation, "") << told(result);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+/// A master that was promoted, lost its power in the middle, and was overtaken before it is back.
+TEST(FailoverModel, FindsAMasterThatIsServedBeforeItHeard) {
+    const Step wrong = [](const State& state, const Event& event) {
+        State open = state;
+        open.must_hear_peer = false;
+        return step(open, event);
     };
+    const ModelResult result =
+        explore(wrong,
+                {.limits = {.commands = 2, .cuts = 1, .writes = 0, .faults = 0},
+                 .rules = {.fence_boot = true},
+                 .settling = false});
+    EXPECT_EQ(result.violation, "served before the peer was heard") << told(result);
+}
+
+// What is newer than the snapshot is kept on either side, wherever it is cut off.
+TEST(FailoverModel, GoingBackToASnapshotKeepsThePromisesToo) {
+    const Exploration what{
+        .limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1, .backs = 2}};
     const ModelResult result = explore(step, what);
     EXPECT_EQ(result.violation, "") << told(result);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+TEST(FailoverModel, PlannedChangesToASnapshotNeverMakeTwoMasters) {
+    const auto no_force = [](const State& state, const Event& event) -> Transition {
+        const auto* asked = std::get_if<Asked>(&event);
+        const bool force = asked != nullptr && asked->command != Command::failover &&
+                           asked->command != Command::failover_back;
+        return force ? Transition{state, {}} : step(state, event);
+    };
+    const ModelResult result = explore(
+        no_force, {.limits = {.commands = 2, .cuts = 1, .writes = 2, .faults = 2, .backs = 2}});
+    EXPECT_EQ(result.violation, "") << told(result);
+}
+
+TEST(FailoverModel, FindsANewMasterThatDoesNotGoBackFirst) {
+    const Step wrong = [](const State& state, const Event& event) {
+        Event other = event;
+        if (auto* wish = std::get_if<Promote>(&other)) wish->ahead = false;
+        return step(state, other);
+    };
+    const Exploration what{
+        .limits = {.commands = 1, .cuts = 0, .writes = 1, .faults = 0, .backs = 1}};
+    EXPECT_EQ(explore(wrong, what).violation, "a new master begins at another snapshot");
+    EXPECT_EQ(explore(step, what).violation, "");
 }
 
 TEST(FailoverModel, ASplitMadeByHandIsResolved) {

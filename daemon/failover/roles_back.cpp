@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Role changes after which the new master begins at a given snapshot. Both sides keep what they
+// have that is newer beside the filesystem before they roll it back (docs/failover.md).
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/failover/roles.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+using Steps = std::vector<std::string>;
+
+constexpr unsigned kMaxNames = 20;
+
+bool wants_target(Ask ask) {
+    return ask == Ask::takeover || ask == Ask::takeover_local;
+}
+
+/// Whether both sides can go on from it, as far as this one knows. The other side is asked by
+/// itself where it takes part.
+std::optional<Error> not_common(Ask ask,
+                                const plan::Pair& pair,
+                                const Versions& versions,
+                                const Snapshot& snapshot) {
+    const std::string name = pair.dataset.str() + "@" + snapshot.name;
+    if (ask == Ask::failover_local && !snapshot.sent) {
+        return Error{
+            .code = Code::refused,
+            .message = name + " was never acknowledged: nobody could be the master with it",
+            .remedy = "choose one that both sides have" + known_common(versions) +
+                      ", or leave -L out: then " + pair.peer.str() + " is asked"};
+    }
+    if (ask == Ask::takeover_local && !has_common_before(versions, snapshot)) {
+        return Error{.code = Code::refused,
+                     .message = name + " is older than anything that " + pair.peer.str() +
+                                " is known to have: it could never return",
+                     .remedy = "choose a later one" + known_common(versions)};
+    }
+    return std::nullopt;
+}
+
+/// Without the flush, what was written in the last seconds would count as nothing.
+Task<Result<void>> look_anew(sync::Parts& parts, DatasetName dataset) {
+    auto available = parts.zfs.check_pool(dataset.pool());
+    if (!available) co_return available;
+    std::vector<std::string> pools{std::string(dataset.pool())};
+    auto flushed = co_await parts.zfs.flush(std::move(pools));
+    if (!flushed) co_return flushed;
+    co_return co_await parts.inventory.refresh_one(dataset, Freshness::listed);
+}
+
+std::string free_rescue(const sync::Inventory& inventory,
+                        const DatasetName& dataset,
+                        std::uint64_t epoch) {
+    for (unsigned i = 1; i <= kMaxNames; ++i) {
+        const auto name = rescue_name(dataset, epoch, i);
+        if (name && inventory.find(*name) == nullptr) return name->str();
+    }
+    return "a copy beside it";
+}
+
+/// Of any but a takeover that asks its master.
+Steps back_steps(Ask ask,
+                 const plan::Pair& pair,
+                 const Divergence& newer,
+                 const std::string& copy) {
+    const std::string name = pair.dataset.str();
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    const std::string epoch = std::to_string(pair.epoch + 1);
+    const std::string start = "@" + newer.base.name;
+    Steps out;
+    if (!wants_target(ask))
+        out.push_back("make " + name + " readonly and the target of epoch " + epoch);
+    if (!newer.none()) {
+        out.push_back("keep " + rolled_back_text(newer, unix_now()) + ", in " + copy);
+        out.push_back("roll " + name + " back to " + start);
+    }
+    if (wants_target(ask)) {
+        out.push_back("make " + name + " writable and the master of epoch " + epoch +
+                      " and mount it; " + pair.peer.str() +
+                      " is not asked, and keeps what it has " + "after " + start +
+                      " beside it when it returns");
+        return out;
+    }
+    out.push_back(there + " keeps what it has after " + start +
+                  " beside it, rolls back, and becomes the master of epoch " + epoch +
+                  (ask == Ask::failover ? "" : " as soon as it answers"));
+    return out;
+}
+
+}  // namespace
+
+Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPoint from) {
+    auto seen = co_await look_anew(parts_, dataset);
+    if (!seen) co_return seen.error();
+    const auto pair = parts_.inventory.pair(dataset);
+    const Dataset* now = parts_.inventory.find(dataset);
+    const Versions* versions = parts_.inventory.versions(dataset);
+    if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
+    if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
+    if ((pair->role == plan::Role::target) != wants_target(ask)) co_return wrong_side(ask, *pair);
+    const Journal journal = entry_of(*now).journal;
+    if (journal != Journal::none) {
+        co_return Error{.code = Code::busy,
+                        .message = "an earlier role change is not finished (" +
+                                   std::string(name(journal)) + "); zrepd goes on with it",
+                        .remedy = "zrepctl status " + quote(dataset.str())};
+    }
+    auto snapshot = find_start(*now, *versions, from);
+    if (!snapshot) co_return snapshot.error();
+    auto unknown = not_common(ask, *pair, *versions, *snapshot);
+    if (unknown) co_return *unknown;
+    const auto blocks = blocks_way_back(*now, *versions, *snapshot);
+    if (!blocks.empty()) co_return blocks.front();
+    auto newer = divergence(*now, *versions, snapshot->guid);
+    if (!newer) co_return newer.error();
+    Back out{.pair = *pair, .snapshot = *snapshot, .newer = *newer};
+    const Snapshot* acked = sync::last_acked(*versions);
+    const bool newest = acked != nullptr && acked->guid == snapshot->guid;
+    // After failover -L the other side may have more all the same: it has to be told.
+    out.plain = newer->none() && (ask == Ask::takeover_local || (ask == Ask::failover && newest));
+    co_return out;
+}
+
+Result<rpc::RunStarted> Roles::start_at(Ask ask, const DatasetName& dataset, StartPoint from) {
+    const std::string operation(wants_target(ask) ? kTakeover : kFailover);
+    for (const auto busy : {kFailover, kTakeover, kResolve, kPromote, kRejoin}) {
+        const sync::RunPtr other = parts_.runs.active(dataset);
+        if (other && other->operation() == busy) return sync::other_work(*other, dataset);
+    }
+    std::vector<DatasetName> one{dataset};
+    sync::RunPtr run = parts_.runs.start(operation, one);
+    rpc::RunStarted out;
+    out.run_id = run->id();
+    tasks_.spawn(operation + " " + dataset.str(), run_at(run, ask, dataset, std::move(from)));
+    return out;
+}
+
+Task<> Roles::run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from) {
+    auto result = co_await carry_out_at(run, ask, dataset, std::move(from));
+    if (result)
+        parts_.runs.succeed(*run, dataset, std::move(*result));
+    else
+        parts_.runs.fail(*run, dataset, result.error());
+}
+
+Task<Result<rpc::RunResult>> Roles::carry_out_at(sync::RunPtr run,
+                                                 Ask ask,
+                                                 DatasetName dataset,
+                                                 StartPoint from) {
+    auto look = co_await look_back(ask, dataset, from);
+    if (!look) co_return look.error();
+    if (ask == Ask::takeover) co_return co_await ask_master(run, dataset, look->snapshot.guid);
+    auto guard = co_await lock(run, ask, dataset);
+    if (!guard) co_return guard.error();
+    // A sync may have ended while the lock was waited for.
+    look = co_await look_back(ask, dataset, std::move(from));
+    if (!look) co_return look.error();
+    if (ask == Ask::takeover_local) {
+        auto willing = co_await must_be_willing(look->pair);
+        if (!willing) co_return willing.error();
+    }
+    const Guid back = look->plain ? Guid{} : look->snapshot.guid;
+    auto result = co_await change(run, ask, dataset, {.back = back});
+    if (result) troubles_.erase(dataset);
+    heard_.erase(dataset);
+    wake_.notify();
+    co_return result;
+}
+
+/// Whether this side has more than the snapshot at which the peer wants it to begin. refused when
+/// it could not be rolled back: then nothing is changed here, and the peer asks again.
+Task<Result<bool>> Roles::is_ahead_of(DatasetName dataset, Guid base) {
+    auto seen = co_await look_anew(parts_, dataset);
+    if (!seen) co_return seen.error();
+    const Dataset* now = parts_.inventory.find(dataset);
+    const Versions* versions = parts_.inventory.versions(dataset);
+    if (now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
+    auto newer = divergence(*now, *versions, base);
+    if (!newer) co_return newer.error();
+    if (newer->none()) co_return false;
+    const auto blocks = blocks_way_back(*now, *versions, newer->base);
+    if (!blocks.empty()) co_return blocks.front();
+    co_return true;
+}
+
+Task<Result<rpc::HandOverOut>> Roles::hand_over_at(rpc::HandOverIn in, DatasetName dataset) {
+    const StartPoint from{.name = {}, .guid = in.base.value_or(Guid{})};
+    rpc::HandOverOut out;
+    if (!in.dry_run) {
+        auto started = start_at(Ask::failover, dataset, from);
+        if (!started) co_return started.error();
+        out.run_id = started->run_id;
+        co_return out;
+    }
+    auto found = co_await describe_at(Ask::failover, dataset, from, std::chrono::seconds(3));
+    if (!found) co_return found.error();
+    out.steps = std::move(found->steps);
+    for (const auto& result : found->results) {
+        if (result.error) co_return rpc::from_item_error(*result.error);
+    }
+    co_return out;
+}
+
+Task<Result<Steps>> Roles::steps_at(Ask ask,
+                                    DatasetName dataset,
+                                    StartPoint from,
+                                    std::chrono::seconds limit) {
+    auto look = co_await look_back(ask, dataset, std::move(from));
+    if (!look) co_return look.error();
+    const plan::Pair& pair = look->pair;
+    if (ask == Ask::takeover) {
+        rpc::HandOverIn in;
+        in.source = dataset.str();
+        in.target = pair.peer_dataset.str();
+        in.dry_run = true;
+        in.base = look->snapshot.guid;
+        auto answer =
+            co_await role_.peers.call_as<rpc::HandOverOut>(pair.peer, "peer.hand_over", in, limit);
+        if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+        co_return answer->steps;
+    }
+    if (look->plain) co_return co_await steps_of(ask, pair, limit);
+    if (ask == Ask::failover) {
+        auto refused = co_await problems_there(pair, limit, look->snapshot.guid);
+        if (refused) co_return *refused;
+    }
+    const std::uint64_t epoch = ask == Ask::takeover_local ? pair.epoch : pair.epoch + 1;
+    const std::string copy = free_rescue(parts_.inventory, dataset, epoch);
+    co_return back_steps(ask, pair, look->newer, copy);
+}
+
+Task<Result<sync::DryRun>> Roles::describe_at(Ask ask,
+                                              DatasetName dataset,
+                                              StartPoint from,
+                                              std::chrono::seconds limit) {
+    sync::DryRun out;
+    auto steps = co_await steps_at(ask, dataset, std::move(from), limit);
+    if (steps)
+        out.steps = std::move(*steps);
+    else
+        out.results.push_back(sync::failed_result(dataset, steps.error()));
+    co_return out;
+}
+
+}  // namespace zrepd::failover

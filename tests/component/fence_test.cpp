@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// zrep:fence=boot between two daemons in one process: what is stored, who is mounted after a
+// reboot, and on whose word.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+using failover::Ask;
+
+class FenceTest : public test::TwoHosts {
+  protected:
+    FenceTest() : loops(io.get_executor()) {
+        EXPECT_EQ(init().outcome, "done");
+        // As if mounted by zfs at the boot.
+        alpha->zfs.at("tank/fs").mounted = true;
+    }
+    ~FenceTest() override {
+        loops.cancel();
+        test::run_task(io, loops.join());
+    }
+    FenceTest(const FenceTest&) = delete;
+    FenceTest& operator=(const FenceTest&) = delete;
+
+    static void store(test::TestHost& host,
+                      std::string_view dataset,
+                      std::string_view key,
+                      const std::string& value) {
+        host.zfs.at(dataset).props[std::string(key)] = {value, Source::local};
+    }
+    static std::string prop_of(test::TestHost& host,
+                               std::string_view dataset,
+                               std::string_view key) {
+        const auto& props = host.zfs.at(dataset).props;
+        const auto found = props.find(key);
+        return found == props.end() ? "" : found->second.value;
+    }
+    void discover() {
+        for (auto* host : {&*alpha, &*beta}) {
+            EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
+        }
+    }
+    void set_fence(test::TestHost& host, std::string_view dataset, const std::string& value) {
+        store(host, dataset, prop::kFence, value);
+        EXPECT_TRUE(test::run_task(io, host.inventory.discover()));
+        host.roles.look_again();
+    }
+    void start(test::TestHost& host) { loops.spawn("roles", host.roles.run()); }
+    /// alpha's fence is closed as by a reboot: fenced before, nothing mounted now.
+    void reboot_fenced() {
+        store(*alpha, "tank/fs", prop::kFence, "boot");
+        store(*alpha, "tank/fs", prop::kCanmount, "on");
+        store(*alpha, "tank/fs", "canmount", "noauto");
+        alpha->zfs.at("tank/fs").mounted = false;
+        discover();
+    }
+    void cut_link() { test::run_task(io, beta->server.stop()); }
+    /// alpha has asked beta in vain.
+    void wait_for_silence() {
+        test::run_until(io, [&] {
+            return alpha->peers.state(beta->config.host) == peer::PeerState::unreachable;
+        });
+        test::run_ready(io);
+    }
+    bool is_mounted() { return alpha->zfs.at("tank/fs").mounted; }
+    rpc::RunResult change(test::TestHost& host, Ask ask, const DatasetName& dataset) {
+        const auto started = host.roles.start(ask, {dataset});
+        if (!started) return sync::failed_result(dataset, started.error());
+        const sync::RunPtr run = host.runs.find(started->run_id);
+        test::run_until(io, [&run] { return run->finished(); });
+        return run->out().results.at(0);
+    }
+
+    TaskGroup loops;
+};
+
+TEST_F(FenceTest, IsStoredAndTakenBackOnARunningMaster) {
+    discover();
+    start(*alpha);
+    set_fence(*alpha, "tank/fs", "boot");
+    test::run_until(io, [&] { return prop_of(*alpha, "tank/fs", "canmount") == "noauto"; });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kCanmount), "on");
+    EXPECT_TRUE(is_mounted());
+    EXPECT_FALSE(alpha->roles.is_fenced(fs));
+    EXPECT_EQ(alpha->zfs.count("unmount"), 0U);
+    set_fence(*alpha, "tank/fs", "off");
+    test::run_until(io, [&] { return prop_of(*alpha, "tank/fs", "canmount") == "on"; });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kCanmount), "");
+    EXPECT_TRUE(is_mounted());
+}
+
+TEST_F(FenceTest, AMasterIsMountedWhenItsPeerSaysThatItDidNotTakeOver) {
+    reboot_fenced();
+    EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    const auto trouble = alpha->roles.trouble_of(fs);
+    ASSERT_TRUE(trouble);
+    EXPECT_NE(trouble->remedy.find("zrepctl unfence 'tank/fs'"), std::string::npos)
+        << trouble->remedy;
+    EXPECT_FALSE(is_mounted());
+    start(*alpha);
+    test::run_until(io, [&] { return is_mounted() && !alpha->roles.is_fenced(fs); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "canmount"), "noauto");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
+    EXPECT_FALSE(alpha->roles.trouble_of(fs));
+}
+
+TEST_F(FenceTest, AnOldMasterIsNeverMounted) {
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    reboot_fenced();
+    alpha->zfs.forget_calls();
+    start(*alpha);
+    test::run_until(io, [&] {
+        return prop_of(*alpha, "tank/fs", prop::kMaster) == "no" &&
+               prop_of(*alpha, "tank/fs", prop::kInprogress).empty();
+    });
+    EXPECT_EQ(alpha->zfs.count("mount tank/fs"), 0U);
+    EXPECT_FALSE(is_mounted());
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kCanmount), "");
+    // What the next master is told: how it is mounted without the fence.
+    EXPECT_TRUE(prop_of(*alpha, "tank/fs", prop::kServe).starts_with("canmount=on mounted=yes"))
+        << prop_of(*alpha, "tank/fs", prop::kServe);
+}
+
+TEST_F(FenceTest, WithoutThePeerOnlyAnOperatorOpensIt) {
+    cut_link();
+    reboot_fenced();
+    start(*alpha);
+    wait_for_silence();
+    EXPECT_FALSE(is_mounted());
+    EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    const auto result = change(*alpha, Ask::unfence, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_TRUE(is_mounted());
+    EXPECT_FALSE(alpha->roles.is_fenced(fs));
+    const auto again = change(*alpha, Ask::unfence, fs);
+    ASSERT_TRUE(again.error);
+    EXPECT_EQ(again.error->kind, "refused");
+}
+
+/// Cut off in a failover: readonly until the peer was heard, which may have taken over.
+TEST_F(FenceTest, AnInterruptedFailoverIsNotThawedWithoutThePeer) {
+    cut_link();
+    reboot_fenced();
+    store(*alpha, "tank/fs", "readonly", "on");
+    store(*alpha, "tank/fs", prop::kInprogress, "freezing");
+    discover();
+    start(*alpha);
+    wait_for_silence();
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    const auto result = change(*alpha, Ask::unfence, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_NE(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    EXPECT_TRUE(is_mounted());
+}
+
+TEST_F(FenceTest, FailoversCarryWhatCanmountReallyIs) {
+    discover();
+    start(*alpha);
+    start(*beta);
+    set_fence(*alpha, "tank/fs", "boot");
+    set_fence(*beta, "backup/fs", "boot");
+    test::run_until(io, [&] { return prop_of(*alpha, "tank/fs", "canmount") == "noauto"; });
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kCanmount), "");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", "canmount"), "noauto");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kCanmount), "on");
+    EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
+    set_fence(*alpha, "tank/fs", "off");
+    const auto back = change(*beta, Ask::failover, target_fs);
+    ASSERT_EQ(back.outcome, "done") << back.text;
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "canmount"), "on");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kCanmount), "");
+    EXPECT_TRUE(is_mounted());
+}
+
+TEST_F(FenceTest, WhatWasMountedSinceBeforeIsLeftAlone) {
+    reboot_fenced();
+    alpha->zfs.at("tank/fs").mounted = true;
+    discover();
+    cut_link();
+    start(*alpha);
+    wait_for_silence();
+    EXPECT_TRUE(is_mounted());
+    EXPECT_FALSE(alpha->roles.is_fenced(fs));
+    EXPECT_EQ(alpha->zfs.count("mount tank/fs"), 0U);
+}
+
+}  // namespace
+}  // namespace zrepd
