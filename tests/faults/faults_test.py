@@ -22,7 +22,7 @@ def side(**changes):
 
 def properties(**changes):
     """Properties of a master and its target, alpha and beta."""
-    both = [{"zrep:master": "yes", "readonly": "off"}, {"zrep:master": "no", "readonly": "on"}]
+    both = [{"zrep:master": "yes", "readonly": "off", "mounted": "yes"}, {"zrep:master": "no", "readonly": "on"}]
     for number, one in enumerate(both):
         one.update({"zrep:epoch": "3", "zrep:inprogress": "-", "zrep:src-host": "alpha"})
         for name, values in changes.items():
@@ -98,6 +98,7 @@ class Roles(unittest.TestCase):
                 ({"zrep_master": ("yes", "yes")}, "masters: ['alpha', 'beta']"),
                 ({"zrep_master": ("no", "no")}, "masters: []"),
                 ({"readonly": ("on", "on")}, "the master is readonly"),
+                ({"mounted": ("no", "no")}, "the master is not mounted"),
                 ({"readonly": ("off", "off")}, "the target is writable"),
                 ({"zrep_epoch": ("3", "4")}, "epochs 3 and 4"),
                 ({"zrep_inprogress": ("-", "handed_over")}, "a journal on beta: handed_over"),
@@ -146,6 +147,8 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.verdict(side(records=["r1", "r2"]), loses=True), ["lost: ['r3']"])
         everything = side(rescued_records=["r1", "r2", "r3"])
         self.assertEqual(self.verdict(side(records=["r1", "r3"]), everything, loses=True), ["acknowledged and lost: ['r2']"])
+        gone_back = judge(side(records=["r1"]), everything, Expected(["r1", "r2", "r3"], ["r1", "r2"], [], True, back=True), DATASETS)
+        self.assertEqual(gone_back, [])
         self.assertEqual(self.verdict(files=["theirs"], loses=True), ["lost: ['theirs']"])
         self.assertEqual(self.verdict(target=side(rescued_files=["theirs"]), files=["theirs"], loses=True), [])
 

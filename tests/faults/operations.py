@@ -20,13 +20,15 @@ class Operation:
     """`begin` starts it and returns what has poll() and kill(); it comes after `prepare`. `again` is what an
     administrator types when it was cut off and does not end by itself; called until all is in order.
     Of an operation that `loses`, data that was never acknowledged may be in a rescue instead. One that `moves` the
-    role, and says that it has, has; one that does not leaves it where it was."""
+    role, and says that it has, has; one that does not leaves it where it was. One that goes `back` gives up what was
+    acknowledged, too."""
     name: str
     begin: Callable
     prepare: Callable = nothing
     again: Callable = nothing
     loses: bool = False
     moves: bool | None = None
+    back: bool = False
     roles: tuple = ("master", "target")
     faults: tuple = FAULTS
 
@@ -37,6 +39,12 @@ def on_master(verb, options=""):
 
 def on_target(verb, options=""):
     return lambda pair: pair.client(OTHER[pair.master], f"zrepctl {verb} {FS[OTHER[pair.master]]} {options}")
+
+
+def back_on_master(pair):
+    """To the last snapshot but one."""
+    one = f"zfs list -Ho name -t snapshot -s createtxg -d 1 {FS[pair.master]} | grep @zrep_0 | tail -n 2 | head -n 1"
+    return pair.client(pair.master, f"zrepctl failover $({one})")
 
 
 def unmake(pair):
@@ -106,6 +114,7 @@ OPERATIONS = {
         Operation("takeover-L-alive", on_target("takeover", "-L"), loses=True, moves=True),
         Operation("rejoin", start_master, prepare=overtaken, loses=True, moves=True),
         Operation("failover-L", on_master("failover", "-L"), loses=True, moves=True),
+        Operation("failover-back", back_on_master, loses=True, moves=True, back=True),
         resolve("resolve", "HERE", moves=False),
         resolve("resolve-peer", "PEER", moves=True),
     )

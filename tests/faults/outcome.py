@@ -53,11 +53,12 @@ class Side:
 @dataclasses.dataclass
 class Expected:
     """`written`: all records that were fsynced, in order. `acknowledged`: those that were on the other side, too.
-    `files`: names that must be somewhere. `loses`: what was not acknowledged may be in a rescue."""
+    `files`: names that must be somewhere. `loses`: what was not acknowledged may be in a rescue; `back`: the rest, too."""
     written: list
     acknowledged: list
     files: list
     loses: bool
+    back: bool = False
 
 
 def parse(text):
@@ -92,6 +93,8 @@ def roles(here, there):
     wrong = []
     if first.get("readonly") != "off":
         wrong.append("the master is readonly")
+    if first.get("mounted") != "yes":
+        wrong.append("the master is not mounted")
     if second.get("readonly") != "on":
         wrong.append("the target is writable")
     if not first.get("zrep:epoch") or first.get("zrep:epoch") != second.get("zrep:epoch"):
@@ -134,7 +137,7 @@ def records(master, target, expected):
     have, wrong = master.records, []
     if len(set(have)) != len(have) or have != [record for record in expected.written if record in set(have)]:
         wrong.append(f"records out of order, twice or never written: {have}")
-    if gone := [record for record in expected.acknowledged if record not in have]:
+    if gone := [record for record in expected.acknowledged if record not in have and not expected.back]:
         wrong.append(f"acknowledged and lost: {gone}")
     somewhere, names = set(have), set(master.files)
     if expected.loses:

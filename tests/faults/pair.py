@@ -21,7 +21,7 @@ POOLS = {"alpha": "tank", "beta": "backup"}
 SETTLE_SECONDS = 60
 SLOW_SECONDS = 10  # recoveries that take longer are told in detail
 RESTART_SECONDS = 1  # as systemd would, after a kill
-PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly"
+PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly,mounted"
 PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
 STORY = ("story() { /usr/sbin/zfs get -Ho property,value,source all $1 | grep -E '^(zrep:|readonly|mounted|canmount|receive)'; "
          "/usr/sbin/zfs list -rt all -Ho name,guid,userrefs,zrep:sent $2; /usr/sbin/zpool history -il $2 | tail -n 80; "
@@ -70,8 +70,9 @@ class Background:
 class Pair:
     """Of a lab that is up."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, fence=False):
         self.lab = lab
+        self.settings = "; zrepctl set {} fence=boot" if fence else ""
         self.injector = Injector(lab)
         self.daemons = {name: Daemon(self.host(name)) for name in FS}
         self.master = "alpha"
@@ -108,7 +109,7 @@ class Pair:
         self.fresh_pools()
         self.write()
         self.host("alpha").run("zrepctl init tank/fs beta backup/fs", timeout=120)
-        self.both(lambda name: self.host(name).run(f"zrepctl set {FS[name]} savecount={SAVECOUNT}"))
+        self.both(lambda name: self.host(name).run(f"zrepctl set {FS[name]} savecount={SAVECOUNT}" + self.settings.format(FS[name])))
         for _ in range(SAVECOUNT):
             self.write()
             self.sync()
@@ -233,14 +234,14 @@ class Pair:
             print(*notes, sep="\n", file=sys.stderr)
         return seconds
 
-    def check(self, loses):
+    def check(self, loses, back=False):
         """The master takes writes, replication runs, and judge() has nothing to say. Drops rescues."""
         before = self.acknowledged
         self.write()
         self.sync()
         sides = dict(zip(FS, self.both(lambda name: outcome.look(self.host(name), FS[name]))))
         master, target = sides[self.master], sides[OTHER[self.master]]
-        expected = outcome.Expected(self.written, before, self.files, loses)
+        expected = outcome.Expected(self.written, before, self.files, loses, back)
         wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values()})
         if wrong:
             raise Broken(*wrong)

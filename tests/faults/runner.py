@@ -50,7 +50,7 @@ def count(pair, operation, changes=False):
     calls = [call for role in operation.roles
              for call in calls_of(role, pair.injector.calls(pair.host(roles[role]), serials[role]))]
     pair.recover(operation.again)
-    pair.check(operation.loses)
+    pair.check(operation.loses, operation.back)
     return calls
 
 
@@ -101,7 +101,7 @@ def cut_at(pair, operation, point, changes=False):
     seconds = pair.recover(operation.again)
     if client.poll() == 0 and (wrong := outcome.undone(operation.moves, before, pair.master)):
         raise Broken(*wrong)
-    pair.check(operation.loses)
+    pair.check(operation.loses, operation.back)
     return struck, seconds
 
 
