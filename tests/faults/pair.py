@@ -1,196 +1,256 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A pair on two lab hosts: begins operations, does the faults that a host cannot do to itself, brings hosts
-back, and says whether all is well."""
+"""A pair on two lab hosts: makes it, writes to it, begins operations, brings hosts back, and waits for order."""
+import concurrent.futures
+import itertools
 import json
 import pathlib
+import subprocess
 import sys
 import threading
 import time
 
-from operations import FS, OTHER
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/system")]
-import lab as lab_module  # noqa: E402
+import outcome  # noqa: E402
+from injector import INSTALL, REMOVE, Injector  # noqa: E402
+from machine import LabError  # noqa: E402  (the lab's folder has to be on the path first)
+from operations import FS, OTHER  # noqa: E402
 from support import Daemon  # noqa: E402
 
 POOLS = {"alpha": "tank", "beta": "backup"}
 SETTLE_SECONDS = 60
-PROPERTIES = ("zrep:master", "zrep:epoch", "zrep:inprogress", "readonly", "zrep:src-host")
-INSTALL = ("install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/; mkdir -p /run/fault; "
-           "install /run/shim /usr/local/sbin/zfs; install /run/shim /usr/local/sbin/zpool")
+SLOW_SECONDS = 10  # recoveries that take longer are told in detail
+RESTART_SECONDS = 1  # as systemd would, after a kill
+PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly,mounted"
+PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
+STORY = ("story() { /usr/sbin/zfs get -Ho property,value,source all $1 | grep -E '^(zrep:|readonly|mounted|canmount|receive)'; "
+         "/usr/sbin/zfs list -rt all -Ho name,guid,userrefs,zrep:sent $2; /usr/sbin/zpool history -il $2 | tail -n 80; "
+         "zrepctl status $1; cat /run/operation.log; }; story")
+KEEP_LOG = "cat /run/zrepd.log >>/run/zrepd.before 2>/dev/null; true"
+SAVECOUNT = 2  # so that the third sync of a pair expires as all later ones do
 
 
 class Broken(Exception):
-    """Something that must hold did not."""
+    """Something that must hold did not; the arguments say what, one each."""
+
+
+class Client:
+    """A command on a host; kill() ends our end of it only."""
+
+    def __init__(self, argv):
+        none = subprocess.DEVNULL
+        self.process = subprocess.Popen(argv, stdin=none, stdout=none, stderr=none)
+        self.poll = self.process.poll
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Background:
+    """A thread that looks like a client: the power may go while it works."""
+
+    def __init__(self, work):
+        self.thread = threading.Thread(target=self.run, args=(work,), daemon=True)
+        self.thread.start()
+
+    def run(self, work):
+        try:
+            work()
+        except (LabError, AssertionError, OSError, subprocess.SubprocessError) as error:
+            print(f"    cut off: {str(error)[:200]!r}", file=sys.stderr)
+
+    def poll(self):
+        return None if self.thread.is_alive() else 0
+
+    def kill(self):
+        self.thread.join(timeout=120)
 
 
 class Pair:
-    def __init__(self, name, build):
-        self.lab = lab_module.Lab(name)
-        self.lab.up(("alpha", "beta"), build_dir=build)
-        self.daemons = {host: Daemon(self.lab.host(host)) for host in FS}
+    """Of a lab that is up."""
+
+    def __init__(self, lab, fence=False):
+        self.lab = lab
+        self.settings = "; zrepctl set {} fence=boot" if fence else ""
+        self.injector = Injector(lab)
+        self.daemons = {name: Daemon(self.host(name)) for name in FS}
         self.master = "alpha"
-        self.written = []  # records that were on disk before the operation began
-        self.number = 0
+        self.written, self.acknowledged, self.files = [], [], []
+        self.numbers = itertools.count(1)
 
     def host(self, name):
         return self.lab.host(name)
 
-    def begin_anew(self):
-        """Fresh pools and a fresh pair with alpha as master."""
-        for name, pool in POOLS.items():
-            accept = "-O zrep:accept=alpha" if name == "beta" else ""
-            self.revive(name, first=(
-                "p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 $p 2>/dev/null; pkill -9 -x zfs; rm -rf /run/fault; "
-                "for i in 1 2 3 4 5; do left=$(zpool list -H -o name); [ -n \"$left\" ] || break; "
-                "for p in $left; do zpool destroy -f $p; done; sleep 0.1; done; "
-                f"zpool create -f -O compression=off {accept} {pool} /dev/ubda"), fresh=True)
-        self.master, self.written = "alpha", []
-        self.host("alpha").run("zfs create tank/fs && zrepctl init tank/fs beta backup/fs", timeout=120)
+    def both(self, work):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            return list(pool.map(work, FS))
 
-    def revive(self, name, first="true", fresh=False):
-        """Power and daemon back, as an administrator's boot and systemd would bring them."""
-        host = self.host(name)
-        if not host.alive():
-            host.boot()
-            fresh = True
-        if fresh:
-            shim = (pathlib.Path(__file__).parent / "shim").read_text()
-            host.run("cat >/run/shim; chmod +x /run/shim", input=shim)
-            first = f"{INSTALL}; {first}"
-        if fresh or not self.daemons[name].alive():
-            self.daemons[name].start(first=first, until="zrepctl version")
+    # How a pair is made, and how it comes back.
 
-    def write(self, count=3):
-        """Records in the filesystem, on disk when this returns."""
-        names = [f"r{self.number + i}" for i in range(count)]
-        self.number += count
-        script = "; ".join(f"echo {name} > /tank/fs/{name}" for name in names)
-        self.host(self.master).run(f"{script}; sync -f /tank/fs; zpool sync")
-        self.written += names
+    def fresh_pools(self):
+        """Empty pools, one filesystem, a fresh daemon on both."""
+        self.lab.link("beta", "up")
+        self.master, self.written, self.acknowledged, self.files = "alpha", [], [], []
+        self.both(self.fresh_pool)
 
-    def spawn(self, name, command):
-        self.host(name).run("rm -f /run/operation.done; "
-                            f"(setsid {command}; touch /run/operation.done) >/run/operation.log 2>&1 </dev/null & true")
+    def fresh_pool(self, name):
+        pool, make = POOLS[name], "zfs create tank/fs" if name == "alpha" else "true"
+        accept = "-O zrep:accept=alpha" if name == "beta" else ""
+        self.power_on(name)
+        self.daemons[name].start(until="zrepctl version", first=(
+            "rm -f /run/zrepd.before; p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 $p 2>/dev/null; pkill -9 -x zfs; "
+            "for i in 1 2 3 4 5 6 7 8 9 10; do left=$(zpool list -H -o name); [ -n \"$left\" ] || break; "
+            "for p in $left; do zpool destroy -f $p; done; sleep 0.1; done; "
+            f"zpool create -f -O compression=off {accept} {pool} /dev/ubda && {make}; {PROGRAMS}; {INSTALL}"))
 
-    def wait_operation(self, name, seconds=60):
-        """Until the client that began it has ended; a fault may have ended it, or the host."""
-        self.host(name).run(f"for i in $(seq {seconds * 5}); do [ -e /run/operation.done ] && exit 0; sleep 0.2; done",
-                            check=False, timeout=seconds + 30)
+    def fresh(self):
+        """A fresh pair with alpha as master; its syncs expire a snapshot each."""
+        self.fresh_pools()
+        self.write()
+        self.host("alpha").run("zrepctl init tank/fs beta backup/fs", timeout=120)
+        self.both(lambda name: self.host(name).run(f"zrepctl set {FS[name]} savecount={SAVECOUNT}" + self.settings.format(FS[name])))
+        for _ in range(SAVECOUNT):
+            self.write()
+            self.sync()
 
-    def busy(self):
-        """Whether a daemon works on the pair at this moment."""
-        for name in FS:
-            done = self.host(name).run(["zrepctl", "status", FS[name], "--json"], check=False)
-            if done.code != 0 or any(pair.get("running") for pair in json.loads(done.out)["pairs"]):
-                return True
+    def power_on(self, name):
+        if not self.host(name).alive():
+            self.host(name).boot()
+            return True
         return False
 
-    def arm(self, name, point):
-        host = self.host(name)
-        host.run(f"rm -rf /run/fault; mkdir -p /run/fault; echo '{point}' >/run/fault/point; touch /run/fault/armed")
+    def revive(self, name):
+        """Power and daemon back, as an administrator's boot and systemd would bring them."""
+        if self.power_on(name):
+            self.daemons[name].start(first=f"{PROGRAMS}; {INSTALL}", until="zrepctl version")
+        elif not self.serves(name):
+            time.sleep(RESTART_SECONDS)
+            self.daemons[name].start(first=KEEP_LOG, until="zrepctl version")
 
-    def disarm(self):
+    def serves(self, name):
+        """Whether zrepd lives; a host that does not answer is another matter than one without it."""
+        done = self.host(name).run('kill -0 "$(cat /run/zrepd.pid)" 2>/dev/null && echo yes || echo no', check=False)
+        if done.out not in ("yes\n", "no\n"):
+            raise LabError(f"{name} cannot be asked: {done!r}")
+        return done.out == "yes\n"
+
+    def story(self, name):
+        """What zrepd said there, before its ends too, and what ZFS did; for who looks for a cause."""
+        return self.host(name).run(f"cat /run/zrepd.before /run/zrepd.log 2>/dev/null | tail -c 300000; echo; {STORY} {FS[name]} {POOLS[name]}",
+                                   check=False).out
+
+    def leave(self):
+        """The hosts as they were before, for whoever uses the lab next."""
+        self.injector.disarm()
+        self.lab.link("beta", "up")
         for name in FS:
             if self.host(name).alive():
-                self.host(name).run("rm -f /run/fault/armed /run/fault/ask; touch /run/fault/go", check=False)
+                self.host(name).run(REMOVE, check=False)
 
-    def calls(self, name):
-        return self.host(name).run("cat /run/fault/calls 2>/dev/null", check=False).out.splitlines()
+    # What users do.
 
-    def serve_fault(self, name, fault, seconds):
-        """Waits until the host at the point asks for its fault, and does it. Whether it was reached."""
-        asked = self.host(name).run(
-            f"for i in $(seq {seconds * 10}); do [ -e /run/fault/ask ] && exit 0; "
-            "kill -0 $(cat /run/zrepd.pid) 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
-            check=False, timeout=seconds + 30)
-        reached = asked.code == 0
-        if reached and fault == "cut-here":
-            self.host(name).cut()
-        elif reached and fault == "cut-there":
-            self.host(OTHER[name]).cut()
-        elif reached and fault == "kill-there":
-            self.daemons[OTHER[name]].kill()
-        elif reached and fault == "link":
-            self.lab.link("beta", "down")
-        if self.host(name).alive():
-            self.host(name).run("touch /run/fault/go", check=False)
-        return reached
+    def write(self, count=3):
+        """Records appended to a file, fsynced when this returns."""
+        records = [f"r{next(self.numbers)}" for _ in range(count)]
+        done = self.host(self.master).run(
+            f"[ \"$(/usr/sbin/zfs get -Ho value mounted {FS[self.master]})\" = yes ] && "
+            f"printf '%s\\n' {' '.join(records)} >>/tank/fs/records && sync /tank/fs/records", check=False)
+        if done.code != 0:
+            raise Broken(f"the master {self.master} is not writable: {done.err.strip()}")
+        self.written += records
 
-    def facts(self, name):
-        out = self.host(name).run(["zfs", "get", "-Hpo", "property,value", ",".join(PROPERTIES), FS[name]],
-                                  check=False).out
-        return dict(line.split("\t") for line in out.splitlines() if "\t" in line)
+    def lone_file(self, name):
+        """The shell line that makes a file which may not be lost."""
+        self.files.append(f"{name}{next(self.numbers)}")
+        return f"echo {name} >/tank/fs/{self.files[-1]} && sync /tank/fs/{self.files[-1]}"
 
-    def settled(self):
-        """The master's name once everything is in order, or None."""
-        sides = {name: self.facts(name) for name in FS}
-        masters = [name for name, side in sides.items() if side.get("zrep:master") == "yes"]
-        if len(masters) != 1:
-            return None
-        first, second = sides[masters[0]], sides[OTHER[masters[0]]]
-        good = (first["readonly"] == "off" and second["readonly"] == "on" and
-                first["zrep:epoch"] == second["zrep:epoch"] and first["zrep:src-host"] == masters[0] and
-                second["zrep:src-host"] == masters[0] and
-                all(side["zrep:inprogress"] in ("-", "") for side in sides.values()))
-        return masters[0] if good else None
+    def client(self, name, command):
+        """An operation that an administrator begins there."""
+        return Client(self.host(name).argv(f"{command} >/run/operation.log 2>&1"))
 
-    def recover(self):
-        """Everything back on; the seconds until all is in order. Raises Broken when it never is."""
-        self.lab.link("beta", "up")
-        reviving = [threading.Thread(target=self.revive, args=(name,)) for name in FS]
-        for thread in reviving:
-            thread.start()
-        for thread in reviving:
-            thread.join()
-        begin = time.monotonic()
+    def in_background(self, work):
+        return Background(work)
+
+    def sync(self):
+        """Until it works: the pair may be busy, or a connection not back yet."""
+        until = time.monotonic() + SETTLE_SECONDS
         while True:
-            master = self.settled()
-            if master and not self.busy() and self.settled() == master:
-                self.master = master
-                return time.monotonic() - begin
-            if time.monotonic() - begin > SETTLE_SECONDS:
-                raise Broken(f"not settled: {[self.facts(name) for name in FS]}")
+            written = list(self.written)
+            done = self.host(self.master).run(["zrepctl", "sync", FS[self.master]], check=False, timeout=120)
+            if done.code == 0:
+                self.acknowledged = written
+                return
+            if time.monotonic() > until:
+                raise Broken(f"replication does not run: {done.err.strip()}")
             time.sleep(0.5)
 
-    def check(self, loses):
-        """The master serves, nothing that was on disk is gone, and replication runs."""
-        host, name = self.host(self.master), FS[self.master]
-        mounted = host.run(f"for i in $(seq 50); do [ \"$(zfs get -Ho value mounted {name})\" = yes ] && break; "
-                           "sleep 0.1; done; touch /tank/fs/probe", check=False, timeout=60)
-        if mounted.code != 0:
-            raise Broken(f"the master is not writable: {mounted!r}")
-        found = set(host.run("ls /tank/fs").out.split())
-        if loses:
-            found |= self.rescued()
-        missing = [record for record in self.written if record not in found]
-        if missing:
-            raise Broken(f"lost: {missing}")
-        self.written = [record for record in self.written if record in found]
-        begin = time.monotonic()
-        while True:
-            done = host.run(["zrepctl", "sync", name], check=False, timeout=120)
-            if done.code == 0:
-                break
-            if time.monotonic() - begin > SETTLE_SECONDS:
-                raise Broken(f"replication does not run: {done!r}")
-            time.sleep(1)
-        unsent = [line for line in host.run(f"zfs list -Hpo name -t snapshot -d 1 {name}").out.split()
-                  if "@zrep_0" in line]
-        if len(unsent) > 6:
-            raise Broken(f"snapshots pile up: {unsent}")
+    # What is there.
 
-    def rescued(self):
-        """Records in the copies beside the filesystem, which are then dropped."""
-        found = set()
-        for name in FS:
-            out = self.host(name).run(
-                f"for d in $(zfs list -Ho name | grep '^{FS[name]}_diverged_'); do "
-                "mkdir -p /run/look; mount -t zfs -o ro,zfsutil $d /run/look && ls /run/look; umount /run/look; "
-                "zfs destroy -r $d; done", check=False, timeout=60).out
-            found |= set(out.split())
+    def state(self, name):
+        """Properties of a side, and whether zrepd has something to do with it."""
+        done = self.host(name).run(f"/usr/sbin/zfs get -Hpo property,value {PROPERTIES} {FS[name]} 2>/dev/null; "
+                                   f"echo; zrepctl status {FS[name]} --json", check=False)
+        properties, _, status = done.out.partition("\n\n")
+        pairs = json.loads(status)["pairs"] if done.code == 0 else [{"running": True}]
+        found = dict(line.split("\t") for line in properties.splitlines() if "\t" in line)
+        found["busy"] = any(pair.get("running") for pair in pairs)
         return found
 
-    def down(self):
-        self.lab.down()
+    def split(self):
+        """Both master of one epoch. Of different ones, the lower steps down by itself."""
+        here, there = self.both(self.state)
+        return here.get("zrep:master") == there.get("zrep:master") == "yes" and here["zrep:epoch"] == there["zrep:epoch"]
+
+    def settled(self):
+        """What is not in order yet; sets who is master once all is."""
+        here, there = self.both(self.state)
+        wrong = outcome.roles(here, there)
+        if not wrong and (here["busy"] or there["busy"]):
+            wrong = ["something runs"]
+        if not wrong:
+            self.master = "alpha" if here.get("zrep:master") == "yes" else "beta"
+        return wrong
+
+    # After a fault.
+
+    def recover(self, again):
+        """Everything back on; the seconds from then until all is in order."""
+        self.lab.link("beta", "up")
+        self.both(self.revive)
+        begin, notes, before = time.monotonic(), [], None
+        while wrong := self.settled():
+            seconds = time.monotonic() - begin
+            if seconds > SETTLE_SECONDS:
+                print(*notes, sep="\n", file=sys.stderr)
+                raise Broken(f"not in order after {SETTLE_SECONDS} s", *wrong)
+            tried = again(self)
+            if tried or wrong != before:
+                notes.append(f"    {seconds:.1f} s: {wrong} {tried or ''}")
+            before = wrong
+            time.sleep(0.2)
+        seconds = time.monotonic() - begin
+        if seconds > SLOW_SECONDS:
+            print(*notes, sep="\n", file=sys.stderr)
+        return seconds
+
+    def check(self, loses, back=False):
+        """The master takes writes, replication runs, and judge() has nothing to say. Drops rescues."""
+        before = self.acknowledged
+        self.write()
+        self.sync()
+        sides = dict(zip(FS, self.both(lambda name: outcome.look(self.host(name), FS[name]))))
+        master, target = sides[self.master], sides[OTHER[self.master]]
+        expected = outcome.Expected(self.written, before, self.files, loses, back)
+        wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values()})
+        if wrong:
+            raise Broken(*wrong)
+        # Two lists: only one of them grows with the next write.
+        self.written, self.acknowledged, self.files = list(master.records), list(master.records), []
+        if loses:
+            self.both(self.drop_rescues)
+
+    def drop_rescues(self, name):
+        self.host(name).run(f"for d in $(zfs list -Ho name | grep '^{FS[name]}_diverged_'); do zfs destroy -r $d; done; "
+                            f"for s in $(zfs list -Ho name -t snapshot -d 1 {FS[name]} | grep @zrep_diverged); do "
+                            "zfs destroy $s; done")

@@ -93,9 +93,9 @@ class Daemon:
         whatever `until` asks for; all in one command: a guest's processes are expensive."""
         done = self.host.run(f"{first} || exit 1; mkdir -p /run/zrepd; : > /run/zrepd.log; "
                              f"setsid zrepd --log-level debug {q(*options)} >>/run/zrepd.log 2>&1 </dev/null & "
-                             "echo $! > /run/zrepd.pid; "
+                             "p=$!; echo $p > /run/zrepd.pid; "
                              f"for i in $(seq {START_SECONDS * 5}); do "
-                             f"{until} >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 2",
+                             f"{until} >/dev/null 2>&1 && exit 0; kill -0 $p || exit 2; sleep 0.2; done; exit 2",
                              check=False, timeout=START_SECONDS + 120)
         if done.code != 0:
             raise AssertionError(f"zrepd on {self.host.name} does not answer: {done!r}\n{self.log()[-3000:]}")

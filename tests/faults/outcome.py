@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What must hold once everything is back: look() gathers a side with one command, judge() says what is wrong."""
+import dataclasses
+
+# The real ones: a question of ours is not to wait behind the shim. Few programs: each costs a guest 20 ms and more.
+LOOK = r"""
+fs=$1 pool=${1%%/*} tab=$(printf '\t') newest= held=; PATH=/usr/sbin:$PATH
+part() { echo "== $1"; }
+properties=$(zfs get -Hpo property,value all "$fs"); snapshots=$(zfs list -Hpo name,guid,userrefs -t snapshot -s createtxg -d 1 "$fs")
+case $properties in *"mounted${tab}yes"*) mounted=yes ;; *) mounted= ;; esac
+part properties; echo "$properties"
+part snapshots; while IFS=$tab read -r name guid holds; do
+    [ -n "$name" ] || continue
+    echo "${name#*@}$tab$guid"
+    [ "$holds" = 0 ] || held="$held $name"
+    case $name in *@zrep_*) newest=$name ;; esac
+done <<END
+$snapshots
+END
+part holds; [ -z "$held" ] || zfs holds -H $held | while IFS=$tab read -r name tag since; do echo "${name#*@}$tab$tag"; done
+part datasets; datasets=$(zfs list -rHo name "$pool"); echo "$datasets"
+part orphans; ps -eo pid,ppid,comm,args --no-headers | awk '$2 == 1 && $3 ~ /^(zfs|zpool)$/ || $2 == 1 && $3 == "ssh" && !/\[mux\]/'
+mkdir -p /run/look
+part data; mount -t zfs "$newest" /run/look && { (cd /run/look && sha256sum *); umount /run/look; }
+part files; [ -z "$mounted" ] || (cd /tank/fs && printf '%s\n' *)
+part records; [ -z "$mounted" ] || cat /tank/fs/records
+for d in $datasets; do
+    case $d in "${fs}_diverged_"*) ;; *) continue ;; esac
+    mount -t zfs -o ro,zfsutil "$d" /run/look || continue
+    part rescued-files; (cd /run/look && printf '%s\n' *)
+    part rescued-records; cat /run/look/records
+    umount /run/look
+done
+part end
+"""
+
+
+@dataclasses.dataclass
+class Side:
+    """What one host has."""
+    properties: dict
+    snapshots: list  # (name, guid), oldest first
+    holds: list
+    datasets: list
+    orphans: list
+    data: list
+    files: list
+    records: list
+    rescued_files: list
+    rescued_records: list
+
+
+@dataclasses.dataclass
+class Expected:
+    """`written`: all records that were fsynced, in order. `acknowledged`: those that were on the other side, too.
+    `files`: names that must be somewhere. `loses`: what was not acknowledged may be in a rescue; `back`: the rest, too."""
+    written: list
+    acknowledged: list
+    files: list
+    loses: bool
+    back: bool = False
+
+
+def parse(text):
+    parts = {}
+    for line in text.splitlines():
+        if line.startswith("== "):
+            lines = parts.setdefault(line[3:], [])
+        else:
+            lines.append(line)
+    if "end" not in parts:
+        raise ValueError(f"only half a look: {text[-300:]!r}")
+
+    def rows(name):
+        return [tuple(line.split("\t")) for line in parts[name]]
+    return Side(dict(row for row in rows("properties") if len(row) == 2), rows("snapshots"), rows("holds"), parts["datasets"], parts["orphans"],
+                parts["data"], parts["files"], parts["records"], parts.get("rescued-files", []),
+                parts.get("rescued-records", []))
+
+
+def look(host, fs):
+    return parse(host.run(["sh", "-c", LOOK, "look", fs], timeout=120).out)
+
+
+def roles(here, there):
+    """`here` and `there` are properties of the two hosts named alpha and beta; what is wrong with their roles."""
+    sides = {"alpha": here, "beta": there}
+    masters = [name for name, side in sides.items() if side.get("zrep:master") == "yes"]
+    if len(masters) != 1:
+        return [f"masters: {masters}"]
+    master = masters[0]
+    first, second = (here, there) if master == "alpha" else (there, here)
+    wrong = []
+    if first.get("readonly") != "off":
+        wrong.append("the master is readonly")
+    if first.get("mounted") != "yes":
+        wrong.append("the master is not mounted")
+    if second.get("readonly") != "on":
+        wrong.append("the target is writable")
+    if not first.get("zrep:epoch") or first.get("zrep:epoch") != second.get("zrep:epoch"):
+        wrong.append(f"epochs {first.get('zrep:epoch')} and {second.get('zrep:epoch')}")
+    for name, side in sides.items():
+        if side.get("zrep:inprogress", "-") not in ("-", ""):
+            wrong.append(f"a journal on {name}: {side['zrep:inprogress']}")
+        if side.get("zrep:src-host") != master:
+            wrong.append(f"{name} says the source is {side.get('zrep:src-host')}")
+    return wrong
+
+
+def undone(moves, before, now):
+    """A role change that reported success must not be undone by a recovery. `moves`: the role, or None: who knows."""
+    if moves is None or moves == (before != now):
+        return []
+    return [f"it ended with success, the master was {before} and is {now}"]
+
+
+def snapshots(master, target):
+    """Both sides in step, and nothing piled up or left over."""
+    here, there = ([row for row in side.snapshots if row[0].startswith("zrep_")] for side in (master, target))
+    if not here or here[-1] not in there[-1:]:
+        return [f"not in step: {here[-1:]} and {there[-1:]}"]
+    # A snapshot whose sync was cut off may stay on the master alone until it expires with the others.
+    wrong = []
+    for name, side, own in (("master", master, here), ("target", target, there)):
+        kept = int(side.properties.get("zrep:savecount", 0))
+        if len(own) > kept + 1:
+            wrong.append(f"{len(own)} snapshots on the {name}, which keeps {kept}")
+        if side.holds != [(here[-1][0], "zrep_base")]:
+            wrong.append(f"holds on the {name}: {side.holds}")
+        if side.properties.get("receive_resume_token", "-") != "-":
+            wrong.append(f"half a stream is left on the {name}")
+    return wrong
+
+
+def records(master, target, expected):
+    """None lost, none twice, in order; what a loss took from the master is in a rescue."""
+    have, wrong = master.records, []
+    if len(set(have)) != len(have) or have != [record for record in expected.written if record in set(have)]:
+        wrong.append(f"records out of order, twice or never written: {have}")
+    if gone := [record for record in expected.acknowledged if record not in have and not expected.back]:
+        wrong.append(f"acknowledged and lost: {gone}")
+    somewhere, names = set(have), set(master.files)
+    if expected.loses:
+        for side in (master, target):
+            somewhere |= set(side.rescued_records)
+            names |= set(side.rescued_files)
+    if gone := [record for record in expected.written if record not in somewhere]:
+        wrong.append(f"lost: {gone}")
+    if gone := [name for name in expected.files if name not in names]:
+        wrong.append(f"lost: {gone}")
+    return wrong
+
+
+def judge(master, target, expected, datasets):
+    """Everything that is wrong after a recovery and a sync, as texts. `datasets`: names that may be there, besides
+    rescues after a loss."""
+    wrong = snapshots(master, target) + records(master, target, expected)
+    if master.data != target.data or not master.data:
+        wrong.append(f"data differ: {sorted(set(master.data) ^ set(target.data))}")
+    for name, side in (("master", master), ("target", target)):
+        if side.orphans:
+            wrong.append(f"survivors on the {name}: {side.orphans}")
+        other = [dataset for dataset in side.datasets if dataset not in datasets and
+                 not (expected.loses and "_diverged_" in dataset)]
+        if other:
+            wrong.append(f"datasets on the {name}: {other}")
+    if target.properties.get("mounted") == "yes":
+        wrong.append("the target is mounted")
+    return wrong
