@@ -86,11 +86,21 @@ class Pair:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             return list(pool.map(work, FS))
 
+    def mute(self, name):
+        """What it sends to the other is lost from now on."""
+        self.lab.link(name, "mute", OTHER[name])
+
+    def reconnect(self):
+        self.lab.link("beta", "up")
+        for name in FS:
+            if self.host(name).alive():
+                self.lab.link(name, "unmute", OTHER[name])
+
     # How a pair is made, and how it comes back.
 
     def fresh_pools(self):
         """Empty pools, one filesystem, a fresh daemon on both."""
-        self.lab.link("beta", "up")
+        self.reconnect()
         self.master, self.written, self.acknowledged, self.files = "alpha", [], [], []
         self.both(self.fresh_pool)
 
@@ -143,7 +153,7 @@ class Pair:
     def leave(self):
         """The hosts as they were before, for whoever uses the lab next."""
         self.injector.disarm()
-        self.lab.link("beta", "up")
+        self.reconnect()
         for name in FS:
             if self.host(name).alive():
                 self.host(name).run(REMOVE, check=False)
@@ -216,7 +226,7 @@ class Pair:
 
     def recover(self, again):
         """Everything back on; the seconds from then until all is in order."""
-        self.lab.link("beta", "up")
+        self.reconnect()
         self.both(self.revive)
         begin, notes, before = time.monotonic(), [], None
         while wrong := self.settled():

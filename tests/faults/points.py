@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-FAULTS = ("kill-here", "kill-there", "cut-here", "cut-there", "link")
+FAULTS = ("kill-here", "kill-there", "cut-here", "cut-there", "link", "mute-here", "mute-there")
 WHEN = ("before", "after")
 DURING = "during"  # at another moment each time, on request
 SHOWN = 60  # characters of a command line in the table

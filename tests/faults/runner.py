@@ -65,9 +65,11 @@ def strike(pair, host, fault, client):
         pair.daemons[other].kill()
     elif fault == "link":
         pair.lab.link("beta", "down")
+    elif fault.startswith("mute"):
+        pair.mute(host if fault == "mute-here" else other)
     happened(pair, host, fault)
     pair.injector.go(host)
-    if fault == "link":
+    if fault == "link" or fault.startswith("mute"):
         until = time.monotonic() + LINK_SECONDS
         while client.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
@@ -130,7 +132,7 @@ def try_point(pair, operation, point, changes=False, say=print, logs=None):
 def keep_logs(pair, row, folder):
     """Both sides' stories in a file named after the point; their ends go to stderr where there is no folder."""
     pair.injector.disarm()
-    pair.lab.link("beta", "up")
+    pair.reconnect()
     whole = f"{row}\n"
     for name in FS:
         with contextlib.suppress(*TROUBLE):  # a host may be why there is trouble

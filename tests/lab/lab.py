@@ -17,6 +17,7 @@ from machine import LabError, add_namespace, delete_namespace, lab_lock, lock_fi
 
 HERE = pathlib.Path(__file__).resolve().parent
 DISK_BYTES = 4 << 30
+NOBODY = "02:00:00:00:00:ff"  # a hardware address that no host has
 
 
 class Lab:
@@ -76,7 +77,8 @@ class Lab:
         return disk
 
     def link(self, name, what, *arguments):
-        """up, down (a cut cable: silent), or netem and its arguments."""
+        """up, down (a cut cable: silent), netem and its arguments, or mute and a host's name: what is sent to that one
+        gets lost, silently, what it sends arrives; until unmute or the next boot."""
         if what in ("up", "down"):
             # Not the tap itself: writes to one that is down fail, and the guest's driver, which
             # tries a full queue again at once, then never gets to do anything else.
@@ -84,8 +86,13 @@ class Lab:
             run_here(["ip", "-n", self.namespace, "link", "set", f"tap-{name}", *place])
         elif what == "netem":
             self.host(name).run("tc qdisc replace dev vec0 root netem " + shlex.join(arguments))
+        elif what == "mute":
+            self.host(name).run(["ip", "neigh", "replace", ADDRESSES[arguments[0]], "lladdr", NOBODY, "dev", "vec0",
+                                 "nud", "permanent"])
+        elif what == "unmute":
+            self.host(name).run(["ip", "neigh", "del", ADDRESSES[arguments[0]], "dev", "vec0"], check=False)
         else:
-            raise LabError(f"link {what!r}: up, down or netem")
+            raise LabError(f"link {what!r}: up, down, netem, mute or unmute")
 
     def deploy(self, build_dir):
         """Puts a build's programs where guests find them; running guests get them at once."""
@@ -142,7 +149,7 @@ USAGE = """usage: lab COMMAND
   run HOST COMMAND...       run a command on one
   copy HOST:FILE FILE       copy from a host, or the other way round
   cut HOST / boot HOST      power cut / power on
-  link HOST up|down|netem ARGUMENTS
+  link HOST up|down|netem ARGUMENTS|mute OTHER|unmute OTHER
   deploy BUILD              give running hosts the programs of a build
   down                      end everything
 ZREPD_LAB names the instance, ZREPD_LAB_ZFS the OpenZFS series, ZREPD_BUILD the build to use."""

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 import warnings
 
-from support import Case, lab_module
+from support import Case, lab_module, q
 
 DELAY_SECONDS = 0.7
 # Seconds that a connection to beta's sshd takes; its traceback, when there is none.
@@ -56,6 +56,29 @@ class Lab(Case):
         self.assertTrue(self.beta.alive())
         self.lab.link("beta", "up")
         self.assertIsNotNone(self.connect())
+
+    def test_one_direction_alone(self):
+        """What alpha sends to beta is lost; what beta sends to alpha arrives."""
+        hear = ("import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7777)); "
+                "s.settimeout(5); print(s.recv(9))")
+        send = ("import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                "[s.sendto(b'x', (sys.argv[1], 7777)) for _ in range(3)]")
+        addresses = {"alpha": "10.77.0.1", "beta": "10.77.0.2"}
+
+        def arrives(sender, receiver):
+            receiver.run(f"{q('timeout', '10', 'python3', '-c', hear)} >/run/heard 2>&1 & echo $! >/run/hears; "
+                         "for i in $(seq 50); do ss -uln | grep -q ':7777 ' && break; sleep 0.1; done")
+            sender.run(["python3", "-c", send, addresses[receiver.name]])
+            receiver.run('for i in $(seq 80); do kill -0 "$(cat /run/hears)" 2>/dev/null || break; sleep 0.1; done')
+            return "b'x'" in receiver.run("cat /run/heard").out
+
+        self.lab.link("alpha", "mute", "beta")
+        self.addCleanup(self.lab.link, "alpha", "unmute", "beta")
+        self.assertFalse(arrives(self.alpha, self.beta))
+        self.assertTrue(arrives(self.beta, self.alpha))
+        self.assertIsNone(self.connect())
+        self.lab.link("alpha", "unmute", "beta")
+        self.assertTrue(arrives(self.alpha, self.beta))
 
     def test_power_cut(self):
         self.beta.run("for p in $(zpool list -Ho name); do zpool destroy -f $p; done; "
