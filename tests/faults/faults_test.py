@@ -32,12 +32,12 @@ def properties(**changes):
 
 class Points(unittest.TestCase):
     def test_all_points_are_every_call_time_and_fault(self):
-        self.assertEqual(len(set(points(CALLS))), 7 * 2 * 5)
+        self.assertEqual(len(set(points(CALLS))), 7 * 2 * len(FAULTS))
         self.assertEqual({point.call.number for point in points(CALLS, only=numbers("3,7"))}, {3, 7})
         self.assertEqual({point.call.number for point in points(CALLS, only=numbers("master:3,target:7"))}, {3})
 
     def test_no_point_of_a_sample_comes_twice(self):
-        for faults in range(1, 6):
+        for faults in range(1, len(FAULTS) + 1):
             whole = 7 * 2 * faults
             for sample in range(1, whole + 2):
                 chosen = points(CALLS, FAULTS[:faults], sample=sample)
@@ -46,10 +46,10 @@ class Points(unittest.TestCase):
                 self.assertEqual(len(set(some)), min(sample, whole // 2), (faults, sample))
 
     def test_a_sample_spreads_over_calls_faults_and_times(self):
-        chosen = points(CALLS, sample=5)
+        chosen = points(CALLS, sample=len(FAULTS))
         self.assertEqual({point.fault for point in chosen}, set(FAULTS))
         self.assertEqual({point.when for point in chosen}, {"before", "after"})
-        self.assertEqual(len({point.call for point in chosen}), 5)
+        self.assertEqual(len({point.call for point in chosen}), 7)
         self.assertGreater(chosen[-1].call.number, 5)
 
     def test_a_call_is_known_by_what_it_is_about(self):
