@@ -75,6 +75,7 @@ class Pair:
         self.settings = "; zrepctl set {} fence=boot" if fence else ""
         self.injector = Injector(lab)
         self.daemons = {name: Daemon(self.host(name)) for name in FS}
+        self.muted = set()
         self.master = "alpha"
         self.written, self.acknowledged, self.files = [], [], []
         self.numbers = itertools.count(1)
@@ -88,13 +89,15 @@ class Pair:
 
     def mute(self, name):
         """What it sends to the other is lost from now on."""
+        self.muted.add(name)
         self.lab.link(name, "mute", OTHER[name])
 
     def reconnect(self):
         self.lab.link("beta", "up")
-        for name in FS:
+        for name in self.muted:
             if self.host(name).alive():
                 self.lab.link(name, "unmute", OTHER[name])
+        self.muted.clear()
 
     # How a pair is made, and how it comes back.
 

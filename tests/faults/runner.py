@@ -132,7 +132,8 @@ def try_point(pair, operation, point, changes=False, say=print, logs=None):
 def keep_logs(pair, row, folder):
     """Both sides' stories in a file named after the point; their ends go to stderr where there is no folder."""
     pair.injector.disarm()
-    pair.reconnect()
+    with contextlib.suppress(*TROUBLE):
+        pair.reconnect()
     whole = f"{row}\n"
     for name in FS:
         with contextlib.suppress(*TROUBLE):  # a host may be why there is trouble
