@@ -191,7 +191,7 @@ class Table(Case):
 
     def test_every_action_in_every_state(self):
         rows = list(itertools.product(self.ROWS, ZREPD))
-        self.assertEqual(len(rows), 15 * 8)
+        self.assertEqual(len(rows), 15 * 10)
         with concurrent.futures.ThreadPoolExecutor(4) as some:
             self.assertEqual([problem for problem in some.map(self.one, rows) if problem], [])
 
