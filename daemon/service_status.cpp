@@ -174,7 +174,9 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
                                                       UnixSeconds now) {
     const auto* memory = parts_.runs.remembered(pair.dataset);
     const auto unsettled = roles_.trouble_of(pair.dataset);
-    if (!unsettled && memory != nullptr && memory->error)
+    // A fence that protects nothing is said when nothing else is wrong.
+    const bool weighs = unsettled && unsettled->code != Code::unsupported;
+    if (!weighs && memory != nullptr && memory->error)
         return trouble(*memory->error, memory->error_since);
     const auto pool = pool_troubles_.find(pair.dataset.pool());
     if (pool != pool_troubles_.end()) return pool->second;

@@ -22,7 +22,7 @@ INSTALLED, CONFIGURED, NOT_RUNNING, PROMOTED, FAILED_PROMOTED = 5, 6, 7, 8, 9
 DEGRADED, DEGRADED_PROMOTED = 190, 191
 
 ZREPCTL = r"""#!/bin/sh
-# $FAKE/pair is a line of zrepctl status -o role,peer,lag_seconds,health,error.
+# $FAKE/pair is a line of zrepctl status -o role,peer,lag_seconds,fenced,health,error.
 cd "$FAKE" || exit 99
 echo "$*" >>calls
 [ "$1" != --socket ] || shift 2
@@ -39,7 +39,7 @@ case $1 in
             status=$(cat takeover_status 2>/dev/null || echo 0)
         fi
         [ "$status" = 0 ] || { echo "zrepctl: tank/fs: beta says no" >&2; exit "$status"; }
-        printf 'master\tbeta\t0\tok\t-\n' >pair ;;
+        printf 'master\tbeta\t0\tno\tok\t-\n' >pair ;;
     *) exit 98 ;;
 esac
 """
@@ -60,10 +60,12 @@ echo "0 events found"
 """
 
 # What zrepd says of the pair; None: it does not answer; "": no pair.
-ZREPD = {"master": "master\tbeta\t3\tok\t-", "target": "target\tbeta\t3\tok\t-",
-         "failing": "target\tbeta\t3\tfailing\tzfs_failed", "initializing": "initializing\tbeta\t-\tok\t-",
-         "suspended": "master\tbeta\t3\tfailing\tpool_unavailable",
-         "split": "master\tbeta\t3\tsplit_brain\tsplit_brain", "dead": None, "none": ""}
+ZREPD = {"master": "master\tbeta\t3\tno\tok\t-", "target": "target\tbeta\t3\tno\tok\t-",
+         "failing": "target\tbeta\t3\tno\tfailing\tno_space", "broken": "target\tbeta\t3\tno\tfailing\tstream_failed",
+         "hidden": "master\tbeta\t3\tyes\tfailing\tpeer_unreachable",
+         "initializing": "initializing\tbeta\t-\tno\tok\t-",
+         "suspended": "master\tbeta\t3\tno\tfailing\tpool_unavailable",
+         "split": "master\tbeta\t3\tno\tsplit_brain\tsplit_brain", "dead": None, "none": ""}
 
 
 class World:
@@ -163,9 +165,11 @@ class Table(Case):
         ("stop", "promoted"): {"suspended": (GENERIC, "promoted"), "*": (OK, None)},
         ("promote", ""): {"*": (NOT_RUNNING, None)},
         ("promote", "unpromoted"): {"master": (OK, "promoted"), "target": (OK, "promoted"),
-                                    "failing": (OK, "promoted"), "*": (GENERIC, "unpromoted")},
+                                    "failing": (OK, "promoted"), "broken": (OK, "promoted"),
+                                    "*": (GENERIC, "unpromoted")},
         ("promote", "promoted"): {"master": (OK, "promoted"), "target": (OK, "promoted"),
-                                  "failing": (OK, "promoted"), "*": (GENERIC, "promoted")},
+                                  "failing": (OK, "promoted"), "broken": (OK, "promoted"),
+                                  "*": (GENERIC, "promoted")},
         ("demote", ""): {"*": (NOT_RUNNING, None)},
         ("demote", "unpromoted"): {"*": (OK, "unpromoted")},
         ("demote", "promoted"): {"suspended": (GENERIC, "promoted"), "*": (OK, "unpromoted")},
@@ -187,7 +191,7 @@ class Table(Case):
 
     def test_every_action_in_every_state(self):
         rows = list(itertools.product(self.ROWS, ZREPD))
-        self.assertEqual(len(rows), 15 * 8)
+        self.assertEqual(len(rows), 15 * 10)
         with concurrent.futures.ThreadPoolExecutor(4) as some:
             self.assertEqual([problem for problem in some.map(self.one, rows) if problem], [])
 
@@ -280,15 +284,31 @@ class Parameters(Case):
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
 
+class Fence(Case):
+    """A master that zrep:fence keeps unmounted after a boot serves nobody: it must not look promoted."""
+
+    def test_is_not_promoted_before_it_is_mounted(self):
+        self.world.noted("unpromoted")
+        self.world.zrepd("hidden")
+        self.expect("promote", GENERIC, "zrepctl unfence")
+        self.assertEqual(self.world.state(), "unpromoted")
+
+    def test_a_promoted_one_has_failed(self):
+        self.world.noted("promoted")
+        self.world.zrepd("hidden")
+        self.expect("monitor", FAILED_PROMOTED, "zrep:fence")
+
+
 class Score(Case):
     def test_follows_role_and_freshness(self):
         for noted, zrepd, score in (("promoted", "master", "1000"), ("unpromoted", "master", "900"),
                                     ("unpromoted", "target", "100"), ("unpromoted", "failing", None),
+                                    ("unpromoted", "broken", "100"),
                                     ("unpromoted", "split", None), ("unpromoted", "suspended", None),
                                     ("unpromoted", "initializing", None), ("unpromoted", "dead", None),
-                                    ("unpromoted", "target\tbeta\t61\tok\t-", "10"),
-                                    ("unpromoted", "target\tbeta\t-\tok\t-", "10"),
-                                    ("unpromoted", "target\tbeta\t60\tok\t-", "100")):
+                                    ("unpromoted", "target\tbeta\t61\tno\tok\t-", "10"),
+                                    ("unpromoted", "target\tbeta\t-\tno\tok\t-", "10"),
+                                    ("unpromoted", "target\tbeta\t60\tno\tok\t-", "100")):
             self.world.parameters["max_lag"] = "60"
             self.world.noted(noted)
             self.world.zrepd(zrepd)
@@ -315,7 +335,7 @@ class Promotion(Case):
 
     def setUp(self):
         super().setUp()
-        self.world.zrepd("target\tbeta\t30\tok\t-")
+        self.world.zrepd("target\tbeta\t30\tno\tok\t-")
         self.world.noted("unpromoted")
         self.world.set("takeover_status", "1")
 

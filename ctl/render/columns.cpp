@@ -32,6 +32,8 @@ constexpr std::array kColumns{
            [](const PairStatus& pair) { return std::to_string(pair.backlog_bytes); }},
     Column{"paused",
            [](const PairStatus& pair) { return std::string(pair.paused ? "yes" : "no"); }},
+    Column{"fenced",
+           [](const PairStatus& pair) { return std::string(pair.fenced ? "yes" : "no"); }},
     Column{"health", [](const PairStatus& pair) { return pair.health; }},
     Column{"error",
            [](const PairStatus& pair) {

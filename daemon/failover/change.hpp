@@ -63,7 +63,8 @@ class Change {
     Task<Event> ask_peer();
     Task<Event> ask_to_promote(Stored stored);
     Task<> serve_it();
-    Task<> mount();
+    Task<bool> mount();
+    Task<Result<void>> mount_at(Serve place);
     /// The administrator's programs; an error of a pre one refuses.
     Task<Result<void>> hook(Hook which, std::string operation);
     Task<> hook_after(Hook which, std::string operation);

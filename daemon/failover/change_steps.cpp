@@ -139,8 +139,9 @@ Task<> Change::unmount() {
     warn("still_mounted", error);
 }
 
-/// The role is changed already; what fails here is told, and changes nothing of that.
-Task<> Change::mount() {
+/// False when a fence is to stay closed: it could not be mounted, and is tried again. Without one
+/// what fails is told: the role is changed already, and the next boot mounts it.
+Task<bool> Change::mount() {
     parts_.runs.phase(*run_, name_, "mounting");
     const bool partial = dataset() != nullptr && !dataset()->resume_token.empty();
     if (partial) {
@@ -148,33 +149,42 @@ Task<> Change::mount() {
         if (!aborted) warn("abort_failed", aborted.error());
     }
     const Dataset* now = dataset();
-    if (now == nullptr) co_return;
+    if (now == nullptr) co_return true;
     const auto serve = parse_serve(now->own(prop::kServe).value_or(""));
+    const bool hidden = is_hidden(*now);
     // Behind a fence its own properties count: zrep:serve may be of an earlier master.
-    const bool fenced = is_hidden(*now) && entry_.journal != Journal::promoted;
-    const bool wanted = now->kind == Kind::filesystem && (fenced || !serve || serve->mounted);
-    if (!wanted) co_return;
+    const bool by_itself = !serve || (hidden && entry_.journal != Journal::promoted);
+    const bool wanted = now->kind == Kind::filesystem && (by_itself || serve->mounted);
+    if (!wanted) co_return true;
     const Serve own{.mounted = true, .mountpoint = now->mountpoint};
-    const Serve& place = serve && !fenced ? *serve : own;
-    if (auto problem = mountpoint_problem(place, *now)) {
+    auto mounted = co_await mount_at(by_itself ? own : *serve);
+    if (mounted) co_return true;
+    warn("not_mounted", mounted.error());
+    if (hidden) fail(mounted.error());
+    co_return !hidden;
+}
+
+Task<Result<void>> Change::mount_at(Serve place) {
+    auto problem = mountpoint_problem(place, *dataset());
+    if (problem) {
         problem->remedy += "; then: zfs set mountpoint=" + quote(place.mountpoint) + " " +
                            quote(name_.str()) + "; zfs mount " + quote(name_.str());
-        warn("not_mounted", *problem);
-        co_return;
+        co_return *problem;
     }
-    if (!now->key_loaded) {
+    if (!dataset()->key_loaded) {
         auto loaded = co_await parts_.zfs.load_key(name_, /*only_try=*/false);
         if (!loaded) warn("key_not_loaded", loaded.error());
     }
     auto mounted = co_await parts_.zfs.mount(name_);
-    if (mounted) co_return;
+    if (mounted) co_return ok();
     Error error = mounted.error();
     if (error.remedy.empty()) error.remedy = "zfs mount " + quote(name_.str());
-    warn("not_mounted", error);
+    co_return error;
 }
 
 Task<> Change::serve_it() {
-    co_await mount();
+    const bool served = co_await mount();
+    if (!served) co_return;
     served_ = true;
     if (role_.fences != nullptr) role_.fences->opened(name_);
     if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);

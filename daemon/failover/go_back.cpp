@@ -55,11 +55,13 @@ std::vector<Error> blocks_way_back(const Dataset& dataset,
     for (const Snapshot& s : versions.snapshots) {
         if (s.createtxg <= base.createtxg) continue;
         const std::string name = dataset.name.str() + "@" + s.name;
-        if (s.cloned) {
+        // What a broken stream left is a clone of the newest snapshot, too, and is let go of.
+        const bool partial = !dataset.resume_token.empty() && &s == &versions.snapshots.back();
+        if (s.cloned && !partial) {
             out.push_back(refused(name + ", which would be rolled back, has clones",
                                   "zfs get clones " + quote(name) +
-                                      "; a rescue is let go of by zrepctl rescue drop, another "
-                                      "clone is made independent by zfs promote"));
+                                      "; a rescue is let go of by zrepctl rescue drop, any other "
+                                      "by zfs destroy once it is copied elsewhere by zfs send"));
         }
         // Our own holds are let go of; of a snapshot of ours that somebody else holds as well, zfs
         // says so itself, before anything is lost.
@@ -74,6 +76,16 @@ std::vector<Error> blocks_way_back(const Dataset& dataset,
     return out;
 }
 
+std::optional<Error> no_room(const Dataset& dataset, std::uint64_t bytes) {
+    if (bytes <= dataset.available_bytes) return std::nullopt;
+    const std::string name = dataset.name.str();
+    return refused("no room to keep " + human_bytes(bytes) + " of " + name +
+                       " that would be rolled back: " + human_bytes(dataset.available_bytes) +
+                       " are available",
+                   "make room, or raise its quota: zfs list -o space " + quote(name) +
+                       "; or choose a later snapshot");
+}
+
 void add_way_back(std::vector<Error>& out,
                   const Dataset& dataset,
                   const Versions& versions,
@@ -86,6 +98,9 @@ void add_way_back(std::vector<Error>& out,
                               "choose one that both sides have" + known_common(versions)));
         return;
     }
+    const auto newer = divergence(dataset, versions, base);
+    const auto full = newer ? no_room(dataset, newer->bytes()) : std::nullopt;
+    if (full) out.push_back(*full);
     for (Error& error : blocks_way_back(dataset, versions, *found)) {
         error.remedy = "on " + self.host.str() + ": " + error.remedy;
         out.push_back(std::move(error));

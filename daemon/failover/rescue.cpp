@@ -216,6 +216,13 @@ Task<Result<void>> Rescue::note_copied(Guid newest) {
 
 /// What would make zfs refuse the rollback: our holds and our bookmarks. Not other people's.
 Task<Result<void>> Rescue::clear_the_way(Divergence found) {
+    const Dataset* dataset = parts_.inventory.find(dataset_);
+    const bool partial = dataset != nullptr && !dataset->resume_token.empty();
+    // What a broken stream left stands on the newest snapshot; no stream goes on from it any more.
+    if (partial) {
+        auto aborted = co_await parts_.zfs.abort_receive(dataset_);
+        if (!aborted) co_return aborted;
+    }
     auto bookmarks = bookmarks_to_drop(dataset_, versions_of(dataset_), found.base);
     if (!bookmarks) co_return bookmarks.error();
     std::vector<SnapshotName> held;

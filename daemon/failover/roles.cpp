@@ -121,7 +121,9 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
     for (const auto& dataset : datasets) {
         const sync::RunPtr other = parts_.runs.active(dataset);
         // What finds out who is master waits for a peer that does not answer: so does nobody here.
-        if (!other || !alone || ask == Ask::unfence) continue;
+        const bool may_wait = ask == Ask::unfence || ask == Ask::takeover_local;
+        const bool recovers = other && other->operation() == kRejoin;
+        if (!other || !alone || ask == Ask::unfence || (may_wait && recovers)) continue;
         if (other->operation() == operation) return sync::same_work(*other, dataset);
         // A sync or a receive ends by itself, or is ended; two role changes would contradict.
         const bool role = other->operation() == kFailover || other->operation() == kTakeover ||
@@ -184,6 +186,9 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     Result<Guid> base = Guid{};
     if (ask == Ask::keep_here || ask == Ask::keep_peer) base = co_await must_be_split(*pair, ask);
     if (!base) co_return base.error();
+    // Both say that they are the master: which is to be one is not for a fence to decide.
+    const auto known = trouble_of(dataset);
+    if (ask == Ask::unfence && known && known->code == Code::split_brain) co_return *known;
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
     const auto now = parts_.inventory.pair(dataset);
@@ -354,10 +359,7 @@ Task<> Roles::stop() {
 
 std::optional<Error> Roles::trouble_of(const DatasetName& dataset) const {
     const auto found = troubles_.find(dataset);
-    const bool known = found != troubles_.end();
-    const bool split = known && found->second.code == Code::split_brain;
-    const auto fenced = split ? std::nullopt : fences_.trouble_of(dataset);
-    if (fenced || !known) return fenced;
+    if (found == troubles_.end()) return fences_.trouble_of(dataset);
     return found->second;
 }
 

@@ -118,6 +118,8 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!blocks.empty()) co_return blocks.front();
     auto newer = divergence(*now, *versions, snapshot->guid);
     if (!newer) co_return newer.error();
+    const auto full = no_room(*now, newer->bytes());
+    if (full) co_return *full;
     Back out{.pair = *pair, .snapshot = *snapshot, .newer = *newer};
     const Snapshot* acked = sync::last_acked(*versions);
     const bool newest = acked != nullptr && acked->guid == snapshot->guid;

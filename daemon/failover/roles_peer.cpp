@@ -80,7 +80,8 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (versions == nullptr || versions->snapshots.empty()) return;
     const Snapshot& newest = versions->snapshots.back();
-    if (zrep_sequence(newest.name) && !newest.sent) pending_[pair.dataset].not_before = {};
+    const bool ahead = !newest.sent || asked.epoch > pair.epoch;
+    if (zrep_sequence(newest.name) && ahead) pending_[pair.dataset].not_before = {};
 }
 
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {

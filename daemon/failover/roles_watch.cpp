@@ -76,6 +76,8 @@ Clock::time_point Roles::look_after_pairs() {
     for (const auto& pair : parts_.inventory.pairs()) {
         if (pair.role == plan::Role::initializing) continue;
         fences_.look_after(pair, tasks_);
+        const bool waits = fences_.waits(pair.dataset) && !pending_.contains(pair.dataset);
+        if (waits) heard_.erase(pair.dataset);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;
         if (!open && !pending_.contains(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
@@ -141,6 +143,12 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     }
     asking = {};
     for (std::size_t i = 0; i < pairs.size(); ++i) {
+        // Its pool may not be imported yet: then it knows nothing, and is asked again.
+        const bool waits = fences_.waits(pairs[i].dataset);
+        if (waits && !answer->sides[i].known) {
+            asking.not_before = later(1, kRetryMost);
+            continue;
+        }
         heard_.insert(pairs[i].dataset);
         judge(pairs[i], answer->sides[i]);
     }
@@ -232,7 +240,12 @@ Task<> Roles::recover(DatasetName dataset) {
     const Error error = unfinished(dataset, stored, work);
     const bool full = error.code == Code::no_space;
     pending.not_before = later(++pending.failures, full ? kRetryFull : kRetryMost);
-    troubles_[dataset] = error;
+    // That a fence waits for it says what to do about a silent peer.
+    const bool fenced = work.is_unheard() && fences_.waits(dataset);
+    if (fenced)
+        troubles_.erase(dataset);
+    else
+        troubles_[dataset] = error;
     parts_.runs.fail(*run, dataset, error);
     wake_.notify();
 }

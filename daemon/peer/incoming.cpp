@@ -14,6 +14,10 @@ namespace {
 // As many as a client keeps in flight (peers.hpp); unwritten replies count too.
 constexpr std::size_t kMaxActive = 64;
 
+// A sender that died before the first byte holds its target's lock so long: less than a takeover
+// waits for that.
+constexpr std::chrono::seconds kBeginLimit{45};
+
 /// `zfs receive` expects a descriptor that waits.
 void set_blocking(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
@@ -202,7 +206,7 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
 Task<> Incoming::receive_stream() {
     Fd in = reader_.release();
     rpc::Received received;
-    auto plain = co_await stream::refuse_package(in.get(), limits_.idle);
+    auto plain = co_await stream::refuse_package(in.get(), kBeginLimit);
     if (plain) {
         if (direct_) set_blocking(in.get());
         Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);

@@ -36,7 +36,11 @@ std::vector<rpc::PeerSnapshot> newest_snapshots(const Versions* versions) {
     if (versions == nullptr) return out;
     const auto& all = versions->snapshots;
     const std::size_t skip = all.size() > kMaxSnapshotsTold ? all.size() - kMaxSnapshotsTold : 0;
-    for (std::size_t i = skip; i < all.size(); ++i) out.push_back(to_wire(all[i]));
+    // Of the older ones those that the other side is known to have: weeks of other people's
+    // snapshots must not hide the common one.
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (i >= skip || all[i].sent || all[i].held) out.push_back(to_wire(all[i]));
+    }
     return out;
 }
 

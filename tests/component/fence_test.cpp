@@ -124,6 +124,39 @@ TEST_F(FenceTest, AnOldMasterIsNeverMounted) {
         << prop_of(*alpha, "tank/fs", prop::kServe);
 }
 
+/// beta's zrepd is up before its pool is imported: what it does not know yet, it is asked again.
+TEST_F(FenceTest, APeerThatDoesNotKnowThePairYetIsAskedAgain) {
+    reboot_fenced();
+    const auto copy = beta->zfs.at("backup/fs");
+    beta->zfs.forget("backup/fs");
+    discover();
+    start(*alpha);
+    test::run_until(
+        io, [&] { return alpha->peers.state(beta->config.host) == peer::PeerState::connected; });
+    const auto later = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    test::run_until(io, [&] { return std::chrono::steady_clock::now() > later; });
+    EXPECT_FALSE(is_mounted());
+    beta->zfs.create("backup/fs").at("backup/fs") = copy;
+    discover();
+    test::run_until(io, [&] { return is_mounted(); });
+    EXPECT_FALSE(alpha->roles.trouble_of(fs));
+}
+
+/// What cannot be mounted is not served: hooks wait, status says why, and it is tried again.
+TEST_F(FenceTest, AMountThatFailsIsTriedAgain) {
+    reboot_fenced();
+    alpha->zfs.fail_at("mount tank/fs", {.code = Code::zfs_failed, .message = "out of order"});
+    alpha->zfs.fail_at("mount tank/fs", {.code = Code::zfs_failed, .message = "out of order"});
+    start(*alpha);
+    test::run_until(io, [&] {
+        const auto trouble = alpha->roles.trouble_of(fs);
+        return trouble && trouble->text().find("out of order") != std::string::npos;
+    });
+    EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    test::run_until(io, [&] { return is_mounted(); });
+    test::run_until(io, [&] { return !alpha->roles.trouble_of(fs); });
+}
+
 TEST_F(FenceTest, WithoutThePeerOnlyAnOperatorOpensIt) {
     cut_link();
     reboot_fenced();

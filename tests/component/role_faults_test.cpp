@@ -150,6 +150,42 @@ TEST_F(RoleFaultsTest, WhatIsWrittenBehindTheCopyIsKeptToo) {
     EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), last);
 }
 
+/// A stream that broke off stands on the newest snapshot: zfs would not destroy that.
+TEST_F(RoleFaultsTest, ARescueLetsGoOfAHalfReceivedStream) {
+    beta->zfs.write("backup/fs", 3'000);
+    beta->zfs.take("backup/fs@zrep_000009");
+    beta->zfs.at("backup/fs").partial = test::FakePartial{.token = "1-abc", .guid = Guid{5}};
+    give(*beta,
+         "backup/fs",
+         prop::kInprogress,
+         "rejoining base=" + beta->zfs.at("backup/fs").snapshots.front().guid.str());
+    discover();
+    start_loops();
+    test::run_until(io, [&] { return settled(true); });
+    EXPECT_EQ(beta->zfs.count("abort_receive backup/fs"), 1U);
+    EXPECT_FALSE(beta->zfs.at("backup/fs").partial);
+}
+
+/// It went back alone and took the role again: what the other side acknowledged since is too much.
+TEST_F(RoleFaultsTest, ATargetOfAnEarlierEpochThatIsAheadGoesBackToo) {
+    alpha->zfs.write("tank/fs", 3'000);
+    ASSERT_EQ(sync().outcome, "done");
+    auto& gone = alpha->zfs.at("tank/fs");
+    gone.snapshots.back().held = false;
+    gone.snapshots.pop_back();
+    gone.content = gone.snapshots.back().content;
+    give(*alpha, "tank/fs", prop::kEpoch, "3");
+    discover();
+    alpha->inventory.note({.dataset = fs, .versions_only = true});
+    start_loops();
+    alpha->zfs.write("tank/fs", 500);
+    sync();
+    test::run_until(io, [&] { return beta->zfs.exists("backup/fs_diverged_3"); });
+    test::run_until(io, [&] { return settled(true); });
+    sync();
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+}
+
 TEST_F(RoleFaultsTest, ARescueThatHasNoRoomIsNotBegun) {
     alpha->zfs.write("tank/fs", 5'000);
     ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");

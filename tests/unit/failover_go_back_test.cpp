@@ -65,6 +65,24 @@ TEST_F(GoBackPlan, OnlyWhatIsNewerCanBeInTheWay) {
     }
 }
 
+TEST_F(GoBackPlan, WhatABrokenStreamLeftIsNotInTheWay) {
+    versions.snapshots.back().cloned = true;
+    EXPECT_FALSE(blocks_way_back(dataset, versions, versions.snapshots[1]).empty());
+    dataset.resume_token = "1-abc";
+    EXPECT_TRUE(blocks_way_back(dataset, versions, versions.snapshots[1]).empty());
+    versions.snapshots[3].cloned = true;
+    EXPECT_FALSE(blocks_way_back(dataset, versions, versions.snapshots[1]).empty());
+}
+
+TEST_F(GoBackPlan, WhatIsRolledBackNeedsRoom) {
+    dataset.available_bytes = 4096;
+    EXPECT_FALSE(no_room(dataset, 4096));
+    const auto full = no_room(dataset, 8192);
+    ASSERT_TRUE(full);
+    EXPECT_NE(full->message.find("no room to keep 8.0 KiB"), std::string::npos) << full->message;
+    EXPECT_NE(full->remedy.find("zfs list -o space"), std::string::npos);
+}
+
 TEST_F(GoBackPlan, ASideWithoutTheSnapshotSaysWhichThereAre) {
     std::vector<Error> found;
     add_way_back(found, dataset, versions, Guid{77}, self);
