@@ -41,11 +41,13 @@ class Lab:
         return self._hosts[name]
 
     def up(self, names, build_dir=None):
-        """Boots these hosts, those that run already excepted."""
+        """Boots these hosts, those that run already excepted, and puts their cables back."""
         self._prepare(build_dir)
         hosts = [self.host(name) for name in names]
         for host in hosts:
-            if not host.alive():
+            if host.alive():
+                self.link(host.name, "up")
+            else:
                 host.start()
         for host in hosts:
             host.wait_ready()

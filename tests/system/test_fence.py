@@ -59,6 +59,7 @@ class Fence(Roles):
         self.probe(self.beta)
         wait_for("the new master takes writes", 20, lambda: self.probed(self.beta))
         # Nobody hears anybody: what it cannot know yet is what it must not guess.
+        self.addCleanup(self.lab.link, "beta", "up")
         self.lab.link("beta", "down")
         self.alpha.boot()
         self.probe(self.alpha)
@@ -81,6 +82,7 @@ class Fence(Roles):
         wait_for("it is written to", 20, lambda: self.probed(self.alpha))
         self.assertFalse(self.status(FS)["fenced"])
         # zrepd alone: nothing changes for those who use it.
+        self.addCleanup(self.lab.link, "beta", "up")
         self.lab.link("beta", "down")
         self.zrepd["alpha"].kill()
         self.zrepd["alpha"].start()
@@ -88,6 +90,7 @@ class Fence(Roles):
         self.assertFalse(self.status(FS)["fenced"])
 
     def test_without_the_peer_an_operator_decides(self):
+        self.addCleanup(self.lab.link, "beta", "up")
         self.lab.link("beta", "down")
         self.power_cycle()
         wait_for("it waits", 60, lambda: self.status(FS)["fenced"])

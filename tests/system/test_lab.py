@@ -56,6 +56,10 @@ class Lab(Case):
         self.assertTrue(self.beta.alive())
         self.lab.link("beta", "up")
         self.assertIsNotNone(self.connect())
+        # Whoever comes next finds it as it should be.
+        self.lab.link("beta", "down")
+        self.lab.up(self.hosts)
+        self.assertIsNotNone(self.connect())
 
     def test_one_direction_alone(self):
         """What alpha sends to beta is lost; what beta sends to alpha arrives."""
