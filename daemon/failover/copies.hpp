@@ -71,12 +71,15 @@ class Copies {
     Task<Result<FileChanges>> compare(Look look);
     Task<Result<void>> mount_both(Look* look);
     Task<Result<void>> end_look(std::string place);
+    Task<> clean_up_looks_once();
     Task<> clean_up_looks();
 
     RoleParts role_;
     sync::Parts& parts_;
     TaskGroup tasks_;
     std::set<std::string> looks_;  ///< the places in use
+    bool cleaning_ = false;        ///< what a kill left mounted is being unmounted, or was
+    bool cleaned_ = false;
 };
 
 }  // namespace zrepd::failover

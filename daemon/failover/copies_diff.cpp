@@ -16,6 +16,7 @@ using sync::Freshness;
 
 constexpr std::chrono::seconds kLockWait{30};
 constexpr std::chrono::minutes kLookLimit{10};
+constexpr std::chrono::milliseconds kLookAgain{50};
 // A target that is mounted for it takes no stream and no role meanwhile: less than the time for
 // which those wait for its lock.
 constexpr std::chrono::seconds kLockedLimit{45};
@@ -124,6 +125,7 @@ Task<Result<rpc::RescueDiffOut>> Copies::diff(DatasetName copy, std::uint64_t li
                         .message = "limit: " + std::to_string(limit) + " is not 1 to " +
                                    std::to_string(kMostChanges)};
     }
+    co_await clean_up_looks_once();
     auto guard =
         co_await parts_.locks.lock(copy, lock::Scope::node, std::string(kReason), kLockWait);
     if (!guard) co_return guard.error();
@@ -206,6 +208,19 @@ Task<Result<void>> Copies::end_look(std::string place) {
     error.remedy = "umount " + quote(place + (copy ? "/base" : "/copy")) +
                    "; zrepd tries it again at its next start";
     co_return error;
+}
+
+/// A look that comes meanwhile would take what is about to be unmounted for mounted.
+Task<> Copies::clean_up_looks_once() {
+    while (cleaning_ && !cleaned_) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
+        co_await sleep_for(kLookAgain);
+    }
+    if (cleaned_) co_return;
+    cleaning_ = true;
+    co_await clean_up_looks();
+    cleaned_ = true;
 }
 
 /// What a kill left mounted.

@@ -91,6 +91,26 @@ TEST_F(RescueDiff, AFilesystemThatIsMountedForItIsLocked) {
     EXPECT_TRUE(is_clean());
 }
 
+/// It would take what is about to be unmounted for mounted.
+TEST_F(RescueDiff, WhatAKillLeftIsTakenAwayBeforeALook) {
+    const auto place = alpha->config.runtime_dir / "diff" / "1";
+    std::filesystem::create_directories(place / "base");
+    std::filesystem::create_directories(place / "copy");
+    ASSERT_TRUE(diff());
+    const auto& calls = alpha->zfs.calls();
+    const auto is = [](std::string_view begin) {
+        return [begin](const std::string& call) { return call.starts_with(begin); };
+    };
+    const auto unmounted = std::find_if(calls.begin(), calls.end(), is("unmount_at"));
+    const auto looked = std::find_if(calls.begin(), calls.end(), is("datasets"));
+    ASSERT_NE(looked, calls.end());
+    EXPECT_LT(unmounted - calls.begin(), looked - calls.begin());
+    EXPECT_TRUE(is_clean());
+    test::run_task(io, alpha->copies.run());
+    ASSERT_TRUE(diff());
+    EXPECT_EQ(alpha->zfs.count("unmount_at"), 6U) << "once each, and twice for each look";
+}
+
 TEST_F(RescueDiff, ItIsCutWhereToldAndSaysSo) {
     const auto out = diff(2);
     ASSERT_TRUE(out);
@@ -123,7 +143,8 @@ TEST_F(RescueDiff, WhateverFailsLeavesNothingMounted) {
     EXPECT_NE(out.error().remedy.find("umount"), std::string::npos) << out.error().remedy;
     ASSERT_EQ(alpha->zfs.places().size(), 1U);
     // As after a kill: the next start finds it.
-    test::run_task(io, alpha->copies.run());
+    failover::Copies next({alpha->sync, alpha->engine, alpha->peers, alpha->processes});
+    test::run_task(io, next.run());
     EXPECT_TRUE(is_clean());
 }
 
