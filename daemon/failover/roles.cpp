@@ -121,9 +121,9 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
     for (const auto& dataset : datasets) {
         const sync::RunPtr other = parts_.runs.active(dataset);
         // What finds out who is master waits for a peer that does not answer: so does nobody here.
-        const bool may_wait = ask == Ask::unfence || ask == Ask::takeover_local;
-        const bool recovers = other && other->operation() == kRejoin;
-        if (!other || !alone || ask == Ask::unfence || (may_wait && recovers)) continue;
+        const bool waits_out = ask == Ask::unfence || (ask == Ask::takeover_local && other &&
+                                                       other->operation() == kRejoin);
+        if (!other || !alone || waits_out) continue;
         if (other->operation() == operation) return sync::same_work(*other, dataset);
         // A sync or a receive ends by itself, or is ended; two role changes would contradict.
         const bool role = other->operation() == kFailover || other->operation() == kTakeover ||

@@ -3,56 +3,30 @@
 // reboot, and on whose word.
 #include <gtest/gtest.h>
 
-#include "tests/fakes/two_hosts.hpp"
+#include "tests/fakes/roles_test.hpp"
 
 namespace zrepd {
 namespace {
 
 using failover::Ask;
 
-class FenceTest : public test::TwoHosts {
+class FenceTest : public test::RolesTest {
   protected:
-    FenceTest() : loops(io.get_executor()) {
-        EXPECT_EQ(init().outcome, "done");
+    FenceTest() {
         // As if mounted by zfs at the boot.
         alpha->zfs.at("tank/fs").mounted = true;
     }
-    ~FenceTest() override {
-        loops.cancel();
-        test::run_task(io, loops.join());
-    }
-    FenceTest(const FenceTest&) = delete;
-    FenceTest& operator=(const FenceTest&) = delete;
-
-    static void store(test::TestHost& host,
-                      std::string_view dataset,
-                      std::string_view key,
-                      const std::string& value) {
-        host.zfs.at(dataset).props[std::string(key)] = {value, Source::local};
-    }
-    static std::string prop_of(test::TestHost& host,
-                               std::string_view dataset,
-                               std::string_view key) {
-        const auto& props = host.zfs.at(dataset).props;
-        const auto found = props.find(key);
-        return found == props.end() ? "" : found->second.value;
-    }
-    void discover() {
-        for (auto* host : {&*alpha, &*beta}) {
-            EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
-        }
-    }
     void set_fence(test::TestHost& host, std::string_view dataset, const std::string& value) {
-        store(host, dataset, prop::kFence, value);
+        give(host, dataset, prop::kFence, value);
         EXPECT_TRUE(test::run_task(io, host.inventory.discover()));
         host.roles.look_again();
     }
     void start(test::TestHost& host) { loops.spawn("roles", host.roles.run()); }
     /// alpha's fence is closed as by a reboot: fenced before, nothing mounted now.
     void reboot_fenced() {
-        store(*alpha, "tank/fs", prop::kFence, "boot");
-        store(*alpha, "tank/fs", prop::kCanmount, "on");
-        store(*alpha, "tank/fs", "canmount", "noauto");
+        give(*alpha, "tank/fs", prop::kFence, "boot");
+        give(*alpha, "tank/fs", prop::kCanmount, "on");
+        give(*alpha, "tank/fs", "canmount", "noauto");
         alpha->zfs.at("tank/fs").mounted = false;
         discover();
     }
@@ -65,15 +39,6 @@ class FenceTest : public test::TwoHosts {
         test::run_ready(io);
     }
     bool is_mounted() { return alpha->zfs.at("tank/fs").mounted; }
-    rpc::RunResult change(test::TestHost& host, Ask ask, const DatasetName& dataset) {
-        const auto started = host.roles.start(ask, {dataset});
-        if (!started) return sync::failed_result(dataset, started.error());
-        const sync::RunPtr run = host.runs.find(started->run_id);
-        test::run_until(io, [&run] { return run->finished(); });
-        return run->out().results.at(0);
-    }
-
-    TaskGroup loops;
 };
 
 TEST_F(FenceTest, IsStoredAndTakenBackOnARunningMaster) {
@@ -177,8 +142,8 @@ TEST_F(FenceTest, WithoutThePeerOnlyAnOperatorOpensIt) {
 TEST_F(FenceTest, AnInterruptedFailoverIsNotThawedWithoutThePeer) {
     cut_link();
     reboot_fenced();
-    store(*alpha, "tank/fs", "readonly", "on");
-    store(*alpha, "tank/fs", prop::kInprogress, "freezing");
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kInprogress, "freezing");
     discover();
     start(*alpha);
     wait_for_silence();

@@ -3,18 +3,16 @@
 // what is newer is in a rescue on the side that had it, wherever it is cut off.
 #include <gtest/gtest.h>
 
-#include "tests/fakes/two_hosts.hpp"
+#include "tests/fakes/roles_test.hpp"
 
 namespace zrepd {
 namespace {
 
 using failover::Ask;
 
-class GoBack : public test::TwoHosts {
+class GoBack : public test::RolesTest {
   protected:
-    GoBack() : loops(io.get_executor()) {
-        EXPECT_EQ(init().outcome, "done");
-        discover();
+    GoBack() {
         first = alpha->zfs.content("tank/fs");
         alpha->zfs.write("tank/fs", 5'000);
         EXPECT_EQ(sync().outcome, "done");
@@ -22,22 +20,7 @@ class GoBack : public test::TwoHosts {
         alpha->zfs.forget_calls();
         beta->zfs.forget_calls();
     }
-    ~GoBack() override {
-        loops.cancel();
-        test::run_task(io, loops.join());
-    }
-    GoBack(const GoBack&) = delete;
-    GoBack& operator=(const GoBack&) = delete;
 
-    void discover() {
-        for (auto* host : {&*alpha, &*beta}) {
-            EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
-        }
-    }
-    void start_loops() {
-        loops.spawn("alpha's roles", alpha->roles.run());
-        loops.spawn("beta's roles", beta->roles.run());
-    }
     rpc::RunResult change(test::TestHost& host,
                           Ask ask,
                           const DatasetName& dataset,
@@ -55,13 +38,6 @@ class GoBack : public test::TwoHosts {
                                ask, dataset, {.name = "zrep_000000"}, std::chrono::seconds(10)));
         EXPECT_TRUE(out);
         return out ? std::move(*out) : sync::DryRun{};
-    }
-    static std::string prop_of(test::TestHost& host,
-                               std::string_view dataset,
-                               std::string_view key) {
-        const auto& props = host.zfs.at(dataset).props;
-        const auto found = props.find(key);
-        return found == props.end() ? "" : found->second.value;
     }
     bool settled(bool alpha_is_master) {
         auto& master = alpha_is_master ? *alpha : *beta;
@@ -90,7 +66,6 @@ class GoBack : public test::TwoHosts {
         return out;
     }
 
-    TaskGroup loops;
     std::uint64_t first = 0;
     std::uint64_t second = 0;
 };

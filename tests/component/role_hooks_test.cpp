@@ -21,9 +21,7 @@ class RoleHooksTest : public RolesTest {
             }
         }
     }
-    void SetUp() override {
-        if (::geteuid() != 0) GTEST_SKIP() << "only what root owns is run: needs root";
-    }
+    void SetUp() override { test::require_root(); }
     /// Notes "alpha pre-demote failover" and does what `script` says.
     void put(const test::TestHost& host, const std::string& hook, const std::string& script) {
         const std::string words = "echo " + host.config.host.str() + " " + hook +

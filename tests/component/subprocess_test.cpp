@@ -28,10 +28,13 @@ using test::run_task;
 class Subprocess : public ::testing::Test {
   protected:
     /// A child that behaves as its script says. The shell is what is run, not how it is run.
+    static std::vector<std::string> child(std::string script) {
+        return {"sh", "-c", std::move(script)};
+    }
     Result<Output> sh(std::string script,
                       std::chrono::milliseconds limit = 20s,
                       std::string input = "") {
-        std::vector<std::string> argv{"sh", "-c", std::move(script)};
+        std::vector<std::string> argv = child(std::move(script));
         return run_task(io, processes.run(std::move(argv), limit, std::move(input)));
     }
 
@@ -216,7 +219,7 @@ TEST_F(Subprocess, WorksWhenOurOwnStandardDescriptorsAreClosed) {
         asio::io_context own{1};
         Processes started(own.get_executor());
         // As sh(), with the process's own loop: that of the fixture belongs to the parent.
-        std::vector<std::string> argv{"sh", "-c", "cat; echo out; echo err >&2"};
+        std::vector<std::string> argv = child("cat; echo out; echo err >&2");
         const Result<Output> output = run_task(own, started.run(std::move(argv), 20s, "in\n"));
         const bool good =
             output.has_value() && output->out == "in\nout\n" && output->err == "err\n";

@@ -6,7 +6,7 @@ import unittest
 from roles import COPY, FS, Roles
 from support import wait_for
 
-# 50 take five minutes on two quiet processors.
+# 20 took five minutes beside two other labs, 50 took nineteen on a busy machine.
 ROUNDS = int(os.environ.get("ZREPD_FAILOVER_ROUNDS", "20"))
 
 # Appends numbered records and notes each one, elsewhere, once fsync has returned. It opens the file anew
