@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/rpc/peer_types.hpp"
+#include "common/rpc/peer_role_types.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/plan/pair.hpp"
 

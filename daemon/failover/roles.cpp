@@ -115,6 +115,11 @@ Roles::Roles(RoleParts parts)
     });
 }
 
+bool Roles::contradicts(std::string_view operation) {
+    return operation == kFailover || operation == kTakeover || operation == kResolve ||
+           operation == kPromote || operation == kRejoin || operation == "init";
+}
+
 Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& datasets) {
     const bool alone = datasets.size() == 1;
     const std::string operation(operation_of(ask));
@@ -126,10 +131,7 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
         if (!other || !alone || waits_out) continue;
         if (other->operation() == operation) return sync::same_work(*other, dataset);
         // A sync or a receive ends by itself, or is ended; two role changes would contradict.
-        const bool role = other->operation() == kFailover || other->operation() == kTakeover ||
-                          other->operation() == kResolve || other->operation() == kPromote ||
-                          other->operation() == kRejoin || other->operation() == "init";
-        if (role) return sync::other_work(*other, dataset);
+        if (contradicts(other->operation())) return sync::other_work(*other, dataset);
     }
     rpc::RunStarted out;
     sync::RunPtr run = parts_.runs.start(operation, datasets);
@@ -197,12 +199,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
         auto willing = co_await must_be_willing(*now);
         if (!willing) co_return willing.error();
     }
-    auto result = co_await change(run, ask, dataset, {.agreed = *base});
-    // Whatever was wrong before is to be found out anew.
-    if (result) troubles_.erase(dataset);
-    heard_.erase(dataset);
-    wake_.notify();
-    co_return result;
+    co_return co_await change(run, ask, dataset, {.agreed = *base});
 }
 
 /// The administrator's programs, which may refuse.
@@ -263,6 +260,9 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     work.agree_on(bases.agreed);
     work.go_back(bases.back);
     auto stored = co_await carry(&work, dataset, Asked{command_of(ask, bases.back.known())});
+    // Whatever was wrong before is to be found out anew.
+    heard_.erase(dataset);
+    wake_.notify();
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
@@ -279,6 +279,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     }
     rpc::RunResult result;
     result.outcome = "done";
+    troubles_.erase(dataset);
     std::vector<std::string> text{outcome_of(*pair, *stored)};
     text.insert(text.end(), work.notes().begin(), work.notes().end());
     result.text = join(text, "; ");

@@ -82,6 +82,8 @@ class Roles : public peer::RoleService {
     };
 
     // roles.cpp
+    /// A run of this operation and a role change would undo each other's work.
+    static bool contradicts(std::string_view operation);
     Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets);
     Task<> run_one(sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done);
     Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run, Ask ask, DatasetName dataset);

@@ -130,10 +130,8 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
 
 Result<rpc::RunStarted> Roles::start_at(Ask ask, const DatasetName& dataset, StartPoint from) {
     const std::string operation(wants_target(ask) ? kTakeover : kFailover);
-    for (const auto busy : {kFailover, kTakeover, kResolve, kPromote, kRejoin}) {
-        const sync::RunPtr other = parts_.runs.active(dataset);
-        if (other && other->operation() == busy) return sync::other_work(*other, dataset);
-    }
+    const sync::RunPtr other = parts_.runs.active(dataset);
+    if (other && contradicts(other->operation())) return sync::other_work(*other, dataset);
     std::vector<DatasetName> one{dataset};
     sync::RunPtr run = parts_.runs.start(operation, one);
     rpc::RunStarted out;
@@ -167,11 +165,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out_at(sync::RunPtr run,
         if (!willing) co_return willing.error();
     }
     const Guid back = look->plain ? Guid{} : look->snapshot.guid;
-    auto result = co_await change(run, ask, dataset, {.back = back});
-    if (result) troubles_.erase(dataset);
-    heard_.erase(dataset);
-    wake_.notify();
-    co_return result;
+    co_return co_await change(run, ask, dataset, {.back = back});
 }
 
 /// Whether this side has more than the snapshot at which the peer wants it to begin. refused when

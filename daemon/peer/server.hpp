@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "common/rpc/peer_types.hpp"
+#include "common/rpc/peer_role_types.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/peer/transport.hpp"
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What two daemons say to each other about roles (docs/peer-protocol.md).
+#pragma once
+
+#include "common/rpc/peer_types.hpp"
+
+namespace zrepd::rpc {
+
+/// peer.roles: who of the two sides is master, and of which epoch.
+struct RolesIn {
+    struct Side {
+        std::string source;
+        std::string target;
+        bool master = false;
+        std::uint64_t epoch = 0;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("source", self.source, "dataset on the asking side, whatever its role");
+            v("target", self.target, "dataset here");
+            v("master", self.master, "the asking side is master");
+            v("epoch", self.epoch, "of the asking side");
+        }
+    };
+    std::vector<Side> sides;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "");
+    }
+};
+struct RolesOut {
+    struct Side {
+        std::string target;
+        bool known = false;
+        bool master = false;
+        std::uint64_t epoch = 0;
+        std::string journal;
+        std::vector<PeerSnapshot> snapshots;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("target", self.target, "");
+            v("known", self.known, "it is the other side of the asking one, in whatever role");
+            v("master", self.master, "");
+            v("epoch", self.epoch, "");
+            v("journal", self.journal, "zrep:inprogress, its first word");
+            v("snapshots", self.snapshots, "oldest first; only the newest ones");
+        }
+    };
+    std::vector<Side> sides;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "in the order asked");
+    }
+};
+
+/// peer.check: what would keep this target from becoming the master.
+struct CheckIn {
+    std::string source;
+    std::string target;
+    std::uint64_t epoch = 0;
+    Guid base;
+    std::string serve;
+    bool dry_run = false;
+    std::optional<bool> back;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the master's dataset on the asking side");
+        v("target", self.target, "");
+        v("epoch", self.epoch, "of the asking side");
+        v("base", self.base, "guid of the newest snapshot that both sides have");
+        v("serve", self.serve, "how the master is served, as in zrep:serve");
+        v.optional("dry_run", self.dry_run, "only look: run no hook, store nothing");
+        v("back",
+          self.back,
+          "it is to begin at `base`: what is newer there is kept beside it first");
+    }
+};
+struct CheckOut {
+    std::vector<ItemError> problems;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("problems", self.problems, "none: it can become the master");
+    }
+};
+
+/// peer.promote: become the master of this epoch; the asking side is none any more.
+struct PromoteIn {
+    std::string source;
+    std::string target;
+    std::uint64_t epoch = 0;
+    Guid base;
+    std::string serve;
+    std::optional<bool> back;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the asking side's dataset");
+        v("target", self.target, "");
+        v("epoch", self.epoch, "of the new master");
+        v("base", self.base, "guid of a snapshot that this side must have");
+        v("serve", self.serve, "how the master was served");
+        v("back", self.back, "begin at `base`: what is newer is kept beside it first");
+    }
+};
+struct PromoteOut {
+    bool master = false;
+    std::uint64_t epoch = 0;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("master", self.master, "this side is master now");
+        v("epoch", self.epoch, "of this side now");
+    }
+};
+
+/// peer.hand_over: a target asks its master for a planned failover.
+struct HandOverIn {
+    std::string source;
+    std::string target;
+    bool dry_run = false;
+    std::optional<Guid> base;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the asking side's dataset, a target");
+        v("target", self.target, "its master here");
+        v.optional("dry_run", self.dry_run, "only say what would be done");
+        v("base",
+          self.base,
+          "guid of the snapshot that the new master begins at; absent: the newest");
+    }
+};
+struct HandOverOut {
+    std::string run_id;
+    std::vector<std::string> steps;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "to be asked for with peer.run");
+        v("steps", self.steps, "dry run: what would be done");
+    }
+};
+
+/// peer.run: how a run that this peer asked for goes.
+struct PeerRunIn {
+    std::string run_id;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("run_id", self.run_id, "");
+    }
+};
+struct PeerRunOut {
+    bool finished = false;
+    std::string text;
+    std::optional<ItemError> error;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("finished", self.finished, "");
+        v("text", self.text, "in words");
+        v("error", self.error, "when it failed");
+    }
+};
+
+}  // namespace zrepd::rpc
