@@ -33,6 +33,8 @@ enum class Ask {
 
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
+/// What a role change came to, in an operator's words.
+std::string outcome_of(const plan::Pair& pair, const Stored& stored);
 /// Asked of the side that cannot do it.
 Error wrong_side(Ask ask, const plan::Pair& pair);
 
@@ -101,9 +103,11 @@ class Roles : public peer::RoleService {
                                         Bases bases);
     /// Work.go(), and what is remembered of it.
     Task<Result<Stored>> carry(Change* work, DatasetName dataset, Event event);
+    Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
+
+    // roles_takeover.cpp
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
     Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
-    Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
 
     // roles_back.cpp
     /// What start_at() is about, found and judged.
