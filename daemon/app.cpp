@@ -83,6 +83,7 @@ struct App::Parts {
           tasks(io.get_executor()) {}
 
     Result<void> start();
+    Task<> run_roles();
     Task<> watch_pools();
     Task<> stop();
 
@@ -126,7 +127,7 @@ Result<void> App::Parts::start() {
     auto listens = control->listen(config.runtime_dir);
     if (!listens) return listens;
     tasks.spawn("scheduler", scheduler.run());
-    tasks.spawn("roles", roles.run());
+    tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
     tasks.spawn("pool events", watch_pools());
     log::event(log::Level::info,
@@ -142,6 +143,12 @@ Result<void> App::Parts::start() {
                    {{"error", hooks.error().text()}, {"next", hooks.error().remedy}});
     }
     return ok();
+}
+
+/// What is mounted tells who was served; a look that a kill left there is none of that.
+Task<> App::Parts::run_roles() {
+    co_await copies.end_left_looks();
+    co_await roles.run();
 }
 
 Task<> App::Parts::watch_pools() {

@@ -50,9 +50,14 @@ struct LookIn {
         }
     };
     std::vector<Pair> pairs;
+    bool sends = false;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("pairs", self.pairs, "");
+        v("sends",
+          self.sends,
+          "the asking side sends nothing of these pairs now: what still arrives of an earlier "
+          "stream is given up first");
     }
 };
 
@@ -101,6 +106,7 @@ struct PrepareIn {
     std::string target;
     std::string kind;  ///< "filesystem" or "volume"
     std::uint64_t referenced_bytes = 0;
+    bool sends = false;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "this host's name, as it will be stored with the pair");
@@ -108,6 +114,7 @@ struct PrepareIn {
         v("target", self.target, "filesystem to be created here");
         v("kind", self.kind, "filesystem or volume");
         v("referenced_bytes", self.referenced_bytes, "size of the first stream, about");
+        v("sends", self.sends, "as of peer.look");
     }
 };
 struct PrepareOut {

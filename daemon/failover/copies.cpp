@@ -258,7 +258,7 @@ Task<> Copies::run() {
         if (parts_.inventory.ready()) break;
         co_await sleep_for(kLookAgain);
     }
-    co_await clean_up_looks_once();
+    co_await end_left_looks();
     std::vector<DatasetName> left;
     for (const auto& [name, dataset] : parts_.inventory.all()) {
         const auto of = DatasetName::parse(dataset.local(prop::kDrill).value_or(""));

@@ -33,7 +33,9 @@ class Copies {
     /// What start_drop() would destroy.
     Result<std::vector<std::string>> describe_drop(const DatasetName& copy) const;
 
-    /// Destroys, once, what a cut left of drills, and unmounts what it left of looks.
+    /// Unmounts, once, what a cut left of looks: a filesystem must not seem to be served by it.
+    Task<> end_left_looks();
+    /// The same, and destroys what a cut left of drills.
     Task<> run();
     Task<> stop();
 
@@ -71,7 +73,6 @@ class Copies {
     Task<Result<FileChanges>> compare(Look look);
     Task<Result<void>> mount_both(Look* look);
     Task<Result<void>> end_look(std::string place);
-    Task<> clean_up_looks_once();
     Task<> clean_up_looks();
 
     RoleParts role_;

@@ -125,7 +125,7 @@ Task<Result<rpc::RescueDiffOut>> Copies::diff(DatasetName copy, std::uint64_t li
                         .message = "limit: " + std::to_string(limit) + " is not 1 to " +
                                    std::to_string(kMostChanges)};
     }
-    co_await clean_up_looks_once();
+    co_await end_left_looks();
     auto guard =
         co_await parts_.locks.lock(copy, lock::Scope::node, std::string(kReason), kLockWait);
     if (!guard) co_return guard.error();
@@ -211,7 +211,7 @@ Task<Result<void>> Copies::end_look(std::string place) {
 }
 
 /// A look that comes meanwhile would take what is about to be unmounted for mounted.
-Task<> Copies::clean_up_looks_once() {
+Task<> Copies::end_left_looks() {
     while (cleaning_ && !cleaned_) {
         const bool stop = co_await cancelled();
         if (stop) co_return;

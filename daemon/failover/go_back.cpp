@@ -63,9 +63,8 @@ std::vector<Error> blocks_way_back(const Dataset& dataset,
                                       "; a rescue is let go of by zrepctl rescue drop, any other "
                                       "by zfs destroy once it is copied elsewhere by zfs send"));
         }
-        // Our own holds are let go of; of a snapshot of ours that somebody else holds as well, zfs
-        // says so itself, before anything is lost.
-        if (s.held && !zrep_sequence(s.name)) {
+        // Our own holds are let go of.
+        if (s.foreign_hold || (s.held && !zrep_sequence(s.name))) {
             out.push_back(
                 refused(name + ", which would be rolled back, is held",
                         "zfs holds " + quote(name) + ", then zfs release TAG " + quote(name)));
@@ -73,6 +72,18 @@ std::vector<Error> blocks_way_back(const Dataset& dataset,
     }
     const auto bookmarks = bookmarks_to_drop(dataset.name, versions, base);
     if (!bookmarks) out.push_back(refused(bookmarks.error().message, bookmarks.error().remedy));
+    return out;
+}
+
+std::vector<SnapshotName> held_above(const Dataset& dataset,
+                                     const Versions& versions,
+                                     const Snapshot& base) {
+    std::vector<SnapshotName> out;
+    for (const Snapshot& s : versions.snapshots) {
+        if (s.createtxg <= base.createtxg || !s.held) continue;
+        auto name = SnapshotName::make(dataset.name, s.name);
+        if (name) out.push_back(std::move(*name));
+    }
     return out;
 }
 

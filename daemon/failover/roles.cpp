@@ -33,6 +33,24 @@ std::string_view operation_of(Ask ask) {
     return kFailover;
 }
 
+/// What tells two runs of one operation apart: who asks again for the same follows that run.
+std::string goal_of(Ask ask) {
+    switch (ask) {
+        case Ask::failover:
+        case Ask::takeover:
+        case Ask::unfence:
+            return {};
+        case Ask::failover_local:
+        case Ask::takeover_local:
+            return "-L";
+        case Ask::keep_here:
+            return "--keep HERE";
+        case Ask::keep_peer:
+            return "--keep PEER";
+    }
+    return {};
+}
+
 Command command_of(Ask ask, bool back) {
     if (back && ask == Ask::failover) return Command::failover_back;
     if (back && ask == Ask::takeover_local) return Command::takeover_back;
@@ -125,12 +143,13 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
         const bool waits_out = ask == Ask::unfence || (ask == Ask::takeover_local && other &&
                                                        other->operation() == kRejoin);
         if (!other || !alone || waits_out) continue;
-        if (other->operation() == operation) return sync::same_work(*other, dataset);
+        const bool same = other->operation() == operation && other->goal() == goal_of(ask);
+        if (same) return sync::same_work(*other, dataset);
         // A sync or a receive ends by itself, or is ended; two role changes would contradict.
         if (contradicts(other->operation())) return sync::other_work(*other, dataset);
     }
     rpc::RunStarted out;
-    sync::RunPtr run = parts_.runs.start(operation, datasets);
+    sync::RunPtr run = parts_.runs.start(operation, datasets, goal_of(ask));
     out.run_id = run->id();
     tasks_.spawn(operation, run_all(run, ask, datasets));
     return out;

@@ -20,6 +20,17 @@ bool wants_target(Ask ask) {
     return ask == Ask::takeover || ask == Ask::takeover_local;
 }
 
+std::optional<Error> not_now(Ask ask, const plan::Pair& pair, const Dataset& dataset) {
+    if (pair.role == plan::Role::initializing) return sync::not_a_master(pair);
+    if ((pair.role == plan::Role::target) != wants_target(ask)) return wrong_side(ask, pair);
+    const Journal journal = entry_of(dataset).journal;
+    if (journal == Journal::none) return std::nullopt;
+    return Error{.code = Code::busy,
+                 .message = "an earlier role change is not finished (" +
+                            std::string(name(journal)) + "); zrepd goes on with it",
+                 .remedy = "zrepctl status " + quote(pair.dataset.str())};
+}
+
 /// Whether both sides can go on from it, as far as this one knows. The other side is asked by
 /// itself where it takes part.
 std::optional<Error> not_common(Ask ask,
@@ -94,6 +105,25 @@ Steps back_steps(Ask ask,
 
 }  // namespace
 
+/// What a listing does not tell: whose a hold is on what is newer than this.
+Task<Result<Versions>> Roles::versions_with_holds(DatasetName dataset, Guid base) {
+    const Dataset* now = parts_.inventory.find(dataset);
+    const Versions* versions = parts_.inventory.versions(dataset);
+    if (now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
+    Versions out = *versions;
+    const Snapshot* from = find_snapshot(out, base);
+    std::vector<SnapshotName> held =
+        from == nullptr ? std::vector<SnapshotName>{} : held_above(*now, out, *from);
+    if (held.empty()) co_return out;
+    auto foreign = co_await parts_.zfs.foreign_holds(std::move(held));
+    if (!foreign) co_return foreign.error();
+    for (Snapshot& s : out.snapshots) {
+        const auto name = SnapshotName::make(dataset, s.name);
+        s.foreign_hold = name && foreign->contains(*name);
+    }
+    co_return out;
+}
+
 Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPoint from) {
     auto seen = co_await look_anew(parts_, dataset);
     if (!seen) co_return seen.error();
@@ -101,27 +131,24 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     const Dataset* now = parts_.inventory.find(dataset);
     const Versions* versions = parts_.inventory.versions(dataset);
     if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
-    if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
-    if ((pair->role == plan::Role::target) != wants_target(ask)) co_return wrong_side(ask, *pair);
-    const Journal journal = entry_of(*now).journal;
-    if (journal != Journal::none) {
-        co_return Error{.code = Code::busy,
-                        .message = "an earlier role change is not finished (" +
-                                   std::string(name(journal)) + "); zrepd goes on with it",
-                        .remedy = "zrepctl status " + quote(dataset.str())};
-    }
+    auto wrong = not_now(ask, *pair, *now);
+    if (wrong) co_return *wrong;
     auto snapshot = find_start(*now, *versions, from);
     if (!snapshot) co_return snapshot.error();
     auto unknown = not_common(ask, *pair, *versions, *snapshot);
     if (unknown) co_return *unknown;
-    const auto blocks = blocks_way_back(*now, *versions, *snapshot);
+    const auto held = co_await versions_with_holds(dataset, snapshot->guid);
+    if (!held) co_return held.error();
+    now = parts_.inventory.find(dataset);
+    if (now == nullptr) co_return sync::no_pair(parts_, dataset);
+    const auto blocks = blocks_way_back(*now, *held, *snapshot);
     if (!blocks.empty()) co_return blocks.front();
-    auto newer = divergence(*now, *versions, snapshot->guid);
+    auto newer = divergence(*now, *held, snapshot->guid);
     if (!newer) co_return newer.error();
     const auto full = no_room(*now, newer->bytes());
     if (full) co_return *full;
     Back out{.pair = *pair, .snapshot = *snapshot, .newer = *newer};
-    const Snapshot* acked = sync::last_acked(*versions);
+    const Snapshot* acked = sync::last_acked(*held);
     const bool newest = acked != nullptr && acked->guid == snapshot->guid;
     // After failover -L the other side may have more all the same: it has to be told.
     out.plain = newer->none() && (ask == Ask::takeover_local || (ask == Ask::failover && newest));
@@ -133,7 +160,7 @@ Result<rpc::RunStarted> Roles::start_at(Ask ask, const DatasetName& dataset, Sta
     const sync::RunPtr other = parts_.runs.active(dataset);
     if (other && contradicts(other->operation())) return sync::other_work(*other, dataset);
     std::vector<DatasetName> one{dataset};
-    sync::RunPtr run = parts_.runs.start(operation, one);
+    sync::RunPtr run = parts_.runs.start(operation, one, "@");
     rpc::RunStarted out;
     out.run_id = run->id();
     tasks_.spawn(operation + " " + dataset.str(), run_at(run, ask, dataset, std::move(from)));
@@ -173,9 +200,10 @@ Task<Result<rpc::RunResult>> Roles::carry_out_at(sync::RunPtr run,
 Task<Result<bool>> Roles::is_ahead_of(DatasetName dataset, Guid base) {
     auto seen = co_await look_anew(parts_, dataset);
     if (!seen) co_return seen.error();
+    const auto versions = co_await versions_with_holds(dataset, base);
+    if (!versions) co_return versions.error();
     const Dataset* now = parts_.inventory.find(dataset);
-    const Versions* versions = parts_.inventory.versions(dataset);
-    if (now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
+    if (now == nullptr) co_return sync::no_pair(parts_, dataset);
     auto newer = divergence(*now, *versions, base);
     if (!newer) co_return newer.error();
     if (newer->none()) co_return false;

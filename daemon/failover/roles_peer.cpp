@@ -165,9 +165,11 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
                              ", to which it would replicate: " + back.error().text(),
                   .remedy = "on " + parts_.self.host.str() + ": " + back.error().remedy};
     }
+    const auto versions = co_await versions_with_holds(*name, in.base);
+    if (!versions) co_return versions.error();
     facts.dataset = parts_.inventory.find(*name);
-    facts.versions = parts_.inventory.versions(*name);
-    if (facts.dataset == nullptr || facts.versions == nullptr) co_return not_yours(peer, in.target);
+    facts.versions = &*versions;
+    if (facts.dataset == nullptr) co_return not_yours(peer, in.target);
     facts.pair = &*pair;
     facts.master_epoch = in.epoch;
     facts.base = in.base;

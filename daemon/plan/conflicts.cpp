@@ -159,8 +159,8 @@ Conflict target_busy(const Dataset& source) {
     return make(
         Code::busy,
         names.target + " on " + names.host + " is still receiving an earlier stream",
-        "wait; if its sender died, it lets go after the stall timeout, and at the latest, when "
-        "zfs receive hangs, after six times that");
+        "wait; it makes way for the next sync unless zfs receive hangs, which is ended after six "
+        "times stall-timeout");
 }
 
 Conflict target_full(const Dataset& source) {

@@ -148,7 +148,8 @@ Task<Result<rpc::RunResult>> Init::go() {
     parts_.runs.phase(*run_, request_.dataset, "looking");
     const Dataset* dataset = parts_.inventory.find(request_.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-    const rpc::PrepareIn ask = prepare_request(*dataset, request_);
+    rpc::PrepareIn ask = prepare_request(*dataset, request_);
+    ask.sends = true;
     auto prepared = co_await source_.peers.call_as<rpc::PrepareOut>(
         request_.host, "peer.prepare", ask, kPrepareLimit);
     if (!prepared) co_return prepared.error().in(request_.host.str());

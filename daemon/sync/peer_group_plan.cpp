@@ -54,6 +54,8 @@ Task<Result<std::vector<rpc::TargetState>>> PeerGroup::look(SteadyClock::time_po
         const auto limit = limit_of_look(until);
         if (limit.count() <= 0) co_return answered_in_part(peer_, out.size(), pairs_.size());
         rpc::LookIn in;
+        // A run holds the locks of its pairs; a dry run does not.
+        in.sends = run_ != nullptr;
         const std::size_t end = std::min(pairs_.size(), out.size() + kMaxPerRequest);
         for (std::size_t i = out.size(); i < end; ++i) {
             in.pairs.push_back({pairs_[i].dataset.str(), pairs_[i].peer_dataset.str()});

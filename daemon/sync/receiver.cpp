@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/receiver.hpp"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include "common/text.hpp"
 #include "daemon/stream/pump.hpp"
 #include "daemon/sync/transfer.hpp"
@@ -16,10 +19,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
   public:
     StreamReceiver(Parts& parts, ReceiveSpec spec, lock::LockTable::Guard guard)
         : parts_(parts), spec_(std::move(spec)), guard_(std::move(guard)) {
-        parts_.receives.add(spec_.snapshot.dataset(), [this] {
-            ended_ = true;
-            if (process_ != nullptr) process_->kill();
-        });
+        parts_.receives.add(spec_.snapshot.dataset(), [this] { end(); });
     }
     ~StreamReceiver() override { parts_.receives.remove(spec_.snapshot.dataset()); }
 
@@ -56,6 +56,14 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
 
   private:
+    /// By somebody who knows that nobody feeds it any more.
+    void end() {
+        ended_ = true;
+        if (process_ != nullptr) process_->kill();
+        // The pump waits for the sender, not for zfs.
+        if (source_) ::shutdown(source_.get(), SHUT_RD);
+    }
+
     /// A stream without a sender ends soon, or never.
     void limit_the_end() {
         if (direct_ == nullptr || !sender_gone_) return;
@@ -67,6 +75,11 @@ class StreamReceiver : public peer::TargetService::Receiver {
     Error explain(Error error) const {
         const std::string host = parts_.self.host.str();
         const DatasetName dataset = spec_.snapshot.dataset();
+        if (ended_) {
+            return Error{.code = Code::cancelled,
+                         .message = "the stream was given up: its sender is gone, or began anew",
+                         .remedy = "nothing to do: the next one goes on where it ended"};
+        }
         if (error.code != Code::no_space) return std::move(error).in(host);
         const std::string pool(dataset.pool());
         return Error{.code = Code::no_space,
@@ -97,7 +110,8 @@ class StreamReceiver : public peer::TargetService::Receiver {
         auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
         if (!process) co_return process.error();
         process_ = process->get();
-        if (ended_) process_->kill();
+        source_ = Fd(::fcntl(in.get(), F_DUPFD_CLOEXEC, 0));
+        if (ended_) end();
         stream::PumpOptions options{.limit_bytes_per_second = 0,
                                     .stall_timeout = parts_.config.stall_timeout,
                                     .on_progress = [this](std::uint64_t bytes) {
@@ -111,6 +125,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
             co_await stream::pump(std::move(in), std::move(pipe->write), std::move(options));
         auto ended = co_await end_within(**process, end_limit());
         process_ = nullptr;
+        source_.reset();
         // zfs is content only with a whole stream, checksum and end record included; it may then be
         // gone before the sender closes, which the pump takes for a broken pipe.
         if (ended) co_return moved ? *moved : bytes_;
@@ -124,7 +139,8 @@ class StreamReceiver : public peer::TargetService::Receiver {
     lock::LockTable::Guard guard_;
     RunPtr run_;
     StreamProcess* process_ = nullptr;  ///< while it runs
-    bool ended_ = false;                ///< by somebody who knows that the sender is dead
+    bool ended_ = false;                ///< as of end()
+    Fd source_;                         ///< what the pump reads, while it does
     StreamProcess* direct_ = nullptr;   ///< while it reads the pipe itself
     bool sender_gone_ = false;
     std::optional<Deadline> limit_;  ///< for it, once its sender is gone

@@ -106,6 +106,7 @@ Result<DatasetName> Target::usable_name(const std::string& text) const {
 }
 
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
+    if (in.sends) co_await end_streams(peer, in.pairs);
     std::vector<DatasetName> names;
     for (const auto& pair : in.pairs) {
         auto name = usable_name(pair.target);
@@ -224,12 +225,16 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
                         .message = target->str() + " exists already on " + parts_.self.host.str(),
                         .remedy = "choose another name; zrepd never overwrites a filesystem"};
     }
+    if (in.sends) {
+        std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};
+        co_await end_streams(std::move(peer), std::move(one));
+    }
     if (parts_.locks.conflicting(*target, lock::Scope::node)) {
         co_return Error{.code = Code::busy,
                         .message = target->str() + " is still receiving",
                         .remedy =
-                            "wait; if its sender died, it lets go after stall-timeout, and a "
-                            "zfs receive that hangs after six times that"};
+                            "wait; a zfs receive that hangs is ended after six times "
+                            "stall-timeout"};
     }
     // The list may be from the middle of its first stream.
     auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);

@@ -46,6 +46,7 @@ class Target : public peer::TargetService {
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
                               const std::string& source) const;
+    Task<> end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
         std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);

@@ -10,6 +10,37 @@
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
+namespace {
+
+// zfs receive writes down what it has. One that takes longer is shown as busy.
+constexpr std::chrono::seconds kEndWait{15};
+
+}  // namespace
+
+/// The asking side sends nothing of these now. What still waits here for more of an earlier stream
+/// of its (it lost its power, say, and no end ever came) would keep the next from beginning until
+/// stall-timeout.
+Task<> Target::end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pairs) {
+    const std::string reason = std::string(kReceiveReason) + peer;
+    std::vector<DatasetName> ended;
+    for (const auto& pair : pairs) {
+        const auto target = DatasetName::parse(pair.target);
+        if (!target || !pair_with(peer, *target, pair.source)) continue;
+        const auto holder = parts_.locks.conflicting(*target, lock::Scope::node);
+        if (!holder || holder->reason != reason || holder->dataset != *target) continue;
+        log::event(log::Level::info,
+                   "stream_given_up",
+                   {{"dataset", target->str()}, {"peer", peer}, {"why", "its sender began anew"}});
+        parts_.receives.end(*target);
+        ended.push_back(*target);
+    }
+    const auto until = std::chrono::steady_clock::now() + kEndWait;
+    for (const auto& target : ended) {
+        const auto left = std::max(until - std::chrono::steady_clock::now(),
+                                   std::chrono::steady_clock::duration::zero());
+        auto guard = co_await parts_.locks.lock(target, lock::Scope::node, "look", left);
+    }
+}
 
 Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string peer,
                                                                      rpc::ReceiveIn in) {

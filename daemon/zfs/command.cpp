@@ -203,6 +203,10 @@ std::vector<Argv> release(const std::vector<SnapshotName>& names) {
     return commands({"zfs", "release", std::string(prop::kBaseHold)}, texts(names));
 }
 
+std::vector<Argv> holds(const std::vector<SnapshotName>& names) {
+    return commands({"zfs", "holds", "-H"}, texts(names));
+}
+
 Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
                                             const std::vector<std::string>& names) {
     Argv checked;

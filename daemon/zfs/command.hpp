@@ -52,6 +52,7 @@ std::vector<Argv> set_sent(const std::vector<SnapshotName>& names, UnixSeconds s
 Result<Argv> inherit(const DatasetName& dataset, const std::string& property);
 std::vector<Argv> hold(const std::vector<SnapshotName>& names);
 std::vector<Argv> release(const std::vector<SnapshotName>& names);
+std::vector<Argv> holds(const std::vector<SnapshotName>& names);
 /// `zfs destroy ds@a,b,c`: zfs destroys all of them or none. Never -r, -R, -f or a '%' range.
 Result<std::vector<Argv>> destroy_snapshots(const DatasetName& dataset,
                                             const std::vector<std::string>& names);

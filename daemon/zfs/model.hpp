@@ -31,6 +31,8 @@ struct Snapshot {
     std::uint64_t createtxg = 0;      ///< the order; a name or a clock is none
     std::uint64_t written_bytes = 0;  ///< between the snapshot before it and this one
     bool held = false;
+    bool foreign_hold =
+        false;  ///< by another tag than ours; only where Zfs::foreign_holds() was asked
     bool cloned = false;
     std::optional<UnixSeconds> sent;  ///< zrep:sent
 };

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -246,6 +245,17 @@ Result<std::map<DatasetName, Versions>> versions(std::string_view out) {
         std::stable_sort(all.bookmarks.begin(), all.bookmarks.end(), older);
     }
     return result;
+}
+
+std::set<SnapshotName> foreign_holds(std::string_view out) {
+    std::set<SnapshotName> found;
+    for (const std::string_view text : lines(out)) {
+        const std::vector<std::string_view> fields = split(text, '\t');
+        if (fields.size() < 2 || fields[1] == prop::kBaseHold) continue;
+        auto name = SnapshotName::parse(fields[0]);
+        if (name) found.insert(std::move(*name));
+    }
+    return found;
 }
 
 Result<std::map<std::string, Guid>> guids(std::string_view out) {

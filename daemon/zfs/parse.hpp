@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ Result<std::vector<Dataset>> datasets(std::string_view out);
 Result<std::map<DatasetName, Versions>> versions(std::string_view out);
 /// Output of get_guids, by snapshot name.
 Result<std::map<std::string, Guid>> guids(std::string_view out);
+/// Output of command holds: the snapshots that have another tag than ours.
+std::set<SnapshotName> foreign_holds(std::string_view out);
 /// Output of `zfs send -nvP -t TOKEN`.
 Result<TokenInfo> token(std::string_view out);
 /// One line of `zfs diff -F -H` without its line break; `root` is left out of the paths. nullopt

@@ -198,6 +198,16 @@ Task<Result<void>> ZfsCli::release(std::vector<SnapshotName> names) {
     co_return co_await tag_snapshots(std::move(names), /*release=*/true);
 }
 
+Task<Result<std::set<SnapshotName>>> ZfsCli::foreign_holds(std::vector<SnapshotName> names) {
+    std::set<SnapshotName> out;
+    for (Argv& argv : command::holds(names)) {
+        Result<Output> output = co_await succeed(std::move(argv), kListLimit);
+        if (!output.has_value()) co_return output.error();
+        out.merge(parse::foreign_holds(output->out));
+    }
+    co_return out;
+}
+
 Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
                                         std::vector<std::string> names,
                                         std::vector<std::string>& destroyed,

@@ -70,6 +70,25 @@ class GoBack : public test::RolesTest {
     std::uint64_t second = 0;
 };
 
+TEST_F(GoBack, AForeignHoldOnWhatIsNewerIsSeenBeforeAnythingChanges) {
+    for (bool here : {true, false}) {
+        auto& host = here ? *alpha : *beta;
+        auto& newest = host.zfs.at(here ? "tank/fs" : "backup/fs").snapshots.back();
+        newest.foreign_hold = true;
+        const auto result = change(*alpha, Ask::failover, fs);
+        EXPECT_EQ(result.outcome, "failed");
+        ASSERT_TRUE(result.error);
+        EXPECT_EQ(result.error->kind, "refused");
+        EXPECT_NE(
+            result.error->message.find("@" + newest.name + ", which would be rolled back, is held"),
+            std::string::npos)
+            << result.error->message;
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "yes");
+        EXPECT_NE(prop_of(*alpha, "tank/fs", "readonly"), "on");
+        newest.foreign_hold = false;
+    }
+}
+
 TEST_F(GoBack, TheNewMasterBeginsAtTheSnapshotAndBothKeepWhatIsNewer) {
     const auto there = change(*alpha, Ask::failover, fs);
     ASSERT_EQ(there.outcome, "done") << there.text;

@@ -29,6 +29,22 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
+TEST_F(RolesTest, OnlyTheSameFailoverIsFollowedInsteadOfBegun) {
+    const auto first = alpha->roles.start(Ask::failover, {fs});
+    ASSERT_TRUE(first);
+    const auto same = alpha->roles.start(Ask::failover, {fs});
+    ASSERT_FALSE(same);
+    EXPECT_EQ(same.error().code, Code::already_running);
+    EXPECT_EQ(same.error().run_id, first->run_id);
+    const auto alone = alpha->roles.start(Ask::failover_local, {fs});
+    ASSERT_FALSE(alone);
+    EXPECT_EQ(alone.error().code, Code::busy);
+    const auto back = alpha->roles.start_at(Ask::failover, fs, {.name = "zrep_000000"});
+    ASSERT_FALSE(back);
+    EXPECT_EQ(back.error().code, Code::busy);
+    EXPECT_EQ(ended(first).outcome, "done");
+}
+
 /// What went well needs no recovery: that would lock, ask and show a run that nobody asked for.
 TEST_F(RolesTest, AFailoverIsNotRecoveredFrom) {
     start_loops();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // init and sync between two daemons: the decisions around streams that break, wait or are refused.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "daemon/sync/receiver.hpp"
 #include "tests/fakes/two_hosts.hpp"
@@ -17,6 +18,13 @@ class Sync : public test::TwoHosts {
             .dataset = dataset, .host = beta->config.host, .target = *DatasetName::parse(target)};
         const auto made = ended(test::run_task(io, alpha->engine.start_init(std::move(request))));
         EXPECT_EQ(made.outcome, "done") << made.text;
+    }
+    /// Not directly; the receiver and its lock are gone afterwards.
+    static Task<> receive_into(std::unique_ptr<peer::TargetService::Receiver> receiver,
+                               Fd in,
+                               std::optional<rpc::Received>* out) {
+        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/false);
+        *out = co_await std::move(work);
     }
     static Task<> receive_into(peer::TargetService::Receiver* receiver,
                                Fd in,
@@ -219,6 +227,38 @@ TEST_F(Sync, ALocalReceiveThatHangsIsKilledOnceItsSenderIsGone) {
     receiver->sender_gone();
     test::run_until(io, [&] { return group.size() == 0; });
     EXPECT_TRUE(received.value().error);
+}
+
+TEST_F(Sync, AStreamWhoseSenderIsGoneMakesWayForTheNext) {
+    ASSERT_EQ(init().outcome, "done");
+    alpha->zfs.write("tank/fs", 5'000);
+    // What is left here of alpha's last stream when it lost its power: nobody says that it ended.
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.snapshot = "zrep_000009";
+    in.mode = "incremental";
+    auto receiver = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_TRUE(receiver) << receiver.error().text();
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    const Fd sender(ends[1]);
+    TaskGroup group(io.get_executor());
+    std::optional<rpc::Received> received;
+    group.spawn("receive", receive_into(std::move(*receiver), Fd(ends[0]), &received));
+    test::run_ready(io);
+    // Who only looks ends nothing.
+    rpc::LookIn look;
+    look.pairs.push_back({"tank/fs", "backup/fs"});
+    EXPECT_TRUE(test::run_task(io, beta->target.look("alpha", look))->targets.at(0).receiving);
+    look.sends = true;
+    EXPECT_FALSE(test::run_task(io, beta->target.look("gamma", look))->targets.at(0).receiving);
+    EXPECT_FALSE(received);
+    const rpc::RunResult next = sync();
+    EXPECT_EQ(next.outcome, "done") << next.text;
+    test::run_until(io, [&] { return group.size() == 0; });
+    ASSERT_TRUE(received && received->error);
+    EXPECT_EQ(received->error->kind, "cancelled");
 }
 
 TEST_F(Sync, AReceiveThatHangsIsKilled) {

@@ -267,7 +267,7 @@ Task<Result<std::map<DatasetName, Versions>>> FakeZfs::versions(std::vector<Data
                                           .guid = s.guid,
                                           .createtxg = s.createtxg,
                                           .written_bytes = s.written,
-                                          .held = s.held,
+                                          .held = s.held || s.foreign_hold,
                                           .cloned = s.cloned,
                                           .sent = s.sent});
         }
@@ -353,6 +353,17 @@ Task<Result<void>> FakeZfs::release(std::vector<SnapshotName> names) {
         changed(name.dataset(), /*versions_only=*/true);
     }
     co_return ok();
+}
+
+Task<Result<std::set<SnapshotName>>> FakeZfs::foreign_holds(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("holds", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered.error();
+    std::set<SnapshotName> out;
+    for (const SnapshotName& name : names) {
+        const FakeSnapshot* snapshot = find(name);
+        if (snapshot != nullptr && snapshot->foreign_hold) out.insert(name);
+    }
+    co_return out;
 }
 
 Task<> FakeZfs::watch(std::function<void(Change)> on_change) {

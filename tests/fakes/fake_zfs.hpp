@@ -38,6 +38,7 @@ struct FakeSnapshot {
     std::uint64_t content = 0;  ///< stands for the data: equal numbers are equal data
     std::optional<UnixSeconds> sent;
     bool held = false;
+    bool foreign_hold = false;
     bool cloned = false;
 };
 
@@ -123,6 +124,7 @@ class FakeZfs final : public Zfs {
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;
     Task<Result<void>> release(std::vector<SnapshotName> names) override;
+    Task<Result<std::set<SnapshotName>>> foreign_holds(std::vector<SnapshotName> names) override;
     Task<Result<void>> destroy_snapshots(DatasetName dataset,
                                          std::vector<std::string> names) override;
     Task<Result<void>> destroy_bookmark(DatasetName dataset, std::string name) override;

@@ -22,7 +22,8 @@ Result<void> FakeZfs::destroy_one(const DatasetName& dataset, const std::string&
         std::find_if(all.begin(), all.end(), [&](const auto& s) { return s.name == name; });
     if (found == all.end()) return ok();
     const std::string full = dataset.str() + "@" + name;
-    if (found->held) return error(Code::busy, "destroy " + full + ": it is held or in use");
+    if (found->held || found->foreign_hold)
+        return error(Code::busy, "destroy " + full + ": it is held or in use");
     if (found->cloned) return error(Code::busy, "destroy " + full + ": it has dependent clones");
     // As in zfs: what it had written is counted by whatever comes after it.
     (found + 1 == all.end() ? fake->written : (found + 1)->written) += found->written;

@@ -126,9 +126,7 @@ class PowerSwitch(threading.Thread):
                 request.with_suffix(".off").write_text("off\n")
 
 
-@unittest.skipUnless(all(map(shutil.which, CLUSTER_PROGRAMS)),
-                     "no cluster here: apt-get install corosync pacemaker pcs starts services on this machine")
-class Cluster(Roles):
+class InCluster(Roles):
     """docs/pacemaker.md's example, with the lab's power switch for its own."""
 
     pair = (FS, COPY)
@@ -180,6 +178,14 @@ class Cluster(Roles):
                         "grep -hE 'filesystem|fence|error|warning' /run/pacemaker.log | tail -60", check=False).out)
         super().tearDown()
 
+
+NEEDS_CLUSTER = unittest.skipUnless(
+    all(map(shutil.which, CLUSTER_PROGRAMS)),
+    "no cluster here: apt-get install corosync pacemaker pcs starts services on this machine")
+
+
+@NEEDS_CLUSTER
+class Cluster(InCluster):
     def test_services_follow_the_role_and_nothing_else(self):
         """They stay when zrepd dies, and go with a move and with a failover by hand, which lose nothing."""
         self.zrepd["alpha"].kill()
@@ -215,7 +221,8 @@ class Cluster(Roles):
         self.wait_promoted("beta")
 
 
-class SuspendedPool(Cluster):
+@NEEDS_CLUSTER
+class SuspendedPool(InCluster):
     """The master's pool is on a file that finds no more room below it."""
 
     pair = ("thin/fs", "backup/thin")

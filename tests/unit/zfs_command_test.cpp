@@ -121,6 +121,7 @@ TEST(ZfsCommand, ReceivesUnmountedResumableAndNeverForced) {
 TEST(ZfsCommand, BuildsTheSmallOnes) {
     const SnapshotName s = snap("tank/a@x");
     EXPECT_EQ(text(command::hold({s}).at(0)), "zfs|hold|zrep_base|tank/a@x");
+    EXPECT_EQ(text(command::holds({s}).at(0)), "zfs|holds|-H|tank/a@x");
     EXPECT_EQ(text(command::release({s}).at(0)), "zfs|release|zrep_base|tank/a@x");
     EXPECT_EQ(text(command::rollback(s)), "zfs|rollback|tank/a@x");
     EXPECT_EQ(text(command::bookmark(s, "zrep_7")), "zfs|bookmark|tank/a@x|tank/a#zrep_7");

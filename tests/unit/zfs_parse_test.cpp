@@ -365,5 +365,17 @@ TEST(ZfsParse, SurvivesDamagedOutput) {
     }
 }
 
+TEST(Parse, ToldOfHoldsNamesThoseThatAreNotOurs) {
+    const auto found = parse::foreign_holds(
+        "tank/a@zrep_000001\tzrep_base\tSat Nov 28 10:00 2026\n"
+        "tank/a@zrep_000002\tzrep_base\tSat Nov 28 10:00 2026\n"
+        "tank/a@zrep_000002\tmy backup\tSat Nov 28 10:01 2026\n"
+        "tank/a@mine\tkeep\tSat Nov 28 10:01 2026\n");
+    std::vector<std::string> names;
+    for (const auto& name : found) names.push_back(name.str());
+    EXPECT_EQ(names, (std::vector<std::string>{"tank/a@mine", "tank/a@zrep_000002"}));
+    EXPECT_TRUE(parse::foreign_holds("").empty());
+}
+
 }  // namespace
 }  // namespace zrepd
