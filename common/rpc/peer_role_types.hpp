@@ -13,12 +13,16 @@ struct RolesIn {
         std::string target;
         bool master = false;
         std::uint64_t epoch = 0;
+        bool idle = false;
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "dataset on the asking side, whatever its role");
             v("target", self.target, "dataset here");
             v("master", self.master, "the asking side is master");
             v("epoch", self.epoch, "of the asking side");
+            v("idle",
+              self.idle,
+              "the asking side sends nothing of it: what still arrives of an earlier stream is over");
         }
     };
     std::vector<Side> sides;

@@ -151,6 +151,7 @@ class Roles : public peer::RoleService {
                                         const std::string& target,
                                         const std::string& source) const;
     rpc::RolesOut::Side side_of(const std::string& peer, const rpc::RolesIn::Side& asked);
+    void end_dead_stream(const std::string& peer, const plan::Pair& pair);
     void take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked);
     Task<std::optional<Error>> key_problem(DatasetName dataset);
     Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);

@@ -18,6 +18,7 @@ using sync::Freshness;
 // The asking side holds its own lock meanwhile, for which somebody here may wait: short.
 constexpr std::chrono::seconds kLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
+constexpr std::chrono::seconds kYoungStream{2};
 
 Error not_yours(const std::string& peer, const std::string& target) {
     return Error{.code = Code::not_accepted,
@@ -52,6 +53,16 @@ void Roles::peer_is_back(const std::string& peer) {
     wake_.notify();
 }
 
+/// A host that lost its power in the middle of a stream never said that it ended; it has started
+/// anew now, and says that it sends nothing.
+void Roles::end_dead_stream(const std::string& peer, const plan::Pair& pair) {
+    const auto holder = parts_.locks.conflicting(pair.dataset, lock::Scope::node);
+    const bool its = holder && holder->reason == std::string(sync::kReceiveReason) + peer;
+    // One that was opened since it said so is alive.
+    if (!its || std::chrono::steady_clock::now() - holder->since < kYoungStream) return;
+    parts_.receives.end(pair.dataset);
+}
+
 rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::Side& asked) {
     rpc::RolesOut::Side out;
     out.target = asked.target;
@@ -62,6 +73,7 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::
     out.epoch = pair->epoch;
     out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
     out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
+    if (asked.idle) end_dead_stream(peer, *pair);
     take_hint(*pair, asked);
     return out;
 }

@@ -132,7 +132,10 @@ void Roles::ask_peers(Clock::time_point now) {
 
 Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     rpc::RolesIn in;
-    for (const auto& pair : pairs) in.sides.push_back(asking_side(pair));
+    for (const auto& pair : pairs) {
+        in.sides.push_back(asking_side(pair));
+        in.sides.back().idle = !parts_.locks.conflicting(pair.dataset, lock::Scope::node);
+    }
     auto answer = co_await role_.peers.call_as<rpc::RolesOut>(peer, "peer.roles", in, kAskLimit);
     Pending& asking = asking_[peer];
     asking.running = false;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <thread>
+
 #include "daemon/sync/receiver.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
@@ -32,6 +34,30 @@ class Sync : public test::TwoHosts {
         Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/true);
         *out = co_await std::move(work);
     }
+    /// What is left on beta of alpha's last stream when alpha loses its power: it waits for more,
+    /// and nobody ever says that there is none.
+    struct Stream {
+        explicit Stream(Sync& hosts) : group(hosts.io.get_executor()) {
+            rpc::ReceiveIn in;
+            in.source = "tank/fs";
+            in.target = "backup/fs";
+            in.snapshot = "zrep_000009";
+            in.mode = "incremental";
+            auto receiver = test::run_task(hosts.io, hosts.beta->target.open_receive("alpha", in));
+            int ends[2];
+            const bool made = ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0;
+            if (!receiver || !made) {
+                ADD_FAILURE() << "no stream: " << (receiver ? "" : receiver.error().text());
+                return;
+            }
+            sender = Fd(ends[1]);
+            group.spawn("receive", receive_into(std::move(*receiver), Fd(ends[0]), &received));
+            test::run_ready(hosts.io);
+        }
+        Fd sender;
+        TaskGroup group;
+        std::optional<rpc::Received> received;
+    };
     /// One run of tank/fs and this one; their results.
     std::vector<rpc::RunResult> sync_both(const DatasetName& second) {
         const auto started = alpha->engine.start_sync({fs, second}, sync::Freshness::listed);
@@ -232,33 +258,39 @@ TEST_F(Sync, ALocalReceiveThatHangsIsKilledOnceItsSenderIsGone) {
 TEST_F(Sync, AStreamWhoseSenderIsGoneMakesWayForTheNext) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.write("tank/fs", 5'000);
-    // What is left here of alpha's last stream when it lost its power: nobody says that it ended.
-    rpc::ReceiveIn in;
-    in.source = "tank/fs";
-    in.target = "backup/fs";
-    in.snapshot = "zrep_000009";
-    in.mode = "incremental";
-    auto receiver = test::run_task(io, beta->target.open_receive("alpha", in));
-    ASSERT_TRUE(receiver) << receiver.error().text();
-    int ends[2];
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    const Fd sender(ends[1]);
-    TaskGroup group(io.get_executor());
-    std::optional<rpc::Received> received;
-    group.spawn("receive", receive_into(std::move(*receiver), Fd(ends[0]), &received));
-    test::run_ready(io);
+    Stream stream(*this);
     // Who only looks ends nothing.
     rpc::LookIn look;
     look.pairs.push_back({"tank/fs", "backup/fs"});
     EXPECT_TRUE(test::run_task(io, beta->target.look("alpha", look))->targets.at(0).receiving);
     look.sends = true;
     EXPECT_FALSE(test::run_task(io, beta->target.look("gamma", look))->targets.at(0).receiving);
-    EXPECT_FALSE(received);
+    EXPECT_FALSE(stream.received);
     const rpc::RunResult next = sync();
     EXPECT_EQ(next.outcome, "done") << next.text;
-    test::run_until(io, [&] { return group.size() == 0; });
-    ASSERT_TRUE(received && received->error);
-    EXPECT_EQ(received->error->kind, "cancelled");
+    test::run_until(io, [&] { return stream.group.size() == 0; });
+    ASSERT_TRUE(stream.received && stream.received->error);
+    EXPECT_EQ(stream.received->error->kind, "cancelled");
+}
+
+TEST_F(Sync, AStreamOfAHostThatStartedAnewIsOver) {
+    ASSERT_EQ(init().outcome, "done");
+    Stream stream(*this);
+    rpc::RolesIn in;
+    in.sides.push_back({"tank/fs", "backup/fs", true, 1, /*idle=*/true});
+    // It may have been opened since alpha said so.
+    EXPECT_TRUE(test::run_task(io, beta->roles.roles("alpha", in)));
+    test::run_ready(io);
+    EXPECT_FALSE(stream.received);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2'100));
+    in.sides[0].idle = false;
+    EXPECT_TRUE(test::run_task(io, beta->roles.roles("alpha", in)));
+    test::run_ready(io);
+    EXPECT_FALSE(stream.received);
+    in.sides[0].idle = true;
+    EXPECT_TRUE(test::run_task(io, beta->roles.roles("alpha", in)));
+    test::run_until(io, [&] { return stream.group.size() == 0; });
+    ASSERT_TRUE(stream.received && stream.received->error);
 }
 
 TEST_F(Sync, AReceiveThatHangsIsKilled) {
