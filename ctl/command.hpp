@@ -23,6 +23,7 @@ struct Invocation {
     boost::program_options::variables_map options;
     std::vector<std::string> words;  ///< after the verb, without options
     std::string socket;
+    int usage_status = kUsage;  ///< of a mistake on the command line
     bool json = false;
     bool wait = true;
     bool has(const char* option) const { return options.count(option) != 0; }
@@ -38,11 +39,12 @@ struct Command {
     std::size_t max_words;
     void (*add_options)(boost::program_options::options_description& options);
     int (*run)(const Invocation& invocation);
-    bool starts_run = false;  ///< then there is something to wait for, and --no-wait
+    bool starts_run = false;    ///< then there is something to wait for, and --no-wait
+    int usage_status = kUsage;  ///< where 2 means something else
 };
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
-    kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion;
+    kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.

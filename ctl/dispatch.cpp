@@ -26,6 +26,7 @@ constexpr std::array kCommands{&kInit,
                                &kSync,
                                &kStatus,
                                &kList,
+                               &kCheck,
                                &kFailover,
                                &kTakeover,
                                &kResolve,
@@ -166,6 +167,7 @@ std::string socket_of(const Invocation& invocation) {
 int run(const Command& command, const std::vector<std::string>& arguments) {
     Invocation invocation;
     invocation.verb = command.name;
+    invocation.usage_status = command.usage_status;
     invocation.json = wants_json(arguments);
     auto parsed = parse(command, arguments);
     if (!parsed) return usage_error(invocation, parsed.error());

@@ -46,12 +46,12 @@ int tell_problem(const Invocation& invocation, const std::optional<rpc::Trouble>
 int usage_error(const Invocation& invocation, const Error& error) {
     if (invocation.json) {
         print_json({{"error", error_document(error)}});
-        return kUsage;
+        return invocation.usage_status;
     }
     std::string text = "zrepctl " + invocation.verb + ": " + printable(error.text());
     if (!error.remedy.empty()) text += "; " + printable(error.remedy);
     std::fprintf(stderr, "%s\nsee zrepctl %s --help\n", text.c_str(), invocation.verb.c_str());
-    return kUsage;
+    return invocation.usage_status;
 }
 
 int usage_error(const Invocation& invocation, const std::string& what) {

@@ -38,6 +38,7 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
                                         &ctl::kSync,
                                         &ctl::kList,
                                         &ctl::kStatus,
+                                        &ctl::kCheck,
                                         &ctl::kExpire,
                                         &ctl::kFailover,
                                         &ctl::kTakeover,
