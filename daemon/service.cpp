@@ -204,6 +204,10 @@ Result<rpc::RunOut> DaemonService::run(const rpc::RunIn& in) {
                  .remedy = "zrepctl status shows what runs, and what the last runs left"};
 }
 
+Result<rpc::EventsOut> DaemonService::events(const rpc::EventsIn& in) {
+    return rpc::EventsOut{parts_.events.last_seq(), parts_.events.recent(in.limit)};
+}
+
 rpc::VersionOut DaemonService::version() {
     return {ZREPD_VERSION, std::string(rpc::kProtocol), zfs_version_, parts_.self.host.str()};
 }

@@ -48,6 +48,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
     Result<rpc::RunOut> run(const rpc::RunIn& in) override;
+    Result<rpc::EventsOut> events(const rpc::EventsIn& in) override;
     rpc::VersionOut version() override;
     rpc::Hello hello() override;
 

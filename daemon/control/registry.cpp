@@ -267,6 +267,12 @@ const std::array kMethods{
                                      R"({"run_id":"6543f2a1-7"})",
                                      kLookupErrors,
                                      from_memory<rpc::RunIn, rpc::RunOut, &Service::run>),
+    reading<rpc::EventsIn, rpc::EventsOut>(
+        "events.recent",
+        "The last events, at most 1000",
+        R"({"limit":20})",
+        {},
+        from_memory<rpc::EventsIn, rpc::EventsOut, &Service::events>),
     reading<rpc::Empty, rpc::SubscribeOut>(
         "events.subscribe",
         "The state now, then notifications `event` on this connection",

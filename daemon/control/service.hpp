@@ -10,6 +10,7 @@
 
 #include "common/result.hpp"
 #include "common/rpc/control_types.hpp"
+#include "common/rpc/event_types.hpp"
 #include "daemon/async/task.hpp"
 
 namespace zrepd::control {
@@ -45,6 +46,7 @@ class Service {
     /// From memory: starts no process and does not wait.
     virtual Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) = 0;
     virtual Result<rpc::RunOut> run(const rpc::RunIn& in) = 0;
+    virtual Result<rpc::EventsOut> events(const rpc::EventsIn& in) = 0;
     virtual rpc::VersionOut version() = 0;
     virtual rpc::Hello hello() = 0;
 };

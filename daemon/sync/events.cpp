@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/events.hpp"
 
+#include <algorithm>
+
 #include "daemon/clock.hpp"
 
 namespace zrepd::sync {
@@ -19,6 +21,22 @@ void EventBus::publish(rpc::EventOut event) {
         const bool keep = subscriber && subscriber->callback(event);
         it = keep ? std::next(it) : subscribers_.erase(it);
     }
+    if (!event.progress) remember(std::move(event));
+}
+
+void EventBus::remember(rpc::EventOut event) {
+    if (event.run && event.run->results.size() > kResultsKept) {
+        auto& results = event.run->results;
+        std::erase_if(results, [](const auto& result) { return !result.error; });
+        if (results.size() > kResultsKept) results.resize(kResultsKept);
+    }
+    kept_.push_back(std::move(event));
+    if (kept_.size() > kKept) kept_.pop_front();
+}
+
+std::vector<rpc::EventOut> EventBus::recent(std::size_t limit) const {
+    const std::size_t count = std::min(limit, kept_.size());
+    return {kept_.end() - static_cast<std::ptrdiff_t>(count), kept_.end()};
 }
 
 void EventBus::publish(std::string name, std::string dataset, std::string text) {

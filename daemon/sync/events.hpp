@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Events for subscribers of the control socket. Thread: io thread. Limits: none kept here; every
-// subscriber bounds its own queue and is dropped when it returns false.
+// Events for subscribers of the control socket, and the last of them for who comes later. Thread:
+// io thread. Limits: kKept events; every subscriber bounds its own queue and is dropped when it
+// returns false.
 #pragma once
 
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/control/service.hpp"
 
@@ -16,15 +19,25 @@ class EventBus : public control::EventSource {
     std::shared_ptr<void> subscribe(Callback callback) override;
     rpc::U64 last_seq() const override { return {seq_}; }
 
+    /// The newest `limit` of those kept, oldest first. No progress; of a run that has more than
+    /// kResultsKept results, which may be thousands, so many of those that failed.
+    std::vector<rpc::EventOut> recent(std::size_t limit) const;
+
     /// Stamps sequence number and time, and hands it to every subscriber.
     void publish(rpc::EventOut event);
     void publish(std::string name, std::string dataset, std::string text);
 
+    /// A busy night's worth; with 20 results each they are some megabytes at most.
+    static constexpr std::size_t kKept = 1000;
+    static constexpr std::size_t kResultsKept = 20;
+
   private:
+    void remember(rpc::EventOut event);
     struct Subscriber {
         Callback callback;
     };
     std::uint64_t seq_ = 0;
+    std::deque<rpc::EventOut> kept_;
     std::list<std::weak_ptr<Subscriber>> subscribers_;
 };
 

@@ -44,6 +44,7 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"status.get",
      {R"({"datasets":["tank/fs"]})", "/pairs/0/last_acked/guid", "12345678901234567890"}},
     {"run.get", {R"({"run_id":"run-0"})", "/results/0/outcome", "done"}},
+    {"events.recent", {R"({"limit":5})", "/events/0/event", "peer_up"}},
     {"events.subscribe", {"{}", "/status/pairs/0/dataset", "tank/fs"}},
     {"daemon.version", {"{}", "/zfs", "2.3.0"}},
     {"rpc.discover", {"{}", "/methods/0/name", "pair.init"}},

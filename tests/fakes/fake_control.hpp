@@ -56,6 +56,11 @@ class FakeService : public control::Service {
     Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
     Result<rpc::RunOut> run(const rpc::RunIn& in) override;
+    Result<rpc::EventsOut> events(const rpc::EventsIn&) override {
+        rpc::EventsOut out;
+        out.events.push_back({.seq = {1}, .event = "peer_up", .time = "", .text = "beta"});
+        return out;
+    }
     rpc::VersionOut version() override { return {"0.1.0", "1.0", "2.3.0", "alpha"}; }
     rpc::Hello hello() override { return {"1.0", "0.1.0", "alpha", "boot-1", {}, ""}; }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ctl/render/events.hpp"
+
+#include <cstdio>
+
+#include "common/rpc/event_types.hpp"
+#include "ctl/command.hpp"
+#include "ctl/render/json.hpp"
+
+namespace zrepd::ctl {
+namespace {
+
+// A screen full of what led to now, before what comes.
+constexpr unsigned kBeforeFollowing = 10;
+constexpr unsigned kNewest = 100;
+constexpr unsigned kMost = 1000;
+// How often we look whether the daemon is alive while nothing happens.
+constexpr std::chrono::seconds kQuiet{30};
+
+void add_options(boost::program_options::options_description& options) {
+    // clang-format off
+    options.add_options()
+        ("follow,f", "go on with what happens from now on, until Ctrl-C")
+        ("lines,n", boost::program_options::value<unsigned>()->value_name("NUMBER"),
+         "the newest so many [100, with -f 10]; zrepd keeps 1000");
+    // clang-format on
+}
+
+void print(const Invocation& invocation, const rpc::EventOut& event) {
+    if (!concerns(event, invocation.words)) return;
+    if (invocation.json)
+        std::printf("%s\n", dump_json(rpc::encode(event)).c_str());
+    else if (!event.progress)
+        std::printf("%s\n", event_line(event).c_str());
+    std::fflush(stdout);
+}
+
+unsigned lines_of(const Invocation& invocation) {
+    if (invocation.has("lines")) return invocation.options["lines"].as<unsigned>();
+    return invocation.has("follow") ? kBeforeFollowing : kNewest;
+}
+
+/// Until the daemon or the user ends it; what was printed already comes again as a notification.
+int follow(const Invocation& invocation, Client& client, std::uint64_t printed) {
+    while (true) {
+        auto event = client.next_event(kQuiet);
+        if (event) {
+            if (event->seq.value > printed) print(invocation, *event);
+        } else if (event.error().code == Code::timed_out) {
+            auto alive = client.call("daemon.version", Json::object());
+            if (!alive) return complain(invocation, alive.error());
+        } else {
+            return event.error().code == Code::cancelled ? kDone
+                                                         : complain(invocation, event.error());
+        }
+    }
+}
+
+int run(const Invocation& invocation) {
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    if (lines_of(invocation) > kMost)
+        return usage_error(invocation, "--lines is at most " + std::to_string(kMost));
+    auto client = Client::connect(invocation.socket, /*read_only=*/true);
+    if (!client) return complain(invocation, client.error());
+    const bool follows = invocation.has("follow");
+    if (follows) {
+        // First, so that nothing is lost between the two.
+        catch_interrupt();
+        auto subscribed = client->call("events.subscribe", Json::object());
+        if (!subscribed) return complain(invocation, subscribed.error());
+    }
+    auto recent =
+        client->call_as<rpc::EventsOut>("events.recent", rpc::EventsIn{lines_of(invocation)});
+    if (!recent) return complain(invocation, recent.error());
+    for (const auto& event : recent->events) print(invocation, event);
+    if (!follows) return kDone;
+    return follow(invocation, *client, recent->seq.value);
+}
+
+}  // namespace
+
+const Command kEvents{
+    "events",
+    "",
+    "[-f] [-n NUMBER] [FILESYSTEM...]",
+    "Show what happened, and with -f what happens",
+    "One line each, the oldest first: runs that began and ended, roles that changed, peers that came\n"
+    "and went, warnings. zrepd keeps the last 1000 since its start; its log keeps the rest. With\n"
+    "names only what concerns these and what lies below them. --json prints one document a line, with\n"
+    "-f progress too. What each kind means: docs/events.md.\n\n"
+    "Example:\n  zrepctl events -n 20 tank/fs\n  zrepctl events -f --json\n",
+    0,
+    10000,
+    add_options,
+    run};
+
+}  // namespace zrepd::ctl
