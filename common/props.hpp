@@ -27,6 +27,8 @@ inline constexpr std::string_view kMaxsnaps = "zrep:maxsnaps";
 inline constexpr std::string_view kFence = "zrep:fence";
 /// What canmount is without the fence, while that keeps it at noauto (failover/fence.hpp).
 inline constexpr std::string_view kCanmount = "zrep:canmount";
+/// On a target: its master counts on this side's lease (failover/lease.hpp).
+inline constexpr std::string_view kLease = "zrep:lease";
 /// How the master is served, as its target was last told (failover/journal.hpp).
 inline constexpr std::string_view kServe = "zrep:serve";
 /// On a rescue: the filesystem whose data it holds.
@@ -38,9 +40,9 @@ inline constexpr std::string_view kDrill = "zrep:drill";
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 /// Everything we read of a filesystem or volume.
 inline constexpr std::array kOnDataset{
-    kSrcHost,  kSrcFs,      kDestHost, kDestFs,   kMaster, kSavecount, kLockPid,
-    kLockTime, kInprogress, kEpoch,    kInterval, kPaused, kAccept,    kLimit,
-    kMinfree,  kMaxsnaps,   kFence,    kCanmount, kServe,  kRescue,    kDrill};
+    kSrcHost,    kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid, kLockTime,
+    kInprogress, kEpoch,    kInterval, kPaused, kAccept, kLimit,     kMinfree, kMaxsnaps,
+    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};

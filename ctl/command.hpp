@@ -81,6 +81,9 @@ int start_on_selection(const Invocation& invocation, const std::string& method) 
     in.datasets = chosen->datasets;
     in.dry_run = invocation.has("dry-run");
     if constexpr (requires { in.local_only; }) in.local_only = invocation.has("local");
+    if constexpr (requires { in.master_is_off; }) {
+        if (invocation.has("master-is-off")) in.master_is_off = true;
+    }
     return start_and_follow(invocation, method, rpc::encode(in), chosen->datasets);
 }
 /// pair.failover or pair.takeover: as above, or of one FILESYSTEM@SNAPSHOT. role_change.cpp.

@@ -26,6 +26,7 @@ int start_role_change(const Invocation& invocation, const std::string& method) {
     in.snapshot = snapshot->snapshot();
     in.local_only = invocation.has("local");
     in.dry_run = invocation.has("dry-run");
+    if (invocation.has("master-is-off")) in.master_is_off = true;
     return start_and_follow(invocation, method, rpc::encode(in), {dataset});
 }
 

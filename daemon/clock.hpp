@@ -4,6 +4,8 @@
 // together should be of one moment.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 
 #include "common/time.hpp"
@@ -13,6 +15,19 @@ namespace zrepd {
 inline UnixSeconds unix_now() {
     using namespace std::chrono;
     return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
+/// Since the host's boot, time in which it was suspended included, which steady_clock leaves out.
+/// Only differences count, and only on this host.
+inline std::chrono::milliseconds boot_now() {
+    timespec now{};
+#ifdef CLOCK_BOOTTIME
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+#else
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
 /// Both clocks at one moment.

@@ -61,9 +61,11 @@ class DaemonService : public control::Service {
     Task<Result<std::vector<DatasetName>>> choose_role(std::vector<std::string> names,
                                                        bool all,
                                                        plan::Role role);
-    Task<Result<rpc::RunStarted>> change_roles(failover::Ask ask,
-                                               std::vector<DatasetName> datasets,
-                                               bool dry_run);
+    Task<Result<rpc::RunStarted>> change_roles(
+        failover::Ask ask,
+        std::vector<DatasetName> datasets,
+        bool dry_run,
+        failover::OldMaster old = failover::OldMaster::unknown);
     /// The same of the one dataset, to its snapshot `in.snapshot`.
     Task<Result<rpc::RunStarted>> change_role_at(failover::Ask ask, rpc::RoleIn in);
     /// These datasets, each of which is here and in a pool that works, as they are now.

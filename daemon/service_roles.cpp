@@ -10,6 +10,11 @@ namespace {
 // Below the 5 s in which every call answers.
 constexpr std::chrono::seconds kDryRunLimit{4};
 
+failover::OldMaster old_master(const rpc::RoleIn& in) {
+    return in.master_is_off.value_or(false) ? failover::OldMaster::off
+                                            : failover::OldMaster::unknown;
+}
+
 rpc::RunStarted nothing_to_change() {
     std::string why = "no pair here has that role; zrepctl list shows the pairs";
     rpc::RunStarted out;
@@ -33,9 +38,10 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose_role(std::vector<st
 
 Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
                                                           std::vector<DatasetName> datasets,
-                                                          bool dry_run) {
+                                                          bool dry_run,
+                                                          failover::OldMaster old) {
     if (datasets.empty()) co_return nothing_to_change();
-    if (!dry_run) co_return roles_.start(ask, datasets);
+    if (!dry_run) co_return roles_.start(ask, datasets, old);
     auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit);
     if (!found) co_return found.error();
     rpc::RunStarted out;
@@ -55,7 +61,7 @@ Task<Result<rpc::RunStarted>> DaemonService::change_role_at(failover::Ask ask, r
     auto snapshot = SnapshotName::make(*dataset, *in.snapshot);
     if (!snapshot) co_return snapshot.error();
     failover::StartPoint from{.name = snapshot->snapshot()};
-    if (!in.dry_run) co_return roles_.start_at(ask, *dataset, std::move(from));
+    if (!in.dry_run) co_return roles_.start_at(ask, *dataset, std::move(from), old_master(in));
     auto found = co_await roles_.describe_at(ask, *dataset, std::move(from), kDryRunLimit);
     if (!found) co_return found.error();
     rpc::RunStarted out;
@@ -73,11 +79,19 @@ Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::RoleIn in, control::C
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::RoleIn in, control::Caller) {
+    const bool vouched = in.master_is_off.value_or(false);
+    if (vouched && !in.local_only) {
+        co_return Error{.code = Code::invalid_params,
+                        .message =
+                            "master_is_off goes with local_only: a master that is off is "
+                            "not asked",
+                        .remedy = "zrepctl takeover -L --master-is-off FILESYSTEM"};
+    }
     const auto ask = in.local_only ? failover::Ask::takeover_local : failover::Ask::takeover;
     if (in.snapshot) co_return co_await change_role_at(ask, std::move(in));
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
     if (!datasets) co_return datasets.error();
-    co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
+    co_return co_await change_roles(ask, std::move(*datasets), in.dry_run, old_master(in));
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::resolve(rpc::ResolveIn in, control::Caller) {

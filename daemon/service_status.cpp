@@ -125,7 +125,7 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     out.running = parts_.runs.progress_of(pair.dataset);
     const UnixSeconds fresh_at = add_snapshots(out, pair);
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
-    out.fence = pair.settings.fence == plan::Fence::off ? "off" : "boot";
+    out.fence = plan::fence_name(pair.settings.fence);
     out.fenced = roles_.is_fenced(pair.dataset);
     out.last_error = trouble_of(out, pair, now.wall);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);

@@ -66,6 +66,7 @@ struct RoleIn {
     bool local_only = false;
     bool dry_run = false;
     std::optional<std::string> snapshot;
+    std::optional<bool> master_is_off;
     std::optional<std::string> request_key;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -80,6 +81,10 @@ struct RoleIn {
           self.snapshot,
           "of the one dataset, without the @: the new master begins at it, and what is newer is kept "
           "beside each side");
+        v("master_is_off",
+          self.master_is_off,
+          "takeover with local_only: the caller vouches for it that the old master takes no writes; "
+          "its lease (zrep:fence=lease) is not waited for");
         v("request_key", self.request_key, "the same key again gives the same run");
     }
 };

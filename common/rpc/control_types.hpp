@@ -199,10 +199,11 @@ struct PairStatus {
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
-        v.optional("fence", self.fence, "zrep:fence in force: off or boot");
-        v.optional("fenced",
-                   self.fenced,
-                   "a master that is not served until its peer is heard, or zrepctl unfence");
+        v.optional("fence", self.fence, "zrep:fence in force: off, boot or lease");
+        v.optional(
+            "fenced",
+            self.fenced,
+            "a master that is not served, or readonly, until its peer is heard, or zrepctl unfence");
         v("health", self.health, "ok, late, failing, conflict or split_brain");
     }
 };

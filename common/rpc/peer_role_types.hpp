@@ -38,6 +38,7 @@ struct RolesOut {
         bool master = false;
         std::uint64_t epoch = 0;
         std::string journal;
+        bool leased = false;
         std::vector<PeerSnapshot> snapshots;
         template <class Self, class V>
         static void fields(Self& self, V& v) {
@@ -46,6 +47,7 @@ struct RolesOut {
             v("master", self.master, "");
             v("epoch", self.epoch, "");
             v("journal", self.journal, "zrep:inprogress, its first word");
+            v.optional("leased", self.leased, "it believes that its master counts on a lease");
             v("snapshots", self.snapshots, "oldest first; only the newest ones");
         }
     };
@@ -111,6 +113,57 @@ struct PromoteOut {
     static void fields(Self& self, V& v) {
         v("master", self.master, "this side is master now");
         v("epoch", self.epoch, "of this side now");
+    }
+};
+
+/// peer.lease: the asking side is master and stays so only while its targets confirm it.
+struct LeaseIn {
+    struct Side {
+        std::string source;
+        std::string target;
+        std::uint64_t epoch = 0;
+        bool release = false;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("source", self.source, "the master's dataset on the asking side");
+            v("target", self.target, "");
+            v("epoch", self.epoch, "of the asking side");
+            v.optional("release", self.release, "it counts on no lease any more");
+        }
+    };
+    std::vector<Side> sides;
+    std::uint64_t lease_ms = 0;
+    std::uint64_t sent_ms = 0;
+    std::optional<std::string> witness;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "");
+        v("lease_ms", self.lease_ms, "the master is readonly so long after it asked last");
+        v("sent_ms", self.sent_ms, "since the boot of the asking host: orders its requests");
+        v("witness", self.witness, "who else may confirm the master");
+    }
+};
+struct LeaseOut {
+    struct Side {
+        std::string target;
+        bool confirmed = false;
+        bool master = false;
+        std::uint64_t epoch = 0;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("target", self.target, "");
+            v("confirmed",
+              self.confirmed,
+              "it does not become the master by itself before 5/4 lease_ms + 10 s are over; of a "
+              "release: it is forgotten");
+            v("master", self.master, "this side says that it is the master itself");
+            v("epoch", self.epoch, "of this side");
+        }
+    };
+    std::vector<Side> sides;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("sides", self.sides, "in the order asked");
     }
 };
 

@@ -45,7 +45,8 @@ const Command kSet{
     "  minfree    free space below which no snapshot is taken, like 5G\n"
     "  maxsnaps   zrep snapshots that may wait unacknowledged\n"
     "  fence      boot: after a reboot the master is not mounted until the other side says\n"
-    "             that it did not take over; off (default)\n"
+    "             that it did not take over; lease: besides that, it is readonly when the\n"
+    "             other side has not confirmed it for a while; off (default)\n"
     "On a target, all but savecount and accept wait for the day on which it is the master.\n\n"
     "Example:\n  zrepctl set tank zrep:interval=1m\n",
     2,

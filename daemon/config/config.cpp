@@ -37,7 +37,11 @@ po::options_description settings() {
         ("hooks-dir", po::value<std::string>()->value_name("DIR"),
          "programs to run around a role change [/etc/zrepd/hooks]")
         ("hook-timeout", po::value<std::string>()->value_name("TIME"),
-         "end such a program after this long, 1s to 1h [60s]");
+         "end such a program after this long, 1s to 1h [60s]")
+        ("lease-time", po::value<std::string>()->value_name("TIME"),
+         "zrep:fence=lease: a master is readonly when nobody confirmed it this long, 5s to 10m [20s]")
+        ("witness", po::value<std::string>()->value_name("DIR"),
+         "folder on a third host, mounted on both, that confirms leases too [none]");
     // clang-format on
     return out;
 }
@@ -141,6 +145,25 @@ Result<void> apply_hook_timeout(Config& config, const std::string& value) {
     return ok();
 }
 
+/// Below, a slow renewal would look like a lost peer; above, a takeover would wait for ever.
+Result<void> apply_lease_time(Config& config, const std::string& value) {
+    const auto time = parse_duration(value);
+    if (!time) return bad(time.error().text());
+    if (*time < std::chrono::seconds(5) || *time > std::chrono::minutes(10)) {
+        return bad("lease-time must be 5s to 10m");
+    }
+    config.lease_time = *time;
+    return ok();
+}
+
+/// Whether it is mounted is not asked here: a shared folder that hangs must not hang the start.
+Result<void> apply_witness(Config& config, const std::string& value) {
+    if (!value.starts_with('/')) return bad("witness must be an absolute path, a folder");
+    if (value.find_first_of(" \t") != value.npos) return bad("witness must not contain spaces");
+    config.witness = value;
+    return ok();
+}
+
 /// Puts one checked setting into the configuration.
 Result<void> apply(Config& config, const std::string& key, const std::string& value) {
     if (key == "streams") return apply_number(config, value);
@@ -172,6 +195,10 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         return apply_hooks_dir(config, value);
     } else if (key == "hook-timeout") {
         return apply_hook_timeout(config, value);
+    } else if (key == "lease-time") {
+        return apply_lease_time(config, value);
+    } else if (key == "witness") {
+        return apply_witness(config, value);
     }
     return ok();
 }

@@ -27,6 +27,9 @@ struct Config {
     /// Programs around a role change. May be missing only where it is the default.
     std::filesystem::path hooks_dir = kDefaultHooksDir;
     std::chrono::seconds hook_timeout{60};  ///< for each of those programs
+    /// A master under zrep:fence=lease is readonly when nobody confirmed it for so long.
+    std::chrono::milliseconds lease_time{20'000};
+    std::string witness = {};  ///< an absolute path, the folder; empty: none
 };
 
 struct CommandLine {

@@ -7,6 +7,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/fences.hpp"
+#include "daemon/failover/leases.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -31,6 +32,7 @@ Change::Change(RoleParts parts, sync::RunPtr run, DatasetName dataset, std::stri
       operation_(std::move(operation)) {}
 
 Task<Result<State>> Change::look() {
+    if (role_.leases != nullptr) co_await role_.leases->settled(name_);
     auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
     if (!seen) co_return seen.error();
     pair_ = parts_.inventory.pair(name_);
@@ -59,9 +61,12 @@ Task<Result<Stored>> Change::go(Event event) {
                             .remedy = "nothing to do: it goes on when zrepd is back"};
         }
         const Action action = next.action;
-        const State state = next.state;
+        State state = next.state;
         Event outcome = co_await perform(action, state);
         if (lost_) co_return *trouble_;
+        // It ran out meanwhile: then nothing makes it writable but the peer's word.
+        const bool out = role_.leases != nullptr && role_.leases->is_out(name_);
+        if (out && state.stored.master) state.must_hear_peer = true;
         next = step(state, outcome);
     }
     const Stored after = next.state.stored;
@@ -270,11 +275,26 @@ Task<Event> Change::ask_peer() {
         co_return Event(Failed{});
     }
     const auto& side = answer->sides[0];
+    const bool confirmed = co_await is_lease_confirmed(side);
+    if (!confirmed) co_return Event(Failed{});
     const Versions* versions = parts_.inventory.versions(name_);
     const Guid common = newest_common(versions, side.snapshots);
     if (common.known()) base_ = common;
     co_return Event(
         PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead(versions, base_)});
+}
+
+/// Before a closed master is served again whoever could take over has to wait for it. True where
+/// it is not going to be served.
+Task<bool> Change::is_lease_confirmed(const rpc::RolesOut::Side& side) {
+    const Dataset* now = dataset();
+    if (role_.leases == nullptr || now == nullptr || !is_leased(*now, *pair_)) co_return true;
+    const bool in_the_way = side.master && side.epoch >= pair_->epoch;
+    if (in_the_way || !role_.fences->must_hear(*now, *pair_)) co_return true;
+    auto confirmed = co_await role_.leases->confirm(*pair_);
+    if (confirmed) co_return true;
+    unheard_ = true;
+    co_return fail(confirmed.error());
 }
 
 Task<Event> Change::ask_to_promote(Stored stored) {

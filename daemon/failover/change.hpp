@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/rpc/peer_role_types.hpp"
 #include "daemon/failover/changes.hpp"
 #include "daemon/failover/fsm.hpp"
 #include "daemon/failover/hooks.hpp"
@@ -44,6 +45,8 @@ class Change {
     bool is_unheard() const { return unheard_; }
     /// What lies on disk is not known: Recover has to look afresh.
     bool is_lost() const { return lost_; }
+    /// A set was given up, and may land yet.
+    bool is_in_doubt() const { return lost_ || in_doubt_; }
     bool left() const { return left_; }
 
   private:
@@ -61,6 +64,7 @@ class Change {
     Task<Result<void>> clear_journal();
     Task<> tidy(Stored wanted);
     Task<Event> ask_peer();
+    Task<bool> is_lease_confirmed(const rpc::RolesOut::Side& side);
     Task<Event> ask_to_promote(Stored stored);
     Task<> serve_it();
     Task<bool> mount();

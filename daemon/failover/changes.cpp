@@ -38,6 +38,7 @@ void add_target_ways(PropertyList& out, const Dataset& dataset) {
 void add_master_ways(PropertyList& out, const Dataset& dataset) {
     const auto serve =
         parse_serve(dataset.own(prop::kServe).value_or("")).value_or(Serve{.canmount = "on"});
+    if (dataset.local(prop::kLease)) add(out, prop::kLease, "");
     if (!serve.interval.empty() && !dataset.effective(prop::kInterval)) {
         add(out, prop::kInterval, serve.interval);
     }

@@ -106,8 +106,12 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
             co_return stepping_down_steps(pair, *dataset, *versions);
         case Ask::unfence:
             break;
-        case Ask::takeover_local:
-            co_return takeover_steps(pair, *versions);
+        case Ask::takeover_local: {
+            Steps steps = takeover_steps(pair, *versions);
+            const Steps before = lease_steps(pair);
+            steps.insert(steps.begin() + 1, before.begin(), before.end());
+            co_return steps;
+        }
         case Ask::keep_here:
             co_return Steps{"make " + pair.dataset.str() + " the master of epoch " +
                                 std::to_string(pair.epoch + 2),

@@ -94,12 +94,22 @@ std::optional<Error> unfenceable(const Dataset& dataset, const plan::Pair& pair)
                            ", or say that you know: zrepctl set " + name + " zrep:fence=off"};
 }
 
-Error waits_for_peer(const plan::Pair& pair) {
+Error waits_for_peer(const Dataset& dataset, const plan::Pair& pair) {
     const std::string name = quote(pair.dataset.str());
     const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    if (entry_of(dataset).lease) {
+        return Error{.code = Code::peer_unreachable,
+                     .message = pair.dataset.str() +
+                                " is readonly (zrep:fence=lease): nobody confirmed in time that " +
+                                there + " did not take over",
+                     .remedy = "it is writable again as soon as " + pair.peer.str() +
+                               " answers; if that cannot be, and you are sure that " + there +
+                               " is not the master: zrepctl unfence " + name};
+    }
+    const std::string fence(plan::fence_name(pair.settings.fence));
     return Error{.code = Code::peer_unreachable,
-                 .message = pair.dataset.str() +
-                            " is not served (zrep:fence=boot): nobody has said since this host "
+                 .message = pair.dataset.str() + " is not served (zrep:fence=" + fence +
+                            "): nobody has said since this host "
                             "started whether " +
                             there + " took over meanwhile",
                  .remedy = "it is served as soon as " + pair.peer.str() +

@@ -35,7 +35,7 @@ bool must_hear_peer(const Dataset& dataset, const plan::Pair& pair, bool opened)
 /// Why zrep:fence does not protect this master; with the commands to choose from.
 std::optional<Error> unfenceable(const Dataset& dataset, const plan::Pair& pair);
 /// What a master waits for that may not be served yet.
-Error waits_for_peer(const plan::Pair& pair);
+Error waits_for_peer(const Dataset& dataset, const plan::Pair& pair);
 /// Asked to open a fence that is not closed.
 Error not_fenced(const DatasetName& dataset);
 

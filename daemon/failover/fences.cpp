@@ -49,7 +49,7 @@ void Fences::look_after(const plan::Pair& pair, TaskGroup& tasks) {
     if (!must_hear(*dataset, pair)) {
         told_.erase(pair.dataset);
     } else if (told_.insert(pair.dataset).second) {
-        const Error error = waits_for_peer(pair);
+        const Error error = waits_for_peer(*dataset, pair);
         log::event(
             log::Level::warn,
             "fence_waits",
@@ -89,9 +89,10 @@ Task<Result<void>> Fences::change(DatasetName name) {
     auto set = co_await parts_.zfs.set(name, work);
     if (!set) co_return set.error();
     parts_.inventory.note_set(name, work);
-    log::event(log::Level::info,
-               "fence_changed",
-               {{"dataset", name.str()}, {"fence", fenced ? "boot" : "off"}});
+    log::event(
+        log::Level::info,
+        "fence_changed",
+        {{"dataset", name.str()}, {"fence", std::string(plan::fence_name(pair->settings.fence))}});
     if (!fenced) {
         // What a set cannot say: nothing, instead of empty.
         std::vector<std::string> kept{std::string(prop::kCanmount)};
@@ -107,7 +108,7 @@ std::optional<Error> Fences::trouble_of(const DatasetName& name) const {
     const Dataset* dataset = parts_.inventory.find(name);
     const auto pair = parts_.inventory.pair(name);
     if (dataset == nullptr || !pair) return std::nullopt;
-    if (must_hear(*dataset, *pair)) return waits_for_peer(*pair);
+    if (must_hear(*dataset, *pair)) return waits_for_peer(*dataset, *pair);
     return unfenceable(*dataset, *pair);
 }
 

@@ -126,11 +126,22 @@ Transition promote(const State& s, const Promote& wish) {
     return take_over(s, wish.epoch);
 }
 
+/// As a failover that froze and was cut off: behind a fence only the peer's word thaws that, or an
+/// operator's.
+Transition lapsed(const State& s) {
+    if (!s.stored.master || s.stored.journal != Journal::none) return rest(s);
+    return store(
+        s,
+        Phase::settling,
+        {.master = true, .writable = false, .epoch = s.stored.epoch, .journal = Journal::freezing});
+}
+
 /// idle: what arrives from outside.
 Transition begin(const State& s, const Event& event) {
     if (const auto* ask = std::get_if<Asked>(&event)) return asked(s, ask->command);
     if (std::holds_alternative<Recover>(event)) return recover(s);
     if (const auto* wish = std::get_if<Promote>(&event)) return promote(s, *wish);
+    if (std::holds_alternative<Lapsed>(event)) return lapsed(s);
     return rest(s);
 }
 

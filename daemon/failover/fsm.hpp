@@ -82,6 +82,8 @@ struct Promote {
     bool base_here = false;  ///< this side has the snapshot that the peer handed over with
     bool ahead = false;      ///< it has more, and is to begin at that snapshot
 };
+/// A fence: nobody confirmed in time that this master still is the only one.
+struct Lapsed {};
 /// The peer's answer to asking and to asking_to_promote.
 struct PeerIs {
     bool master = false;
@@ -93,7 +95,7 @@ struct NoBase {};
 /// The action under way ended so.
 struct Done {};
 struct Failed {};
-using Event = std::variant<Asked, Recover, Promote, PeerIs, NoBase, Done, Failed>;
+using Event = std::variant<Asked, Recover, Promote, Lapsed, PeerIs, NoBase, Done, Failed>;
 
 /// Each but none and refuse ends in exactly one event: Done, Failed or PeerIs.
 enum class ActionKind {

@@ -54,6 +54,7 @@ std::string to_text(const Entry& entry) {
     if (entry.copied.known()) out += " copied=" + entry.copied.str();
     if (entry.back) out += " back=yes";
     if (entry.readonly_was_here) out += " readonly=here";
+    if (entry.lease) out += " lease=out";
     return out;
 }
 
@@ -71,6 +72,7 @@ std::optional<Entry> parse_entry(std::string_view text) {
         if (key == "copied") out.copied = Guid::parse(value).value_or(Guid{});
         if (key == "back") out.back = value == "yes";
         if (key == "readonly") out.readonly_was_here = value == "here";
+        if (key == "lease") out.lease = value == "out";
     }
     return out;
 }

@@ -22,6 +22,8 @@ struct Entry {
     bool back = false;
     /// freezing: readonly was set on the dataset itself before, and is to be so again.
     bool readonly_was_here = false;
+    /// freezing: not for a failover, but because nobody confirmed the master's lease.
+    bool lease = false;
 };
 
 std::string to_text(const Entry& entry);

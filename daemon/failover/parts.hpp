@@ -8,6 +8,7 @@
 namespace zrepd::failover {
 
 class Fences;
+class Leases;
 
 struct RoleParts {
     sync::Parts& parts;
@@ -15,6 +16,7 @@ struct RoleParts {
     peer::Peers& peers;
     Processes& processes;      ///< for hooks
     Fences* fences = nullptr;  ///< of Roles, which sets it
+    Leases* leases = nullptr;  ///< the same
 };
 
 /// How the run of one dataset's role change looks to others.
@@ -26,5 +28,12 @@ inline constexpr std::string_view kRejoin = "rejoin";
 /// Only for hooks: what a cut left is set right.
 inline constexpr std::string_view kRecovery = "recovery";
 inline constexpr std::string_view kUnfence = "unfence";
+
+/// Whether a run or lock of this operation may change who is master, or how it is served.
+inline bool is_role_change(std::string_view operation) {
+    return operation == kFailover || operation == kTakeover || operation == kResolve ||
+           operation == kPromote || operation == kRejoin || operation == kRecovery ||
+           operation == kUnfence;
+}
 
 }  // namespace zrepd::failover

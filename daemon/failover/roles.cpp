@@ -119,10 +119,17 @@ Roles::Roles(RoleParts parts)
     : role_(parts),
       parts_(parts.parts),
       fences_(parts_),
+      grants_(parts_),
+      leases_(parts_,
+              parts.peers,
+              fences_,
+              {.overtaken = [this](const DatasetName& name) { is_overtaken(name); },
+               .lost = [this] { wake_.notify(); }}),
       places_(parts_.executor, kParallel),
       wake_(parts_.executor),
       tasks_(parts_.executor) {
     role_.fences = &fences_;
+    role_.leases = &leases_;
     subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
         watch_results(event);
         return true;
@@ -134,7 +141,9 @@ bool Roles::contradicts(std::string_view operation) {
            operation == kPromote || operation == kRejoin || operation == "init";
 }
 
-Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& datasets) {
+Result<rpc::RunStarted> Roles::start(Ask ask,
+                                     const std::vector<DatasetName>& datasets,
+                                     OldMaster old) {
     const bool alone = datasets.size() == 1;
     const std::string operation(operation_of(ask));
     for (const auto& dataset : datasets) {
@@ -151,28 +160,32 @@ Result<rpc::RunStarted> Roles::start(Ask ask, const std::vector<DatasetName>& da
     rpc::RunStarted out;
     sync::RunPtr run = parts_.runs.start(operation, datasets, goal_of(ask));
     out.run_id = run->id();
-    tasks_.spawn(operation, run_all(run, ask, datasets));
+    tasks_.spawn(operation, run_all(run, ask, datasets, old));
     return out;
 }
 
-Task<> Roles::run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets) {
+Task<> Roles::run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets, OldMaster old) {
     std::size_t left = datasets.size();
     Signal done(parts_.executor);
     for (const auto& dataset : datasets) {
         tasks_.spawn(run->operation() + " " + dataset.str(),
-                     run_one(run, ask, dataset, &left, &done));
+                     run_one(run, ask, dataset, old, &left, &done));
     }
     while (left > 0) co_await done.wait();
 }
 
-Task<> Roles::run_one(
-    sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done) {
+Task<> Roles::run_one(sync::RunPtr run,
+                      Ask ask,
+                      DatasetName dataset,
+                      OldMaster old,
+                      std::size_t* left,
+                      Signal* done) {
     {
         auto place = co_await places_.acquire();
         Result<rpc::RunResult> result = Error{.code = Code::cancelled,
                                               .message = "zrepd is stopping before it began",
                                               .remedy = "run it again when zrepd is back"};
-        if (place) result = co_await carry_out(run, ask, dataset);
+        if (place) result = co_await carry_out(run, ask, dataset, old);
         if (result)
             parts_.runs.succeed(*run, dataset, std::move(*result));
         else
@@ -190,7 +203,10 @@ Task<Result<lock::LockTable::Guard>> Roles::lock(sync::RunPtr run, Ask ask, Data
     co_return guard;
 }
 
-Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
+                                              Ask ask,
+                                              DatasetName dataset,
+                                              OldMaster old) {
     auto available = parts_.zfs.check_pool(dataset.pool());
     if (!available) co_return available.error();
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
@@ -206,6 +222,8 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run, Ask ask, Dataset
     // Both say that they are the master: which is to be one is not for a fence to decide.
     const auto known = trouble_of(dataset);
     if (ask == Ask::unfence && known && known->code == Code::split_brain) co_return *known;
+    auto decided = co_await decide(run, ask, *pair, old);
+    if (!decided) co_return decided.error();
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
     const auto now = parts_.inventory.pair(dataset);
@@ -263,6 +281,7 @@ Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event
     if (work->left()) left_.insert(dataset);
     if (stored && stored->master) left_.erase(dataset);
     if (work->is_lost()) pending_[dataset].not_before = {};
+    grants_.doubt(dataset, work->is_in_doubt());
     co_return stored;
 }
 
@@ -305,12 +324,14 @@ Task<> Roles::stop() {
     subscription_.reset();
     tasks_.cancel();
     co_await tasks_.join();
+    co_await leases_.stop();
 }
 
 std::optional<Error> Roles::trouble_of(const DatasetName& dataset) const {
     const auto found = troubles_.find(dataset);
-    if (found == troubles_.end()) return fences_.trouble_of(dataset);
-    return found->second;
+    if (found != troubles_.end()) return found->second;
+    auto fence = fences_.trouble_of(dataset);
+    return fence ? fence : leases_.trouble_of(dataset);
 }
 
 }  // namespace zrepd::failover

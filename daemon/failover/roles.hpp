@@ -15,6 +15,8 @@
 #include "daemon/failover/change.hpp"
 #include "daemon/failover/fences.hpp"
 #include "daemon/failover/go_back.hpp"
+#include "daemon/failover/grants.hpp"
+#include "daemon/failover/leases.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/peer/server.hpp"
 
@@ -31,6 +33,10 @@ enum class Ask {
     unfence,
 };
 
+/// What whoever takes over alone says of the old master. `off`: it takes no writes; its lease is
+/// not waited for.
+enum class OldMaster { unknown, off };
+
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
 /// What a role change came to, in an operator's words.
@@ -42,11 +48,17 @@ class Roles : public peer::RoleService {
   public:
     explicit Roles(RoleParts parts);
 
-    /// Starts one run; every dataset in it stands on its own feet.
-    Result<rpc::RunStarted> start(Ask ask, const std::vector<DatasetName>& datasets);
+    /// Starts one run; every dataset in it stands on its own feet. `off`: the operator vouches for
+    /// it that the old master takes no writes.
+    Result<rpc::RunStarted> start(Ask ask,
+                                  const std::vector<DatasetName>& datasets,
+                                  OldMaster old = OldMaster::unknown);
     /// The same of one dataset, beginning at a snapshot of it: what is newer is kept beside either
     /// side first. failover and takeover, also the local ones. roles_back.cpp.
-    Result<rpc::RunStarted> start_at(Ask ask, const DatasetName& dataset, StartPoint from);
+    Result<rpc::RunStarted> start_at(Ask ask,
+                                     const DatasetName& dataset,
+                                     StartPoint from,
+                                     OldMaster old = OldMaster::unknown);
     /// What start_at() would do.
     Task<Result<sync::DryRun>> describe_at(Ask ask,
                                            DatasetName dataset,
@@ -70,6 +82,7 @@ class Roles : public peer::RoleService {
     void look_again() { wake_.notify(); }
 
     Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) override;
+    Task<Result<rpc::LeaseOut>> lease(std::string peer, rpc::LeaseIn in) override;
     Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) override;
     Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) override;
     Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) override;
@@ -86,9 +99,22 @@ class Roles : public peer::RoleService {
     // roles.cpp
     /// A run of this operation and a role change would undo each other's work.
     static bool contradicts(std::string_view operation);
-    Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets);
-    Task<> run_one(sync::RunPtr run, Ask ask, DatasetName dataset, std::size_t* left, Signal* done);
-    Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run, Ask ask, DatasetName dataset);
+    Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets, OldMaster old);
+    Task<> run_one(sync::RunPtr run,
+                   Ask ask,
+                   DatasetName dataset,
+                   OldMaster old,
+                   std::size_t* left,
+                   Signal* done);
+    Task<Result<rpc::RunResult>> carry_out(sync::RunPtr run,
+                                           Ask ask,
+                                           DatasetName dataset,
+                                           OldMaster old);
+    /// What is to be so before a role change takes the dataset's lock; it holds until the end.
+    Task<Result<Grants::Decision>> decide(sync::RunPtr run,
+                                          Ask ask,
+                                          plan::Pair pair,
+                                          OldMaster old);
     /// The newest snapshot that both sides have; unknown when the other one does not answer.
     Task<Result<Guid>> must_be_split(plan::Pair pair, Ask ask);
     Task<Result<void>> must_be_willing(plan::Pair pair);
@@ -109,6 +135,13 @@ class Roles : public peer::RoleService {
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
     Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
 
+    // roles_lease.cpp
+    rpc::LeaseOut::Side confirm_side(const std::string& peer,
+                                     const rpc::LeaseIn& in,
+                                     const rpc::LeaseIn::Side& asked);
+    Task<Result<void>> wait_for_lease(sync::RunPtr run, plan::Pair pair);
+    std::vector<std::string> lease_steps(const plan::Pair& pair) const;
+
     // roles_back.cpp
     /// What start_at() is about, found and judged.
     struct Back {
@@ -118,11 +151,9 @@ class Roles : public peer::RoleService {
         bool plain = false;  ///< nothing is newer: an ordinary role change does it
     };
     Task<Result<Back>> look_back(Ask ask, DatasetName dataset, StartPoint from);
-    Task<> run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from);
-    Task<Result<rpc::RunResult>> carry_out_at(sync::RunPtr run,
-                                              Ask ask,
-                                              DatasetName dataset,
-                                              StartPoint from);
+    Task<> run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old);
+    Task<Result<rpc::RunResult>> carry_out_at(
+        sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old);
     Task<Result<std::vector<std::string>>> steps_at(Ask ask,
                                                     DatasetName dataset,
                                                     StartPoint from,
@@ -161,6 +192,7 @@ class Roles : public peer::RoleService {
     // roles_watch.cpp
     void watch_results(const rpc::EventOut& event);
     void doubt(const DatasetName& dataset);
+    void is_overtaken(const DatasetName& dataset);
     void forget_former_pairs();
     std::chrono::steady_clock::time_point look_after_pairs();
     void ask_peers(std::chrono::steady_clock::time_point now);
@@ -172,6 +204,8 @@ class Roles : public peer::RoleService {
     RoleParts role_;
     sync::Parts& parts_;
     Fences fences_;
+    Grants grants_;
+    Leases leases_;
     std::map<DatasetName, Pending> pending_;  ///< to be recovered
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start

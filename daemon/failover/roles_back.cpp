@@ -155,7 +155,10 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     co_return out;
 }
 
-Result<rpc::RunStarted> Roles::start_at(Ask ask, const DatasetName& dataset, StartPoint from) {
+Result<rpc::RunStarted> Roles::start_at(Ask ask,
+                                        const DatasetName& dataset,
+                                        StartPoint from,
+                                        OldMaster old) {
     const std::string operation(wants_target(ask) ? kTakeover : kFailover);
     const sync::RunPtr other = parts_.runs.active(dataset);
     if (other && contradicts(other->operation())) return sync::other_work(*other, dataset);
@@ -163,25 +166,26 @@ Result<rpc::RunStarted> Roles::start_at(Ask ask, const DatasetName& dataset, Sta
     sync::RunPtr run = parts_.runs.start(operation, one, "@");
     rpc::RunStarted out;
     out.run_id = run->id();
-    tasks_.spawn(operation + " " + dataset.str(), run_at(run, ask, dataset, std::move(from)));
+    tasks_.spawn(operation + " " + dataset.str(), run_at(run, ask, dataset, std::move(from), old));
     return out;
 }
 
-Task<> Roles::run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from) {
-    auto result = co_await carry_out_at(run, ask, dataset, std::move(from));
+Task<> Roles::run_at(
+    sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old) {
+    auto result = co_await carry_out_at(run, ask, dataset, std::move(from), old);
     if (result)
         parts_.runs.succeed(*run, dataset, std::move(*result));
     else
         parts_.runs.fail(*run, dataset, result.error());
 }
 
-Task<Result<rpc::RunResult>> Roles::carry_out_at(sync::RunPtr run,
-                                                 Ask ask,
-                                                 DatasetName dataset,
-                                                 StartPoint from) {
+Task<Result<rpc::RunResult>> Roles::carry_out_at(
+    sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old) {
     auto look = co_await look_back(ask, dataset, from);
     if (!look) co_return look.error();
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset, look->snapshot.guid);
+    auto decided = co_await decide(run, ask, look->pair, old);
+    if (!decided) co_return decided.error();
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
     // A sync may have ended while the lock was waited for.
@@ -255,7 +259,12 @@ Task<Result<Steps>> Roles::steps_at(Ask ask,
     }
     const std::uint64_t epoch = ask == Ask::takeover_local ? pair.epoch : pair.epoch + 1;
     const std::string copy = free_rescue(parts_.inventory, dataset, epoch);
-    co_return back_steps(ask, pair, look->newer, copy);
+    Steps steps;
+    if (ask == Ask::takeover_local) steps = lease_steps(pair);
+    for (std::string& step : back_steps(ask, pair, look->newer, copy)) {
+        steps.push_back(std::move(step));
+    }
+    co_return steps;
 }
 
 Task<Result<sync::DryRun>> Roles::describe_at(Ask ask,

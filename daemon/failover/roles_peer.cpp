@@ -72,6 +72,7 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::
     out.master = pair->role == plan::Role::master;
     out.epoch = pair->epoch;
     out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
+    out.leased = !out.master && grants_.note(pair->dataset).has_value();
     out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
     if (asked.idle) end_dead_stream(peer, *pair);
     take_hint(*pair, asked);

@@ -57,7 +57,15 @@ void Roles::doubt(const DatasetName& dataset) {
     wake_.notify();
 }
 
+/// Found out before the next question about roles: while it lasts, nobody confirms the lease.
+void Roles::is_overtaken(const DatasetName& dataset) {
+    doubt(dataset);
+    const auto pair = parts_.inventory.pair(dataset);
+    if (pair) asking_[pair->peer].not_before = {};
+}
+
 Task<> Roles::run() {
+    tasks_.spawn("leases", leases_.run());
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
@@ -73,6 +81,7 @@ Clock::time_point Roles::look_after_pairs() {
     forget_former_pairs();
     Clock::time_point wake = now + kIdle;
     fences_.forget_gone();
+    leases_.look_again();
     for (const auto& pair : parts_.inventory.pairs()) {
         if (pair.role == plan::Role::initializing) continue;
         fences_.look_after(pair, tasks_);
@@ -167,6 +176,8 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
         return;
     }
     if (!pending_.contains(pair.dataset)) troubles_.erase(pair.dataset);
+    const bool noted = side.known && !side.master && side.leased;
+    if (noted && pair.role == plan::Role::master) leases_.release(pair.dataset);
     const bool both = side.known && side.master && pair.role == plan::Role::master;
     const bool in_the_way = both && side.epoch >= pair.epoch;
     if (side.known && !in_the_way && fences_.waits(pair.dataset)) {

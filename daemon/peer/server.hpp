@@ -50,6 +50,7 @@ class RoleService {
   public:
     virtual ~RoleService() = default;
     virtual Task<Result<rpc::RolesOut>> roles(std::string peer, rpc::RolesIn in) = 0;
+    virtual Task<Result<rpc::LeaseOut>> lease(std::string peer, rpc::LeaseIn in) = 0;
     virtual Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) = 0;
     virtual Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) = 0;
     virtual Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) = 0;

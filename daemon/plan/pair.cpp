@@ -81,8 +81,8 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
         return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
     }
     if (key == prop::kFence) {
-        if (value == "off" || value == "boot") return std::string(value);
-        return bad_setting(key, value, "it must be off or boot");
+        if (value == "off" || value == "boot" || value == "lease") return std::string(value);
+        return bad_setting(key, value, "it must be off, boot or lease");
     }
     const auto bytes = parse_bytes(value);  // limit and minfree
     if (!bytes) return bytes.error().in(std::string(key));
@@ -146,6 +146,18 @@ std::string_view role_name(Role role) {
     return "unknown";
 }
 
+std::string_view fence_name(Fence fence) {
+    switch (fence) {
+        case Fence::off:
+            return "off";
+        case Fence::boot:
+            return "boot";
+        case Fence::lease:
+            return "lease";
+    }
+    return "unknown";
+}
+
 Settings settings_of(const Dataset& dataset) {
     Settings out;
     const auto number = [&](std::string_view key) -> std::optional<std::uint64_t> {
@@ -173,7 +185,8 @@ Settings settings_of(const Dataset& dataset) {
         out.maxsnaps = static_cast<unsigned>(std::min(*count, kMaxCount));
     }
     // Whoever wrote something wanted a fence.
-    if (dataset.effective(prop::kFence).value_or("off") != "off") out.fence = Fence::boot;
+    const auto fence = dataset.effective(prop::kFence).value_or("off");
+    if (fence != "off") out.fence = fence == "lease" ? Fence::lease : Fence::boot;
     return out;
 }
 

@@ -27,8 +27,10 @@ struct Self {
     }
 };
 
-/// What keeps an old master from being served when it comes back (failover/fence.hpp).
-enum class Fence { off, boot };
+/// What keeps an old master from being served when it comes back (failover/fence.hpp), or when
+/// nobody hears it any more (failover/lease.hpp). Each does what the one before it does as well.
+enum class Fence { off, boot, lease };
+std::string_view fence_name(Fence fence);
 
 struct Settings {
     unsigned savecount = 5;

@@ -197,6 +197,7 @@ class Explorer {
     void idle(const World& world, unsigned side, Branch&& branch) {
         branch(side, "recovers", [&](Model& m) { return m.begin(side, Recover{}); });
         branch(side, "sends a stream", [&](Model& m) { return m.receive(side); });
+        if (rules_.lapses && world.left.faults > 0) lapses(side, branch);
         if (world.left.commands == 0) return;
         const auto command = [&](Command which, const char* what) {
             branch(side, what, [&](Model& m) {
@@ -216,6 +217,23 @@ class Explorer {
         command(Command::keep_peer, "is asked: keep peer");
         if (rules_.fence_boot) command(Command::unfence, "is asked: unfence");
         if (world.left.backs > 0) backs(world, side, branch);
+    }
+
+    /// Nobody confirms its lease in time.
+    template <class Branch>
+    void lapses(unsigned side, Branch&& branch) {
+        const auto lapse = [side](Model& m) {
+            const ModelSide& s = m.w.sides[side];
+            if (!s.disk.writable || !s.served) return false;
+            --m.w.left.faults;
+            return m.begin(side, Lapsed{});
+        };
+        branch(side, "is not confirmed any more", lapse);
+        branch(side, "is made readonly, because it is not confirmed any more", [&](Model& m) {
+            if (!lapse(m) || !m.store(side, Model::Set::landed)) return false;
+            m.w.sides[side].unheard = true;
+            return true;
+        });
     }
 
     /// To each snapshot that the command would take there.

@@ -89,6 +89,8 @@ struct Rules {
     bool receive_asks_journal = true;
     /// zrep:fence=boot on both sides: what is cut comes back unmounted.
     bool fence_boot = false;
+    /// With that: zrep:fence=lease, whose leases run out at any moment.
+    bool lapses = false;
 };
 
 using Step = std::function<failover::Transition(const failover::State&, const failover::Event&)>;

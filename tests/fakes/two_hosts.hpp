@@ -47,7 +47,9 @@ struct TestHost {
 
     static config::Config make_config(const std::string& name,
                                       const std::filesystem::path& runtime) {
-        return {.runtime_dir = runtime, .host = *HostName::parse(name)};
+        // Of its own, as on a host of its own.
+        std::filesystem::create_directories(runtime / name);
+        return {.runtime_dir = runtime / name, .host = *HostName::parse(name)};
     }
     Task<> stop() {
         co_await roles.stop();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""zrep:fence=boot: an old master that comes back is written to by nobody, at no moment."""
+"""zrep:fence: an old master that comes back, or that nobody hears any more, is written to by nobody, at no moment."""
 import json
+import time
 import unittest
 
 from roles import COPY, FS, Roles
@@ -28,7 +29,21 @@ while True:
 INSTALL = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
 
 
-class Fence(Roles):
+class Probed(Roles):
+    """Users of /tank/fs on both hosts, who try to write all the time."""
+
+    def probe(self, host):
+        host.run("cat > /run/prober.py", input=PROBER)
+        host.run("rm -f /run/probed; setsid python3 /run/prober.py /tank/fs /run/probed >/dev/null 2>&1 </dev/null & "
+                 "echo $! > /run/prober.pid")
+        self.addCleanup(host.run, "kill $(cat /run/prober.pid) 2>/dev/null; true", check=False)
+
+    def probed(self, host):
+        """When it succeeded."""
+        return [json.loads(line) for line in host.run("cat /run/probed 2>/dev/null || true").out.splitlines()]
+
+
+class Fence(Probed):
     def setUp(self):
         super().setUp()
         self.zrepctl("set", FS, "fence=boot")
@@ -36,14 +51,6 @@ class Fence(Roles):
         wait_for("canmount follows", 20, lambda: self.get(self.alpha, "canmount", FS) == "noauto")
         self.assertEqual(self.get(self.alpha, "mounted", FS), "yes")
         self.assertEqual(self.get(self.alpha, "zrep:canmount", FS), "on")
-
-    def probe(self, host):
-        host.run("cat > /run/prober.py", input=PROBER)
-        host.run("setsid python3 /run/prober.py /tank/fs /run/probed >/dev/null 2>&1 </dev/null & ")
-
-    def probed(self, host):
-        """When it succeeded."""
-        return [json.loads(line) for line in host.run("cat /run/probed 2>/dev/null || true").out.splitlines()]
 
     def power_cycle(self, zrepd=True):
         self.alpha.cut()
@@ -109,6 +116,127 @@ class Fence(Roles):
         self.power_cycle(zrepd=False)
         self.assertEqual(self.get(self.alpha, "mounted", FS), "yes")
         self.zrepd["alpha"].start(first=INSTALL)
+
+
+LEASE = 5
+WAIT = LEASE * 5 / 4 + 10
+
+
+class Lease(Probed):
+    daemon_options = ("--lease-time", f"{LEASE}s")
+
+    def setUp(self):
+        super().setUp()
+        self.zrepctl("set", FS, "fence=lease")
+        self.zrepctl("set", COPY, "fence=lease", on="beta")
+        wait_for("beta confirmed it", 30, lambda: "lease_confirmed" in self.zrepd["alpha"].log())
+        self.assertEqual(self.get(self.beta, "zrep:lease", COPY), f"wait={int(WAIT * 1000)}ms")
+        self.assertIsNone(self.status(FS).get("last_error"))
+        for host in (self.alpha, self.beta):
+            self.probe(host)
+        wait_for("the master takes writes", 20, lambda: self.probed(self.alpha))
+
+    def part(self, *names):
+        """What these hosts send to the other one gets lost; the lab still reaches both."""
+        for name in names:
+            other = "beta" if name == "alpha" else "alpha"
+            self.addCleanup(self.lab.link, name, "unmute", other)
+            self.lab.link(name, "mute", other)
+
+    def heal(self, *names):
+        for name in names:
+            self.lab.link(name, "unmute", "beta" if name == "alpha" else "alpha")
+
+    def clocks_agree(self):
+        """Both hosts have the clock of the machine that they run on."""
+        for host in (self.alpha, self.beta):
+            before = time.time()
+            there = float(host.run("date +%s.%N").out)
+            self.assertLess(before - 0.05, there)
+            self.assertLess(there, time.time() + 0.05)
+
+    def take_over(self):
+        """Of two sides that both live and cannot hear each other; when it began."""
+        asked = time.time()
+        dry = self.zrepctl("takeover", "-L", "--dry-run", COPY, on="beta").out
+        self.assertIn("wait until the lease of alpha has run out", dry)
+        self.zrepctl("takeover", "-L", COPY, on="beta")
+        wait_for("the new master takes writes", 20, lambda: self.probed(self.beta))
+        return asked
+
+    def assert_one_after_the_other(self):
+        self.clocks_agree()
+        before, after = self.probed(self.alpha), self.probed(self.beta)
+        print(f"alpha's last write {after[0] - before[-1]:.2f} s before beta's first one; "
+              f"{len(before)} and {len(after)} writes", flush=True)
+        self.assertLess(before[-1], after[0])
+
+    def assert_taken_over_without_overlap(self, *cut):
+        self.part(*cut)
+        asked = self.take_over()
+        # Not for want of trying: alpha wrote after the operator's command had been given.
+        self.assertGreater(self.probed(self.beta)[0], asked + LEASE)
+        self.assertEqual(self.get(self.alpha, "readonly", FS), "on")
+        self.assertEqual(self.get(self.alpha, "mounted", FS), "yes")
+        self.assert_one_after_the_other()
+        self.heal(*cut)
+        self.assert_master("beta", seconds=150)
+        self.assert_one_after_the_other()
+        self.assertFalse(self.status(FS)["fenced"])
+        self.assertEqual(self.get(self.beta, "zrep:lease", COPY), "-")
+
+    def test_a_partition_of_two_hosts_that_live(self):
+        self.assert_taken_over_without_overlap("alpha", "beta")
+
+    def test_a_master_that_is_not_heard(self):
+        self.assert_taken_over_without_overlap("alpha")
+
+    def test_a_master_that_hears_nothing(self):
+        self.assert_taken_over_without_overlap("beta")
+
+    def test_no_partition_at_all(self):
+        self.assert_taken_over_without_overlap()
+
+    def test_without_a_takeover_it_is_writable_again_by_itself(self):
+        cut_at = time.time()
+        self.part("alpha", "beta")
+        wait_for("it is readonly", LEASE + 10, lambda: self.get(self.alpha, "readonly", FS) == "on")
+        status = self.status(FS)
+        self.assertTrue(status["fenced"])
+        self.assertEqual(status["fence"], "lease")
+        self.assertIn("nobody confirmed in time", status["last_error"]["message"])
+        self.assertIn("zrepctl unfence 'tank/fs'", status["last_error"]["remedy"])
+        last = self.probed(self.alpha)[-1]
+        self.assertLess(last, cut_at + LEASE + 2)
+        self.heal("alpha", "beta")
+        wait_for("it is writable", 120, lambda: self.probed(self.alpha)[-1] > last)
+        wait_for("and all is well", 60, lambda: not self.status(FS)["fenced"])
+        self.assert_master("alpha", seconds=30)
+        self.assertEqual(self.probed(self.beta), [])
+
+    def test_zrepd_that_is_started_anew_prolongs_nothing(self):
+        self.part("alpha", "beta")
+        cut_at = time.time()
+        for _ in range(2):
+            self.zrepd["alpha"].kill()
+            self.zrepd["alpha"].start(*self.daemon_options)
+        wait_for("it is readonly", LEASE + 10, lambda: self.get(self.alpha, "readonly", FS) == "on")
+        self.assertLess(self.probed(self.alpha)[-1], cut_at + LEASE + 2)
+
+    def test_an_operators_word_opens_it(self):
+        self.part("alpha", "beta")
+        wait_for("it is readonly", LEASE + 10, lambda: self.status(FS)["fenced"])
+        last = self.probed(self.alpha)[-1]
+        self.zrepctl("unfence", FS)
+        wait_for("it is writable", 20, lambda: self.probed(self.alpha)[-1] > last)
+        self.assertIn("not confirmed yet", self.status(FS)["last_error"]["message"])
+
+    def test_an_operator_who_saw_that_the_master_is_off_need_not_wait(self):
+        self.alpha.cut()
+        asked = time.time()
+        self.zrepctl("takeover", "-L", "--master-is-off", COPY, on="beta")
+        wait_for("the new master takes writes", 20, lambda: self.probed(self.beta))
+        self.assertLess(time.time(), asked + LEASE + 5)
 
 
 if __name__ == "__main__":

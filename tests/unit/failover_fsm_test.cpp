@@ -68,6 +68,7 @@ std::vector<Named> events_of_idle() {
     out.push_back({"promote, later epoch, ahead of the base", Promote{kEpoch + 1, true, true}});
     out.push_back({"promote, later epoch, no base", Promote{kEpoch + 1, false}});
     out.push_back({"promote, epoch not later", Promote{kEpoch, true}});
+    out.push_back({"lease ran out", Lapsed{}});
     return out;
 }
 

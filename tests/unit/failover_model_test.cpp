@@ -105,6 +105,30 @@ TEST(FailoverModel, AFenceServesNoMasterThatDidNotHear) {
     is_on_the_page(grouped(result.states) + " states");
 }
 
+/// It is as if the peer had to be heard after a boot, but that it stays mounted, readonly.
+TEST(FailoverModel, ALapsedLeaseIsServedAgainOnlyAfterTheOtherSideWasHeard) {
+    const ModelResult result =
+        explore(step,
+                {.limits = {.commands = 2, .cuts = 1, .writes = 1, .faults = 1},
+                 .rules = {.fence_boot = true, .lapses = true}});
+    EXPECT_EQ(result.violation, "") << told(result);
+    is_on_the_page(grouped(result.states) + " states");
+}
+
+TEST(FailoverModel, FindsALapsedLeaseThatThawsByItself) {
+    const Step wrong = [](const State& state, const Event& event) {
+        State open = state;
+        open.must_hear_peer = false;
+        return step(open, event);
+    };
+    const ModelResult result =
+        explore(wrong,
+                {.limits = {.commands = 1, .cuts = 0, .writes = 0, .faults = 1},
+                 .rules = {.fence_boot = true, .lapses = true},
+                 .settling = false});
+    EXPECT_EQ(result.violation, "served before the peer was heard") << told(result);
+}
+
 /// A master that was promoted, lost its power in the middle, and was overtaken before it is back.
 TEST(FailoverModel, FindsAMasterThatIsServedBeforeItHeard) {
     const Step wrong = [](const State& state, const Event& event) {

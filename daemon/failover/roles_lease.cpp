@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Leases where roles change: what a target answers its master, and how long it leaves that alone.
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/failover/roles.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+constexpr std::chrono::seconds kShowEvery{1};
+
+std::string seconds(BootTime time) {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
+}
+
+}  // namespace
+
+Task<Result<rpc::LeaseOut>> Roles::lease(std::string peer, rpc::LeaseIn in) {
+    rpc::LeaseOut out;
+    for (const auto& side : in.sides) out.sides.push_back(confirm_side(peer, in, side));
+    co_return out;
+}
+
+rpc::LeaseOut::Side Roles::confirm_side(const std::string& peer,
+                                        const rpc::LeaseIn& in,
+                                        const rpc::LeaseIn::Side& asked) {
+    rpc::LeaseOut::Side out;
+    out.target = asked.target;
+    const auto pair = pair_with(peer, asked.target, asked.source);
+    if (!pair) return out;
+    out.master = pair->role == plan::Role::master;
+    out.epoch = pair->epoch;
+    const BootTime most = kLongestLease;
+    const auto time =
+        static_cast<BootTime::rep>(std::min(in.lease_ms, static_cast<std::uint64_t>(most.count())));
+    const Grants::Question question{
+        .epoch = asked.epoch,
+        .sent_ms = in.sent_ms,
+        .note = {.wait = wait_of(BootTime(time)), .witness = in.witness.value_or("")}};
+    // A longer one would be given up here before it is over there.
+    const bool good = in.lease_ms <= static_cast<std::uint64_t>(most.count());
+    if (asked.release)
+        out.confirmed = grants_.release(*pair, in.sent_ms, tasks_);
+    else
+        out.confirmed = good && grants_.confirm(*pair, question, tasks_);
+    return out;
+}
+
+/// Nothing is confirmed from here on, so the wait has an end, and the old master turns readonly if
+/// it lives.
+Task<Result<Grants::Decision>> Roles::decide(sync::RunPtr run,
+                                             Ask ask,
+                                             plan::Pair pair,
+                                             OldMaster old) {
+    const bool alone = ask == Ask::takeover_local && pair.role == plan::Role::target;
+    if (!alone) co_return Grants::Decision();
+    Grants::Decision decision = grants_.decide(pair.dataset);
+    if (old == OldMaster::off) co_return decision;
+    auto over = co_await wait_for_lease(std::move(run), std::move(pair));
+    if (!over) co_return over.error();
+    co_return decision;
+}
+
+Task<Result<void>> Roles::wait_for_lease(sync::RunPtr run, plan::Pair pair) {
+    while (true) {
+        const auto left = grants_.wait_left(pair.dataset);
+        if (!left || *left <= BootTime(0)) co_return ok();
+        parts_.runs.phase(
+            *run,
+            pair.dataset,
+            "waiting until the lease of " + pair.peer.str() + " has run out: " + seconds(*left));
+        co_await sleep_for(std::min<BootTime>(*left, kShowEvery));
+        const bool stop = co_await cancelled();
+        if (stop) {
+            co_return Error{
+                .code = Code::cancelled,
+                .message = "zrepd is stopping; " + pair.dataset.str() + " is still the target",
+                .remedy = "run it again when zrepd is back"};
+        }
+    }
+}
+
+std::vector<std::string> Roles::lease_steps(const plan::Pair& pair) const {
+    const auto left = grants_.wait_left(pair.dataset);
+    if (!left) return {};
+    const auto note = grants_.note(pair.dataset);
+    // From the moment of the decision, if it is confirmed until then.
+    const BootTime most = note ? note->wait : *left;
+    return {"wait until the lease of " + pair.peer.str() + " has run out, at most " +
+            seconds(std::max(most, *left)) + ": then it is readonly, wherever it is"};
+}
+
+}  // namespace zrepd::failover

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// zrep:fence=lease between two daemons in one process, with leases of less than a second: the times
+// are real, ZFS is not.
+#include <gtest/gtest.h>
+
+#include "daemon/clock.hpp"
+#include "tests/fakes/roles_test.hpp"
+
+namespace zrepd {
+namespace {
+
+using failover::Ask;
+using namespace std::chrono_literals;
+
+constexpr auto kTime = 900ms;
+
+class LeaseTest : public test::RolesTest {
+  protected:
+    LeaseTest() {
+        alpha->zfs.at("tank/fs").mounted = true;
+        for (auto* host : {&*alpha, &*beta}) host->config.lease_time = kTime;
+        watch_ = alpha->events.subscribe([this](const rpc::EventOut& event) {
+            seen.push_back(event.event);
+            return true;
+        });
+    }
+    void lease(test::TestHost& host, std::string_view dataset) {
+        give(host, dataset, prop::kFence, "lease");
+        EXPECT_TRUE(test::run_task(io, host.inventory.discover()));
+        host.roles.look_again();
+    }
+    /// alpha is master under a lease that beta confirmed.
+    void begin() {
+        discover();
+        start_loops();
+        lease(*alpha, "tank/fs");
+        test::run_until(io, [&] { return saw("lease_confirmed"); });
+        EXPECT_TRUE(is_writable());
+    }
+    void cut_link() { test::run_task(io, beta->server.stop()); }
+    void heal_link() { EXPECT_TRUE(beta->server.listen(directory / "beta.sock")); }
+    bool saw(std::string_view event) {
+        return std::find(seen.begin(), seen.end(), event) != seen.end();
+    }
+    bool is_writable() { return prop_of(*alpha, "tank/fs", "readonly") != "on"; }
+    bool is_closed() {
+        return !is_writable() &&
+               prop_of(*alpha, "tank/fs", prop::kInprogress).starts_with("freezing");
+    }
+    void run_for(std::chrono::milliseconds time) {
+        const auto until = std::chrono::steady_clock::now() + time;
+        test::run_until(io, [&] { return std::chrono::steady_clock::now() > until; });
+    }
+
+    std::vector<std::string> seen;
+
+  private:
+    std::shared_ptr<void> watch_;
+};
+
+TEST_F(LeaseTest, IsNotedOnTheTargetBeforeItCountsAndRenewedWithoutAProcess) {
+    begin();
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease), "wait=11125ms");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "canmount"), "noauto") << "as the fence boot";
+    EXPECT_FALSE(alpha->roles.trouble_of(fs));
+    alpha->zfs.forget_calls();
+    beta->zfs.forget_calls();
+    run_for(3 * kTime);
+    EXPECT_TRUE(is_writable());
+    EXPECT_EQ(alpha->zfs.count(""), 0U);
+    EXPECT_EQ(beta->zfs.count(""), 0U);
+}
+
+TEST_F(LeaseTest, IsSaidToBeUnconfirmedUntilThePeerAnswers) {
+    discover();
+    cut_link();
+    start_loops();
+    run_for(100ms);
+    lease(*alpha, "tank/fs");
+    test::run_until(io, [&] { return alpha->roles.trouble_of(fs).has_value(); });
+    EXPECT_NE(alpha->roles.trouble_of(fs)->text().find("not confirmed yet"), std::string::npos);
+    run_for(2 * kTime);
+    EXPECT_TRUE(is_writable()) << "nobody counts on it";
+    EXPECT_FALSE(alpha->roles.is_fenced(fs));
+}
+
+TEST_F(LeaseTest, AMasterThatNobodyConfirmsIsReadonlyInTimeAndWritableAgainWhenItIsHeard) {
+    begin();
+    alpha->zfs.forget_calls();
+    const auto cut_at = boot_now();
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+    EXPECT_LT(boot_now() - cut_at, kTime + 1s);
+    EXPECT_EQ(alpha->zfs.count("set tank/fs"), 1U) << "one set says all";
+    EXPECT_EQ(alpha->zfs.count("unmount"), 0U);
+    EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    const auto trouble = alpha->roles.trouble_of(fs);
+    ASSERT_TRUE(trouble);
+    EXPECT_NE(trouble->remedy.find("zrepctl unfence 'tank/fs'"), std::string::npos);
+    EXPECT_TRUE(saw("lease_lost"));
+    heal_link();
+    test::run_until(io, [&] { return is_writable() && saw("lease_back"); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+    EXPECT_FALSE(alpha->roles.is_fenced(fs));
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
+}
+
+TEST_F(LeaseTest, ALockThatASyncHoldsDelaysNothing) {
+    begin();
+    auto sync = alpha->locks.try_lock(fs, lock::Scope::node, "sync");
+    ASSERT_TRUE(sync);
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+}
+
+TEST_F(LeaseTest, WhileARoleChangeIsUnderWayItIsReadonlyAndTheJournalFollows) {
+    begin();
+    {
+        auto change = alpha->locks.try_lock(fs, lock::Scope::node, "failover");
+        ASSERT_TRUE(change);
+        cut_link();
+        test::run_until(io, [&] { return !is_writable(); });
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+    }
+    test::run_until(io, [&] { return is_closed(); });
+    heal_link();
+    test::run_until(io, [&] { return is_writable(); });
+}
+
+TEST_F(LeaseTest, ASetThatFailsIsTriedAgain) {
+    begin();
+    alpha->zfs.fail_at("set tank/fs", broken());
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+}
+
+TEST_F(LeaseTest, AnOperatorsWordOpensItUntilThePeerConfirmsItAgain) {
+    begin();
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+    const auto result = change(*alpha, Ask::unfence, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_TRUE(is_writable());
+    run_for(2 * kTime);
+    EXPECT_TRUE(is_writable());
+    seen.clear();
+    heal_link();
+    test::run_until(io, [&] { return saw("lease_confirmed"); });
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+}
+
+/// The old master hears of the decision, or of nothing: either way it is readonly first.
+TEST_F(LeaseTest, ATakeoverWithoutTheMasterWaitsUntilThatIsReadonly) {
+    begin();
+    const auto dry = test::run_task(
+        io, beta->roles.describe(Ask::takeover_local, {target_fs}, std::chrono::seconds(1)));
+    ASSERT_TRUE(dry);
+    ASSERT_GE(dry->steps.size(), 2U);
+    EXPECT_NE(dry->steps[1].find("wait until the lease of alpha has run out"), std::string::npos);
+    const auto asked_at = boot_now();
+    const auto started = beta->roles.start(Ask::takeover_local, {target_fs});
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&] { return is_closed(); });
+    EXPECT_FALSE(run->finished());
+    EXPECT_EQ(prop_of(*beta, "backup/fs", "readonly"), "on");
+    const auto progress = beta->runs.progress_of(target_fs);
+    ASSERT_TRUE(progress);
+    EXPECT_TRUE(progress->phase.starts_with("waiting until the lease of alpha has run out: "))
+        << progress->phase;
+    test::run_until(io, [&] { return run->finished(); });
+    EXPECT_EQ(run->out().results.at(0).outcome, "done") << run->out().results.at(0).text;
+    EXPECT_GE(boot_now() - asked_at, 10s);
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease), "");
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    expect_roles(/*alpha_is_master=*/false, "2");
+}
+
+TEST_F(LeaseTest, AnOperatorWhoSawThatTheMasterIsOffNeedNotWait) {
+    begin();
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+    const auto asked_at = boot_now();
+    const auto started =
+        beta->roles.start(Ask::takeover_local, {target_fs}, failover::OldMaster::off);
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&] { return run->finished(); });
+    EXPECT_EQ(run->out().results.at(0).outcome, "done");
+    EXPECT_LT(boot_now() - asked_at, 5s);
+    heal_link();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+}
+
+TEST_F(LeaseTest, AStoppingDaemonEndsTheWait) {
+    begin();
+    const auto started = beta->roles.start(Ask::takeover_local, {target_fs});
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&] { return beta->runs.progress_of(target_fs).has_value(); });
+    test::run_ready(io);
+    test::run_task(io, beta->roles.stop());
+    ASSERT_TRUE(run->finished());
+    EXPECT_EQ(run->out().results.at(0).error->kind, "cancelled");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kMaster), "no");
+}
+
+TEST_F(LeaseTest, APlannedChangeNeedsNoWaitAndLeavesNoNote) {
+    begin();
+    const auto asked_at = boot_now();
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_LT(boot_now() - asked_at, 8s);
+    expect_roles(/*alpha_is_master=*/false, "2");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease), "");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
+}
+
+TEST_F(LeaseTest, TheTargetForgetsALeaseThatIsNoneAnyMore) {
+    begin();
+    give(*alpha, "tank/fs", prop::kFence, "boot");
+    EXPECT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return prop_of(*beta, "backup/fs", prop::kLease).empty(); });
+    cut_link();
+    run_for(2 * kTime);
+    EXPECT_TRUE(is_writable());
+}
+
+}  // namespace
+}  // namespace zrepd
