@@ -24,6 +24,7 @@ namespace po = boost::program_options;
 constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
 constexpr std::array kCommands{&kInit,
                                &kSync,
+                               &kRefresh,
                                &kStatus,
                                &kList,
                                &kCheck,
@@ -116,9 +117,11 @@ std::string help_of(const Command& command) {
     out << "Usage: zrepctl " << command.name << " " << command.arguments << "\n\n"
         << command.summary << ".\n\n"
         << command.description << "\n"
-        << all_options(command)
-        << "\nExit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 protocol mismatch,\n"
-           "5 refused (access, role or state), 130 interrupted.\n";
+        << all_options(command);
+    // One that has its own says so in its description.
+    if (command.usage_status == kUsage)
+        out << "\nExit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 protocol mismatch,\n"
+               "5 refused (access, role or state), 130 interrupted.\n";
     return out.str();
 }
 

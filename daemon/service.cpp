@@ -16,19 +16,19 @@ namespace {
 // Below the 5 s in which every call answers.
 constexpr std::chrono::seconds kDryRunLimit{4};
 
-rpc::RunStarted answer_of(sync::DryRun found) {
-    rpc::RunStarted out;
-    out.steps = std::move(found.steps);
-    out.results = std::move(found.results);
-    return out;
-}
-
 /// Who says "all" has no single filesystem in mind that something else works on.
 sync::WhenBusy when_busy(bool all) {
     return all ? sync::WhenBusy::wait : sync::WhenBusy::refuse_one;
 }
 
 }  // namespace
+
+rpc::RunStarted answer_of(sync::DryRun found) {
+    rpc::RunStarted out;
+    out.steps = std::move(found.steps);
+    out.results = std::move(found.results);
+    return out;
+}
 
 Result<std::vector<DatasetName>> parse_names(const std::vector<std::string>& names) {
     std::vector<DatasetName> out;

@@ -19,6 +19,9 @@ struct SettingChange {
     std::vector<std::string> remove;
 };
 
+/// The answer to a dry run.
+rpc::RunStarted answer_of(sync::DryRun found);
+
 class DaemonService : public control::Service {
   public:
     DaemonService(sync::Parts& parts,
@@ -31,6 +34,7 @@ class DaemonService : public control::Service {
 
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> refresh(rpc::SyncIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, control::Caller caller) override;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The methods that change who is master: failover, takeover, resolve.
 #include "common/props.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/sched/due.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -44,10 +46,7 @@ Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
     if (!dry_run) co_return roles_.start(ask, datasets, old);
     auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit);
     if (!found) co_return found.error();
-    rpc::RunStarted out;
-    out.steps = std::move(found->steps);
-    out.results = std::move(found->results);
-    co_return out;
+    co_return answer_of(std::move(*found));
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::change_role_at(failover::Ask ask, rpc::RoleIn in) {
@@ -64,10 +63,7 @@ Task<Result<rpc::RunStarted>> DaemonService::change_role_at(failover::Ask ask, r
     if (!in.dry_run) co_return roles_.start_at(ask, *dataset, std::move(from), old_master(in));
     auto found = co_await roles_.describe_at(ask, *dataset, std::move(from), kDryRunLimit);
     if (!found) co_return found.error();
-    rpc::RunStarted out;
-    out.steps = std::move(found->steps);
-    out.results = std::move(found->results);
-    co_return out;
+    co_return answer_of(std::move(*found));
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::RoleIn in, control::Caller) {
@@ -120,6 +116,22 @@ Task<Result<rpc::RunStarted>> DaemonService::unfence(rpc::UnfenceIn in, control:
         co_return out;
     }
     co_return co_await change_roles(failover::Ask::unfence, std::move(*datasets), in.dry_run);
+}
+
+Task<Result<rpc::RunStarted>> DaemonService::refresh(rpc::SyncIn in, control::Caller) {
+    auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
+    if (!datasets) co_return datasets.error();
+    if (in.all) {
+        std::erase_if(*datasets, [&](const DatasetName& name) {
+            const auto pair = parts_.inventory.pair(name);
+            return pair && sched::is_paused(pair->settings.paused, unix_now());
+        });
+    }
+    if (datasets->empty()) co_return nothing_to_change();
+    if (!in.dry_run) co_return roles_.start_refresh(*datasets);
+    auto found = co_await roles_.describe_refresh(std::move(*datasets), kDryRunLimit);
+    if (!found) co_return found.error();
+    co_return answer_of(std::move(*found));
 }
 
 Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty) {

@@ -193,6 +193,19 @@ struct HandOverOut {
     }
 };
 
+/// peer.refresh: a target asks its master for a sync now.
+struct RefreshIn {
+    std::string source;
+    std::string target;
+    bool dry_run = false;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the asking side's dataset, a target");
+        v("target", self.target, "its master here");
+        v.optional("dry_run", self.dry_run, "only say what would be done");
+    }
+};
+
 /// peer.run: how a run that this peer asked for goes.
 struct PeerRunIn {
     std::string run_id;

@@ -173,6 +173,12 @@ const std::array kMethods{
         "Send what changed",
         R"({"datasets":["tank/fs"],"request_key":"nightly-1"})",
         kRunErrors),
+    mutation<rpc::SyncIn, rpc::RunStarted, &Service::refresh>(
+        "pair.refresh",
+        Access::operate,
+        "Have the master send what changed to a copy here; datasets, and all, are targets",
+        R"({"datasets":["backup/fs"]})",
+        kRoleErrors),
     mutation<rpc::ExpireIn, rpc::RunStarted, &Service::expire>(
         "pair.expire",
         Access::operate,

@@ -28,6 +28,8 @@ inline constexpr std::string_view kRejoin = "rejoin";
 /// Only for hooks: what a cut left is set right.
 inline constexpr std::string_view kRecovery = "recovery";
 inline constexpr std::string_view kUnfence = "unfence";
+/// No role change: a target asks its master for a sync.
+inline constexpr std::string_view kRefresh = "refresh";
 
 /// Whether a run or lock of this operation may change who is master, or how it is served.
 inline bool is_role_change(std::string_view operation) {

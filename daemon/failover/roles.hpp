@@ -41,6 +41,8 @@ enum class OldMaster { unknown, off };
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
 /// What a role change came to, in an operator's words.
 std::string outcome_of(const plan::Pair& pair, const Stored& stored);
+/// A peer names what is no pair of its own.
+Error not_yours(const std::string& peer, const std::string& target);
 /// Asked of the side that cannot do it.
 Error wrong_side(Ask ask, const plan::Pair& pair);
 
@@ -64,6 +66,11 @@ class Roles : public peer::RoleService {
                                            DatasetName dataset,
                                            StartPoint from,
                                            std::chrono::seconds limit);
+    /// Asks the masters of these targets for a sync, and follows it. wrong_role for a master.
+    /// roles_takeover.cpp.
+    Result<rpc::RunStarted> start_refresh(const std::vector<DatasetName>& datasets);
+    Task<Result<sync::DryRun>> describe_refresh(std::vector<DatasetName> datasets,
+                                                std::chrono::seconds limit);
     /// What start() would do, what it would lose, and what is in its way. At most about `limit`.
     Task<Result<sync::DryRun>> describe(Ask ask,
                                         std::vector<DatasetName> datasets,
@@ -86,6 +93,7 @@ class Roles : public peer::RoleService {
     Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) override;
     Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) override;
     Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) override;
+    Task<Result<rpc::HandOverOut>> refresh(std::string peer, rpc::RefreshIn in) override;
     Task<Result<rpc::PeerRunOut>> run(std::string peer, rpc::PeerRunIn in) override;
 
   private:
@@ -133,7 +141,14 @@ class Roles : public peer::RoleService {
 
     // roles_takeover.cpp
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
-    Task<Result<void>> follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id);
+    Task<> refresh_one(sync::RunPtr run, DatasetName dataset);
+    Task<Result<rpc::RunResult>> ask_refresh(sync::RunPtr run, DatasetName dataset);
+    Task<Result<rpc::HandOverOut>> call_refresh(DatasetName dataset,
+                                                bool dry_run,
+                                                std::chrono::seconds limit);
+    Task<Result<plan::Pair>> master_of(const std::string& peer,
+                                       std::string source,
+                                       std::string target);
 
     // roles_lease.cpp
     rpc::LeaseOut::Side confirm_side(const std::string& peer,

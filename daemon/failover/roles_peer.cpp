@@ -20,13 +20,13 @@ constexpr std::chrono::seconds kLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 constexpr std::chrono::seconds kYoungStream{2};
 
+}  // namespace
+
 Error not_yours(const std::string& peer, const std::string& target) {
     return Error{.code = Code::not_accepted,
                  .message = target + " is not the other side of a filesystem of " + peer + "'s",
                  .remedy = "zrepctl list on both hosts shows the pairs"};
 }
-
-}  // namespace
 
 std::optional<plan::Pair> Roles::pair_with(const std::string& peer,
                                            const std::string& target,
@@ -285,59 +285,6 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     heard_.erase(dataset);
     parts_.inventory.changed().notify();
     wake_.notify();
-    co_return out;
-}
-
-Task<Result<rpc::HandOverOut>> Roles::hand_over(std::string peer, rpc::HandOverIn in) {
-    auto name = DatasetName::parse(in.target);
-    if (!name) co_return name.error();
-    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
-    if (!seen) co_return seen.error();
-    const auto pair = pair_with(peer, in.target, in.source);
-    if (!pair) co_return not_yours(peer, in.target);
-    if (pair->role != plan::Role::master) {
-        co_return Error{.code = Code::wrong_role,
-                        .message = name->str() + " is not the master on " + parts_.self.host.str(),
-                        .remedy = "zrepctl status on both hosts shows who is"};
-    }
-    rpc::HandOverOut out;
-    std::vector<DatasetName> one{*name};
-    if (in.base) co_return co_await hand_over_at(std::move(in), *name);
-    if (in.dry_run) {
-        auto found = co_await describe(Ask::failover, std::move(one), std::chrono::seconds(4));
-        if (!found) co_return found.error();
-        out.steps = std::move(found->steps);
-        for (const auto& result : found->results) {
-            if (result.error) co_return rpc::from_item_error(*result.error);
-        }
-        co_return out;
-    }
-    auto started = start(Ask::failover, one);
-    const bool joined = !started && started.error().code == Code::already_running;
-    if (!started && !joined) co_return started.error();
-    out.run_id = joined ? started.error().run_id : started->run_id;
-    co_return out;
-}
-
-Task<Result<rpc::PeerRunOut>> Roles::run(std::string peer, rpc::PeerRunIn in) {
-    const sync::RunPtr run = parts_.runs.find(in.run_id);
-    const auto is_of_peer = [&](const rpc::RunResult& result) {
-        const auto name = DatasetName::parse(result.dataset);
-        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
-        return pair && pair_with(peer, result.dataset, pair->peer_dataset.str());
-    };
-    const auto& results = run ? run->out().results : std::vector<rpc::RunResult>{};
-    if (results.empty() || !std::all_of(results.begin(), results.end(), is_of_peer)) {
-        co_return Error{.code = Code::not_found,
-                        .message = "no run " + quote(in.run_id) + "; zrepd was restarted since",
-                        .remedy = "zrepctl status on both hosts shows how it ended"};
-    }
-    rpc::PeerRunOut out;
-    out.finished = run->finished();
-    for (const auto& result : run->out().results) {
-        out.text = result.text;
-        out.error = result.error;
-    }
     co_return out;
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A planned takeover, on the target's side: the master is asked to hand over, and followed.
+// What a target asks of its master, and what the master answers: a planned takeover, a sync now.
+#include <algorithm>
+
 #include "common/text.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/sync/peer_run.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
@@ -10,10 +13,8 @@ namespace {
 using sync::Freshness;
 
 constexpr std::chrono::seconds kAskLimit{60};
-// A target asks how the failover over there goes.
-constexpr std::chrono::seconds kFollowEvery{1};
-// The master does not answer for so long while it hands over: the target says so and stops waiting.
-constexpr unsigned kFollowLosses = 30;
+// Below the time in which the asking side has to answer its own client.
+constexpr std::chrono::seconds kDryRunLimit{4};
 
 }  // namespace
 
@@ -36,7 +37,8 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
         }
         co_return error;
     }
-    auto followed = co_await follow_master(run, *pair, started->run_id);
+    sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "hands over"};
+    auto followed = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
     if (!followed) co_return followed.error();
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
     if (!seen) co_return seen.error();
@@ -56,31 +58,163 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     co_return result;
 }
 
-Task<Result<void>> Roles::follow_master(sync::RunPtr run, plan::Pair pair, std::string run_id) {
-    unsigned losses = 0;
-    while (true) {
-        const bool stop = co_await cancelled();
-        if (stop) {
-            co_return Error{
-                .code = Code::cancelled,
-                .message = "zrepd is stopping; " + pair.peer.str() + " goes on with the failover",
-                .remedy = "zrepctl status on both hosts shows how it ends"};
-        }
-        rpc::PeerRunIn in;
-        in.run_id = run_id;
-        auto seen =
-            co_await role_.peers.call_as<rpc::PeerRunOut>(pair.peer, "peer.run", in, kAskLimit);
-        if (seen) losses = 0;
-        // It was started anew, and goes on from its journal: there is nothing to be waited for.
-        if (!seen && seen.error().code == Code::not_found) co_return seen.error();
-        if (!seen && ++losses >= kFollowLosses) co_return seen.error();
-        if (seen && seen->finished) {
-            if (seen->error) co_return rpc::from_item_error(*seen->error).in(pair.peer.str());
-            co_return ok();
-        }
-        if (seen) parts_.runs.phase(*run, pair.dataset, pair.peer.str() + " hands over");
-        co_await sleep_for(kFollowEvery);
+Result<rpc::RunStarted> Roles::start_refresh(const std::vector<DatasetName>& datasets) {
+    for (const auto& dataset : datasets) {
+        const sync::RunPtr same = parts_.runs.active(dataset, kRefresh, "");
+        if (same && datasets.size() == 1) return sync::same_work(*same, dataset);
     }
+    sync::RunPtr run = parts_.runs.start(std::string(kRefresh), datasets);
+    rpc::RunStarted out;
+    out.run_id = run->id();
+    for (const auto& dataset : datasets)
+        tasks_.spawn("refresh " + dataset.str(), refresh_one(run, dataset));
+    return out;
+}
+
+Task<> Roles::refresh_one(sync::RunPtr run, DatasetName dataset) {
+    Result<rpc::RunResult> result = Error{};
+    {
+        auto place = co_await places_.acquire();
+        result = co_await ask_refresh(run, dataset);
+    }
+    if (result)
+        parts_.runs.succeed(*run, dataset, std::move(*result));
+    else
+        parts_.runs.fail(*run, dataset, result.error());
+}
+
+Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
+                                                   bool dry_run,
+                                                   std::chrono::seconds limit) {
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) co_return sync::no_pair(parts_, dataset);
+    if (pair->role != plan::Role::target) {
+        co_return Error{.code = Code::wrong_role,
+                        .message = dataset.str() + " is no copy: it is the master here",
+                        .remedy = "zrepctl sync " + quote(dataset.str())};
+    }
+    rpc::RefreshIn in;
+    in.source = dataset.str();
+    in.target = pair->peer_dataset.str();
+    in.dry_run = dry_run;
+    auto answer =
+        co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.refresh", in, limit);
+    if (!answer) co_return std::move(Error(answer.error())).in(pair->peer.str());
+    co_return std::move(*answer);
+}
+
+Task<Result<rpc::RunResult>> Roles::ask_refresh(sync::RunPtr run, DatasetName dataset) {
+    auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
+    if (!seen) co_return seen.error();
+    auto started = co_await call_refresh(dataset, /*dry_run=*/false, kAskLimit);
+    if (!started) co_return started.error();
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) co_return sync::no_pair(parts_, dataset);
+    sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "syncs"};
+    auto said = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
+    if (!said) co_return said.error();
+    rpc::RunResult result;
+    result.outcome = "done";
+    result.text = said->empty() ? "nothing changed on " + pair->peer.str() : *said;
+    co_return result;
+}
+
+Task<Result<sync::DryRun>> Roles::describe_refresh(std::vector<DatasetName> datasets,
+                                                   std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    sync::DryRun out;
+    for (const auto& dataset : datasets) {
+        const auto left = std::max(
+            std::chrono::ceil<std::chrono::seconds>(until - std::chrono::steady_clock::now()),
+            std::chrono::seconds(1));
+        auto answer = co_await call_refresh(dataset, /*dry_run=*/true, left);
+        if (!answer)
+            out.results.push_back(sync::failed_result(dataset, answer.error()));
+        else
+            for (auto& step : answer->steps) out.steps.push_back(std::move(step));
+    }
+    co_return out;
+}
+
+/// The pair of which the asking peer has the target.
+Task<Result<plan::Pair>> Roles::master_of(const std::string& peer,
+                                          std::string source,
+                                          std::string target) {
+    auto name = DatasetName::parse(target);
+    if (!name) co_return name.error();
+    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
+    if (!seen) co_return seen.error();
+    const auto pair = pair_with(peer, target, source);
+    if (!pair) co_return not_yours(peer, target);
+    if (pair->role == plan::Role::master) co_return *pair;
+    co_return Error{.code = Code::wrong_role,
+                    .message = name->str() + " is not the master on " + parts_.self.host.str(),
+                    .remedy = "zrepctl status on both hosts shows who is"};
+}
+
+Task<Result<rpc::HandOverOut>> Roles::refresh(std::string peer, rpc::RefreshIn in) {
+    auto pair = co_await master_of(peer, in.source, in.target);
+    if (!pair) co_return pair.error();
+    rpc::HandOverOut out;
+    std::vector<DatasetName> one{pair->dataset};
+    if (in.dry_run) {
+        auto found = co_await role_.engine.describe_sync(std::move(one), kDryRunLimit);
+        if (!found) co_return found.error();
+        out.steps = std::move(found->steps);
+        for (const auto& result : found->results) {
+            if (result.error) co_return rpc::from_item_error(*result.error);
+        }
+        co_return out;
+    }
+    auto started = role_.engine.start_sync(one, Freshness::listed);
+    const bool joined = !started && started.error().code == Code::already_running;
+    if (!started && !joined) co_return started.error();
+    out.run_id = joined ? started.error().run_id : started->run_id;
+    co_return out;
+}
+
+Task<Result<rpc::HandOverOut>> Roles::hand_over(std::string peer, rpc::HandOverIn in) {
+    auto pair = co_await master_of(peer, in.source, in.target);
+    if (!pair) co_return pair.error();
+    rpc::HandOverOut out;
+    std::vector<DatasetName> one{pair->dataset};
+    if (in.base) co_return co_await hand_over_at(std::move(in), pair->dataset);
+    if (in.dry_run) {
+        auto found = co_await describe(Ask::failover, std::move(one), kDryRunLimit);
+        if (!found) co_return found.error();
+        out.steps = std::move(found->steps);
+        for (const auto& result : found->results) {
+            if (result.error) co_return rpc::from_item_error(*result.error);
+        }
+        co_return out;
+    }
+    auto started = start(Ask::failover, one);
+    const bool joined = !started && started.error().code == Code::already_running;
+    if (!started && !joined) co_return started.error();
+    out.run_id = joined ? started.error().run_id : started->run_id;
+    co_return out;
+}
+
+Task<Result<rpc::PeerRunOut>> Roles::run(std::string peer, rpc::PeerRunIn in) {
+    const sync::RunPtr run = parts_.runs.find(in.run_id);
+    const auto is_of_peer = [&](const rpc::RunResult& result) {
+        const auto name = DatasetName::parse(result.dataset);
+        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
+        return pair && pair_with(peer, result.dataset, pair->peer_dataset.str());
+    };
+    const auto& results = run ? run->out().results : std::vector<rpc::RunResult>{};
+    if (results.empty() || !std::all_of(results.begin(), results.end(), is_of_peer)) {
+        co_return Error{.code = Code::not_found,
+                        .message = "no run " + quote(in.run_id) + "; zrepd was restarted since",
+                        .remedy = "zrepctl status on both hosts shows how it ended"};
+    }
+    rpc::PeerRunOut out;
+    out.finished = run->finished();
+    for (const auto& result : run->out().results) {
+        out.text = result.text;
+        out.error = result.error;
+    }
+    co_return out;
 }
 
 }  // namespace zrepd::failover

@@ -54,6 +54,7 @@ class RoleService {
     virtual Task<Result<rpc::CheckOut>> check(std::string peer, rpc::CheckIn in) = 0;
     virtual Task<Result<rpc::PromoteOut>> promote(std::string peer, rpc::PromoteIn in) = 0;
     virtual Task<Result<rpc::HandOverOut>> hand_over(std::string peer, rpc::HandOverIn in) = 0;
+    virtual Task<Result<rpc::HandOverOut>> refresh(std::string peer, rpc::RefreshIn in) = 0;
     virtual Task<Result<rpc::PeerRunOut>> run(std::string peer, rpc::PeerRunIn in) = 0;
 };
 

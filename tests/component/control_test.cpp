@@ -30,6 +30,7 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"pair.failover", {R"({"datasets":["tank/fs"]})", "/run_id", "run-1"}},
     {"pair.takeover", {R"({"all":true,"local_only":true})", "/run_id", "run-1"}},
     {"pair.resolve", {R"({"dataset":"tank/fs","keep":"here"})", "/run_id", "run-1"}},
+    {"pair.refresh", {R"({"datasets":["backup/fs"]})", "/run_id", "run-1"}},
     {"pair.unfence", {R"({"datasets":["tank/fs"]})", "/run_id", "run-1"}},
     {"rescue.list", {"{}", "/rescues", Json::array()}},
     {"rescue.drop", {R"({"dataset":"tank/fs_diverged_2"})", "/run_id", "run-1"}},

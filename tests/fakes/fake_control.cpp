@@ -64,6 +64,10 @@ Task<Result<rpc::RunStarted>> FakeService::sync(rpc::SyncIn in, Caller caller) {
     record("pair.sync", in, caller);
     return start();
 }
+Task<Result<rpc::RunStarted>> FakeService::refresh(rpc::SyncIn in, Caller caller) {
+    record("pair.refresh", in, caller);
+    return start();
+}
 Task<Result<rpc::RunStarted>> FakeService::expire(rpc::ExpireIn in, Caller caller) {
     record("pair.expire", in, caller);
     return start();

@@ -8,7 +8,7 @@ import unittest
 from streams import MEGA, StreamCase
 from support import ROOT
 
-VERBS = {"init": "-i", "sync": "-S", "status": "", "list": "-l", "failover": "", "takeover": "", "resolve": "",
+VERBS = {"init": "-i", "sync": "-S", "refresh": "", "status": "", "list": "-l", "check": "", "events": "", "failover": "", "takeover": "", "resolve": "",
          "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "clear": "",
          "version": ""}
 
@@ -44,7 +44,8 @@ class Verbs(StreamCase):
         for verb, letter in VERBS.items():
             self.assertIn(f"Usage: zrepctl {verb}", helps)
             self.assertRegex(overview, rf"(?m)^  {verb} +{letter}")
-        self.assertEqual(helps.count("Exit status: 0 done"), len(VERBS))
+        self.assertEqual(helps.count("Exit status: 0 done"), len(VERBS) - 1)
+        self.assertIn("0 ok, 1 warning, 2 critical, 3 unknown", helps)
 
     def test_bad_command_lines(self):
         for words, said in ((["snyc"], "did you mean sync"), (["frobnicate"], "zrepctl help"), (["sync"], "too few"),

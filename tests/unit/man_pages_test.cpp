@@ -39,6 +39,7 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
                                         &ctl::kList,
                                         &ctl::kStatus,
                                         &ctl::kCheck,
+                                        &ctl::kRefresh,
                                         &ctl::kEvents,
                                         &ctl::kExpire,
                                         &ctl::kFailover,
