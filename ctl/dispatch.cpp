@@ -39,6 +39,7 @@ constexpr std::array kCommands{&kInit,
                                &kUnpause,
                                &kExpire,
                                &kSet,
+                               &kChangeconfig,
                                &kClear,
                                &kVersion};
 

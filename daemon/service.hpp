@@ -5,6 +5,7 @@
 #include "daemon/control/service.hpp"
 #include "daemon/failover/copies.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/plan/repoint.hpp"
 #include "daemon/sched/scheduler.hpp"
 
 namespace zrepd {
@@ -48,6 +49,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, control::Caller caller) override;
+    Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> set(rpc::SetIn in, control::Caller caller) override;
     Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
@@ -78,6 +80,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::Done>> carry_out(std::vector<SettingChange> changes,
                                       rpc::Done out,
                                       bool dry_run);
+    Task<Result<void>> check_other_side(DatasetName dataset, plan::OtherSide other);
     Task<Result<void>> store(std::vector<SettingChange> changes);
     Task<Result<void>> store_one(SettingChange change);
     /// What `all` did not find, and what there is instead.

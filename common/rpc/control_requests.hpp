@@ -203,6 +203,26 @@ struct ClearIn {
     }
 };
 
+struct ConfigIn {
+    std::string dataset;
+    std::string host;
+    std::string other;
+    bool as_target = false;
+    bool unchecked = false;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "this side of a pair");
+        v("host", self.host, "where the other side is from now on");
+        v("other", self.other, "the dataset there");
+        v.optional("as_target", self.as_target, "this side is the copy");
+        v.optional("unchecked", self.unchecked, "the other side is not asked");
+        v.optional("dry_run", self.dry_run, "check everything, change nothing");
+        v("request_key", self.request_key, "");
+    }
+};
+
 struct SetIn {
     std::string dataset;
     std::map<std::string, std::string> settings;

@@ -113,6 +113,13 @@ constexpr std::array kChangeErrors{
     Code::not_found, Code::not_configured, Code::already_running, Code::zfs_failed};
 constexpr std::array kPauseErrors{
     Code::not_found, Code::wrong_role, Code::pool_unavailable, Code::zfs_failed};
+constexpr std::array kConfigErrors{Code::not_found,
+                                   Code::not_configured,
+                                   Code::wrong_role,
+                                   Code::refused,
+                                   Code::conflict,
+                                   Code::peer_unreachable,
+                                   Code::zfs_failed};
 constexpr std::array kPairErrors{Code::not_configured};
 constexpr std::array kListErrors{Code::not_configured, Code::zfs_failed};
 constexpr std::array kLookupErrors{Code::not_found};
@@ -250,6 +257,12 @@ const std::array kMethods{
         "Forget a pair on this side; no data is destroyed",
         R"({"dataset":"tank/fs","dry_run":true})",
         kChangeErrors),
+    mutation<rpc::ConfigIn, rpc::Done, &Service::changeconfig>(
+        "pair.changeconfig",
+        Access::admin,
+        "Say where the other side of a pair is now",
+        R"({"dataset":"tank/fs","host":"gamma","other":"backup/fs","dry_run":true})",
+        kConfigErrors),
     mutation<rpc::SetIn, rpc::Done, &Service::set>(
         "pair.set",
         Access::admin,

@@ -41,6 +41,7 @@ class Service {
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) = 0;
 
     virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) = 0;

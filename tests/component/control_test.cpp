@@ -40,6 +40,8 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"pair.pause", {R"({"datasets":["tank"]})", "/steps/0", "pause tank"}},
     {"pair.unpause", {R"({"datasets":["tank"]})", "/steps/0", "unpause tank"}},
     {"pair.clear", {R"({"dataset":"tank/fs"})", "/steps/0", "clear tank/fs"}},
+    {"pair.changeconfig",
+     {R"({"dataset":"tank/fs","host":"gamma","other":"backup/fs"})", "/steps/0", "change tank/fs"}},
     {"pair.set", {R"({"dataset":"tank","settings":{"limit":"10M"}})", "/steps/0", "set tank"}},
     {"pair.list", {"{}", "/pairs/0/peer_dataset", "backup/tank/fs"}},
     {"status.get",

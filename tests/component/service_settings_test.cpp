@@ -199,5 +199,57 @@ TEST_F(Settings, NamesAbovePairsAreToldTheNamesBelow) {
     EXPECT_NE(synced.error->remedy.find("'tank/fs'"), std::string::npos) << synced.error->remedy;
 }
 
+TEST_F(Settings, ChangeconfigAsksTheOtherSideAndNamesTheCommandThere) {
+    ASSERT_EQ(init().outcome, "done");
+    rpc::ConfigIn in;
+    in.dataset = "tank/fs";
+    in.host = "beta";
+    in.other = "backup/moved";
+    const auto config = [&] {
+        alpha->zfs.forget_calls();
+        return test::run_task(io, service.changeconfig(in, control::Caller{}));
+    };
+    const auto unknown = config();
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, Code::refused);
+    EXPECT_EQ(
+        unknown.error().remedy,
+        "on beta run: zrepctl changeconfig -d 'backup/moved' alpha 'tank/fs', then this again");
+    EXPECT_EQ(changes(), 0U);
+    // As zfs rename leaves it, and the command on beta makes it.
+    beta->zfs.create("backup/moved");
+    auto& moved = beta->zfs.at("backup/moved");
+    const auto guid = moved.guid;
+    moved = beta->zfs.at("backup/fs");
+    moved.guid = guid;
+    moved.props[std::string(prop::kDestFs)] = {"backup/moved", Source::local};
+    ASSERT_TRUE(test::run_task(io, beta->inventory.discover()));
+    in.dry_run = true;
+    const auto would = config();
+    ASSERT_TRUE(would) << would.error().text();
+    EXPECT_TRUE(contains(would->steps, "zrep:dest-fs=backup/moved"));
+    EXPECT_EQ(changes(), 0U);
+    in.dry_run = false;
+    ASSERT_TRUE(config());
+    EXPECT_EQ(alpha->zfs.count("set "), 1U);
+    alpha->zfs.write("tank/fs", 5'000);
+    const auto synced = sync();
+    EXPECT_EQ(synced.outcome, "done") << synced.text;
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/moved"));
+}
+
+TEST_F(Settings, ChangeconfigUncheckedAsksNobody) {
+    ASSERT_EQ(init().outcome, "done");
+    rpc::ConfigIn in;
+    in.dataset = "tank/fs";
+    in.host = "nowhere";
+    in.other = "backup/fs";
+    in.unchecked = true;
+    const auto done = test::run_task(io, service.changeconfig(in, control::Caller{}));
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_EQ(alpha->inventory.pair(fs)->peer.str(), "nowhere");
+    EXPECT_TRUE(contains(done->notes, "on nowhere run: zrepctl changeconfig -d 'backup/fs' alpha"));
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -125,6 +125,10 @@ Task<Result<rpc::Done>> FakeService::clear(rpc::ClearIn in, Caller caller) {
     record("pair.clear", in, caller);
     return change("clear " + in.dataset);
 }
+Task<Result<rpc::Done>> FakeService::changeconfig(rpc::ConfigIn in, Caller caller) {
+    record("pair.changeconfig", in, caller);
+    return change("change " + in.dataset);
+}
 Task<Result<rpc::Done>> FakeService::set(rpc::SetIn in, Caller caller) {
     record("pair.set", in, caller);
     return change("set " + in.dataset);

@@ -53,6 +53,7 @@ class FakeService : public control::Service {
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) override;
+    Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, Caller caller) override;
     Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) override;
     Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;

@@ -9,7 +9,7 @@ from streams import MEGA, StreamCase
 from support import ROOT
 
 VERBS = {"init": "-i", "sync": "-S", "refresh": "", "status": "", "list": "-l", "check": "", "events": "", "failover": "", "takeover": "", "resolve": "",
-         "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "clear": "",
+         "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "changeconfig": "-C", "clear": "",
          "version": ""}
 
 

@@ -40,6 +40,7 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
                                         &ctl::kStatus,
                                         &ctl::kCheck,
                                         &ctl::kRefresh,
+                                        &ctl::kChangeconfig,
                                         &ctl::kEvents,
                                         &ctl::kExpire,
                                         &ctl::kFailover,
