@@ -115,6 +115,7 @@ Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Calle
     auto target = DatasetName::parse(in.target);
     if (!target) co_return target.error();
     sync::InitRequest request{*dataset, *host, *target};
+    request.adopt = in.adopt;
     if (in.savecount) {
         auto checked = plan::check_setting(prop::kSavecount, std::to_string(*in.savecount));
         if (!checked) co_return checked.error();

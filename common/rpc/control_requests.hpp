@@ -16,6 +16,7 @@ struct InitIn {
     std::string host;
     std::string target;
     std::optional<unsigned> savecount;
+    bool adopt = false;
     bool dry_run = false;
     std::optional<std::string> request_key;
     template <class Self, class V>
@@ -24,6 +25,7 @@ struct InitIn {
         v("host", self.host, "where to; localhost for a second pool on this host");
         v("target", self.target, "filesystem to create there");
         v("savecount", self.savecount, "zrep snapshots to keep on each side (default 5)");
+        v.optional("adopt", self.adopt, "the target is there already: make it one, send nothing");
         v.optional("dry_run", self.dry_run, "check everything, change nothing");
         v("request_key", self.request_key, "the same key again gives the same run");
     }

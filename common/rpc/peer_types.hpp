@@ -99,6 +99,38 @@ struct LookOut {
     }
 };
 
+/// peer.adopt: makes a dataset that is here already the target of the asking side's.
+struct AdoptIn {
+    std::string host;  ///< whom the asking side believes to have reached
+    std::string source;
+    std::string target;
+    std::string kind;  ///< "filesystem" or "volume"
+    unsigned savecount = 0;
+    std::vector<PeerSnapshot> snapshots;
+    bool dry_run = false;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("host", self.host, "this host's name, as it will be stored with the pair");
+        v("source", self.source, "dataset on the asking side");
+        v("target", self.target, "dataset here");
+        v("kind", self.kind, "filesystem or volume");
+        v("savecount", self.savecount, "zrep snapshots to keep here");
+        v("snapshots", self.snapshots, "of the source, oldest first");
+        v.optional("dry_run", self.dry_run, "only whether that can be done");
+    }
+};
+struct AdoptOut {
+    PeerSnapshot base;
+    std::vector<std::string> steps;
+    std::vector<std::string> notes;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("base", self.base, "the newest snapshot that both have");
+        v("steps", self.steps, "what is changed here");
+        v("notes", self.notes, "what did not go well beside it");
+    }
+};
+
 /// peer.prepare: may this filesystem be created here?
 struct PrepareIn {
     std::string host;  ///< whom the asking side believes to have reached

@@ -18,6 +18,7 @@ void add_options(po::options_description& options) {
     options.add_options()
         ("savecount", po::value<std::string>()->value_name("N"),
          "zrep snapshots to keep on each side, at least 2 [5]")
+        ("adopt", "DESTINATION is a copy that is there already: send nothing")
         ("dry-run", "check everything on both sides, change nothing");
     // clang-format on
 }
@@ -45,6 +46,7 @@ int run(const Invocation& invocation) {
         }
         in.savecount = static_cast<unsigned>(*count);
     }
+    in.adopt = invocation.has("adopt");
     in.dry_run = invocation.has("dry-run");
     return start_and_follow(invocation, "pair.init", rpc::encode(in), {in.dataset});
 }
@@ -54,12 +56,15 @@ int run(const Invocation& invocation) {
 const Command kInit{
     "init",
     "-i",
-    "FILESYSTEM HOST DESTINATION",
+    "[--adopt] FILESYSTEM HOST DESTINATION",
     "Make a pair and send everything for the first time",
     "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
     "its parent must exist and zrep:accept must list this host. HOST is the other host's own short\n"
     "name, which ssh has to know, or localhost for a second pool. The destination is readonly and\n"
     "not mounted. Interrupted: run it again, it continues where it was.\n\n"
+    "With --adopt DESTINATION is a copy that zfs send, syncoid, zrepl or the like made. It becomes the\n"
+    "target as it is; the next sync begins at the newest snapshot that both have. What it has beyond\n"
+    "that is not touched: init refuses, and says what to do.\n\n"
     "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
     3,

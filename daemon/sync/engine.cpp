@@ -174,7 +174,8 @@ Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
 
 std::string Engine::goal_of(const InitRequest& request) const {
     const bool local = parts_.self.is(request.host);
-    return "to " + (local ? "localhost" : request.host.short_name()) + ":" + request.target.str();
+    return (request.adopt ? "adopting " : "to ") +
+           (local ? "localhost" : request.host.short_name()) + ":" + request.target.str();
 }
 
 Task<> Engine::run_init(RunPtr run, InitRequest request) {

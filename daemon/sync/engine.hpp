@@ -17,6 +17,7 @@ struct InitRequest {
     HostName host;
     DatasetName target;
     unsigned savecount = 5;
+    bool adopt = false;  ///< the target is there already, made by something else
 };
 
 /// What becomes of a call for one dataset that another operation works on. Among several it waits

@@ -11,6 +11,7 @@
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
+#include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -19,7 +20,8 @@ constexpr std::chrono::seconds kPrepareLimit{60};
 constexpr std::chrono::seconds kCommitLimit{180};
 
 std::string command(const InitRequest& request) {
-    return "zrepctl init " + quote(request.dataset.str()) + " " + request.host.str() + " " +
+    return std::string("zrepctl init ") + (request.adopt ? "--adopt " : "") +
+           quote(request.dataset.str()) + " " + request.host.str() + " " +
            quote(request.target.str());
 }
 
@@ -96,6 +98,21 @@ rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& reques
     return in;
 }
 
+rpc::AdoptIn adopt_request(const Dataset& dataset,
+                           const Versions* versions,
+                           const InitRequest& request,
+                           bool dry_run) {
+    rpc::AdoptIn in;
+    in.host = request.host.str();
+    in.source = request.dataset.str();
+    in.target = request.target.str();
+    in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
+    in.savecount = request.savecount;
+    in.snapshots = newest_snapshots(versions);
+    in.dry_run = dry_run;
+    return in;
+}
+
 const Snapshot* newest_ours(const Versions& versions) {
     const auto found =
         std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(), [](const Snapshot& s) {
@@ -127,25 +144,29 @@ class Init {
     Task<Result<rpc::RunResult>> go();
 
   private:
+    /// Both sides are a pair then; the snapshot that both have or that is to be sent.
+    Task<Result<Snapshot>> prepare();
+    Task<Result<Snapshot>> adopt();
     Task<Result<void>> store_pair();
     Task<Result<Snapshot>> take_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
+    std::string outcome(const Snapshot& snapshot) const;
 
     SourceParts source_;
     Parts& parts_;
     RunPtr run_;
     InitRequest request_;
     rpc::PrepareOut prepared_;
+    std::vector<std::string> notes_;
     bool abort_partial_ = false;
     bool resumed_ = false;
     std::uint64_t bytes_ = 0;
 };
 
-Task<Result<rpc::RunResult>> Init::go() {
-    parts_.runs.phase(*run_, request_.dataset, "looking");
+Task<Result<Snapshot>> Init::prepare() {
     const Dataset* dataset = parts_.inventory.find(request_.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     rpc::PrepareIn ask = prepare_request(*dataset, request_);
@@ -156,12 +177,39 @@ Task<Result<rpc::RunResult>> Init::go() {
     prepared_ = std::move(*prepared);
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
+    if (prepared_.state == "new") co_return co_await take_snapshot();
+    co_return co_await interrupted_snapshot();
+}
 
+Task<Result<Snapshot>> Init::adopt() {
+    auto seen = co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
+    if (!seen) co_return seen.error();
+    const Dataset* dataset = parts_.inventory.find(request_.dataset);
+    const Versions* versions = parts_.inventory.versions(request_.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    const rpc::AdoptIn ask = adopt_request(*dataset, versions, request_, /*dry_run=*/false);
+    auto adopted = co_await source_.peers.call_as<rpc::AdoptOut>(
+        request_.host, "peer.adopt", ask, kPrepareLimit);
+    if (!adopted) co_return std::move(Error(adopted.error())).in(request_.host.str());
+    notes_ = adopted->notes;
+    auto stored = co_await store_pair();
+    if (!stored) co_return stored.error();
+    versions = parts_.inventory.versions(request_.dataset);
+    const Snapshot* base =
+        versions == nullptr ? nullptr : find_snapshot(*versions, adopted->base.guid);
+    if (base != nullptr) co_return *base;
+    co_return Error{.code = Code::conflict,
+                    .message = "@" + adopted->base.name + ", which both had, is gone here",
+                    .remedy = "run " + command(request_) + " again"};
+}
+
+Task<Result<rpc::RunResult>> Init::go() {
+    parts_.runs.phase(*run_, request_.dataset, "looking");
     Result<Snapshot> snapshot = Error{};
-    if (prepared_.state == "new")
-        snapshot = co_await take_snapshot();
+    if (request_.adopt)
+        snapshot = co_await adopt();
     else
-        snapshot = co_await interrupted_snapshot();
+        snapshot = co_await prepare();
     if (!snapshot) co_return snapshot.error();
     // Held before it is sent: a first stream may run for days.
     auto name = SnapshotName::make(request_.dataset, snapshot->name);
@@ -169,21 +217,30 @@ Task<Result<rpc::RunResult>> Init::go() {
     std::vector<SnapshotName> names{*name};
     auto held = co_await parts_.zfs.hold(std::move(names));
     if (!held) co_return held.error();
-    if (prepared_.state != "received") {
+    if (!request_.adopt && prepared_.state != "received") {
         auto sent = co_await send(*snapshot);
         if (!sent) co_return sent.error();
     }
     auto committed = co_await commit(*snapshot);
     if (!committed) co_return committed.error();
-
     rpc::RunResult result;
     result.outcome = "done";
     result.bytes = bytes_;
     result.resumed = resumed_;
-    result.text = std::string(resumed_ ? "resumed and sent " : "sent ") + request_.dataset.str() +
-                  "@" + snapshot->name + ", " + human_bytes(bytes_) + ", to " +
-                  request_.host.str() + ":" + request_.target.str();
+    result.text = outcome(*snapshot);
     co_return result;
+}
+
+std::string Init::outcome(const Snapshot& snapshot) const {
+    const std::string there = request_.host.str() + ":" + request_.target.str();
+    const std::string what = request_.dataset.str() + "@" + snapshot.name;
+    if (request_.adopt) {
+        std::string out = there + " is the target now, as it is: both have " + what;
+        for (const auto& note : notes_) out += "; " + note;
+        return out;
+    }
+    return std::string(resumed_ ? "resumed and sent " : "sent ") + what + ", " +
+           human_bytes(bytes_) + ", to " + there;
 }
 
 Task<Result<void>> Init::store_pair() {
@@ -364,6 +421,20 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
                                                   std::chrono::seconds limit) {
     const Dataset* dataset = source.parts.inventory.find(request.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    if (request.adopt) {
+        auto seen = co_await source.parts.inventory.refresh_one(request.dataset, Freshness::listed);
+        if (!seen) co_return seen.error();
+        dataset = source.parts.inventory.find(request.dataset);
+        if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+        const Versions* versions = source.parts.inventory.versions(request.dataset);
+        const rpc::AdoptIn in = adopt_request(*dataset, versions, request, /*dry_run=*/true);
+        auto found =
+            co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
+        if (!found) co_return std::move(Error(found.error())).in(request.host.str());
+        found->steps.push_back("record @" + found->base.name +
+                               " as acknowledged on both sides and make this side the master");
+        co_return std::move(found->steps);
+    }
     const rpc::PrepareIn ask = prepare_request(*dataset, request);
     const std::uint64_t size = dataset->referenced_bytes;
     auto prepared =

@@ -189,20 +189,22 @@ Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& targe
 
 /// Both sides store each other's name and know each other by it: one that reached us by an alias or
 /// an address would find no pair of its own here afterwards.
-Result<void> Target::check_own_name(const rpc::PrepareIn& in) const {
-    if (parts_.self.is(in.host)) return ok();
+Result<void> Target::check_own_name(const std::string& host,
+                                    const std::string& source,
+                                    const std::string& target) const {
+    if (parts_.self.is(host)) return ok();
     const std::string& own = parts_.self.host.str();
     return Error{.code = Code::invalid_params,
-                 .message = "this host calls itself " + own + ", not " + quote(in.host),
-                 .remedy = "run zrepctl init " + quote(in.source) + " " + own + " " +
-                           quote(in.target) + "; where ssh does not know " + own +
+                 .message = "this host calls itself " + own + ", not " + quote(host),
+                 .remedy = "run zrepctl init " + quote(source) + " " + own + " " + quote(target) +
+                           "; where ssh does not know " + own +
                            ", give it that name in /etc/hosts or ssh's configuration"};
 }
 
 Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn in) {
     auto target = DatasetName::parse(in.target);
     if (!target) co_return target.error();
-    auto named = check_own_name(in);
+    auto named = check_own_name(in.host, in.source, in.target);
     if (!named) co_return named.error();
     auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();

@@ -25,6 +25,7 @@ class Target : public peer::TargetService {
     peer::RoleService* roles() override { return roles_; }
     Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override;
     Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override;
+    Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) override;
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override;
     Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
@@ -41,7 +42,16 @@ class Target : public peer::TargetService {
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
     Result<void> stands_alone(const DatasetName& target) const;
-    Result<void> check_own_name(const rpc::PrepareIn& in) const;
+    Result<void> check_own_name(const std::string& host,
+                                const std::string& source,
+                                const std::string& target) const;
+    Result<void> may_adopt(const std::string& peer,
+                           const DatasetName& target,
+                           const rpc::AdoptIn& in) const;
+    Task<Result<void>> make_target(const rpc::AdoptIn& in,
+                                   DatasetName target,
+                                   std::string peer,
+                                   std::vector<std::string>* notes);
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,

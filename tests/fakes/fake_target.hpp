@@ -66,6 +66,10 @@ class FakeTarget : public peer::TargetService {
         calls.push_back("prepare from " + peer);
         co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
     }
+    Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) override {
+        calls.push_back("adopt from " + peer);
+        co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
+    }
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn) override {
         calls.push_back("commit from " + peer);
         while (hold_commits) {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/plan/adopt.hpp"
+
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "common/units.hpp"
+
+namespace zrepd::plan {
+namespace {
+
+Error in_the_way(std::string message, std::string remedy) {
+    return Error{
+        .code = Code::conflict, .message = std::move(message), .remedy = std::move(remedy)};
+}
+
+}  // namespace
+
+Result<void> is_free(const Dataset& dataset) {
+    constexpr std::array kOurs{prop::kSrcHost, prop::kDestHost, prop::kRescue, prop::kDrill};
+    for (const auto key : kOurs) {
+        const auto value = dataset.own(key);
+        if (!value || value->empty()) continue;
+        return Error{.code = Code::already_configured,
+                     .message = dataset.name.str() + " belongs to something already (" +
+                                std::string(key) + " is " + quote(*value) + ")",
+                     .remedy = "zrepctl list and zrepctl rescue list there; zrepctl clear " +
+                               quote(dataset.name.str()) + " forgets a pair"};
+    }
+    return ok();
+}
+
+Result<Snapshot> adoptable_base(const Dataset& dataset,
+                                const Versions& versions,
+                                const std::vector<Guid>& source,
+                                const std::string& host) {
+    const std::string name = dataset.name.str();
+    const std::string where = name + " on " + host;
+    if (!dataset.resume_token.empty()) {
+        return in_the_way(where + " has a half received stream of something else",
+                          "on " + host + ": let that end, or zfs receive -A " + quote(name));
+    }
+    const auto& all = versions.snapshots;
+    const auto found = std::find_if(all.rbegin(), all.rend(), [&](const Snapshot& s) {
+        return std::find(source.begin(), source.end(), s.guid) != source.end();
+    });
+    if (found == all.rend()) {
+        return in_the_way(
+            where + " has no snapshot in common with its source",
+            "name its copy (zfs list -o name,guid -t snapshot on both hosts), or init "
+            "another target");
+    }
+    const auto newer = static_cast<std::size_t>(found - all.rbegin());
+    if (newer == 0 && dataset.written_bytes == 0) return *found;
+    const std::string base = quote(name + "@" + found->name);
+    return in_the_way(where + " has more than its source: " + std::to_string(newer) +
+                          " snapshots and what was written (" + human_bytes(dataset.written_bytes) +
+                          " after the newest) since @" + found->name,
+                      "on " + host + ", if nobody needs that: zfs rollback " +
+                          (newer == 0 ? "" : "-r ") + base + "; else keep it first: zfs send");
+}
+
+PropertyList adopted_properties(const Adopted& what) {
+    const auto own = [](std::string_view key, std::string value) {
+        return std::pair(std::string(key), std::move(value));
+    };
+    PropertyList out{own("readonly", "on"),
+                     own(prop::kSrcHost, what.source_host),
+                     own(prop::kSrcFs, what.source),
+                     own(prop::kDestHost, what.target_host),
+                     own(prop::kDestFs, what.target),
+                     own(prop::kSavecount, std::to_string(what.savecount)),
+                     own(prop::kEpoch, "1"),
+                     own(prop::kMaster, "no")};
+    out.push_back(what.volume ? own("volmode", "none") : own("canmount", "noauto"));
+    return out;
+}
+
+}  // namespace zrepd::plan

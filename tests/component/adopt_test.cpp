@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// init --adopt between two daemons in one process: a copy that something else made becomes a
+// target.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+class Adopt : public test::TwoHosts {
+  protected:
+    /// As other programs leave it: the same snapshot on both sides, and nothing of ours.
+    Adopt() {
+        std::vector<SnapshotName> names{*SnapshotName::parse("tank/fs@daily")};
+        EXPECT_TRUE(test::run_task(io, alpha->zfs.snapshot(std::move(names))).at(0));
+        beta->zfs.create("backup/fs");
+        auto& copy = beta->zfs.at("backup/fs");
+        copy.snapshots = alpha->zfs.at("tank/fs").snapshots;
+        copy.content = copy.snapshots.back().content;
+        alpha->zfs.forget_calls();
+        beta->zfs.forget_calls();
+    }
+    sync::InitRequest request() {
+        return {.dataset = fs, .host = beta->config.host, .target = target_fs, .adopt = true};
+    }
+    rpc::RunResult adopt() {
+        return ended(test::run_task(io, alpha->engine.start_init(request())));
+    }
+    std::string stored(test::TestHost& host, std::string_view dataset, std::string_view key) {
+        const auto& props = host.zfs.at(dataset).props;
+        const auto found = props.find(key);
+        return found == props.end() ? "" : found->second.value;
+    }
+};
+
+TEST_F(Adopt, MakesAPairAndSendsNothing) {
+    const auto made = adopt();
+    ASSERT_EQ(made.outcome, "done") << made.text << (made.error ? made.error->message : "");
+    EXPECT_EQ(alpha->zfs.count("send"), 0U);
+    EXPECT_EQ(alpha->zfs.count("snapshot"), 0U);
+    EXPECT_NE(made.text.find("both have tank/fs@daily"), std::string::npos) << made.text;
+    EXPECT_EQ(stored(*alpha, "tank/fs", prop::kMaster), "yes");
+    EXPECT_EQ(stored(*beta, "backup/fs", prop::kSrcFs), "tank/fs");
+    EXPECT_EQ(stored(*beta, "backup/fs", "readonly"), "on");
+    EXPECT_EQ(stored(*beta, "backup/fs", "canmount"), "noauto");
+    EXPECT_FALSE(beta->zfs.at("backup/fs").mounted);
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").snapshots.back().held);
+    EXPECT_TRUE(beta->zfs.at("backup/fs").snapshots.back().held);
+    alpha->zfs.write("tank/fs", 5'000);
+    const auto synced = sync();
+    ASSERT_EQ(synced.outcome, "done") << synced.text;
+    EXPECT_LT(synced.bytes, 50'000U);
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+}
+
+TEST_F(Adopt, IsGoneOnWithAfterACut) {
+    beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    ASSERT_EQ(adopt().outcome, "failed");
+    EXPECT_EQ(adopt().outcome, "done");
+}
+
+TEST_F(Adopt, IsRefusedAndChangesNothing) {
+    struct Case {
+        const char* what;
+        std::function<void()> spoil;
+        const char* kind;
+    };
+    auto& copy = beta->zfs.at("backup/fs");
+    const auto good = copy;
+    const Case table[] = {
+        {"written to", [&] { copy.written = 7; }, "conflict"},
+        {"no common snapshot", [&] { copy.snapshots.back().guid = Guid{77}; }, "conflict"},
+        {"another's target",
+         [&] {
+             copy.props[std::string(prop::kSrcHost)] = {"gamma", Source::local};
+         },
+         "already_configured"},
+        {"a volume", [&] { copy.kind = Kind::volume; }, "conflict"},
+        {"not accepted",
+         [&] {
+             beta->zfs.at("backup").props[std::string(prop::kAccept)] = {"gamma", Source::local};
+         },
+         "not_accepted"}};
+    for (const Case& c : table) {
+        copy = good;
+        c.spoil();
+        const auto result = adopt();
+        ASSERT_TRUE(result.error) << c.what;
+        EXPECT_EQ(result.error->kind, c.kind) << c.what << ": " << result.error->message;
+        EXPECT_EQ(alpha->zfs.count("set "), 0U) << c.what;
+        EXPECT_EQ(beta->zfs.count("set "), 0U) << c.what;
+    }
+}
+
+TEST_F(Adopt, DryRunSaysWhatItWouldDo) {
+    const auto steps =
+        test::run_task(io, alpha->engine.describe_init(request(), std::chrono::seconds(10)));
+    ASSERT_TRUE(steps) << steps.error().text();
+    ASSERT_EQ(steps->size(), 2U);
+    EXPECT_NE(steps->at(0).find("make backup/fs on beta readonly"), std::string::npos);
+    EXPECT_EQ(beta->zfs.count("set "), 0U);
+}
+
+}  // namespace
+}  // namespace zrepd
