@@ -260,13 +260,15 @@ inline go_on() {
 #endif
 #define can_be_promoted (here.journal == clean || here.journal == handed_over)
 
-inline take_over_from(question, is_awaited) {
-    d_step {
-        wish.epoch = question.epoch;
-        wish.bits = question.bits;
-        owes[me] = is_awaited;
-        clear(question)
-    }
+inline accept(question, is_awaited) {
+    busy[me] = true;
+    copy(wish, question);
+    owes[me] = is_awaited;
+    clear(question)
+}
+
+/* The other side stepped down, and wishes. */
+inline take_over() {
     if
     :: begins(wish.bits, here.data) -> become_master(wish.epoch); got.word = yes
     :: else -> got.word = no_base
@@ -314,14 +316,16 @@ proctype host(bit me) {
     Answer got;
     Request wish;
     byte taken;
+end:
     do
     :: {
-end:    do
+end_idle:
+        do
         :: atomic { here.journal != clean || doubt[me] -> busy[me] = true }; go_on(); done()
-        :: atomic { is_news(asked[peer]) && can_be_promoted -> busy[me] = true };
-            take_over_from(asked[peer], true); done()
-        :: atomic { is_news(late[peer]) && can_be_promoted -> busy[me] = true };
-            take_over_from(late[peer], false); done()
+        :: d_step { is_news(asked[peer]) && can_be_promoted -> accept(asked[peer], true) };
+            take_over(); done()
+        :: d_step { is_news(late[peer]) && can_be_promoted -> accept(late[peer], false) };
+            take_over(); done()
         :: atomic { late[peer].kind == hand_over && is_master -> clear(late[peer]); busy[me] = true };
             failover(); done()
         :: atomic { sync_is_due -> busy[me] = true }; sync(); done()
