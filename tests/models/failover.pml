@@ -85,7 +85,7 @@ inline promises() {
 /* Nobody but the operator knows whose data counts in a split that nobody resolved. */
 #define settled (at_rest(0) && at_rest(1) && same_epoch && \
     (disk[0].master != disk[1].master && disk[0].data == disk[1].data || \
-     split && !forced && two_masters))
+     split && two_masters))
 
 #define here disk[me]
 #define peer (1 - me)
@@ -193,7 +193,9 @@ inline step_down_alone(back_to) {
 inline ask_to_promote() {
     ask(promote, my_epoch, here.base);
     if
+#ifndef BREAK_NO_BASE
     :: got.word == no_base -> become_master(my_epoch + 1)
+#endif
     :: got.word == yes && (got.master -> got.epoch >= my_epoch : got.epoch > my_epoch) ->
         store(false, my_epoch, clean, 0)
 #ifdef BREAK_THAW
@@ -225,6 +227,12 @@ inline failover() {
     fi
 }
 
+#ifdef BREAK_ANSWER
+#define is_right(of_peer) true
+#else
+#define is_right(of_peer) ((of_peer) > my_epoch)
+#endif
+
 /* A later epoch is right; so is the master of our own, when it lacks what we have. */
 inline find_out() {
     doubt[me] = false;
@@ -232,7 +240,7 @@ inline find_out() {
     if
     :: got.word == silence -> doubt[me] = true
 #ifndef BREAK_REJOIN
-    :: got.word == yes && got.master && (here.master -> got.epoch > my_epoch
+    :: got.word == yes && got.master && (here.master -> is_right(got.epoch)
             : got.epoch >= my_epoch && !begins(here.data, got.data)) ->
         store(false, got.epoch, rejoining, common(here.data, got.data))
 #endif
@@ -267,10 +275,16 @@ inline accept(question, is_awaited) {
     clear(question)
 }
 
+#ifdef BREAK_BASE
+#define has_base true
+#else
+#define has_base begins(wish.bits, here.data)
+#endif
+
 /* The other side stepped down, and wishes. */
 inline take_over() {
     if
-    :: begins(wish.bits, here.data) -> become_master(wish.epoch); got.word = yes
+    :: has_base -> become_master(wish.epoch); got.word = yes
     :: else -> got.word = no_base
     fi;
     d_step {
@@ -300,8 +314,9 @@ inline resolve() {
 #define by_force(possible) \
     atomic { commands > 0 && (possible) -> commands--; busy[me] = true; forced = true }
 #define is_master (here.master && here.journal == clean)
-/* Something to send, to record, or to find out. A split that is known is not asked about again. */
-#define sync_is_due (is_master && !(two_masters && same_epoch) && !busy[peer] && \
+/* Something to send, to record, or to find out. It asks who is master before it sends anything, and
+ * about a split that is known no more. */
+#define sync_is_due (is_master && !doubt[me] && !(two_masters && same_epoch) && !busy[peer] && \
     (here.data != disk[peer].data || here.sent != here.data || !same_epoch))
 
 inline forget() {
