@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Role changes, written from docs/failover.md and not from the code: a second opinion. Two hosts, a
- * network that loses, delays, repeats and overtakes, power cuts, users, an operator. tests/models/run
- * has spin go through all of it.
+ * Role changes, written from docs/failover.md and not from the state machine: a second opinion. (On
+ * what a stream, an acknowledgement and a hint are taken is as in zrepd; that page is silent there.)
+ * Two hosts, a network that loses, delays, repeats and overtakes, power cuts, users, an operator.
+ * tests/models/run has spin go through all of it.
  *
  * A host does one thing at a time with a filesystem: it holds the lock (`busy`). What it stores is a
  * `Disk`; each store is one step, as one `zfs set` is. All else is lost in a cut. A host that is down
@@ -11,16 +12,10 @@
  * Data is a set of writes, each a bit above all earlier ones and a snapshot of its own. What changes
  * nothing is left out: commands that are refused, syncs of what is the same on both sides.
  */
-#ifndef COMMANDS        /* how often each may happen in one history */
+#ifndef COMMANDS        /* how often each may happen in one history; all four are given, or none */
 #define COMMANDS 2
-#endif
-#ifndef CUTS
 #define CUTS 1
-#endif
-#ifndef FAULTS
 #define FAULTS 1
-#endif
-#ifndef WRITES
 #define WRITES 1
 #endif
 #ifndef PLANNED         /* the operator uses neither -L nor resolve */
