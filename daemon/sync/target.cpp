@@ -335,6 +335,9 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
             answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {
             answer.error = rpc::to_item_error(not_yours(peer, *target));
+        } else if (auto rescued = check_rescued(*target); !rescued) {
+            // It goes back behind that.
+            answer.error = rpc::to_item_error(rescued.error());
         } else {
             ours.items.push_back(item);
             places.push_back(out.items.size());

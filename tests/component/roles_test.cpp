@@ -184,6 +184,25 @@ TEST_F(RolesTest, ASideThatHasNotRescuedYetTakesNoStream) {
     EXPECT_EQ(copy.content, only_there);
 }
 
+/// It goes back behind what would be recorded, and its master would count that as a copy.
+TEST_F(RolesTest, ASideThatHasNotRescuedYetRecordsNoAcknowledgement) {
+    for (const char* journal : {"stepping_down base=1", "rejoining base=1"}) {
+        auto& copy = beta->zfs.at("backup/fs");
+        copy.props[std::string(prop::kInprogress)] = {journal, Source::local};
+        discover();
+        const auto& newest = copy.snapshots.back();
+        rpc::CommitIn in;
+        in.sent = 1'800'000'000;
+        in.items.push_back({"tank/fs", "backup/fs", newest.name, newest.guid, 9, ""});
+        const auto out = test::run_task(io, beta->target.commit("alpha", in));
+        ASSERT_TRUE(out);
+        ASSERT_TRUE(out->items.at(0).error) << journal;
+        EXPECT_EQ(out->items.at(0).error->kind, "busy");
+        EXPECT_NE(copy.snapshots.back().sent, in.sent);
+        EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kEpoch), "1");
+    }
+}
+
 TEST_F(RolesTest, StepsDownAloneAndIsFollowed) {
     alpha->zfs.write("tank/fs", 5'000);
     start_loops();
