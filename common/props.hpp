@@ -13,6 +13,7 @@ inline constexpr std::string_view kDestHost = "zrep:dest-host";
 inline constexpr std::string_view kDestFs = "zrep:dest-fs";
 inline constexpr std::string_view kMaster = "zrep:master";
 inline constexpr std::string_view kSavecount = "zrep:savecount";
+inline constexpr std::string_view kKeep = "zrep:keep";
 inline constexpr std::string_view kSent = "zrep:sent";
 inline constexpr std::string_view kLockPid = "zrep:lock-pid";
 inline constexpr std::string_view kLockTime = "zrep:lock-time";
@@ -42,10 +43,10 @@ inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 inline constexpr std::array kOnDataset{
     kSrcHost,    kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid, kLockTime,
     kInprogress, kEpoch,    kInterval, kPaused, kAccept, kLimit,     kMinfree, kMaxsnaps,
-    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill};
+    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
-    kSavecount, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};
+    kSavecount, kKeep, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};
 
 /// The hold that protects the last common snapshot on both sides.
 inline constexpr std::string_view kBaseHold = "zrep_base";

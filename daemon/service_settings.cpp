@@ -22,6 +22,7 @@ Error no_dataset(const DatasetName& name) {
 /// Everything that makes a dataset part of a pair, where it is this dataset's own.
 std::vector<std::string> own_pair_properties(const Dataset& dataset) {
     constexpr std::array kSettingsToKeep{prop::kAccept,
+                                         prop::kKeep,
                                          prop::kInterval,
                                          prop::kPaused,
                                          prop::kLimit,

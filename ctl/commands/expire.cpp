@@ -23,8 +23,8 @@ const Command kExpire{
     "-e",
     "[-L] FILESYSTEM...|all",
     "Destroy zrep snapshots beyond savecount",
-    "Every sync does this by itself. Each side keeps its own zrep:savecount newest. Never destroyed:\n"
-    "the last common snapshot and anything newer, anything held or cloned, anything zrepd did not\n"
+    "Every sync does this by itself. Each side keeps its own zrep:savecount newest, and older\n"
+    "ones by its zrep:keep. Never destroyed: the last common snapshot and anything newer, anything held or cloned, anything zrepd did not\n"
     "take.\n\nExample:\n  zrepctl set tank/fs zrep:savecount=10\n  zrepctl expire --dry-run tank/fs\n",
     1,
     10000,

@@ -80,6 +80,11 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
         if (value == "yes" || value == "no" || from_rfc3339(value)) return std::string(value);
         return bad_setting(key, value, "it must be yes, no, or a time like 2026-03-01T12:00:00Z");
     }
+    if (key == prop::kKeep) {
+        const auto grid = parse_keep(value);
+        if (!grid) return grid.error();
+        return to_text(*grid);
+    }
     if (key == prop::kFence) {
         if (value == "off" || value == "boot" || value == "lease") return std::string(value);
         return bad_setting(key, value, "it must be off, boot or lease");
@@ -91,11 +96,13 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
 
 /// What settings_of() takes in place of a value that it cannot read.
 std::string instead_of(std::string_view key, const Settings& settings) {
-    if (key == prop::kSavecount) return std::to_string(settings.savecount) + " counts instead";
+    if (key == prop::kSavecount)
+        return std::to_string(settings.retention.savecount) + " counts instead";
     if (key == prop::kMaxsnaps) return std::to_string(settings.maxsnaps) + " counts instead";
     if (key == prop::kInterval) return "nothing is scheduled";
     if (key == prop::kPaused) return "it counts as yes";
     if (key == prop::kFence) return "it counts as boot";
+    if (key == prop::kKeep) return "nothing expires";
     return "no limit counts instead";
 }
 
@@ -105,6 +112,7 @@ std::string_view example_of(std::string_view key) {
     if (key == prop::kInterval) return "10m";
     if (key == prop::kPaused) return "yes";
     if (key == prop::kFence) return "boot";
+    if (key == prop::kKeep) return "24h:1h,30d:1d";
     return key == prop::kMinfree ? "5G" : "10M";
 }
 
@@ -166,7 +174,12 @@ Settings settings_of(const Dataset& dataset) {
     };
     if (const auto count = number(prop::kSavecount)) {
         const auto bounded = std::min(*count, kMaxCount);
-        out.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
+        out.retention.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
+    }
+    if (const auto text = dataset.effective(prop::kKeep)) {
+        auto grid = parse_keep(*text);
+        out.retention.everything = !grid;
+        if (grid) out.retention.keep = std::move(*grid);
     }
     if (const auto text = dataset.effective(prop::kInterval)) {
         const auto interval = parse_duration(*text);  // none is no duration
@@ -194,7 +207,8 @@ std::optional<Error> unreadable_setting(const Dataset& dataset, Role role) {
     for (const std::string_view key : prop::kSettings) {
         // Not of a pair, but of the filesystem above; and a target only counts its snapshots.
         if (key == prop::kAccept) continue;
-        if (role == Role::target && key != prop::kSavecount) continue;
+        const bool of_both = key == prop::kSavecount || key == prop::kKeep;
+        if (role == Role::target && !of_both) continue;
         const auto value = dataset.effective(key);
         if (value && !is_readable(key, *value)) return unreadable(dataset, key, *value);
     }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/zfs/model.hpp"
+#include "daemon/plan/keep.hpp"
 
 namespace zrepd::plan {
 
@@ -33,7 +33,7 @@ enum class Fence { off, boot, lease };
 std::string_view fence_name(Fence fence);
 
 struct Settings {
-    unsigned savecount = 5;
+    Retention retention = {};
     std::optional<std::chrono::seconds> interval;
     std::string paused;  ///< as stored; sched::is_paused() reads it
     std::uint64_t limit_bytes_per_second = 0;

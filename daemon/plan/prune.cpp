@@ -5,9 +5,10 @@
 
 namespace zrepd::plan {
 
-std::vector<Verdict> prune(const Versions& versions, Guid base, unsigned savecount) {
+std::vector<Verdict> prune(const Versions& versions, Guid base, const Retention& retention) {
     const auto& all = versions.snapshots;
     const Snapshot* base_here = find_snapshot(versions, base);
+    const std::set<Guid> kept = kept_by_grid(versions, retention.keep);
     std::vector<Verdict> out;
     std::size_t ours_newer = 0;  // counted from the newest down
     for (auto it = all.rbegin(); it != all.rend(); ++it) {
@@ -22,8 +23,12 @@ std::vector<Verdict> prune(const Versions& versions, Guid base, unsigned savecou
             verdict.reason = "base";
         else if (it->createtxg > base_here->createtxg)
             verdict.reason = "newer than the base";
-        else if (ours_newer <= savecount)
-            verdict.reason = "newest " + std::to_string(savecount);
+        else if (retention.everything)
+            verdict.reason = "zrep:keep cannot be read";
+        else if (ours_newer <= retention.savecount)
+            verdict.reason = "newest " + std::to_string(retention.savecount);
+        else if (kept.contains(it->guid))
+            verdict.reason = "kept by " + to_text(retention.keep);
         else if (it->held)
             verdict.reason = "held";
         else if (it->cloned)

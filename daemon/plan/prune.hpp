@@ -5,21 +5,21 @@
 #include <string>
 #include <vector>
 
-#include "daemon/zfs/model.hpp"
+#include "daemon/plan/keep.hpp"
 
 namespace zrepd::plan {
 
 struct Verdict {
     std::string snapshot;  ///< after the '@'
     bool destroy = false;
-    std::string
-        reason;  ///< "newest 5", "base", "newer than the base", "held", "cloned", "not ours"
+    std::string reason;  ///< "newest 5", "base", "newer than the base", "kept by 1d:1h", "held",
+                         ///< "cloned"...
 };
 
-/// One verdict per snapshot, oldest first. Keeps the `savecount` newest of ours (`_unsent` count),
+/// One verdict per snapshot, oldest first. Keeps what `retention` says of ours (`_unsent` count),
 /// `base` (the last common snapshot) and everything newer, what is held or cloned, and what is not
 /// ours. Without a base nothing is destroyed.
-std::vector<Verdict> prune(const Versions& versions, Guid base, unsigned savecount);
+std::vector<Verdict> prune(const Versions& versions, Guid base, const Retention& retention);
 
 /// Just the names to destroy.
 std::vector<std::string> to_destroy(const std::vector<Verdict>& verdicts);

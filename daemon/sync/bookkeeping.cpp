@@ -40,7 +40,7 @@ std::vector<SnapshotName> releases(const Versions& versions, const Acked& item) 
 
 AckItem program_item(const Versions& versions, const Acked& item, Side side) {
     AckItem out{.snapshot = item.snapshot, .guid = item.guid};
-    out.destroy = plan::to_destroy(plan::prune(versions, item.guid, item.savecount));
+    out.destroy = plan::to_destroy(plan::prune(versions, item.guid, item.retention));
     out.bookmark = side == Side::master;
     return out;
 }
@@ -140,12 +140,12 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
 
 Task<Result<std::vector<std::string>>> expire(Parts& parts,
                                               DatasetName dataset,
-                                              unsigned savecount) {
+                                              plan::Retention retention) {
     const Versions* versions = parts.inventory.versions(dataset);
     const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
     if (base == nullptr) co_return std::vector<std::string>{};
     std::vector<std::string> chosen =
-        plan::to_destroy(plan::prune(*versions, base->guid, savecount));
+        plan::to_destroy(plan::prune(*versions, base->guid, retention));
     if (chosen.empty()) co_return chosen;
     auto destroyed = co_await parts.zfs.destroy_snapshots(dataset, chosen);
     if (!destroyed) co_return destroyed.error();

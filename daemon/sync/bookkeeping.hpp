@@ -15,7 +15,7 @@ namespace zrepd::sync {
 struct Acked {
     SnapshotName snapshot;
     Guid guid;
-    unsigned savecount = 5;
+    plan::Retention retention = {};
 };
 
 enum class Side { master, target };
@@ -29,7 +29,7 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
 /// Expiry alone: what it destroyed, or what zfs said.
 Task<Result<std::vector<std::string>>> expire(Parts& parts,
                                               DatasetName dataset,
-                                              unsigned savecount);
+                                              plan::Retention retention);
 
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);

@@ -108,7 +108,7 @@ Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) 
         const Versions* versions = parts_.inventory.versions(dataset);
         const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
         if (base == nullptr) continue;
-        for (const auto& one : plan::prune(*versions, base->guid, pair->settings.savecount)) {
+        for (const auto& one : plan::prune(*versions, base->guid, pair->settings.retention)) {
             if (one.destroy) out.steps.push_back("destroy " + dataset.str() + "@" + one.snapshot);
         }
     }

@@ -230,7 +230,7 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
 
 Task<> Engine::expire_one(RunPtr run, plan::Pair pair, bool local_only) {
     parts_.runs.phase(*run, pair.dataset, "expiring");
-    auto here = co_await expire(parts_, pair.dataset, pair.settings.savecount);
+    auto here = co_await expire(parts_, pair.dataset, pair.settings.retention);
     if (!here) {
         parts_.runs.fail(*run, pair.dataset, here.error());
         co_return;

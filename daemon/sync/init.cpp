@@ -360,7 +360,7 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     if (answer->items[0].error) co_return rpc::from_item_error(*answer->items[0].error);
     auto name = SnapshotName::make(request_.dataset, snapshot.name);
     if (!name) co_return name.error();
-    std::vector<Acked> acked{{*name, snapshot.guid, request_.savecount}};
+    std::vector<Acked> acked{{*name, snapshot.guid, {.savecount = request_.savecount}}};
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
     // Last, in one transaction: from here on this side is the master of a complete pair.

@@ -254,7 +254,7 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
             }
             auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
             there.push_back(job);
-            acked.push_back({*name, job->snapshot->guid, job->pair.settings.savecount});
+            acked.push_back({*name, job->snapshot->guid, job->pair.settings.retention});
         }
     }
     if (there.empty()) co_return;

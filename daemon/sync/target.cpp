@@ -341,7 +341,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         } else {
             ours.items.push_back(item);
             places.push_back(out.items.size());
-            acked.push_back({*name, item.guid, pair->settings.savecount});
+            acked.push_back({*name, item.guid, pair->settings.retention});
         }
         out.items.push_back(std::move(answer));
     }
@@ -379,7 +379,7 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         } else if (!pair) {
             answer.error = rpc::to_item_error(not_yours(peer, *name));
         } else {
-            auto destroyed = co_await sync::expire(parts_, *name, pair->settings.savecount);
+            auto destroyed = co_await sync::expire(parts_, *name, pair->settings.retention);
             if (destroyed)
                 answer.destroyed = std::move(*destroyed);
             else

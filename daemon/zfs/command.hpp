@@ -28,7 +28,7 @@ inline constexpr std::string_view kDatasetProperties =
     "receive_resume_token,keystatus,keylocation,canmount,mountpoint,volmode,origin";
 /// Of snapshots and bookmarks; "guid" is the first.
 inline constexpr std::string_view kVersionProperties =
-    "guid,createtxg,written,userrefs,numclones,zrep:sent";
+    "guid,createtxg,creation,written,userrefs,numclones,zrep:sent";
 
 /// Items cut into groups whose bytes, a NUL and a pointer each, stay below the limit.
 std::vector<Argv> chunks(const Argv& items, std::size_t limit = kMaxArgumentBytes);

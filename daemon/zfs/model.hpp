@@ -34,6 +34,7 @@ struct Snapshot {
     bool foreign_hold =
         false;  ///< by another tag than ours; only where Zfs::foreign_holds() was asked
     bool cloned = false;
+    UnixSeconds created = 0;          ///< when it was taken, on whichever side; 0: not known
     std::optional<UnixSeconds> sent;  ///< zrep:sent
 };
 

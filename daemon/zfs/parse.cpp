@@ -178,6 +178,7 @@ bool apply(Version& version, std::string_view property, std::string_view value) 
     if (!read_number(value, number)) return false;
     if (property == "guid") snapshot.guid.value = number;
     if (property == "createtxg") snapshot.createtxg = number;
+    if (property == "creation") snapshot.created = static_cast<UnixSeconds>(number);
     if (property == "written") snapshot.written_bytes = number;
     if (property == "userrefs") snapshot.held = number > 0;
     if (property == "numclones") snapshot.cloned = number > 0;
@@ -200,7 +201,8 @@ void file(std::map<DatasetName, Versions>& all, Version version) {
 }
 
 bool is_version_property(std::string_view name) {
-    constexpr std::string_view names[] = {"guid", "createtxg", "written", "userrefs", "numclones"};
+    constexpr std::string_view names[] = {
+        "guid", "createtxg", "creation", "written", "userrefs", "numclones"};
     return name == prop::kSent ||
            std::find(std::begin(names), std::end(names), name) != std::end(names);
 }

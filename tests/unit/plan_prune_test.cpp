@@ -20,7 +20,8 @@ class Prune : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Prune, ChoosesExactlyTheseForDestruction) {
     const Case& c = GetParam();
-    EXPECT_EQ(to_destroy(prune(test::snaps(c.history), Guid{c.base}, c.savecount)), c.destroyed);
+    EXPECT_EQ(to_destroy(prune(test::snaps(c.history), Guid{c.base}, {.savecount = c.savecount})),
+              c.destroyed);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -90,7 +91,7 @@ TEST(PruneReasons, SayWhyEachIsKept) {
     const auto verdicts = prune(test::snaps("@zrep_000000:9 @a:1 @zrep_000001:2+h @zrep_000002:3+c "
                                             "@zrep_000003:4 @zrep_000004:5 @zrep_000005:6"),
                                 Guid{5},
-                                3);
+                                {.savecount = 3});
     std::vector<std::string> reasons;
     reasons.reserve(verdicts.size());
     for (const auto& verdict : verdicts) reasons.push_back(verdict.reason);

@@ -35,7 +35,7 @@ TEST(ZfsCommand, AsksForAllOrForTheDatasetsNamed) {
 TEST(ZfsCommand, AsksForVersionsWithoutInheritedValues) {
     EXPECT_EQ(text(command::get_versions({dataset("tank/a")}).at(0)),
               "zfs|get|-Hp|-d|1|-t|snapshot,bookmark|-s|local,none|-o|name,property,value|"
-              "guid,createtxg,written,userrefs,numclones,zrep:sent|tank/a");
+              "guid,createtxg,creation,written,userrefs,numclones,zrep:sent|tank/a");
 }
 
 TEST(ZfsCommand, SnapshotsTogether) {
