@@ -23,7 +23,7 @@ std::optional<Error> not_now(const Dataset& dataset, bool as_target) {
     if (!journal.empty()) {
         return Error{.code = Code::busy,
                      .message = name + " is in the middle of something (" +
-                                journal.substr(0, journal.find(' ')) + ")",
+                                std::string(split(journal, ' ').front()) + ")",
                      .remedy = journal == "init"
                                    ? "zrepctl clear " + quote(name) + ", then init it anew"
                                    : "zrepctl status " + quote(name) + " shows what it waits for"};
