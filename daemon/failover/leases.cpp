@@ -112,7 +112,8 @@ BootTime Leases::renew_due(Due due, BootTime now) {
             link.next = now + renew_every(parts_.config.lease_time);
             tasks_.spawn("leases of " + peer.str(), renew(peer, std::move(pairs)));
         }
-        wake = std::min(wake, std::max(link.next, now + kLook));
+        // One under way says itself when it has ended.
+        if (!link.running) wake = std::min(wake, link.next);
     }
     return wake;
 }
