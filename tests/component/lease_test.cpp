@@ -37,17 +37,16 @@ class LeaseTest : public test::RolesTest {
         test::run_until(io, [&] { return saw("lease_confirmed"); });
         EXPECT_TRUE(is_writable());
     }
-    ~LeaseTest() override { cut_link(); }
+    ~LeaseTest() override {
+        if (healed) test::run_task(io, healed->stop());
+    }
     LeaseTest(const LeaseTest&) = delete;
     LeaseTest& operator=(const LeaseTest&) = delete;
-    void cut_link() {
-        test::run_task(io, (healed_ ? *healed_ : beta->server).stop());
-        healed_.reset();
-    }
-    /// One that was stopped stays so.
+
+    void cut_link() { test::run_task(io, healed ? healed->stop() : beta->server.stop()); }
     void heal_link() {
-        healed_.emplace(io.get_executor(), beta->target);
-        EXPECT_TRUE(healed_->listen(directory / "beta.sock"));
+        healed.emplace(io.get_executor(), beta->target);
+        EXPECT_TRUE(healed->listen(directory / "beta.sock"));
     }
     bool saw(std::string_view event) {
         return std::find(seen.begin(), seen.end(), event) != seen.end();
@@ -63,9 +62,9 @@ class LeaseTest : public test::RolesTest {
     }
 
     std::vector<std::string> seen;
+    std::optional<peer::Server> healed;  ///< what stopped once does not start again
 
   private:
-    std::optional<peer::Server> healed_;
     std::shared_ptr<void> watch_;
 };
 
