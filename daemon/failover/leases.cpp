@@ -83,6 +83,10 @@ BootTime Leases::tick(BootTime now) {
         due[pair.peer].push_back(pair);
     }
     looked_ = true;
+    // What is not there any more is not what comes under its name later; but for a pool in trouble.
+    std::erase_if(kept_, [this](const auto& kept) {
+        return !parts_.inventory.left_out().contains(kept.first.pool());
+    });
     return std::min(wake, renew_due(std::move(due), now));
 }
 
@@ -112,7 +116,8 @@ BootTime Leases::renew_due(Due due, BootTime now) {
             link.next = now + renew_every(parts_.config.lease_time);
             tasks_.spawn("leases of " + peer.str(), renew(peer, std::move(pairs)));
         }
-        wake = std::min(wake, std::max(link.next, now + kLook));
+        // One under way wakes us when it ends.
+        if (!link.running) wake = std::min(wake, link.next);
     }
     return wake;
 }

@@ -276,7 +276,10 @@ bool Model::receive(unsigned side) {
 bool Model::commit(unsigned side) {
     ModelSide& from = w.sides[side];
     ModelSide& to = w.sides[1 - side];
-    const bool good = !to.disk.master && idle(1 - side) && is_prefix(from.syncing, to.data);
+    const bool to_rescue =
+        to.disk.journal == Journal::rejoining || to.disk.journal == Journal::stepping_down;
+    const bool good =
+        !to.disk.master && !to_rescue && idle(1 - side) && is_prefix(from.syncing, to.data);
     if (from.sync != Sync::received || !good) return false;
     to.disk.epoch = std::max(to.disk.epoch, from.disk.epoch);
     to.machine.stored = to.disk;

@@ -123,7 +123,7 @@ TEST(FailoverModel, FindsALapsedLeaseThatThawsByItself) {
     };
     const ModelResult result =
         explore(wrong,
-                {.limits = {.commands = 1, .cuts = 0, .writes = 0, .faults = 1},
+                {.limits = {.commands = 1, .cuts = 0, .writes = 0, .faults = 2},
                  .rules = {.fence_boot = true, .lapses = true},
                  .settling = false});
     EXPECT_EQ(result.violation, "served before the peer was heard") << told(result);
