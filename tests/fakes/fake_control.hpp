@@ -59,8 +59,10 @@ class FakeService : public control::Service {
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
     Result<rpc::RunOut> run(const rpc::RunIn& in) override;
     Result<rpc::EventsOut> events(const rpc::EventsIn&) override {
+        rpc::EventOut event;
+        event.event = "peer_up";
         rpc::EventsOut out;
-        out.events.push_back({.seq = {1}, .event = "peer_up", .time = "", .text = "beta"});
+        out.events.push_back(event);
         return out;
     }
     rpc::VersionOut version() override { return {"0.1.0", "1.0", "2.3.0", "alpha"}; }
