@@ -13,14 +13,17 @@ import json, os, sys, time
 path, log = sys.argv[1], open(sys.argv[2], "w", buffering=1)
 while True:
     try:
-        below = os.stat(os.path.dirname(path)).st_dev
         # A file in the directory below would be in the way of the next mount.
-        if os.stat(path).st_dev != below:
+        device = os.stat(path).st_dev
+        if device != os.stat(os.path.dirname(path)).st_dev:
             with open(os.path.join(path, "probe"), "w") as probe:
-                probe.write("x")
-                probe.flush()
-                os.fsync(probe.fileno())
-                log.write(json.dumps(time.time()) + "\\n")
+                if os.fstat(probe.fileno()).st_dev == device:
+                    probe.write("x")
+                    probe.flush()
+                    os.fsync(probe.fileno())
+                    log.write(json.dumps(time.time()) + "\\n")
+                else:
+                    os.unlink(probe.name)
     except OSError:
         pass
     time.sleep(0.05)
