@@ -299,16 +299,16 @@ TEST_F(WitnessTest, AMasterThatReachesNobodyIsTakenOverAndSeesItThere) {
 
 TEST_F(WitnessTest, AFolderThatTheOtherSideDoesNotSeeConfirmsNothing) {
     begin_with_witness();
-    unmount(*alpha);
     cut_link();
+    unmount(*alpha);
     test::run_until(io, [&] { return is_closed(); });
 }
 
 TEST_F(WitnessTest, ItConfirmsAMasterThatWasReadonly) {
     begin_with_witness();
     const auto folder = witness;
-    unmount(*alpha);
     cut_link();
+    unmount(*alpha);
     test::run_until(io, [&] { return is_closed(); });
     alpha->config.witness = folder;
     test::run_until(io, [&] { return is_writable(); });
