@@ -52,6 +52,9 @@ Task<Result<Stored>> Change::go(Event event) {
     if (!looked) co_return looked.error();
     const Stored before = looked->stored;
     Transition next = step(*looked, event);
+    // Before it is writable: a lease that ran out would close it again in that moment.
+    const bool vouched = operation_ == kUnfence && next.action.kind != ActionKind::refuse;
+    if (vouched && role_.leases != nullptr) role_.leases->vouch(name_);
     while (next.action.kind != ActionKind::none) {
         if (next.action.kind == ActionKind::refuse) co_return refusal(next.action.why);
         const bool stop = co_await cancelled();
@@ -270,6 +273,8 @@ Task<Event> Change::ask_peer() {
         co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kAskLimit);
     const bool answered = answer && answer->sides.size() == 1;
     if (!answered || !answer->sides[0].known) {
+        const bool ours = co_await is_held_at_witness();
+        if (ours) co_return Event(PeerIs{.master = false, .epoch = pair_->epoch});
         unheard_ = true;
         if (!answer) fail(answer.error());
         co_return Event(Failed{});
@@ -295,6 +300,16 @@ Task<bool> Change::is_lease_confirmed(const rpc::RolesOut::Side& side) {
     if (confirmed) co_return true;
     unheard_ = true;
     co_return fail(confirmed.error());
+}
+
+/// The peer is silent, and could not take over without the witness, where this side holds the pair.
+Task<bool> Change::is_held_at_witness() {
+    const Dataset* now = dataset();
+    if (role_.leases == nullptr || now == nullptr || !is_leased(*now, *pair_)) co_return false;
+    const bool closed = role_.fences->must_hear(*now, *pair_);
+    if (!closed) co_return false;
+    auto confirmed = co_await role_.leases->confirm_at_witness(*pair_);
+    co_return confirmed.has_value();
 }
 
 Task<Event> Change::ask_to_promote(Stored stored) {

@@ -64,6 +64,7 @@ class Change {
     Task<Result<void>> clear_journal();
     Task<> tidy(Stored wanted);
     Task<Event> ask_peer();
+    Task<bool> is_held_at_witness();
     Task<bool> is_lease_confirmed(const rpc::RolesOut::Side& side);
     Task<Event> ask_to_promote(Stored stored);
     Task<> serve_it();

@@ -6,7 +6,6 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/fences.hpp"
-#include "daemon/failover/leases.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -188,7 +187,6 @@ Task<> Change::serve_it() {
     if (!served) co_return;
     served_ = true;
     if (role_.fences != nullptr) role_.fences->opened(name_);
-    if (role_.leases != nullptr && operation_ == kUnfence) role_.leases->vouch(name_);
     if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);
 }
 

@@ -13,6 +13,7 @@ constexpr std::string_view kWait = "wait=";
 constexpr std::string_view kWitness = "witness=";
 constexpr std::string_view kUnit = "ms";
 constexpr std::string_view kOpen = "open";
+constexpr std::string_view kNobody = "-";
 
 BootTime milliseconds(std::uint64_t count) {
     return BootTime(static_cast<BootTime::rep>(count));
@@ -25,17 +26,17 @@ std::optional<BootTime> read_time(std::string_view text) {
     return milliseconds(*count);
 }
 
-/// "EPOCH UNTIL DATASET"; the name comes last because it may contain spaces.
+/// "EPOCH UNTIL WITNESS DATASET"; the name comes last because it may contain spaces.
 std::optional<std::pair<DatasetName, Lease>> read_lease(std::string_view line) {
-    const auto first = line.find(' ');
-    const auto second = first == line.npos ? line.npos : line.find(' ', first + 1);
-    if (second == line.npos) return std::nullopt;
-    const auto epoch = parse_u64(line.substr(0, first));
-    const auto until = line.substr(first + 1, second - first - 1);
-    const auto time = read_time(until);
-    const auto name = DatasetName::parse(line.substr(second + 1));
-    if (!epoch || !name || (!time && until != kOpen)) return std::nullopt;
-    return std::pair(*name, Lease{.epoch = *epoch, .until = time});
+    const auto words = split(line, ' ');
+    if (words.size() < 4) return std::nullopt;
+    const auto epoch = parse_u64(words[0]);
+    const auto time = read_time(words[1]);
+    const auto before = words[0].size() + words[1].size() + words[2].size() + 3;
+    const auto name = DatasetName::parse(line.substr(before));
+    if (!epoch || !name || (!time && words[1] != kOpen)) return std::nullopt;
+    const std::string witness(words[2] == kNobody ? "" : words[2]);
+    return std::pair(*name, Lease{.epoch = *epoch, .until = time, .witness = witness});
 }
 
 }  // namespace
@@ -59,7 +60,9 @@ Lease after_start(const std::optional<Lease>& kept,
                   BootTime time) {
     if (!kept || kept->epoch != epoch) return {.epoch = epoch, .until = now + time};
     if (!kept->until) return *kept;
-    return {.epoch = epoch, .until = std::min(*kept->until, now + time)};
+    Lease out = *kept;
+    out.until = std::min(*kept->until, now + time);
+    return out;
 }
 
 bool may_confirm(const TargetState& here, std::uint64_t master_epoch) {
@@ -104,6 +107,7 @@ std::string to_text(const LeaseList& leases, std::string_view boot) {
     for (const auto& [name, lease] : leases) {
         out += std::to_string(lease.epoch) + " ";
         out += lease.until ? std::to_string(lease.until->count()) : std::string(kOpen);
+        out += " " + (lease.witness.empty() ? std::string(kNobody) : lease.witness);
         out += " " + name.str() + "\n";
     }
     return out;

@@ -41,6 +41,8 @@ struct Lease {
     /// When it has to be readonly. nullopt: nobody counts on that yet, because nobody confirmed it
     /// since the fence was set, since it became the master, or since an operator vouched for it.
     std::optional<BootTime> until = {};
+    /// Who may confirm it as well: the target noted that, and asks it before it takes over.
+    std::string witness = {};
     bool operator==(const Lease&) const = default;
 };
 

@@ -31,10 +31,12 @@ BootTime answer_limit(BootTime time) {
 
 }  // namespace
 
-Leases::Leases(sync::Parts& parts, peer::Peers& peers, Fences& fences, Hooks hooks)
+Leases::Leases(
+    sync::Parts& parts, peer::Peers& peers, Fences& fences, WitnessFolder& witness, Hooks hooks)
     : parts_(parts),
       peers_(peers),
       fences_(fences),
+      witness_(witness),
       hooks_(std::move(hooks)),
       places_(parts.executor, kParallelSets),
       stored_(parts.executor),
@@ -61,9 +63,13 @@ Task<> Leases::stop() {
 BootTime Leases::tick(BootTime now) {
     if (!parts_.inventory.ready()) return now + kLook;
     Due due;
+    std::vector<plan::Pair> recorded;
     BootTime wake = now + kIdle;
     for (const auto& pair : parts_.inventory.pairs()) {
         const Dataset* dataset = parts_.inventory.find(pair.dataset);
+        const bool noted = dataset != nullptr && pair.role == plan::Role::target &&
+                           note_of(*dataset) && !note_of(*dataset)->witness.empty();
+        if (noted) recorded.push_back(pair);
         const bool leased = dataset != nullptr && is_leased(*dataset, pair);
         if (!leased) {
             const bool was = leases_.erase(pair.dataset) != 0;
@@ -80,9 +86,14 @@ BootTime Leases::tick(BootTime now) {
             if (lease.until && *lease.until > now) wake = std::min(wake, *lease.until);
         }
         wake = std::min(wake, now + kLook);
+        if (leased) recorded.push_back(pair);
         due[pair.peer].push_back(pair);
     }
     looked_ = true;
+    if (!parts_.config.witness.empty() && !recorded.empty()) {
+        ask_witness(recorded, now);
+        wake = std::min(wake, std::max(at_witness_.next, now + BootTime(50)));
+    }
     // What is not there any more is not what comes under its name later; but for a pool in trouble.
     std::erase_if(kept_, [this](const auto& kept) {
         return !parts_.inventory.left_out().contains(kept.first.pool());
@@ -125,6 +136,7 @@ BootTime Leases::renew_due(Due due, BootTime now) {
 rpc::LeaseIn Leases::request(const std::vector<plan::Pair>& pairs) const {
     rpc::LeaseIn in;
     in.lease_ms = static_cast<std::uint64_t>(parts_.config.lease_time.count());
+    if (!parts_.config.witness.empty()) in.witness = parts_.config.witness;
     in.sent_ms = static_cast<std::uint64_t>(boot_now().count());
     for (const auto& pair : pairs) {
         rpc::LeaseIn::Side side;
@@ -173,6 +185,7 @@ bool Leases::take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootT
     if (!side.confirmed) return false;
     const bool first = !found->second.until;
     failover::confirm(found->second, sent, parts_.config.lease_time);
+    found->second.witness = parts_.config.witness;
     if (!first) return true;
     save();
     log::event(log::Level::info,

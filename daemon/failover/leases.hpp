@@ -19,6 +19,7 @@
 #include "daemon/async/task_group.hpp"
 #include "daemon/failover/fences.hpp"
 #include "daemon/failover/lease.hpp"
+#include "daemon/failover/witness_folder.hpp"
 #include "daemon/peer/peers.hpp"
 #include "daemon/sync/parts.hpp"
 
@@ -35,7 +36,11 @@ class Leases {
         /// A dataset was made readonly: there is something to be found out.
         std::function<void()> lost;
     };
-    Leases(sync::Parts& parts, peer::Peers& peers, Fences& fences, Hooks hooks);
+    Leases(sync::Parts& parts,
+           peer::Peers& peers,
+           Fences& fences,
+           WitnessFolder& witness,
+           Hooks hooks);
 
     /// Until cancelled.
     Task<> run();
@@ -46,6 +51,8 @@ class Leases {
 
     /// Asks the peer at once for this one pair, before it is served again.
     Task<Result<void>> confirm(plan::Pair pair);
+    /// Asks the witness, for when the peer is silent. Only where the peer knows of it.
+    Task<Result<void>> confirm_at_witness(plan::Pair pair);
     /// Whether it counts on a lease that nobody confirmed in time.
     bool is_out(const DatasetName& dataset) const;
     /// An operator vouches for it: nobody counts on it until the peer confirms it again.
@@ -73,6 +80,10 @@ class Leases {
     BootTime renew_due(Due due, BootTime now);
     Task<> renew(HostName peer, std::vector<plan::Pair> pairs);
     rpc::LeaseIn request(const std::vector<plan::Pair>& pairs) const;
+    void ask_witness(const std::vector<plan::Pair>& pairs, BootTime now);
+    Task<> renew_at_witness(std::vector<plan::Pair> pairs);
+    WitnessFolder::Item record_of(const plan::Pair& pair);
+    Holding take(const plan::Pair& pair, const WitnessFolder::Found& found, BootTime sent);
     bool take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootTime sent);
     bool must_close(const Dataset& dataset, const plan::Pair& pair, BootTime now) const;
     bool is_changing(const DatasetName& dataset) const;
@@ -84,7 +95,11 @@ class Leases {
     sync::Parts& parts_;
     peer::Peers& peers_;
     Fences& fences_;
+    WitnessFolder& witness_;
     Hooks hooks_;
+    Link at_witness_;
+    std::uint64_t written_ = 0;  ///< records, since the start
+    std::optional<Error> witness_trouble_;
     LeaseList leases_;
     LeaseList kept_;          ///< what the zrepd before this one left
     bool looked_ = false;     ///< all pairs that were there at the start were seen

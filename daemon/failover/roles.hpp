@@ -155,6 +155,13 @@ class Roles : public peer::RoleService {
                                      const rpc::LeaseIn& in,
                                      const rpc::LeaseIn::Side& asked);
     Task<Result<void>> wait_for_lease(sync::RunPtr run, plan::Pair pair);
+    // roles_witness.cpp
+    /// The other side's record at the witness; `write`: ours, before that.
+    Task<Result<std::optional<Record>>> look_at_witness(plan::Pair pair,
+                                                        std::optional<Record> write);
+    /// A look while it is waited; how much longer it has to be, for the witness.
+    Task<Result<BootTime>> watch_witness(plan::Pair pair, LeaseNote note, Watch* seen);
+    Task<Result<void>> claim_at_witness(plan::Pair pair, Watch seen);
     std::vector<std::string> lease_steps(const plan::Pair& pair) const;
 
     // roles_back.cpp
@@ -219,6 +226,7 @@ class Roles : public peer::RoleService {
     RoleParts role_;
     sync::Parts& parts_;
     Fences fences_;
+    WitnessFolder witness_;
     Grants grants_;
     Leases leases_;
     std::map<DatasetName, Pending> pending_;  ///< to be recovered

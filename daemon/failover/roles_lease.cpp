@@ -62,14 +62,22 @@ Task<Result<Grants::Decision>> Roles::decide(sync::RunPtr run,
 }
 
 Task<Result<void>> Roles::wait_for_lease(sync::RunPtr run, plan::Pair pair) {
+    const auto note = grants_.note(pair.dataset);
+    const bool asks = note && !note->witness.empty();
+    Watch seen;
     while (true) {
-        const auto left = grants_.wait_left(pair.dataset);
-        if (!left || *left <= BootTime(0)) co_return ok();
+        BootTime left = grants_.wait_left(pair.dataset).value_or(BootTime(0));
+        if (asks) {
+            auto there = co_await watch_witness(pair, *note, &seen);
+            if (!there) co_return there.error();
+            left = std::max(left, *there);
+        }
+        if (left <= BootTime(0)) break;
         parts_.runs.phase(
             *run,
             pair.dataset,
-            "waiting until the lease of " + pair.peer.str() + " has run out: " + seconds(*left));
-        co_await sleep_for(std::min<BootTime>(*left, kShowEvery));
+            "waiting until the lease of " + pair.peer.str() + " has run out: " + seconds(left));
+        co_await sleep_for(std::min<BootTime>(left, kShowEvery));
         const bool stop = co_await cancelled();
         if (stop) {
             co_return Error{
@@ -78,6 +86,8 @@ Task<Result<void>> Roles::wait_for_lease(sync::RunPtr run, plan::Pair pair) {
                 .remedy = "run it again when zrepd is back"};
         }
     }
+    if (!asks) co_return ok();
+    co_return co_await claim_at_witness(std::move(pair), std::move(seen));
 }
 
 std::vector<std::string> Roles::lease_steps(const plan::Pair& pair) const {
@@ -86,8 +96,14 @@ std::vector<std::string> Roles::lease_steps(const plan::Pair& pair) const {
     const auto note = grants_.note(pair.dataset);
     // From the moment of the decision, if it is confirmed until then.
     const BootTime most = note ? note->wait : *left;
-    return {"wait until the lease of " + pair.peer.str() + " has run out, at most " +
-            seconds(std::max(most, *left)) + ": then it is readonly, wherever it is"};
+    std::vector<std::string> out{"wait until the lease of " + pair.peer.str() +
+                                 " has run out, at most " + seconds(std::max(most, *left)) +
+                                 ": then it is readonly, wherever it is"};
+    if (note && !note->witness.empty()) {
+        out.push_back("claim " + pair.dataset.str() + " at the witness " + parts_.config.witness +
+                      ": refused while " + pair.peer.str() + " renews its lease there");
+    }
+    return out;
 }
 
 }  // namespace zrepd::failover

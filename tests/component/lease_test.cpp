@@ -238,5 +238,92 @@ TEST_F(LeaseTest, TheTargetForgetsALeaseThatIsNoneAnyMore) {
     EXPECT_TRUE(is_writable());
 }
 
+/// The same with a folder that both hosts see.
+class WitnessTest : public LeaseTest {
+  protected:
+    WitnessTest() {
+        std::filesystem::create_directories(witness);
+        for (auto* host : {&*alpha, &*beta}) host->config.witness = witness;
+    }
+    /// Both sides have written there, and the target knows that it has to ask.
+    void begin_with_witness() {
+        begin();
+        EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease),
+                  "wait=11125ms witness=" + witness.string());
+        test::run_until(io, [&] { return records() == 2; });
+        run_for(kTime);
+    }
+    std::ptrdiff_t records() const {
+        return std::distance(std::filesystem::directory_iterator(witness), {});
+    }
+    /// What the old one could be: a mount that is missing.
+    void unmount(test::TestHost& host) {
+        std::filesystem::create_directories(directory / "empty");
+        host.config.witness = directory / "empty";
+    }
+    rpc::RunResult take_over() { return change(*beta, Ask::takeover_local, target_fs); }
+
+    std::filesystem::path witness = directory / "witness";
+};
+
+TEST_F(WitnessTest, AMasterThatReachesItStaysWritableAndIsNotTakenOver) {
+    begin_with_witness();
+    cut_link();
+    run_for(3 * kTime);
+    EXPECT_TRUE(is_writable());
+    const auto result = take_over();
+    ASSERT_TRUE(result.error) << result.text;
+    EXPECT_EQ(result.error->kind, "refused");
+    EXPECT_NE(result.error->message.find("still holds its lease at the witness"), std::string::npos)
+        << result.error->message;
+    EXPECT_TRUE(is_writable());
+    EXPECT_NE(prop_of(*beta, "backup/fs", prop::kMaster), "yes");
+}
+
+TEST_F(WitnessTest, AMasterThatReachesNobodyIsTakenOverAndSeesItThere) {
+    begin_with_witness();
+    cut_link();
+    // It comes back to the witness after the takeover, and hears nothing but that.
+    const auto folder = witness;
+    unmount(*alpha);
+    test::run_until(io, [&] { return is_closed(); });
+    const auto result = take_over();
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_TRUE(is_closed());
+    alpha->config.witness = folder;
+    run_for(3 * kTime);
+    EXPECT_TRUE(is_closed()) << "the other side holds it there";
+    heal_link();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+}
+
+TEST_F(WitnessTest, AFolderThatTheOtherSideDoesNotSeeConfirmsNothing) {
+    begin_with_witness();
+    cut_link();
+    unmount(*alpha);
+    test::run_until(io, [&] { return is_closed(); });
+}
+
+TEST_F(WitnessTest, ItConfirmsAMasterThatWasReadonly) {
+    begin_with_witness();
+    const auto folder = witness;
+    cut_link();
+    unmount(*alpha);
+    test::run_until(io, [&] { return is_closed(); });
+    alpha->config.witness = folder;
+    test::run_until(io, [&] { return is_writable(); });
+}
+
+TEST_F(WitnessTest, WithoutItATakeoverNeedsAnOperatorsWord) {
+    begin_with_witness();
+    unmount(*beta);
+    cut_link();
+    const auto result = take_over();
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(result.error->kind, "refused");
+    EXPECT_NE(result.error->remedy.find("--master-is-off 'backup/fs'"), std::string::npos)
+        << result.error->remedy;
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -13,14 +13,17 @@ import json, os, sys, time
 path, log = sys.argv[1], open(sys.argv[2], "w", buffering=1)
 while True:
     try:
-        below = os.stat(os.path.dirname(path)).st_dev
         # A file in the directory below would be in the way of the next mount.
-        if os.stat(path).st_dev != below:
+        device = os.stat(path).st_dev
+        if device != os.stat(os.path.dirname(path)).st_dev:
             with open(os.path.join(path, "probe"), "w") as probe:
-                probe.write("x")
-                probe.flush()
-                os.fsync(probe.fileno())
-                log.write(json.dumps(time.time()) + "\\n")
+                if os.fstat(probe.fileno()).st_dev == device:
+                    probe.write("x")
+                    probe.flush()
+                    os.fsync(probe.fileno())
+                    log.write(json.dumps(time.time()) + "\\n")
+                else:
+                    os.unlink(probe.name)
     except OSError:
         pass
     time.sleep(0.05)
@@ -121,15 +124,18 @@ LEASE = 5
 WAIT = LEASE * 5 / 4 + 10
 
 
-class Lease(Probed):
+class Leased(Probed):
+    """alpha is the master under a lease, and takes writes."""
+
     daemon_options = ("--lease-time", f"{LEASE}s")
+    note = f"wait={int(WAIT * 1000)}ms"
 
     def setUp(self):
         super().setUp()
         self.zrepctl("set", FS, "fence=lease")
         self.zrepctl("set", COPY, "fence=lease", on="beta")
         wait_for("beta confirmed it", 30, lambda: "lease_confirmed" in self.zrepd["alpha"].log())
-        self.assertEqual(self.get(self.beta, "zrep:lease", COPY), f"wait={int(WAIT * 1000)}ms")
+        self.assertEqual(self.get(self.beta, "zrep:lease", COPY), self.note)
         self.assertIsNone(self.status(FS).get("last_error"))
         for host in (self.alpha, self.beta):
             self.probe(host)
@@ -170,13 +176,16 @@ class Lease(Probed):
               f"{len(before)} and {len(after)} writes", flush=True)
         self.assertLess(before[-1], after[0])
 
+
+class Lease(Leased):
     def assert_taken_over_without_overlap(self, *cut):
         self.part(*cut)
         asked = self.take_over()
         # Not for want of trying: alpha wrote after the operator's command had been given.
         self.assertGreater(self.probed(self.beta)[0], asked + LEASE)
         self.assertEqual(self.get(self.alpha, "readonly", FS), "on")
-        self.assertEqual(self.get(self.alpha, "mounted", FS), "yes")
+        if cut:  # else it has heard of it already
+            self.assertEqual(self.get(self.alpha, "mounted", FS), "yes")
         self.assert_one_after_the_other()
         self.heal(*cut)
         self.assert_master("beta", seconds=150)
@@ -236,6 +245,46 @@ class Lease(Probed):
         self.zrepctl("takeover", "-L", "--master-is-off", COPY, on="beta")
         wait_for("the new master takes writes", 20, lambda: self.probed(self.beta))
         self.assertLess(time.time(), asked + LEASE + 5)
+
+
+class Witness(Leased):
+    """With a folder that both hosts see."""
+
+    daemon_options = (*Leased.daemon_options, "--witness", "/lab/witness")
+    note = f"{Leased.note} witness=/lab/witness"
+
+    def setUp(self):
+        folder = self.lab.stage / "witness"
+        folder.mkdir(exist_ok=True)
+        for record in folder.iterdir():
+            record.unlink()
+        super().setUp()
+        wait_for("both sides have a record there", 20, lambda: len(list(folder.iterdir())) == 2)
+        self.part("alpha", "beta")
+
+    def test_a_master_that_reaches_it_stays_and_is_not_taken_over(self):
+        time.sleep(LEASE + 3)
+        self.assertEqual(self.get(self.alpha, "readonly", FS), "off")
+        refused = self.zrepctl("takeover", "-L", COPY, on="beta", code=5)
+        self.assertIn("still holds its lease at the witness", refused.err)
+        asked = time.time()
+        wait_for("alpha goes on", 10, lambda: self.probed(self.alpha)[-1] > asked)
+        self.assertEqual(self.probed(self.beta), [])
+        self.heal("alpha", "beta")
+        self.assert_master("alpha", seconds=30)
+
+    def test_a_master_that_reaches_nobody_is_taken_over_after_its_last_write(self):
+        # As where the shared folder is not mounted: an empty one, in which it hears itself alone.
+        self.alpha.run("mount -t tmpfs none /lab/witness")
+        self.addCleanup(self.alpha.run, "umount /lab/witness 2>/dev/null; true", check=False)
+        self.take_over()
+        self.assertEqual(self.get(self.alpha, "readonly", FS), "on")
+        self.alpha.run("umount /lab/witness")
+        time.sleep(2 * LEASE)
+        self.assert_one_after_the_other()
+        self.heal("alpha", "beta")
+        self.assert_master("beta", seconds=150)
+        self.assert_one_after_the_other()
 
 
 if __name__ == "__main__":

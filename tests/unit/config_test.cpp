@@ -97,6 +97,21 @@ TEST_F(ConfigTest, AHookHasBetweenASecondAndAnHour) {
     }
 }
 
+TEST_F(ConfigTest, LeasesHaveATimeAndPerhapsAWitness) {
+    using std::chrono::seconds;
+    EXPECT_EQ(read_text("").value().config.lease_time, seconds(20));
+    EXPECT_EQ(read_text("lease-time = 5s\n").value().config.lease_time, seconds(5));
+    EXPECT_EQ(read_text("lease-time = 10m\n").value().config.lease_time, seconds(600));
+    for (const char* wrong : {"4s", "11m", "soon", ""}) {
+        EXPECT_FALSE(read_text(std::string("lease-time = ") + wrong + "\n")) << wrong;
+    }
+    EXPECT_EQ(read_text("").value().config.witness, "");
+    EXPECT_EQ(read_text("witness = /mnt/witness\n").value().config.witness, "/mnt/witness");
+    for (const char* wrong : {"witness", "", "/mnt/my witness"}) {
+        EXPECT_FALSE(read_text(std::string("witness = ") + wrong + "\n")) << wrong;
+    }
+}
+
 TEST_F(ConfigTest, IsCalledWhatTheSystemSaysWithoutItsDomain) {
     const auto out = read({}, "Alpha.example.org");
     ASSERT_TRUE(out) << out.error().text();

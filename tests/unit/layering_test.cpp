@@ -65,7 +65,8 @@ bool is_pure(const std::string& file) {
            begins("daemon/failover/fsm.") || begins("daemon/failover/journal.") ||
            begins("daemon/failover/changes.") || begins("daemon/failover/rescue_plan.") ||
            begins("daemon/failover/fence.") || begins("daemon/failover/lease.") ||
-           begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
+           begins("daemon/failover/witness.") || begins("daemon/zfs/zfs_spec.") ||
+           file.find("_program.") != std::string::npos;
 }
 
 /// Height of a daemon file or header; 0: what everything may use.

@@ -232,6 +232,15 @@ TEST(Plan, BeginsAnewWhenATargetThatWasWrittenToHasAHalfReceivedStream) {
     EXPECT_TRUE(step.rollback_target);
 }
 
+/// Else an idle master's failover would be refused for ever: "touched; sync", "unchanged".
+TEST(Plan, TakesATouchedTargetBackThoughNothingWasWritten) {
+    TargetView there = target("@zrep_000001:1");
+    there.written_bytes = 3;
+    const auto step = expect_incremental(planned(0, "@zrep_000001:1+s", there));
+    EXPECT_TRUE(step.rollback_target);
+    EXPECT_EQ(step.take, "zrep_000002");
+}
+
 // --- room ---
 
 TEST(Plan, TakesNoSnapshotBelowMinfree) {
