@@ -183,6 +183,11 @@ Task<> Roles::run_one(sync::RunPtr run,
                       std::size_t* left,
                       Signal* done) {
     {
+        // All of them at once, before they take turns: then they wait for their leases together.
+        const auto pair = parts_.inventory.pair(dataset);
+        const bool alone = ask == Ask::takeover_local && pair && pair->role == plan::Role::target;
+        Grants::Decision decided;
+        if (alone) decided = grants_.decide(dataset);
         auto place = co_await places_.acquire();
         Result<rpc::RunResult> result = Error{.code = Code::cancelled,
                                               .message = "zrepd is stopping before it began",

@@ -122,7 +122,8 @@ TEST(Lease, WhatIsKeptForTheNextStartIsReadBackInThisBootAlone) {
     EXPECT_EQ(read_leases(text, "boot-1"), leases);
     EXPECT_TRUE(read_leases(text, "boot-2").empty());
     EXPECT_TRUE(read_leases("", "").empty());
-    EXPECT_TRUE(read_leases("boot-1\nx 1 - tank/fs\n1 y - tank/fs\n1 2 -\n1 2 - @\n", "boot-1").empty());
+    EXPECT_TRUE(
+        read_leases("boot-1\nx 1 - tank/fs\n1 y - tank/fs\n1 2 -\n1 2 - @\n", "boot-1").empty());
 }
 
 }  // namespace

@@ -8,13 +8,17 @@
 #include <iterator>
 
 #include "common/text.hpp"
+#include "tests/fakes/witness_model.hpp"
 
 namespace zrepd {
 namespace {
 
 using failover::BootTime;
 using test::explore_leases;
+using test::explore_witness;
 using test::LeaseRules;
+using test::LeaseSearch;
+using test::WitnessRules;
 
 /// 1234567 as docs/failover.md writes it: 1,234,567.
 std::string grouped(std::size_t value) {
@@ -27,13 +31,28 @@ void expect_found(const LeaseRules& rules) {
     EXPECT_EQ(explore_leases(rules).violation, "both sides are writable");
 }
 
-TEST(LeaseModel, HoldsInEveryState) {
-    const auto result = explore_leases({});
+void expect_documented(const LeaseSearch& result) {
     EXPECT_EQ(result.violation, "") << join(result.way, "\n");
     std::ifstream file(ZREPD_SOURCE_DIR "/docs/failover.md");
     const std::string page{std::istreambuf_iterator<char>(file), {}};
     const std::string text = grouped(result.states) + " states";
     EXPECT_NE(page.find(text), page.npos) << "docs/failover.md does not say: " << text;
+}
+
+TEST(LeaseModel, HoldsInEveryState) {
+    expect_documented(explore_leases({}));
+}
+
+TEST(WitnessModel, HoldsInEveryState) {
+    expect_documented(explore_witness({}));
+}
+
+TEST(WitnessModel, FindsWhoeverLeavesOutAPartOfIt) {
+    const std::string both = "both sides are writable";
+    EXPECT_EQ(explore_witness({.writes_first = false}).violation, both);
+    EXPECT_EQ(explore_witness({.looks_again = false}).violation, both);
+    const WitnessRules hasty{.wait = [](BootTime lease) { return lease; }};
+    EXPECT_EQ(explore_witness(hasty).violation, both);
 }
 
 TEST(LeaseModel, FindsAWaitThatIsNoLongerThanTheLease) {
