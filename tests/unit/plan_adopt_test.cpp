@@ -11,7 +11,6 @@ namespace {
 class Adopt : public ::testing::Test {
   protected:
     Adopt() {
-        dataset.name = *DatasetName::parse("backup/fs");
         for (std::uint64_t i = 1; i <= 3; ++i) {
             Snapshot s;
             s.name = "syncoid_" + std::to_string(i);
@@ -23,7 +22,7 @@ class Adopt : public ::testing::Test {
     Result<Snapshot> base(const std::vector<Guid>& source) {
         return adoptable_base(dataset, versions, source, "beta");
     }
-    Dataset dataset;
+    Dataset dataset{*DatasetName::parse("backup/fs")};
     Versions versions;
 };
 

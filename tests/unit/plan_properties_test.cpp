@@ -206,7 +206,8 @@ TEST(PlanProperties, ExpiryNeverTakesTheBaseOrWhatIsNewerOrForeign) {
         Versions there{world.there().snapshots, {}};
         for (const Versions& side : {world.here(), there}) {
             const Snapshot* kept = find_snapshot(side, base);
-            for (const auto& verdict : prune(side, base, static_cast<unsigned>(seed) % 4)) {
+            const Retention retention{.savecount = static_cast<unsigned>(seed) % 4};
+            for (const auto& verdict : prune(side, base, retention)) {
                 if (!verdict.destroy) continue;
                 ASSERT_NE(kept, nullptr) << "destroyed without knowing the base";
                 ASSERT_TRUE(zrep_sequence(verdict.snapshot)) << verdict.snapshot;

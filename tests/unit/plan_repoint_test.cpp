@@ -11,7 +11,6 @@ namespace {
 class Repoint : public ::testing::Test {
   protected:
     Repoint() {
-        dataset.name = *DatasetName::parse("tank/fs");
         give(prop::kSrcHost, "oldname");
         give(prop::kSrcFs, "tank/was");
         give(prop::kDestHost, "beta");
@@ -25,7 +24,7 @@ class Repoint : public ::testing::Test {
         const auto out = repoint(dataset, self, other, as_target);
         return out ? Code::internal : out.error().code;
     }
-    Dataset dataset;
+    Dataset dataset{*DatasetName::parse("tank/fs")};
     const Self self{*HostName::parse("alpha.example.org")};
     const OtherSide other{*HostName::parse("gamma.example.org"), *DatasetName::parse("vault/fs")};
 };
