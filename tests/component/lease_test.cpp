@@ -34,8 +34,13 @@ class LeaseTest : public test::RolesTest {
         discover();
         start_loops();
         lease(*alpha, "tank/fs");
-        test::run_until(io, [&] { return saw("lease_confirmed"); });
+        test::run_until(io, [&] { return saw("lease_confirmed") && is_bound(); });
         EXPECT_TRUE(is_writable());
+    }
+    /// The target knows on its disk that the master will be readonly without it.
+    bool is_bound() {
+        const std::string note = prop_of(*beta, "backup/fs", prop::kLease);
+        return !note.empty() && note.find(" open") == note.npos;
     }
     ~LeaseTest() override {
         if (healed) test::run_task(io, healed->stop());
