@@ -123,12 +123,18 @@ struct LeaseIn {
         std::string target;
         std::uint64_t epoch = 0;
         bool release = false;
+        bool counts = false;
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "the master's dataset on the asking side");
             v("target", self.target, "");
             v("epoch", self.epoch, "of the asking side");
             v.optional("release", self.release, "it counts on no lease any more");
+            v.optional(
+                "counts",
+                self.counts,
+                "it will be readonly without a confirmation; else it stays writable until the "
+                "first one");
         }
     };
     std::vector<Side> sides;

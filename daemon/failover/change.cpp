@@ -218,6 +218,12 @@ PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry)
 }
 
 Task<Result<void>> Change::write(Stored wanted, Entry entry) {
+    const bool opens = wanted.master && wanted.writable && role_.leases != nullptr;
+    if (opens && role_.leases->is_out(name_, wanted.epoch)) {
+        co_return Error{.code = Code::busy,
+                        .message = "the lease of " + name_.str() + " has run out",
+                        .remedy = "it goes on as soon as " + pair_->peer.str() + " confirms it"};
+    }
     Dataset told = *dataset();
     if (serve_) told.props[std::string(prop::kServe)] = {to_text(*serve_), Source::local};
     const bool same_role = told.local(prop::kMaster) == "yes" ? wanted.master : !wanted.master;
@@ -226,6 +232,7 @@ Task<Result<void>> Change::write(Stored wanted, Entry entry) {
     if (only_journal && !in_doubt_) co_return co_await clear_journal();
     const PropertyList all = properties(told, wanted, entry);
     auto set = co_await parts_.zfs.set(name_, all);
+    stored_ = stored_ || set;
     if (set) parts_.inventory.note_set(name_, all);
     co_return set;
 }

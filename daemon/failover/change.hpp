@@ -46,6 +46,8 @@ class Change {
     /// What lies on disk is not known: Recover has to look afresh.
     bool is_lost() const { return lost_; }
     /// A set was given up, and may land yet.
+    /// A set of its own landed.
+    bool has_stored() const { return stored_; }
     bool is_in_doubt() const { return lost_ || in_doubt_; }
     bool left() const { return left_; }
 
@@ -104,6 +106,7 @@ class Change {
     bool left_ = false;             ///< post-demote hooks ran
     bool unheard_ = false;
     bool lost_ = false;
+    bool stored_ = false;
     bool in_doubt_ = false;  ///< a set was given up, and may land yet
     bool served_ = false;    ///< mounted, and post-promote hooks ran
 };

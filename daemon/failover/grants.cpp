@@ -58,9 +58,16 @@ bool Grants::confirm(const plan::Pair& pair, const Question& question, TaskGroup
                            .journal = entry_of(*dataset).journal,
                            .becoming_master = is_becoming_master(pair.dataset)};
     if (!may_confirm(here, question.epoch)) return false;
-    if (note_of(*dataset) != question.note) {
+    // What is on disk is about to go.
+    const auto storing = storing_.find(pair.dataset);
+    if (storing != storing_.end() && storing->second.empty()) return false;
+    const auto stored = note_of(*dataset);
+    if (stored != question.note) {
         store(pair.dataset, to_text(question.note), tasks);
-        return false;
+        // One that says that the master is not bound yet promises nobody anything.
+        LeaseNote open = question.note;
+        open.open = true;
+        if (stored != open) return false;
     }
     Given& given = given_[pair.dataset];
     given.at = boot_now();
@@ -99,7 +106,7 @@ std::optional<BootTime> Grants::wait_left(const DatasetName& name) const {
 }
 
 void Grants::store(const DatasetName& dataset, std::string note, TaskGroup& tasks) {
-    if (!storing_.insert(dataset).second) return;
+    if (!storing_.emplace(dataset, note).second) return;
     tasks.spawn("lease of " + dataset.str(), store_note(dataset, std::move(note)));
 }
 

@@ -71,7 +71,7 @@ class Grants {
     std::map<DatasetName, Given> given_;
     std::multiset<DatasetName> decided_;
     std::set<DatasetName> doubtful_;
-    std::set<DatasetName> storing_;
+    std::map<DatasetName, std::string> storing_;  ///< and what; "": the note is taken away
     Semaphore places_;
 };
 

@@ -79,6 +79,7 @@ std::string to_text(const LeaseNote& note) {
     std::string out(kWait);
     out += std::to_string(note.wait.count());
     out += kUnit;
+    if (note.open) out += " " + std::string(kOpen);
     if (!note.witness.empty()) out += " " + std::string(kWitness) + note.witness;
     return out;
 }
@@ -86,6 +87,7 @@ std::string to_text(const LeaseNote& note) {
 LeaseNote read_note(std::string_view text) {
     LeaseNote out{.wait = wait_of(kLongestLease)};
     for (const auto word : split(text, ' ')) {
+        if (word == kOpen) out.open = true;
         if (word.starts_with(kWitness)) out.witness = word.substr(kWitness.size());
         if (!word.starts_with(kWait) || !word.ends_with(kUnit)) continue;
         const auto digits = word.substr(kWait.size(), word.size() - kWait.size() - kUnit.size());

@@ -69,11 +69,12 @@ bool may_confirm(const TargetState& here, std::uint64_t master_epoch);
 /// its zrepd started, because that may have forgotten one.
 BootTime free_at(BootTime started, std::optional<BootTime> confirmed, BootTime wait);
 
-/// zrep:lease: what a target's master counts on. "wait=35000ms witness=/path"; the time comes
-/// first, the witness is left out where there is none.
+/// zrep:lease: what a target's master counts on. "wait=35000ms open witness=/path"; the time comes
+/// first, the others are left out where they are not so.
 struct LeaseNote {
     BootTime wait{};
     std::string witness = {};
+    bool open = false;  ///< the master stays writable without us: nobody confirmed it yet
     bool operator==(const LeaseNote&) const = default;
 };
 std::string to_text(const LeaseNote& note);

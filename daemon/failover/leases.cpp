@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/peer_group.hpp"
@@ -27,6 +28,26 @@ BootTime renew_every(BootTime time) {
 /// What is answered later confirms too little to be waited for.
 BootTime answer_limit(BootTime time) {
     return time / 2;
+}
+
+Error not_confirmed_yet(const plan::Pair& pair) {
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    return Error{.code = Code::unsupported,
+                 .message = "the lease of " + pair.dataset.str() + " is not confirmed yet by " +
+                            there + ": until then zrep:fence=lease keeps nobody from writing here",
+                 .remedy = "it takes effect as soon as " + pair.peer.str() +
+                           " answers and its zrepd knows leases: zrepctl status"};
+}
+
+/// Also what a restart leaves of a lease that ran out in the middle of a role change.
+Error readonly_for_nobody(const plan::Pair& pair) {
+    const std::string name = quote(pair.dataset.str());
+    return Error{.code = Code::refused,
+                 .message = pair.dataset.str() +
+                            " is the master and readonly: somebody set that, or its lease ran out "
+                            "while zrepd was restarted in a role change",
+                 .remedy = "when zrepctl status on " + pair.peer.str() +
+                           " says that it is the target there: zfs set readonly=off " + name};
 }
 
 }  // namespace
@@ -144,6 +165,8 @@ rpc::LeaseIn Leases::request(const std::vector<plan::Pair>& pairs) const {
         side.target = pair.peer_dataset.str();
         side.epoch = pair.epoch;
         side.release = released_.contains(pair.dataset);
+        const auto lease = leases_.find(pair.dataset);
+        side.counts = lease != leases_.end() && lease->second.until;
         in.sides.push_back(std::move(side));
     }
     return in;
@@ -183,6 +206,7 @@ bool Leases::take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootT
     const auto found = leases_.find(pair.dataset);
     if (found == leases_.end() || found->second.epoch != pair.epoch) return true;
     if (!side.confirmed) return false;
+    // Of the next one the target hears that it counts from now on.
     const bool first = !found->second.until;
     failover::confirm(found->second, sent, parts_.config.lease_time);
     found->second.witness = parts_.config.witness;
@@ -192,7 +216,7 @@ bool Leases::take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootT
                "lease_confirmed",
                {{"dataset", pair.dataset.str()}, {"peer", pair.peer.str()}});
     parts_.events.publish("lease_confirmed", pair.dataset.str(), "by " + pair.peer.str());
-    return true;
+    return false;
 }
 
 Task<Result<void>> Leases::confirm(plan::Pair pair) {
@@ -206,14 +230,19 @@ Task<Result<void>> Leases::confirm(plan::Pair pair) {
             pair.peer, "peer.lease", in, answer_limit(parts_.config.lease_time));
         if (!answer) co_return answer.error();
         if (answer->sides.size() != 1 || !answer->sides[0].confirmed) continue;
-        const bool taken = take(pair, answer->sides[0], sent);
+        take(pair, answer->sides[0], sent);
         save();
-        if (taken && !is_out(pair.dataset)) co_return ok();
+        if (!is_out(pair.dataset)) co_return ok();
     }
     co_return Error{.code = Code::busy,
                     .message = pair.peer.str() + " does not confirm the lease of " +
                                pair.dataset.str() + ": a takeover may be under way there",
                     .remedy = "zrepctl status on both hosts shows who is master"};
+}
+
+bool Leases::is_out(const DatasetName& dataset, std::uint64_t epoch) const {
+    const auto found = leases_.find(dataset);
+    return found != leases_.end() && found->second.epoch == epoch && is_out(dataset);
 }
 
 bool Leases::is_out(const DatasetName& dataset) const {
@@ -233,16 +262,13 @@ std::optional<Error> Leases::trouble_of(const DatasetName& dataset) const {
     const auto pair = parts_.inventory.pair(dataset);
     const Dataset* now = parts_.inventory.find(dataset);
     const auto found = leases_.find(dataset);
-    if (!pair || now == nullptr || !is_leased(*now, *pair) || found == leases_.end() ||
-        found->second.until) {
+    if (!pair || now == nullptr || !is_leased(*now, *pair) || found == leases_.end())
         return std::nullopt;
-    }
-    const std::string there = pair->peer.str() + ":" + pair->peer_dataset.str();
-    return Error{.code = Code::unsupported,
-                 .message = "the lease of " + dataset.str() + " is not confirmed yet by " + there +
-                            ": until then zrep:fence=lease keeps nobody from writing here",
-                 .remedy = "it takes effect as soon as " + pair->peer.str() +
-                           " answers and its zrepd knows leases: zrepctl status"};
+    const bool closing = frozen_.contains(dataset) || storing_.contains(dataset);
+    if (now->readonly && entry_of(*now).journal == Journal::none && !closing)
+        return readonly_for_nobody(*pair);
+    if (found->second.until) return std::nullopt;
+    return not_confirmed_yet(*pair);
 }
 
 }  // namespace zrepd::failover

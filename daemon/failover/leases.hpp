@@ -55,6 +55,8 @@ class Leases {
     Task<Result<void>> confirm_at_witness(plan::Pair pair);
     /// Whether it counts on a lease that nobody confirmed in time.
     bool is_out(const DatasetName& dataset) const;
+    /// The same, if the lease is that of a master of this epoch.
+    bool is_out(const DatasetName& dataset, std::uint64_t epoch) const;
     /// An operator vouches for it: nobody counts on it until the peer confirms it again.
     void vouch(const DatasetName& dataset);
     /// The target still has a note of a lease that is none any more.
@@ -81,6 +83,7 @@ class Leases {
     Task<> renew(HostName peer, std::vector<plan::Pair> pairs);
     rpc::LeaseIn request(const std::vector<plan::Pair>& pairs) const;
     void ask_witness(const std::vector<plan::Pair>& pairs, BootTime now);
+    void tell_of_witness(const Result<std::vector<WitnessFolder::Found>>& found);
     Task<> renew_at_witness(std::vector<plan::Pair> pairs);
     WitnessFolder::Item record_of(const plan::Pair& pair);
     Holding take(const plan::Pair& pair, const WitnessFolder::Found& found, BootTime sent);

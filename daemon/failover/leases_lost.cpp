@@ -50,9 +50,10 @@ bool Leases::must_close(const Dataset& dataset, const plan::Pair& pair, BootTime
     const auto found = leases_.find(pair.dataset);
     if (!is_leased(dataset, pair) || found == leases_.end()) return false;
     // Whoever made it readonly, or has not mounted it, keeps users out already.
-    if (entry_of(dataset).journal != Journal::none || fences_.must_hear(dataset, pair))
-        return false;
-    if (frozen_.contains(pair.dataset)) return !is_changing(pair.dataset);
+    const Journal journal = entry_of(dataset).journal;
+    if (journal == Journal::freezing || fences_.must_hear(dataset, pair)) return false;
+    if (frozen_.contains(pair.dataset))
+        return journal == Journal::none && !is_changing(pair.dataset);
     return !dataset.readonly && has_run_out(found->second, now);
 }
 
@@ -88,7 +89,8 @@ Task<> Leases::make_readonly(DatasetName name) {
     const auto frozen = frozen_.find(name);
     const bool was_here =
         frozen == frozen_.end() ? dataset->readonly_here : frozen->second.readonly_was_here;
-    const bool changing = is_changing(name);
+    // One that was promoted and is not settled yet keeps its journal, too.
+    const bool changing = is_changing(name) || entry_of(*dataset).journal != Journal::none;
     PropertyList work{{"readonly", "on"}};
     if (!changing) {
         const Transition next = step({.stored = stored_of(*dataset, *pair)}, Lapsed{});
@@ -141,7 +143,14 @@ void Leases::save() {
     file.close();
     std::error_code ec;
     if (file.good()) std::filesystem::rename(fresh, path, ec);
-    if (file.good() && !ec) saved_ = text;
+    if (file.good() && !ec) {
+        saved_ = text;
+        return;
+    }
+    // An old one would say less than is so; without any the next zrepd counts from its own start.
+    std::filesystem::remove(path, ec);
+    if (std::exchange(saved_, "?") == "?") return;
+    log::event(log::Level::warn, "leases_not_kept", {{"file", path.string()}});
 }
 
 }  // namespace zrepd::failover

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Leases that a witness confirms, besides the peer.
+#include <algorithm>
+
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/leases.hpp"
@@ -38,20 +40,35 @@ Task<> Leases::renew_at_witness(std::vector<plan::Pair> pairs) {
     auto found = co_await witness_.exchange(
         parts_.config.witness, std::move(items), parts_.config.lease_time / 2);
     at_witness_.running = false;
-    if (!found && !witness_trouble_) {
-        witness_trouble_ = found.error();
-        log::event(log::Level::warn,
-                   "witness_silent",
-                   {{"witness", parts_.config.witness},
-                    {"error", found.error().text()},
-                    {"next", found.error().remedy}});
-    }
-    if (found) witness_trouble_.reset();
+    tell_of_witness(found);
     for (std::size_t i = 0; found && i < pairs.size() && i < found->size(); ++i) {
         take(pairs[i], (*found)[i], sent);
     }
     save();
     wake_.notify();
+}
+
+void Leases::tell_of_witness(const Result<std::vector<WitnessFolder::Found>>& found) {
+    const std::string& witness = parts_.config.witness;
+    std::optional<Error> trouble;
+    if (!found) {
+        trouble = found.error();
+    } else if (std::any_of(
+                   found->begin(), found->end(), [](const auto& one) { return !one.written; })) {
+        trouble = Error{.code = Code::io_error,
+                        .message = "zrepd cannot write all of its records in " + witness,
+                        .remedy =
+                            "look whether that is readonly, full, or mapped to another user "
+                            "than root"};
+    }
+    const bool news = trouble && !witness_trouble_;
+    witness_trouble_ = std::move(trouble);
+    if (!news) return;
+    log::event(log::Level::warn,
+               "witness_silent",
+               {{"witness", witness},
+                {"error", witness_trouble_->text()},
+                {"next", witness_trouble_->remedy}});
 }
 
 /// What a master finds at the witness.

@@ -288,7 +288,8 @@ Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event
     if (work->left()) left_.insert(dataset);
     if (stored && stored->master) left_.erase(dataset);
     if (work->is_lost()) pending_[dataset].not_before = {};
-    grants_.doubt(dataset, work->is_in_doubt());
+    // Only a later set that landed undoes one that may land yet.
+    if (work->is_in_doubt() || work->has_stored()) grants_.doubt(dataset, work->is_in_doubt());
     co_return stored;
 }
 
@@ -328,6 +329,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
 }
 
 Task<> Roles::stop() {
+    stopped_ = true;
     subscription_.reset();
     tasks_.cancel();
     co_await tasks_.join();

@@ -203,8 +203,12 @@ class Roles : public peer::RoleService {
     std::optional<plan::Pair> pair_with(const std::string& peer,
                                         const std::string& target,
                                         const std::string& source) const;
-    rpc::RolesOut::Side side_of(const std::string& peer, const rpc::RolesIn::Side& asked);
-    void end_dead_stream(const std::string& peer, const plan::Pair& pair);
+    rpc::RolesOut::Side side_of(const std::string& peer,
+                                const rpc::RolesIn::Side& asked,
+                                std::chrono::steady_clock::time_point when);
+    void end_dead_stream(const std::string& peer,
+                         const plan::Pair& pair,
+                         std::chrono::steady_clock::time_point asked);
     void take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked);
     Task<std::optional<Error>> key_problem(DatasetName dataset);
     Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);
@@ -237,6 +241,7 @@ class Roles : public peer::RoleService {
     Semaphore places_;            ///< for role changes that operators asked for
     std::shared_ptr<void> subscription_;
     Alarm wake_;
+    bool stopped_ = false;
     TaskGroup tasks_;
 };
 

@@ -13,10 +13,24 @@ std::string seconds(BootTime time) {
     return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
 }
 
+Error not_bound(const plan::Pair& pair) {
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    return Error{.code = Code::refused,
+                 .message = there +
+                            " is not known to count on a lease (zrep:fence=lease): it may stay "
+                            "writable however long this side waits",
+                 .remedy =
+                     "when you are sure that nobody writes there, because it is off for example: "
+                     "zrepctl takeover -L --master-is-off " +
+                     quote(pair.dataset.str())};
+}
+
 }  // namespace
 
 Task<Result<rpc::LeaseOut>> Roles::lease(std::string peer, rpc::LeaseIn in) {
     rpc::LeaseOut out;
+    // Nothing is begun any more that would have to be ended.
+    if (stopped_) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     for (const auto& side : in.sides) out.sides.push_back(confirm_side(peer, in, side));
     co_return out;
 }
@@ -33,10 +47,11 @@ rpc::LeaseOut::Side Roles::confirm_side(const std::string& peer,
     const BootTime most = kLongestLease;
     const auto time =
         static_cast<BootTime::rep>(std::min(in.lease_ms, static_cast<std::uint64_t>(most.count())));
-    const Grants::Question question{
-        .epoch = asked.epoch,
-        .sent_ms = in.sent_ms,
-        .note = {.wait = wait_of(BootTime(time)), .witness = in.witness.value_or("")}};
+    const Grants::Question question{.epoch = asked.epoch,
+                                    .sent_ms = in.sent_ms,
+                                    .note = {.wait = wait_of(BootTime(time)),
+                                             .witness = in.witness.value_or(""),
+                                             .open = !asked.counts}};
     // A longer one would be given up here before it is over there.
     const bool good = in.lease_ms <= static_cast<std::uint64_t>(most.count());
     if (asked.release)
@@ -56,6 +71,10 @@ Task<Result<Grants::Decision>> Roles::decide(sync::RunPtr run,
     if (!alone) co_return Grants::Decision();
     Grants::Decision decision = grants_.decide(pair.dataset);
     if (old == OldMaster::off) co_return decision;
+    const auto note = grants_.note(pair.dataset);
+    // There is no time after which it would be readonly.
+    const bool wanted = note || pair.settings.fence == plan::Fence::lease;
+    if (wanted && (!note || note->open)) co_return not_bound(pair);
     auto over = co_await wait_for_lease(std::move(run), std::move(pair));
     if (!over) co_return over.error();
     co_return decision;
@@ -92,8 +111,10 @@ Task<Result<void>> Roles::wait_for_lease(sync::RunPtr run, plan::Pair pair) {
 
 std::vector<std::string> Roles::lease_steps(const plan::Pair& pair) const {
     const auto left = grants_.wait_left(pair.dataset);
-    if (!left) return {};
     const auto note = grants_.note(pair.dataset);
+    const bool wanted = note || pair.settings.fence == plan::Fence::lease;
+    if (wanted && (!note || note->open)) return {"refuse: " + not_bound(pair).message};
+    if (!left) return {};
     // From the moment of the decision, if it is confirmed until then.
     const BootTime most = note ? note->wait : *left;
     std::vector<std::string> out{"wait until the lease of " + pair.peer.str() +

@@ -55,15 +55,19 @@ void Roles::peer_is_back(const std::string& peer) {
 
 /// A host that lost its power in the middle of a stream never said that it ended; it has started
 /// anew now, and says that it sends nothing.
-void Roles::end_dead_stream(const std::string& peer, const plan::Pair& pair) {
+void Roles::end_dead_stream(const std::string& peer,
+                            const plan::Pair& pair,
+                            std::chrono::steady_clock::time_point asked) {
     const auto holder = parts_.locks.conflicting(pair.dataset, lock::Scope::node);
     const bool its = holder && holder->reason == std::string(sync::kReceiveReason) + peer;
     // One that was opened since it said so is alive.
-    if (!its || std::chrono::steady_clock::now() - holder->since < kYoungStream) return;
+    if (!its || asked - holder->since < kYoungStream) return;
     parts_.receives.end(pair.dataset);
 }
 
-rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::Side& asked) {
+rpc::RolesOut::Side Roles::side_of(const std::string& peer,
+                                   const rpc::RolesIn::Side& asked,
+                                   std::chrono::steady_clock::time_point when) {
     rpc::RolesOut::Side out;
     out.target = asked.target;
     const auto pair = pair_with(peer, asked.target, asked.source);
@@ -74,7 +78,7 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer, const rpc::RolesIn::
     out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
     out.leased = !out.master && grants_.note(pair->dataset).has_value();
     out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
-    if (asked.idle) end_dead_stream(peer, *pair);
+    if (asked.idle) end_dead_stream(peer, *pair, when);
     take_hint(*pair, asked);
     return out;
 }
@@ -98,6 +102,7 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
 }
 
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
+    const auto when = std::chrono::steady_clock::now();
     std::vector<DatasetName> names;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
@@ -111,7 +116,7 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
     rpc::RolesOut out;
-    for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side));
+    for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side, when));
     peer_is_back(peer);
     co_return out;
 }
@@ -224,6 +229,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
         out.epoch = pair->epoch;
         co_return out;
     }
+    // Nothing is confirmed from here on to whoever says that it is the master.
+    const Grants::Decision decision = grants_.decide(*name);
     auto guard =
         co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kLockWait);
     if (!guard) co_return guard.error();

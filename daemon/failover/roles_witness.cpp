@@ -34,6 +34,17 @@ Error unknown_there(const plan::Pair& pair, const std::string& witness) {
                  .remedy = "look whether it is mounted here; or, " + word_of_operator(pair)};
 }
 
+Error another_witness(const plan::Pair& pair, const LeaseNote& note, const sync::Parts& parts) {
+    const std::string& ours = parts.config.witness;
+    return Error{
+        .code = Code::refused,
+        .message = pair.peer.str() + " counts on the witness " + note.witness + "; this host has " +
+                   (ours.empty() ? "none" : ours),
+        .remedy = "set witness = " + note.witness + " in " + parts.config.file.string() +
+                  ", the same folder under the same name on both hosts, and restart zrepd; or, " +
+                  word_of_operator(pair)};
+}
+
 }  // namespace
 
 Task<Result<std::optional<Record>>> Roles::look_at_witness(plan::Pair pair,
@@ -59,6 +70,7 @@ Task<Result<std::optional<Record>>> Roles::look_at_witness(plan::Pair pair,
 }
 
 Task<Result<BootTime>> Roles::watch_witness(plan::Pair pair, LeaseNote note, Watch* seen) {
+    if (note.witness != parts_.config.witness) co_return another_witness(pair, note, parts_);
     std::optional<Record> record;
     for (unsigned i = 0; i < kLooks && !record; ++i) {
         if (i > 0) co_await sleep_for(std::chrono::milliseconds(200));

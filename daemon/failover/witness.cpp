@@ -55,7 +55,8 @@ std::optional<Record> parse_record(std::string_view text) {
 
 Sides sides_of(const plan::Pair& pair, const plan::Self& self) {
     return {.ours = self.host.short_name() + ":" + pair.dataset.str(),
-            .theirs = pair.peer.short_name() + ":" + pair.peer_dataset.str()};
+            .theirs = (self.is(pair.peer) ? self.host : pair.peer).short_name() + ":" +
+                      pair.peer_dataset.str()};
 }
 
 std::string record_name(const std::string& side, const std::string& other) {

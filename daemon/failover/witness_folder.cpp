@@ -2,6 +2,7 @@
 #include "daemon/failover/witness_folder.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,8 +21,10 @@ using Found = WitnessFolder::Found;
 using Item = WitnessFolder::Item;
 
 bool write_record(const std::filesystem::path& path, const Record& record) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd) return false;
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    const Fd fd(::open(path.c_str(), kFlags, 0600));
+    struct stat found {};
+    if (!fd || ::fstat(fd.get(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
     const std::string text = to_text(record);
     const auto size = static_cast<ssize_t>(text.size());
     return ::pwrite(fd.get(), text.data(), text.size(), 0) == size &&
@@ -61,9 +64,9 @@ Error unanswered(const std::filesystem::path& folder, const std::string& why) {
 
 /// Shared with a thread that may hang when everything else has ended.
 struct WitnessFolder::State {
-    explicit State(asio::any_io_executor on) : executor(on), ended(on) {}
+    explicit State(asio::any_io_executor on) : executor(on) { ended.emplace(on); }
     asio::any_io_executor executor;
-    Signal ended;
+    std::optional<Signal> ended;  ///< of the event loop: gone before that is
     bool busy = false;
     std::mutex guard;
     bool alive = true;  ///< the event loop is there; under `guard`
@@ -86,18 +89,19 @@ WitnessFolder::WitnessFolder(asio::any_io_executor executor)
 WitnessFolder::~WitnessFolder() {
     const std::lock_guard lock(state_->guard);
     state_->alive = false;
+    state_->ended.reset();
 }
 
 Task<Result<std::vector<Found>>> WitnessFolder::exchange(std::filesystem::path folder,
                                                          std::vector<Item> items,
                                                          std::chrono::milliseconds limit) {
     const std::shared_ptr<State> state = state_;
-    const Deadline late(state->executor, limit, [state] { state->ended.notify(); });
+    const Deadline late(state->executor, limit, [state] { state->ended->notify(); });
     // Another one of ours may be on its way, and quick.
     while (state->busy && !late.expired()) {
         const bool stop = co_await cancelled();
         if (stop) break;
-        co_await state->ended.wait();
+        co_await state->ended->wait();
     }
     if (state->busy) co_return unanswered(folder, ": an earlier request hangs");
     const auto call = std::make_shared<Call>(Call{.folder = folder, .items = std::move(items)});
@@ -108,7 +112,7 @@ Task<Result<std::vector<Found>>> WitnessFolder::exchange(std::filesystem::path f
         asio::post(state->executor, [state, call] {
             call->done = true;
             state->busy = false;
-            state->ended.notify();
+            state->ended->notify();
         });
     };
     state->busy = true;
@@ -122,7 +126,7 @@ Task<Result<std::vector<Found>>> WitnessFolder::exchange(std::filesystem::path f
     while (!call->done && !late.expired()) {
         const bool stop = co_await cancelled();
         if (stop) break;
-        co_await state->ended.wait();
+        co_await state->ended->wait();
     }
     if (!call->done) co_return unanswered(folder, " in time");
     co_return std::move(call->found);

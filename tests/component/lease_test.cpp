@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// zrep:fence=lease between two daemons in one process, with leases of less than a second: the times
+// zrep:fence=lease between two daemons in one process, with leases of two seconds: the times
 // are real, ZFS is not.
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace {
 using failover::Ask;
 using namespace std::chrono_literals;
 
-constexpr auto kTime = 900ms;
+constexpr auto kTime = 2s;
 
 class LeaseTest : public test::RolesTest {
   protected:
@@ -34,8 +34,13 @@ class LeaseTest : public test::RolesTest {
         discover();
         start_loops();
         lease(*alpha, "tank/fs");
-        test::run_until(io, [&] { return saw("lease_confirmed"); });
+        test::run_until(io, [&] { return saw("lease_confirmed") && is_bound(); });
         EXPECT_TRUE(is_writable());
+    }
+    /// The target knows on its disk that the master will be readonly without it.
+    bool is_bound() {
+        const std::string note = prop_of(*beta, "backup/fs", prop::kLease);
+        return !note.empty() && note.find(" open") == note.npos;
     }
     ~LeaseTest() override {
         if (healed) test::run_task(io, healed->stop());
@@ -70,7 +75,7 @@ class LeaseTest : public test::RolesTest {
 
 TEST_F(LeaseTest, IsNotedOnTheTargetBeforeItCountsAndRenewedWithoutAProcess) {
     begin();
-    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease), "wait=11125ms");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease), "wait=12500ms");
     EXPECT_EQ(prop_of(*alpha, "tank/fs", "canmount"), "noauto") << "as the fence boot";
     EXPECT_FALSE(alpha->roles.trouble_of(fs));
     alpha->zfs.forget_calls();
@@ -249,7 +254,7 @@ class WitnessTest : public LeaseTest {
     void begin_with_witness() {
         begin();
         EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease),
-                  "wait=11125ms witness=" + witness.string());
+                  "wait=12500ms witness=" + witness.string());
         test::run_until(io, [&] { return records() == 2; });
         run_for(kTime);
     }

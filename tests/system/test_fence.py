@@ -135,7 +135,7 @@ class Leased(Probed):
         self.zrepctl("set", FS, "fence=lease")
         self.zrepctl("set", COPY, "fence=lease", on="beta")
         wait_for("beta confirmed it", 30, lambda: "lease_confirmed" in self.zrepd["alpha"].log())
-        self.assertEqual(self.get(self.beta, "zrep:lease", COPY), self.note)
+        wait_for("beta knows that alpha counts on it", 20, lambda: self.get(self.beta, "zrep:lease", COPY) == self.note)
         self.assertIsNone(self.status(FS).get("last_error"))
         for host in (self.alpha, self.beta):
             self.probe(host)
