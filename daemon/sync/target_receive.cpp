@@ -125,8 +125,7 @@ Result<void> Target::check_rescued(const DatasetName& target) const {
     return Error{.code = Code::busy,
                  .message = target.str() + " on " + parts_.self.host.str() +
                             " has not kept yet what the other side never got (" +
-                            std::string(failover::name(journal)) +
-                            "); it takes nothing until then",
+                            std::string(failover::name(journal)) + "); it takes nothing until then",
                  .remedy = "it is tried again by itself; on " + parts_.self.host.str() +
                            ": zrepctl status " + quote(target.str()) + " shows what it waits for"};
 }
