@@ -142,7 +142,8 @@ Conflict newer_on_target(const SourceView& source, const TargetView& target, con
             "), copy away what is needed (zfs send -i @" + common.name + " " +
             names.at("@" + target.snapshots.back().name) +
             "), destroy them one by one (zfs destroy; zfs release zrep_base before that of one that "
-            "zrepd holds); then zrepctl sync " + word(names.source));
+            "zrepd holds); then zrepctl sync " +
+            word(names.source));
 }
 
 Conflict no_common(const SourceView& source, const TargetView& target) {

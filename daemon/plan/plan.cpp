@@ -135,8 +135,8 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         newer.begin(), newer.end(), [](const Snapshot* s) { return sendable(*s) && !s->sent; });
     // A target that was touched goes back with the next stream, however little that carries: until
     // then it could not become the master.
-    const bool nothing_written = base && !pending && unsent_bytes(source, newer) == 0 &&
-                                 target.written_bytes == 0;
+    const bool nothing_written =
+        base && !pending && unsent_bytes(source, newer) == 0 && target.written_bytes == 0;
     if (is_unrecorded(base_here)) {
         // Before anything is sent from it: an unrecorded base is held and marked on neither side.
         return Skip{*base_here, "received, but not yet recorded here", !nothing_written};
