@@ -4,6 +4,7 @@
 
 #include "common/props.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/rescue_plan.hpp"
 #include "daemon/plan/foreign.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
@@ -134,14 +135,18 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     return out;
 }
 
-/// Beside it, so next to it in the inventory's order: nothing is gone through for pairs that have
-/// none.
+/// Next to each other in the inventory's order: nothing is gone through for pairs that have none.
 std::vector<std::string> DaemonService::rescues_of(const DatasetName& dataset) const {
     const auto& all = parts_.inventory.all();
     std::vector<std::string> out;
-    for (auto it = all.upper_bound(dataset); it != all.end(); ++it) {
-        if (!it->first.str().starts_with(dataset.str())) break;
-        if (it->second.local(prop::kRescue) == dataset.str()) out.push_back(it->first.str());
+    for (std::string place : failover::rescue_places(dataset)) {
+        place.pop_back();
+        const auto from = DatasetName::parse(place);
+        if (!from) continue;
+        for (auto it = all.upper_bound(*from); it != all.end(); ++it) {
+            if (!it->first.str().starts_with(place)) break;
+            if (it->second.local(prop::kRescue) == dataset.str()) out.push_back(it->first.str());
+        }
     }
     return out;
 }

@@ -30,6 +30,18 @@ Error still_written() {
                      "of the volume; it is tried again"};
 }
 
+/// zfs allows that, and the copy can lie no higher than in the pool itself.
+Error no_short_name(const std::vector<Snapshot>& snapshots) {
+    const auto longest = std::max_element(
+        snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
+            return a.name.size() < b.name.size();
+        });
+    return Error{.code = Code::invalid_params,
+                 .message = "the name of its snapshot @" + longest->name +
+                            " is too long for any copy beside it; nothing was destroyed",
+                 .remedy = "give it a shorter one (zfs rename); it goes on by itself then"};
+}
+
 class Rescue {
   public:
     Rescue(Parts& parts, sync::RunPtr run, DatasetName dataset, std::uint64_t epoch, Entry entry)
@@ -46,7 +58,10 @@ class Rescue {
     Task<Result<Divergence>> freeze();
     Task<Result<Divergence>> keep_all();
     Task<Result<Divergence>> find_again();
-    /// `found`: what it is to hold; nullptr: it holds what the journal says already.
+    enum class Name { chosen, taken, free };
+    Task<Result<Name>> try_name(DatasetName name, const Divergence* found);
+    /// `found`: what it is to hold; nullptr: it holds what the journal says already, and copy_ is
+    /// only a guess when it is gone.
     Task<Result<void>> choose_copy(const Divergence* found);
     bool fits(const DatasetName& copy, const Divergence* found) const;
     Task<Result<void>> copy_all(Divergence found);
@@ -108,24 +123,35 @@ bool Rescue::fits(const DatasetName& copy, const Divergence* found) const {
     return copy_steps(*found, there).has_value();
 }
 
+/// Sets copy_ to this name when it is what is looked for. `found` as in choose_copy().
+Task<Result<Rescue::Name>> Rescue::try_name(DatasetName name, const Divergence* found) {
+    std::vector<DatasetName> both{name};
+    if (const auto above = name.parent()) both.push_back(*above);
+    auto seen = co_await parts_.inventory.refresh(std::move(both), Freshness::listed);
+    if (!seen) co_return seen.error();
+    const Dataset* there = parts_.inventory.find(name);
+    const bool ours = there != nullptr && there->local(prop::kRescue) == dataset_.str();
+    const bool fit = there == nullptr ? found != nullptr : ours && fits(name, found);
+    if (fit || ours || (there == nullptr && !copy_)) copy_ = std::move(name);
+    co_return fit ? Name::chosen : there == nullptr ? Name::free : Name::taken;
+}
+
 /// The copy that an earlier try began, or a free name.
 Task<Result<void>> Rescue::choose_copy(const Divergence* found) {
-    for (unsigned attempt = 1; attempt <= kMaxNames; ++attempt) {
-        auto name = rescue_name(dataset_, epoch_, attempt);
-        if (!name) co_return name.error();
-        std::vector<DatasetName> both{*name};
-        if (const auto above = name->parent()) both.push_back(*above);
-        auto seen = co_await parts_.inventory.refresh(std::move(both), Freshness::listed);
-        if (!seen) co_return seen.error();
-        const Dataset* there = parts_.inventory.find(*name);
-        const bool ours = there != nullptr && there->local(prop::kRescue) == dataset_.str();
-        if (there != nullptr && !ours) continue;
-        if (ours) copy_ = *name;
-        if (ours && !fits(*name, found)) continue;
-        if (there == nullptr && found == nullptr && copy_) co_return ok();
-        copy_ = *name;
-        co_return ok();
+    bool room = found == nullptr;
+    for (const std::string& place : rescue_places(dataset_)) {
+        for (unsigned attempt = 1; attempt <= kMaxNames; ++attempt) {
+            auto name = rescue_name(place, epoch_, attempt);
+            if (!name || (found != nullptr && !has_room(*name, found->newer))) break;
+            room = true;
+            auto tried = co_await try_name(*std::move(name), found);
+            if (!tried) co_return tried.error();
+            if (*tried == Name::chosen) co_return ok();
+            if (*tried == Name::free) break;
+        }
     }
+    if (found == nullptr) co_return ok();
+    if (!room) co_return no_short_name(found->newer);
     co_return Error{.code = Code::already_exists,
                     .message = "no free name for a copy beside it",
                     .remedy = "zrepctl rescue list; drop or rename what is not needed"};

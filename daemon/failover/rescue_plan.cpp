@@ -44,10 +44,21 @@ Result<Divergence> divergence(const Dataset& dataset, const Versions& versions, 
     return out;
 }
 
-Result<DatasetName> rescue_name(const DatasetName& dataset, std::uint64_t epoch, unsigned attempt) {
-    const std::string suffix = numbered("diverged_" + std::to_string(epoch), attempt);
-    const std::string join = dataset.parent() ? "_" : "/";
-    return DatasetName::parse(dataset.str() + join + suffix);
+std::vector<std::string> rescue_places(const DatasetName& dataset) {
+    std::vector<std::string> out{dataset.str() + (dataset.parent() ? "_" : "/")};
+    for (auto above = dataset.parent(); above; above = above->parent())
+        out.push_back(above->str() + "/zrep_");
+    return out;
+}
+
+Result<DatasetName> rescue_name(const std::string& place, std::uint64_t epoch, unsigned attempt) {
+    return DatasetName::parse(place + numbered("diverged_" + std::to_string(epoch), attempt));
+}
+
+bool has_room(const DatasetName& copy, const std::vector<Snapshot>& snapshots) {
+    return std::all_of(snapshots.begin(), snapshots.end(), [&](const Snapshot& s) {
+        return copy.str().size() + 1 + s.name.size() <= kMaxDatasetName;
+    });
 }
 
 std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch) {

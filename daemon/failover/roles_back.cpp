@@ -66,10 +66,14 @@ Task<Result<void>> look_anew(sync::Parts& parts, DatasetName dataset) {
 
 std::string free_rescue(const sync::Inventory& inventory,
                         const DatasetName& dataset,
-                        std::uint64_t epoch) {
-    for (unsigned i = 1; i <= kMaxNames; ++i) {
-        const auto name = rescue_name(dataset, epoch, i);
-        if (name && inventory.find(*name) == nullptr) return name->str();
+                        std::uint64_t epoch,
+                        const std::vector<Snapshot>& newer) {
+    for (const std::string& place : rescue_places(dataset)) {
+        for (unsigned i = 1; i <= kMaxNames; ++i) {
+            const auto name = rescue_name(place, epoch, i);
+            if (!name || !has_room(*name, newer)) break;
+            if (inventory.find(*name) == nullptr) return name->str();
+        }
     }
     return "a copy beside it";
 }
@@ -258,7 +262,7 @@ Task<Result<Steps>> Roles::steps_at(Ask ask,
         if (refused) co_return *refused;
     }
     const std::uint64_t epoch = ask == Ask::takeover_local ? pair.epoch : pair.epoch + 1;
-    const std::string copy = free_rescue(parts_.inventory, dataset, epoch);
+    const std::string copy = free_rescue(parts_.inventory, dataset, epoch, look->newer.newer);
     Steps steps;
     if (ask == Ask::takeover_local) steps = lease_steps(pair);
     for (std::string& step : back_steps(ask, pair, look->newer, copy)) {

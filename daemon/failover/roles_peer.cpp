@@ -47,7 +47,10 @@ void Roles::peer_is_back(const std::string& peer) {
         const auto pending = pending_.find(pair.dataset);
         if (pending != pending_.end()) pending->second.not_before = {};
         const auto asking = asking_.find(pair.peer);
-        if (asking != asking_.end()) asking->second.not_before = {};
+        if (asking == asking_.end()) continue;
+        asking->second.not_before = {};
+        // The next question may still go into a connection that died with the host's power.
+        asking->second.failures = 0;
     }
     parts_.inventory.changed().notify();
     wake_.notify();

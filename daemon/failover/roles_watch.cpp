@@ -15,6 +15,8 @@ constexpr std::chrono::seconds kRetryMost{10};
 // Room for a rescue comes from somebody who makes it.
 constexpr std::chrono::seconds kRetryFull{60};
 constexpr std::chrono::seconds kIdle{30};
+// As long may a master that was overtaken while it heard nobody go on once the link is back.
+constexpr std::chrono::seconds kAskMost{30};
 constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::chrono::seconds kAskLimit{60};
 constexpr std::chrono::seconds kLockWait{60};
@@ -150,7 +152,8 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
     asking.running = false;
     if (!answer || answer->sides.size() != pairs.size()) {
         const bool fenced = fences_.waits(pairs);
-        asking.not_before = later(++asking.failures, fenced ? kRetryMost : sched::kMaxBackoff);
+        asking.not_before = later(++asking.failures, fenced ? kRetryMost : kAskMost);
+        wake_.notify();
         co_return;
     }
     asking = {};

@@ -214,6 +214,23 @@ TEST_F(RolesTest, StepsDownAloneAndIsFollowed) {
     EXPECT_TRUE(alpha->zfs.exists("tank/fs_diverged_2"));
 }
 
+/// The third question in a row that fails waits 8 s; one that its call brought about waits anew.
+TEST_F(RolesTest, APeerThatCallsIsAskedAgainSoon) {
+    split();
+    unsigned asked = 0;
+    beta->zfs.on_call([&](const std::string& call) {
+        if (!call.starts_with("datasets")) return;
+        if (asked++ < 3) beta->zfs.fail_next("datasets", broken());
+    });
+    loops.spawn("alpha's roles", alpha->roles.run());
+    test::run_until(io, [&] { return asked >= 2; });
+    EXPECT_TRUE(test::run_task(io, alpha->roles.roles("beta", {})));
+    test::run_until(io, [&] { return asked >= 3; });
+    const auto since = std::chrono::steady_clock::now();
+    test::run_until(io, [&] { return alpha->roles.trouble_of(fs).has_value(); });
+    EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(5));
+}
+
 TEST_F(RolesTest, ResolveIsRefusedWhereThereIsNoSplit) {
     const auto refused = change(*alpha, Ask::keep_here, fs);
     EXPECT_EQ(refused.outcome, "failed");

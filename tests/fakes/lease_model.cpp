@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/fakes/lease_model.hpp"
+#include "tests/fakes/writers_search.hpp"
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 
 namespace zrepd::test {
@@ -49,31 +49,13 @@ class Search {
         : rules_(rules), here_(here), there_(there) {}
 
     LeaseSearch go() {
-        add({}, {}, "");
-        while (!open_.empty() && out_.violation.empty()) {
-            const Pair pair = open_.back();
-            open_.pop_back();
-            steps(pair);
-        }
-        out_.states = known_.size();
-        return out_;
+        return search_.go([this](const Pair& pair) { steps(pair); });
     }
 
   private:
-    struct From {
-        Pair before;
-        std::string what;
-    };
-
     void add(Pair pair, const Pair& before, const char* what) {
         std::sort(pair.mail.begin(), pair.mail.end());
-        if (!known_.emplace(pair, From{before, what}).second) return;
-        open_.push_back(pair);
-        if (!pair.writable || !pair.taken || !pair.counted) return;
-        out_.violation = "both sides are writable";
-        for (Pair at = pair; !known_.at(at).what.empty(); at = known_.at(at).before) {
-            out_.way.insert(out_.way.begin(), known_.at(at).what);
-        }
+        search_.add(pair, before, what, pair.writable && pair.taken && pair.counted);
     }
 
     void steps(const Pair& pair) {
@@ -232,9 +214,7 @@ class Search {
     LeaseRules rules_;
     BootTime here_;   ///< what the master's clock goes on in a tick
     BootTime there_;  ///< the target's
-    std::map<Pair, From> known_;
-    std::vector<Pair> open_;
-    LeaseSearch out_;
+    WritersSearch<Pair> search_;
 };
 
 }  // namespace

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "daemon/failover/witness.hpp"
+#include "tests/fakes/writers_search.hpp"
 
 namespace zrepd::test {
 namespace {
@@ -46,30 +46,12 @@ class Search {
         : rules_(rules), here_(here), there_(there) {}
 
     LeaseSearch go() {
-        add({}, {}, "");
-        while (!open_.empty() && out_.violation.empty()) {
-            const Pair pair = open_.back();
-            open_.pop_back();
-            steps(pair);
-        }
-        out_.states = known_.size();
-        return out_;
+        return search_.go([this](const Pair& pair) { steps(pair); });
     }
 
   private:
-    struct From {
-        Pair before;
-        std::string what;
-    };
-
     void add(const Pair& pair, const Pair& before, const char* what) {
-        if (!known_.emplace(pair, From{before, what}).second) return;
-        open_.push_back(pair);
-        if (!pair.writable || !pair.taken) return;
-        out_.violation = "both sides are writable";
-        for (Pair at = pair; !known_.at(at).what.empty(); at = known_.at(at).before) {
-            out_.way.insert(out_.way.begin(), known_.at(at).what);
-        }
+        search_.add(pair, before, what, pair.writable && pair.taken);
     }
 
     void steps(const Pair& pair) {
@@ -199,9 +181,7 @@ class Search {
     WitnessRules rules_;
     BootTime here_;
     BootTime there_;
-    std::map<Pair, From> known_;
-    std::vector<Pair> open_;
-    LeaseSearch out_;
+    WritersSearch<Pair> search_;
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ import time
 
 import outcome
 from operations import FS, OTHER
-from pair import Broken, LabError
+from pair import SLOW_SECONDS, Broken, LabError
 from points import WHEN, Row, calls_of, points, shortened
 
 OPERATION_SECONDS = 90  # a guest is slow when the machine is busy
@@ -114,6 +114,8 @@ def try_point(pair, operation, point, changes=False, say=print, logs=None):
         begin = time.monotonic()
         try:
             row = Row(operation.name, point, *cut_at(pair, operation, point, changes))
+            if logs and row.seconds is not None and row.seconds > SLOW_SECONDS:
+                keep_logs(pair, row, logs)
         except TROUBLE as error:
             problems = tuple(map(str, error.args)) if isinstance(error, Broken) else (repr(error)[:SHOWN_ERROR],)
             row = Row(operation.name, point, point.call.line, None, problems)

@@ -2,9 +2,7 @@
 """init and sync on real ZFS and real ssh: what they leave on both sides."""
 import unittest
 
-from support import Case, wait_for
-
-LONGEST = 229  # zfs allows 255 with the bookmark's name, and ours have up to 26 bytes
+from support import LONGEST, Case, wait_for
 
 
 class Sync(Case):

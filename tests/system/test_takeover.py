@@ -3,7 +3,7 @@
 import unittest
 
 from roles import COPY, FS, Roles
-from support import wait_for
+from support import LONGEST, Case, wait_for
 
 
 class Takeover(Roles):
@@ -55,6 +55,28 @@ class Takeover(Roles):
         self.beta.run("echo new > /tank/fs/new; zpool sync")
         self.beta.run(["zrepctl", "sync", COPY], check=False)
         self.assert_master("beta", seconds=60)
+
+
+class LongestNames(Case):
+    """Rescues need names, too, and there is no room beside filesystems whose names are as long as init allows."""
+
+    def test_a_dead_master_returns(self):
+        above = "tank/" + "n" * 200
+        source, target = above + "/" + "m" * (LONGEST - 206), "backup/" + "t" * (LONGEST - len("backup/"))
+        for words in (["-o", "mountpoint=none", above], ["-o", "mountpoint=/m", source]):
+            self.alpha.run(["zfs", "create", *words])
+        self.zrepctl("init", source, "beta", target)
+        self.alpha.run("echo late > /m/late; zpool sync")
+        self.alpha.cut()
+        self.zrepctl("takeover", "-L", target, on="beta")
+        self.alpha.boot()
+        self.zrepd["alpha"].start(first="install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/")
+        wait_for("the late file is kept", 60, lambda: self.get(self.alpha, "zrep:inprogress", source) in ("", "-")
+                 and self.get(self.alpha, "zrep:master", source) != "yes")
+        copy = self.status(source)["rescues"][0]
+        self.assertEqual(copy, above + "/zrep_diverged_2")
+        self.zrepctl("sync", target, on="beta")
+        self.assertIn("late", self.zrepctl("rescue", "diff", copy).out)
 
 
 class SplitBrain(Roles):

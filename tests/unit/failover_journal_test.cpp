@@ -180,10 +180,24 @@ TEST(FailoverRescue, LeavesForeignBookmarksAlone) {
 }
 
 TEST(FailoverRescue, NamesTheCopyBesideIt) {
-    EXPECT_EQ(rescue_name(test::dataset_name("tank/fs"), 8, 1)->str(), "tank/fs_diverged_8");
-    EXPECT_EQ(rescue_name(test::dataset_name("tank/fs"), 8, 2)->str(), "tank/fs_diverged_8_2");
-    EXPECT_EQ(rescue_name(test::dataset_name("tank"), 8, 1)->str(), "tank/diverged_8");
+    const auto places = [](const std::string& name) {
+        return rescue_places(test::dataset_name(name));
+    };
+    EXPECT_EQ(places("tank/a/fs"),
+              (std::vector<std::string>{"tank/a/fs_", "tank/a/zrep_", "tank/zrep_"}));
+    EXPECT_EQ(places("tank"), std::vector<std::string>{"tank/"});
+    EXPECT_EQ(rescue_name("tank/fs_", 8, 1)->str(), "tank/fs_diverged_8");
+    EXPECT_EQ(rescue_name("tank/fs_", 8, 2)->str(), "tank/fs_diverged_8_2");
     EXPECT_EQ(diverged_snapshot(snaps("@zrep_diverged_8:1"), 8), "zrep_diverged_8_2");
+}
+
+TEST(FailoverRescue, ACopyNeedsRoomForItsSnapshotsNames) {
+    const auto newer = snaps("@zrep_diverged_8:1 @" + std::string(40, 's') + ":2").snapshots;
+    const auto name = [](std::size_t size) {
+        return test::dataset_name("tank/" + std::string(size - 5, 'n'));
+    };
+    EXPECT_TRUE(has_room(name(255 - 41), newer));
+    EXPECT_FALSE(has_room(name(255 - 40), newer));
 }
 
 }  // namespace
