@@ -23,9 +23,9 @@ struct Divergence {
 /// conflict when the base is not here: then nothing may be rolled back.
 Result<Divergence> divergence(const Dataset& dataset, const Versions& versions, Guid base);
 
-/// What names of its copies begin with, best first: "tank/a/fs_", beside it, and for names that leave
-/// no room "tank/a/zrep_", "tank/zrep_". Below the pool for a pool's root, which has nothing beside
-/// it. A copy is known by its zrep:rescue, not by its name.
+/// What names of its copies begin with, best first: "tank/a/fs_", beside it, and for names that
+/// leave no room "tank/a/zrep_", "tank/zrep_". Below the pool for a pool's root, which has nothing
+/// beside it. A copy is known by its zrep:rescue, not by its name.
 std::vector<std::string> rescue_places(const DatasetName& dataset);
 /// "tank/a/fs_diverged_8", or with an ordinal for a further attempt.
 Result<DatasetName> rescue_name(const std::string& place, std::uint64_t epoch, unsigned attempt);
