@@ -91,8 +91,10 @@ Clock::time_point Roles::look_after_pairs() {
         if (waits) heard_.erase(pair.dataset);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;
         if (!open && !pending_.contains(pair.dataset)) continue;
+        // A role change under way has its journal open, which is no reason to recover from it.
+        if (parts_.runs.active(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
-        if (pending.running || parts_.runs.active(pair.dataset)) continue;
+        if (pending.running) continue;
         if (pending.not_before > now) {
             wake = std::min(wake, pending.not_before);
             continue;

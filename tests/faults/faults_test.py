@@ -65,6 +65,10 @@ class Points(unittest.TestCase):
             self.assertEqual(key_of(line), key)
             self.assertTrue(all(part in line for part in key))
 
+    def test_calls_that_only_read(self):
+        calls = calls_of("master", ["zpool sync a", "zfs get -Hp all a", "zfs holds a@b", "zpool list -Hp"])
+        self.assertEqual([call.number for call in calls if call.reads], [2, 3, 4])
+
     def test_a_call_has_its_place_among_those_like_it(self):
         calls = calls_of("master", ["zpool sync a", "zfs hold x", "zpool sync a"])
         self.assertEqual([(call.number, call.nth) for call in calls], [(1, 1), (2, 1), (3, 2)])

@@ -6,6 +6,7 @@ import math
 FAULTS = ("kill-here", "kill-there", "cut-here", "cut-there", "link", "mute-here", "mute-there")
 WHEN = ("before", "after")
 DURING = "during"  # at another moment each time, on request
+READING = ("get", "list", "holds", "status", "version", "history", "diff")  # as in shim.c
 SHOWN = 60  # characters of a command line in the table
 
 
@@ -18,6 +19,10 @@ class Call:
     line: str
     key: tuple = ()
     nth: int = 0
+
+    @property
+    def reads(self):
+        return self.line.split()[1] in READING
 
 
 def key_of(line):

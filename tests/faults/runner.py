@@ -161,11 +161,13 @@ def make_anew(pair):
         pair.fresh()
 
 
-def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, when=WHEN, say=print, logs=None):
+def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, reads=False, when=WHEN, say=print,
+               logs=None):
     """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
-    order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read."""
+    order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read, `reads` all
+    others."""
     make_anew(pairs[0])
-    calls = count(pairs[0], operation, changes)
+    calls = [call for call in count(pairs[0], operation, changes) if call.reads or not reads]
     chosen = points(calls, [fault for fault in faults or operation.faults if fault in operation.faults],
                     only=only, sample=sample, when=when)
     say(f"{operation.name}: {len(calls)} calls, {len(chosen)} points")
