@@ -15,6 +15,20 @@ Error in_the_way(std::string message, std::string remedy) {
         .code = Code::conflict, .message = std::move(message), .remedy = std::move(remedy)};
 }
 
+constexpr std::size_t kNamesShown = 5;
+
+/// The last `newer` snapshots, and what none of them has.
+std::string newer_text(const Dataset& dataset, const Versions& versions, std::size_t newer) {
+    std::vector<std::string> parts;
+    const auto& all = versions.snapshots;
+    for (std::size_t i = all.size() - newer; i < all.size() && parts.size() < kNamesShown; ++i)
+        parts.push_back("@" + all[i].name);
+    if (newer > kNamesShown) parts.push_back(std::to_string(newer - kNamesShown) + " more");
+    if (dataset.written_bytes > 0)
+        parts.push_back(human_bytes(dataset.written_bytes) + " that are in no snapshot");
+    return join(parts, ", ");
+}
+
 }  // namespace
 
 Result<void> is_free(const Dataset& dataset) {
@@ -54,9 +68,8 @@ Result<Snapshot> adoptable_base(const Dataset& dataset,
     const auto newer = static_cast<std::size_t>(found - all.rbegin());
     if (newer == 0 && dataset.written_bytes == 0) return *found;
     const std::string base = quote(name + "@" + found->name);
-    return in_the_way(where + " has more than its source: " + std::to_string(newer) +
-                          " snapshots and what was written (" + human_bytes(dataset.written_bytes) +
-                          " after the newest) since @" + found->name,
+    return in_the_way(where + " has more than its source since @" + found->name + ": " +
+                          newer_text(dataset, versions, newer),
                       "on " + host + ", if nobody needs that: zfs rollback " +
                           (newer == 0 ? "" : "-r ") + base + "; else keep it first: zfs send");
 }

@@ -63,15 +63,17 @@ Result<void> check_existing_pair(const plan::Pair& pair,
                                  const Parts& parts) {
     const bool same_host = pair.peer.short_name() == request.host.short_name() ||
                            (parts.self.is(pair.peer) && parts.self.is(request.host));
-    if (pair.role == plan::Role::initializing && same_host && pair.peer_dataset == request.target) {
-        return ok();
-    }
+    const bool same = same_host && pair.peer_dataset == request.target;
+    if (pair.role == plan::Role::initializing && same) return ok();
+    const std::string name = quote(pair.dataset.str());
+    const std::string next = same && pair.role == plan::Role::master
+                                 ? "there is nothing to do; zrepctl sync " + name
+                                 : "zrepctl list shows it";
     return Error{.code = Code::already_configured,
                  .message = pair.dataset.str() + " is already the " +
                             std::string(plan::role_name(pair.role)) + " side of a pair with " +
                             pair.peer.str() + ":" + pair.peer_dataset.str(),
-                 .remedy = "zrepctl list shows it; zrepctl clear " + quote(pair.dataset.str()) +
-                           " forgets it"};
+                 .remedy = next + "; zrepctl clear " + name + " forgets it"};
 }
 
 /// The role properties of both sides but zrep:master, which comes last.

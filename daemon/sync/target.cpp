@@ -225,7 +225,9 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     if (!pair_with(peer, *target, in.source)) {
         co_return Error{.code = Code::already_exists,
                         .message = target->str() + " exists already on " + parts_.self.host.str(),
-                        .remedy = "choose another name; zrepd never overwrites a filesystem"};
+                        .remedy =
+                            "choose another name; zrepd never overwrites a filesystem. If it "
+                            "is a copy of this one: zrepctl init --adopt"};
     }
     if (in.sends) {
         std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};

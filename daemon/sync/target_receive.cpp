@@ -101,7 +101,9 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     if (!in.abort_partial || !pair_with(peer, target, in.source)) {
         co_return Error{.code = Code::already_exists,
                         .message = target.str() + " exists already on " + parts_.self.host.str(),
-                        .remedy = "choose another name; zrepd never overwrites a filesystem"};
+                        .remedy =
+                            "choose another name; zrepd never overwrites a filesystem. If it "
+                            "is a copy of this one: zrepctl init --adopt"};
     }
     const Versions* versions = parts_.inventory.versions(target);
     if (versions != nullptr && !versions->snapshots.empty()) {
