@@ -154,9 +154,11 @@ struct PrepareOut {
                         ///< end is missing)
     std::string resume_token;
     std::vector<PeerSnapshot> snapshots;
+    bool encrypts = false;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("state", self.state, "new, resume or received");
+        v("encrypts", self.encrypts, "a new one would inherit encryption from its parent");
         v("resume_token", self.resume_token, "");
         v("snapshots", self.snapshots, "of a target that was received already");
     }

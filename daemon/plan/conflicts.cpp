@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/plan/conflicts.hpp"
 
+#include "common/ids.hpp"
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/time.hpp"
@@ -57,6 +58,19 @@ std::string with_time(const Snapshot& snapshot) {
 std::string newest_of(const std::vector<Snapshot>& all) {
     if (all.empty()) return "none";
     return with_time(all.back()) + " with guid " + all.back().guid.str();
+}
+
+/// zrepd holds the newest that it had acknowledged: after the master was rolled back by hand, that
+/// is in the way.
+std::string destroy_newer(const Names& names, const TargetView& target, std::size_t first) {
+    const Snapshot& oldest = target.snapshots[first];
+    const Snapshot& newest = target.snapshots.back();
+    const std::string range =
+        oldest.guid == newest.guid ? oldest.name : oldest.name + "%" + newest.name;
+    const bool held = zrep_sequence(newest.name) && newest.sent;
+    const std::string release =
+        held ? "zfs release zrep_base " + names.at("@" + newest.name) + " and " : "";
+    return release + "zfs destroy " + names.at("@" + range);
 }
 
 std::string list_newer(const TargetView& target, std::size_t first) {
@@ -134,16 +148,15 @@ Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64
 Conflict newer_on_target(const SourceView& source, const TargetView& target, const Base& base) {
     const Names names(*source.dataset);
     const Snapshot& common = target.snapshots[base.target_index];
-    return make(
-        Code::conflict,
-        names.target + " on " + names.host + " has " + list_newer(target, base.target_index + 1) +
-            "; the newest common snapshot is " + with_time(common) + "; nothing was destroyed",
-        "on " + names.host + ": look at them (zfs list -t snapshot " + word(names.target) +
-            "), copy away what is needed (zfs send -i @" + common.name + " " +
-            names.at("@" + target.snapshots.back().name) +
-            "), destroy them one by one (zfs destroy; zfs release zrep_base before that of one that "
-            "zrepd holds); then zrepctl sync " +
-            word(names.source));
+    return make(Code::conflict,
+                names.target + " on " + names.host + " has " +
+                    list_newer(target, base.target_index + 1) + "; the newest common snapshot is " +
+                    with_time(common) + "; nothing was destroyed",
+                "on " + names.host + ": look at them (zfs list -t snapshot " + word(names.target) +
+                    "), copy away what is needed (zfs send -i @" + common.name + " " +
+                    names.at("@" + target.snapshots.back().name) + "), then " +
+                    destroy_newer(names, target, base.target_index + 1) + "; here: zrepctl sync " +
+                    word(names.source));
 }
 
 Conflict no_common(const SourceView& source, const TargetView& target) {

@@ -90,6 +90,22 @@ PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
             {std::string(prop::kEpoch), "1"}};
 }
 
+/// zfs refuses to embed blocks of a plain stream in an encrypted dataset, and a role change would
+/// have to send it back raw to a plain one.
+Result<void> check_encryption(const Dataset& dataset,
+                              const rpc::PrepareOut& prepared,
+                              const InitRequest& request) {
+    if (dataset.encrypted || !prepared.encrypts) return ok();
+    const std::string parent = request.target.parent()->str();
+    return Error{.code = Code::invalid_params,
+                 .message = dataset.name.str() + " is not encrypted, and " + parent + " on " +
+                            request.host.str() +
+                            " is: a copy below it would be, and could never be sent back",
+                 .remedy =
+                     "choose a destination below a parent that is not encrypted, or encrypt "
+                     "the source"};
+}
+
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request) {
     rpc::PrepareIn in;
     in.host = request.host.str();
@@ -177,6 +193,8 @@ Task<Result<Snapshot>> Init::prepare() {
         request_.host, "peer.prepare", ask, kPrepareLimit);
     if (!prepared) co_return prepared.error().in(request_.host.str());
     prepared_ = std::move(*prepared);
+    auto fits = check_encryption(*dataset, prepared_, request_);
+    if (!fits) co_return fits.error();
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
     if (prepared_.state == "new") co_return co_await take_snapshot();
@@ -442,6 +460,8 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
     if (!prepared) co_return prepared.error().in(request.host.str());
+    auto fits = check_encryption(*dataset, *prepared, request);
+    if (!fits) co_return fits.error();
     const std::string there = request.host.str() + ":" + request.target.str();
     std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
     if (prepared->state == "new") {

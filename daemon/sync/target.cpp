@@ -220,6 +220,9 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
         if (!alone) co_return alone.error();
         auto room = room_for(in, *target);
         if (!room) co_return room.error();
+        const auto parent = target->parent();
+        const Dataset* above = parent ? parts_.inventory.find(*parent) : nullptr;
+        out.encrypts = above != nullptr && above->encrypted;
         co_return out;
     }
     if (!pair_with(peer, *target, in.source)) {

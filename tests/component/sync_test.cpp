@@ -115,6 +115,18 @@ TEST_F(Sync, ResumesAnInitThatWasCut) {
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
+TEST_F(Sync, APlainFilesystemIsNotPutBelowAnEncryptedParent) {
+    beta->zfs.at("backup").encrypted = true;
+    const rpc::RunResult made = init();
+    ASSERT_TRUE(made.error);
+    EXPECT_EQ(made.error->kind, "invalid_params");
+    EXPECT_NE(made.error->message.find("backup on beta is: a copy below it would be"),
+              std::string::npos)
+        << made.error->message;
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").snapshots.empty());
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").props.empty());
+}
+
 TEST_F(Sync, WaitsForATargetThatIsBusyForAMoment) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.write("tank/fs", 5'000);

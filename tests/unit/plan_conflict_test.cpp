@@ -23,7 +23,15 @@ TEST(PlanConflict, RefusesATargetWithNewerSnapshotsAndNamesThem) {
     expect_in(error.message, "@mine, @yours");
     expect_in(error.message, "@zrep_000001 (acknowledged 2023-11-14T22:13:20Z)");
     expect_in(error.remedy, "zfs list -t snapshot backup/fs");
-    expect_in(error.remedy, "zrepctl sync tank/fs");
+    expect_in(error.remedy, "then zfs destroy backup/fs@mine%yours; here: zrepctl sync tank/fs");
+}
+
+/// As after a rollback of the master by hand.
+TEST(PlanConflict, NamesTheHoldThatIsInTheWay) {
+    const Step step = planned(5, "@zrep_000001:1+s", target("@zrep_000001:1+s @zrep_000002:2+s"));
+    expect_in(expect_conflict(step, Code::conflict).remedy,
+              "then zfs release zrep_base backup/fs@zrep_000002 and "
+              "zfs destroy backup/fs@zrep_000002; here:");
 }
 
 TEST(PlanConflict, RefusesNewerSnapshotsEvenWithATokenOrWrites) {
