@@ -15,6 +15,7 @@ namespace zrepd::ctl {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+inline constexpr int kRefused = 5;
 inline constexpr int kInterrupted = 130;
 
 /// The parsed command line of one verb.
