@@ -45,8 +45,7 @@ inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 inline constexpr std::array kOnDataset{
     kSrcHost,    kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid, kLockTime,
     kInprogress, kEpoch,    kInterval, kPaused, kAccept, kLimit,     kMinfree, kMaxsnaps,
-    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep,
-    kBack};
+    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep,    kBack};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kKeep, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};

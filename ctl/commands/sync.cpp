@@ -52,8 +52,7 @@ int put_back(const Invocation& invocation) {
     if (invocation.has("yes")) return start(/*dry_run=*/false);
     const int possible = start(/*dry_run=*/true);
     if (possible != kDone) return possible;
-    const std::string what =
-        printable("the target of " + in.dataset + " back to @" + in.snapshot);
+    const std::string what = printable("the target of " + in.dataset + " back to @" + in.snapshot);
     if (can_ask(invocation) && says_yes("zrepctl: put " + what + "?")) {
         return start(/*dry_run=*/false);
     }

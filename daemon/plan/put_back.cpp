@@ -108,10 +108,11 @@ std::optional<Error> in_the_way(const Newer& newer,
     }
     if (!newer.cloned.empty()) {
         const std::string clone = quote(name + "@" + newer.cloned.front());
-        return failed(Code::refused,
-                      there + " has clones of " + some(newer.cloned) + kept,
-                      on + "zfs get clones " + clone +
-                          "; a rescue is let go of by zrepctl rescue drop, any other by zfs destroy");
+        return failed(
+            Code::refused,
+            there + " has clones of " + some(newer.cloned) + kept,
+            on + "zfs get clones " + clone +
+                "; a rescue is let go of by zrepctl rescue drop, any other by zfs destroy");
     }
     if (!newer.held_by_others.empty()) {
         const std::string held = quote(name + "@" + newer.held_by_others.front());

@@ -13,8 +13,8 @@ namespace zrepd::plan {
 /// What the master knows and does.
 struct PutBack {
     Snapshot base;
-    std::vector<Guid> newer;              ///< what it has after the base
-    std::vector<std::string> forgotten;   ///< of those: acknowledged until now, names after the '@'
+    std::vector<Guid> newer;             ///< what it has after the base
+    std::vector<std::string> forgotten;  ///< of those: acknowledged until now, names after the '@'
 };
 /// not_found when the snapshot is not here, refused when it was never acknowledged; both name the
 /// ones to choose from.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Starts and owns runs: init, sync, put_back, expire. Thread: io thread. Errors: those found before a run
-// starts are returned; later ones end in the run. Limits: one run per dataset at a time; streams
-// by configuration; a run waits kLockWait for a dataset somebody else works on.
+// Starts and owns runs: init, sync, put_back, expire. Thread: io thread. Errors: those found before
+// a run starts are returned; later ones end in the run. Limits: one run per dataset at a time;
+// streams by configuration; a run waits kLockWait for a dataset somebody else works on.
 #pragma once
 
 #include <map>
