@@ -95,7 +95,7 @@ TEST_F(PutBack, StatusSaysSoUntilItIsBroughtForward) {
     EXPECT_FALSE(status().put_back);
     const auto dry = call("zrep_000000", /*dry_run=*/true);
     ASSERT_TRUE(dry);
-    EXPECT_EQ(dry->steps.size(), 6U);
+    EXPECT_EQ(dry->steps.size(), 7U);
     ASSERT_EQ(ended(call("zrep_000000", /*dry_run=*/false)).outcome, "done");
     EXPECT_EQ(status().put_back, "tank/fs@zrep_000000");
     EXPECT_TRUE(status().paused);
@@ -321,7 +321,7 @@ TEST_F(PutBack, EachFailureOnTheWayLeavesAPairAndTheRepetitionSettlesIt) {
 TEST_F(PutBack, AnAnswerThatIsLostIsFoundOutByRepeating) {
     // The target does it all, and the connection breaks before it says so.
     beta->zfs.on_call([this](const std::string& call) {
-        if (call.starts_with("rollback")) ::kill(alpha->relay.children.back(), SIGKILL);
+        if (call.starts_with("rollback")) ::kill(alpha->relay.children.front(), SIGKILL);
     });
     EXPECT_EQ(back().outcome, "failed");
     beta->zfs.on_call(nullptr);
