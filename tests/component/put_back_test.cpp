@@ -191,7 +191,15 @@ TEST_F(PutBack, FurtherBackAndNotForthAgain) {
     beta->zfs.forget_calls();
     expect_untouched(back("zrep_000002"), "refused");
     ASSERT_EQ(back("zrep_000000").outcome, "done");
-    expect_back();
+    EXPECT_EQ(beta->zfs.content("backup/fs"), first);
+    expect_forward();
+    // The holds of all that are over by the next acknowledgement.
+    for (auto& [host, dataset] : {std::pair(&*alpha, "tank/fs"), std::pair(&*beta, "backup/fs")}) {
+        std::size_t held = 0;
+        for (const auto& s : host->zfs.at(dataset).snapshots) held += s.held ? 1U : 0U;
+        EXPECT_EQ(held, 1U) << dataset;
+        EXPECT_TRUE(host->zfs.at(dataset).snapshots.back().held) << dataset;
+    }
 }
 
 TEST_F(PutBack, ExpiryOfThePausedMasterTakesNothingOfIt) {
