@@ -78,49 +78,62 @@ Newer newer_than(const Dataset& dataset,
     return out;
 }
 
-std::optional<Error> in_the_way(const Newer& newer,
-                                const Dataset& dataset,
-                                const Snapshot& base,
-                                const RollBackAsked& asked) {
-    const std::string name = dataset.name.str();
-    const std::string there = name + " on " + asked.host;
-    const std::string kept = ", newer than @" + base.name + "; nothing was destroyed";
-    const std::string on = "on " + asked.host + ": ";
+/// How errors about a target are put.
+struct Words {
+    Words(const Dataset& dataset, const Snapshot& base, const RollBackAsked& asked)
+        : name(dataset.name.str()),
+          there(name + " on " + asked.host),
+          kept(", newer than @" + base.name + "; nothing was destroyed"),
+          on("on " + asked.host + ": ") {}
+    std::string at(const std::string& snapshot) const { return quote(name + "@" + snapshot); }
+
+    std::string name;
+    std::string there;
+    std::string kept;
+    std::string on;
+};
+
+/// What exists nowhere else, or may.
+std::optional<Error> would_be_lost(const Newer& newer,
+                                   const Words& words,
+                                   const std::string& master) {
     if (!newer.foreign.empty()) {
         return failed(Code::conflict,
-                      there + " has snapshots that are not zrepd's, " + some(newer.foreign) + kept,
-                      on + "if nobody needs them: zfs destroy " +
-                          quote(name + "@" + join(newer.foreign, ",")) + ", then this again");
+                      words.there + " has snapshots that are not zrepd's, " + some(newer.foreign) +
+                          words.kept,
+                      words.on + "if nobody needs them: zfs destroy " +
+                          words.at(join(newer.foreign, ",")) + ", then this again");
     }
     if (!newer.unknown.empty()) {
         return failed(Code::conflict,
-                      there + " has " + some(newer.unknown) + ", which " + asked.master +
-                          " has not got" + kept,
-                      "a snapshot that is newer than those: choose it; or " + on +
-                          "look at them (zfs list -t snapshot " + quote(name) +
+                      words.there + " has " + some(newer.unknown) + ", which " + master +
+                          " has not got" + words.kept,
+                      "choose a snapshot that is not older than those; or " + words.on +
+                          "look at them (zfs list -t snapshot " + quote(words.name) +
                           "), keep what is needed (zfs send), then destroy them");
     }
-    if (!newer.foreign_bookmarks.empty()) {
-        const std::string& first = newer.foreign_bookmarks.front();
-        return failed(Code::conflict,
-                      there + " has a bookmark that is not zrepd's, #" + first + kept,
-                      on + "if nobody needs it: zfs destroy " + quote(name + "#" + first));
-    }
+    if (newer.foreign_bookmarks.empty()) return std::nullopt;
+    const std::string& first = newer.foreign_bookmarks.front();
+    return failed(Code::conflict,
+                  words.there + " has a bookmark that is not zrepd's, #" + first + words.kept,
+                  words.on + "if nobody needs it: zfs destroy " + quote(words.name + "#" + first));
+}
+
+/// What zfs would refuse to destroy, once half of the work was done.
+std::optional<Error> is_used(const Newer& newer, const Words& words) {
     if (!newer.cloned.empty()) {
-        const std::string clone = quote(name + "@" + newer.cloned.front());
-        return failed(
-            Code::refused,
-            there + " has clones of " + some(newer.cloned) + kept,
-            on + "zfs get clones " + clone +
-                "; a rescue is let go of by zrepctl rescue drop, any other by zfs destroy");
-    }
-    if (!newer.held_by_others.empty()) {
-        const std::string held = quote(name + "@" + newer.held_by_others.front());
         return failed(Code::refused,
-                      there + " has " + some(newer.held_by_others) + ", which others hold" + kept,
-                      on + "zfs holds " + held + ", then zfs release TAG " + held);
+                      words.there + " has clones of " + some(newer.cloned) + words.kept,
+                      words.on + "zfs get clones " + words.at(newer.cloned.front()) +
+                          "; a rescue is let go of by zrepctl rescue drop, any other by zfs "
+                          "destroy");
     }
-    return std::nullopt;
+    if (newer.held_by_others.empty()) return std::nullopt;
+    const std::string held = words.at(newer.held_by_others.front());
+    return failed(
+        Code::refused,
+        words.there + " has " + some(newer.held_by_others) + ", which others hold" + words.kept,
+        words.on + "zfs holds " + held + ", then zfs release TAG " + held);
 }
 
 std::string roll_back_text(const std::string& there,
@@ -224,7 +237,9 @@ Result<RollBack> roll_back(const Dataset& dataset,
                       acknowledged_ones(versions));
     }
     const Newer newer = newer_than(dataset, versions, *base, asked.newer);
-    if (auto error = in_the_way(newer, dataset, *base, asked)) return *error;
+    const Words words(dataset, *base, asked);
+    if (auto error = would_be_lost(newer, words, asked.master)) return *error;
+    if (auto error = is_used(newer, words)) return *error;
     return RollBack{.base = *base,
                     .steps = steps_of(dataset, *base, newer, asked),
                     .destroyed = newer.ours,

@@ -127,8 +127,8 @@ class SyncBack(StreamCase):
                 self.beta.run(make)
                 for words in (back, back[:2] + ["--dry-run"]):
                     self.assertIn(said, self.zrepctl(*words, code=5).err)
-                self.assert_untouched()
                 self.beta.run(undo)
+                self.assert_untouched()
         self.zrepctl(*back)
         self.assertEqual(self.names(self.beta, COPY), ["0", "1"])
 
