@@ -32,6 +32,8 @@ inline constexpr std::string_view kCanmount = "zrep:canmount";
 inline constexpr std::string_view kLease = "zrep:lease";
 /// How the master is served, as its target was last told (failover/journal.hpp).
 inline constexpr std::string_view kServe = "zrep:serve";
+/// On a master: guid of the snapshot to which its target was put back, and where it waits, paused.
+inline constexpr std::string_view kBack = "zrep:back";
 /// On a rescue: the filesystem whose data it holds.
 inline constexpr std::string_view kRescue = "zrep:rescue";
 /// On the clone of a drill: the filesystem that is tried.
@@ -43,7 +45,7 @@ inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 inline constexpr std::array kOnDataset{
     kSrcHost,    kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid, kLockTime,
     kInprogress, kEpoch,    kInterval, kPaused, kAccept, kLimit,     kMinfree, kMaxsnaps,
-    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep};
+    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep,    kBack};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kKeep, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};

@@ -145,6 +145,17 @@ Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Calle
     co_return answer_of(std::move(*found));
 }
 
+Task<Result<rpc::RunStarted>> DaemonService::put_back(rpc::PutBackIn in, control::Caller) {
+    auto dataset = DatasetName::parse(in.dataset);
+    if (!dataset) co_return dataset.error();
+    auto snapshot = SnapshotName::make(*dataset, in.snapshot);
+    if (!snapshot) co_return snapshot.error();
+    sync::PutBackRequest request{.dataset = *dataset, .snapshot = snapshot->snapshot()};
+    if (!in.dry_run) co_return engine_.start_put_back(std::move(request));
+    auto found = co_await engine_.describe_put_back(std::move(request), kDryRunLimit);
+    co_return answer_of(std::move(found));
+}
+
 Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::Caller) {
     auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/false);
     if (!datasets) co_return datasets.error();

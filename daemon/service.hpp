@@ -35,6 +35,7 @@ class DaemonService : public control::Service {
 
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, control::Caller caller) override;
+    Task<Result<rpc::RunStarted>> put_back(rpc::PutBackIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> refresh(rpc::SyncIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, control::Caller caller) override;

@@ -328,6 +328,9 @@ Task<Result<rpc::Done>> DaemonService::unpause(rpc::UnpauseIn in, control::Calle
         } else {
             change.remove.emplace_back(prop::kPaused);
         }
+        // Its target waits at a snapshot no longer.
+        if (parts_.inventory.find(name)->local(prop::kBack))
+            change.remove.emplace_back(prop::kBack);
         const auto pair = parts_.inventory.pair(name);
         if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
         note_exceptions(parts_.inventory, name, *named, "unpause", out);

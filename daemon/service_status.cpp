@@ -125,6 +125,10 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     out.paused = sched::is_paused(pair.settings.paused, now.wall);
     out.running = parts_.runs.progress_of(pair.dataset);
     const UnixSeconds fresh_at = add_snapshots(out, pair);
+    const auto back = parts_.inventory.find(pair.dataset)->local(prop::kBack);
+    // A sync by name has brought it forward since, or the pause was taken back by zfs(8).
+    const bool there = out.paused && out.last_acked && back == out.last_acked->guid.str();
+    if (there && pair.role == plan::Role::master) out.put_back = out.last_acked->snapshot;
     if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
     out.fence = plan::fence_name(pair.settings.fence);
     out.fenced = roles_.is_fenced(pair.dataset);

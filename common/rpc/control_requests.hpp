@@ -45,6 +45,22 @@ struct SyncIn {
     }
 };
 
+struct PutBackIn {
+    std::string dataset;
+    std::string snapshot;
+    bool dry_run = false;
+    std::optional<std::string> request_key;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "a filesystem whose master is here");
+        v("snapshot",
+          self.snapshot,
+          "of it, without the @, acknowledged: where its target goes back to, and waits, paused");
+        v.optional("dry_run", self.dry_run, "say what would be done and lost, change nothing");
+        v("request_key", self.request_key, "the same key again gives the same run");
+    }
+};
+
 struct ExpireIn {
     std::vector<std::string> datasets;
     bool all = false;

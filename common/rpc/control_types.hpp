@@ -171,6 +171,7 @@ struct PairStatus {
     std::uint64_t backlog_bytes = 0;
     std::optional<std::string> interval;
     bool paused = false;
+    std::optional<std::string> put_back;
     std::optional<Progress> running;
     unsigned pending_snapshots = 0;
     std::optional<std::string> next_run;
@@ -194,6 +195,10 @@ struct PairStatus {
         v("backlog_bytes", self.backlog_bytes, "written on the master since, as last seen");
         v("interval", self.interval, "how often it syncs; absent: only on request");
         v("paused", self.paused, "");
+        v("put_back",
+          self.put_back,
+          "of a paused master: the snapshot to which its target was put back, and where it waits "
+          "until it is unpaused and synced");
         v("running", self.running, "the run under way");
         v("pending_snapshots", self.pending_snapshots, "zrep snapshots not yet acknowledged");
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
@@ -249,7 +254,7 @@ struct RunStarted {
     std::vector<std::string> joined;  ///< ids of runs that do the same to some of the datasets
     std::vector<std::string> steps;   ///< dry run only: what would be done; no run was started
     std::optional<std::string> note;  ///< why there is nothing to do
-    /// Dry run of sync and expire only: the datasets to which nothing would be done.
+    /// Dry run of sync, put_back and expire only: the datasets to which nothing would be done.
     std::optional<std::vector<RunResult>> results = {};
     template <class Self, class V>
     static void fields(Self& self, V& v) {
@@ -261,7 +266,7 @@ struct RunStarted {
         v("note", self.note, "with all: why there is nothing to do");
         v("results",
           self.results,
-          "dry run of sync and expire: the datasets to which nothing would be done, unchanged or failed");
+          "dry run of sync, put_back and expire: the datasets to which nothing would be done, unchanged or failed");
     }
 };
 
@@ -275,7 +280,7 @@ struct RunOut {
         v("run_id", self.run_id, "");
         v("operation",
           self.operation,
-          "init, sync, expire, failover, takeover, resolve, unfence, drill, drop; by itself receive, promote, rejoin");
+          "init, sync, put_back, expire, failover, takeover, resolve, unfence, drill, drop; by itself receive, promote, rejoin");
         v("finished", self.finished, "");
         v("results", self.results, "one per dataset");
     }

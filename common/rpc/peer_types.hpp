@@ -131,6 +131,36 @@ struct AdoptOut {
     }
 };
 
+/// peer.roll_back: the target goes back to a snapshot that both sides have.
+struct RollBackIn {
+    std::string source;
+    std::string target;
+    std::uint64_t epoch = 0;
+    Guid base;
+    std::vector<Guid> newer;
+    bool dry_run = false;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "the master's dataset on the asking side");
+        v("target", self.target, "");
+        v("epoch", self.epoch, "of the asking side; this side's has to be the same");
+        v("base", self.base, "guid of an acknowledged snapshot");
+        v("newer", self.newer, "guids of what the master has after it: all else stays here");
+        v.optional("dry_run", self.dry_run, "only what would be done, or why it cannot be");
+    }
+};
+struct RollBackOut {
+    std::vector<std::string> steps;
+    std::vector<std::string> destroyed;
+    std::uint64_t lost_bytes = 0;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("steps", self.steps, "what is done here, in order");
+        v("destroyed", self.destroyed, "names of snapshots, after the '@'");
+        v("lost_bytes", self.lost_bytes, "written here, in no snapshot, and gone with it");
+    }
+};
+
 /// peer.prepare: may this filesystem be created here?
 struct PrepareIn {
     std::string host;  ///< whom the asking side believes to have reached

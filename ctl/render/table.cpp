@@ -118,6 +118,14 @@ std::string status_text(const rpc::StatusOut& status) {
     for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
     std::string out = aligned(rows);
     for (const auto& pair : status.pairs) {
+        if (!pair.put_back) continue;
+        const std::string name = quote(pair.dataset);
+        out += "\n" + printable(pair.dataset) + ": its target was put back to " +
+               printable(*pair.put_back) + ", and stays there, paused\n" +
+               "  next: " + printable("zrepctl unpause " + name + ", then zrepctl sync " + name) +
+               "\n";
+    }
+    for (const auto& pair : status.pairs) {
         if (!pair.last_error) continue;
         const rpc::Trouble& trouble = *pair.last_error;
         out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";

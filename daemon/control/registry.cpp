@@ -101,6 +101,15 @@ constexpr std::array kRunErrors{Code::not_found,
                                 Code::wrong_role,
                                 Code::already_running,
                                 Code::zfs_failed};
+constexpr std::array kPutBackErrors{Code::not_found,
+                                    Code::not_configured,
+                                    Code::wrong_role,
+                                    Code::refused,
+                                    Code::conflict,
+                                    Code::already_running,
+                                    Code::peer_unreachable,
+                                    Code::unsupported,
+                                    Code::zfs_failed};
 constexpr std::array kRoleErrors{Code::not_found,
                                  Code::not_configured,
                                  Code::wrong_role,
@@ -180,6 +189,12 @@ const std::array kMethods{
         "Send what changed",
         R"({"datasets":["tank/fs"],"request_key":"nightly-1"})",
         kRunErrors),
+    mutation<rpc::PutBackIn, rpc::RunStarted, &Service::put_back>(
+        "pair.put_back",
+        Access::admin,
+        "Put the target back to an acknowledged snapshot, and pause the pair there",
+        R"({"dataset":"tank/fs","snapshot":"zrep_000041","dry_run":true})",
+        kPutBackErrors),
     mutation<rpc::SyncIn, rpc::RunStarted, &Service::refresh>(
         "pair.refresh",
         Access::operate,

@@ -27,6 +27,7 @@ class Service {
 
     virtual Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) = 0;
+    virtual Task<Result<rpc::RunStarted>> put_back(rpc::PutBackIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> refresh(rpc::SyncIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) = 0;

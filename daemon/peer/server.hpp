@@ -30,6 +30,7 @@ class TargetService {
     virtual Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) = 0;
     virtual Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) = 0;
     virtual Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) = 0;
+    virtual Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) = 0;
     virtual Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) = 0;
     /// Checks the request, takes the lock and gets ready. On success the server sends the reply {},
     /// then calls `receive` on the result with the descriptor the stream comes from.

@@ -195,6 +195,45 @@ Task<> Engine::run_init(RunPtr run, InitRequest request) {
     if (!parts_.inventory.pair(request.dataset)) parts_.runs.forget(request.dataset);
 }
 
+Result<rpc::RunStarted> Engine::start_put_back(PutBackRequest request) {
+    std::vector<DatasetName> free;
+    const std::vector<DatasetName> wanted{request.dataset};
+    const Asked asked{.operation = "put_back", .goal = "to @" + request.snapshot};
+    auto out = divide(asked, wanted, free);
+    if (!out) return out;
+    RunPtr run = parts_.runs.start(asked.operation, wanted, asked.goal);
+    out->run_id = run->id();
+    tasks_.spawn("put back " + request.dataset.str(), run_put_back(run, std::move(request)));
+    return out;
+}
+
+Task<> Engine::run_put_back(RunPtr run, PutBackRequest request) {
+    const DatasetName dataset = request.dataset;
+    std::vector<DatasetName> wanted{dataset};
+    co_await lock_all(run, std::move(wanted));
+    if (!run->pending(dataset)) co_return;
+    auto result = co_await put_back(source(), run, std::move(request));
+    if (result)
+        parts_.runs.succeed(*run, dataset, std::move(*result));
+    else
+        parts_.runs.fail(*run, dataset, result.error());
+}
+
+Task<DryRun> Engine::describe_put_back(PutBackRequest request, std::chrono::seconds limit) {
+    const DatasetName dataset = request.dataset;
+    DryRun out;
+    if (const RunPtr other = parts_.runs.active(dataset)) {
+        out.results.push_back(failed_result(dataset, other_work(*other, dataset)));
+        co_return out;
+    }
+    auto steps = co_await put_back_steps(source(), std::move(request), limit);
+    if (steps)
+        out.steps = std::move(*steps);
+    else
+        out.results.push_back(failed_result(dataset, steps.error()));
+    co_return out;
+}
+
 Result<rpc::RunStarted> Engine::start_expire(const std::vector<DatasetName>& datasets,
                                              bool local_only,
                                              WhenBusy when_busy) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Starts and owns runs: init, sync, expire. Thread: io thread. Errors: those found before a run
-// starts are returned; later ones end in the run. Limits: one run per dataset at a time; streams
-// by configuration; a run waits kLockWait for a dataset somebody else works on.
+// Starts and owns runs: init, sync, put_back, expire. Thread: io thread. Errors: those found before
+// a run starts are returned; later ones end in the run. Limits: one run per dataset at a time;
+// streams by configuration; a run waits kLockWait for a dataset somebody else works on.
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/sync/peer_group.hpp"
+#include "daemon/sync/put_back.hpp"
 
 namespace zrepd::sync {
 
@@ -44,6 +45,11 @@ class Engine {
     Task<Result<rpc::RunStarted>> start_init(InitRequest request);
     Task<Result<std::vector<std::string>>> describe_init(InitRequest request,
                                                          std::chrono::seconds limit);
+    /// Puts the target of a master back to an acknowledged snapshot, where it waits, paused.
+    /// already_running when a run does that now, busy when one does something else to it.
+    Result<rpc::RunStarted> start_put_back(PutBackRequest request);
+    /// The steps of that, or what is in its way. At most about `limit`.
+    Task<DryRun> describe_put_back(PutBackRequest request, std::chrono::seconds limit);
     /// What expiry would destroy on this side, with fresh lists.
     Task<Result<DryRun>> describe_expire(std::vector<DatasetName> datasets);
     Result<rpc::RunStarted> start_expire(const std::vector<DatasetName>& datasets,
@@ -68,6 +74,7 @@ class Engine {
     Task<> sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);
+    Task<> run_put_back(RunPtr run, PutBackRequest request);
     Task<> run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only);
     Task<> expire_one(RunPtr run, plan::Pair pair, bool local_only);
     /// Those that are not locked in time, or whose pool is unavailable, fail in the run; the others

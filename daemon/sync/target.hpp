@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What peers may do here: look at, create, receive into, acknowledge and expire the targets of
 // their own pairs, and nothing else (design.md section 8). Thread: io thread.
-// A peer never causes a destroy beyond our own expiry, nor a rollback past the base.
+// A peer never causes a destroy beyond our own expiry, nor a rollback past the base; but for
+// roll_back(), to an acknowledged snapshot, over nothing but zrep snapshots that it has itself.
 #pragma once
 
 #include "daemon/peer/server.hpp"
+#include "daemon/plan/put_back.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
 namespace zrepd::sync {
@@ -27,6 +29,8 @@ class Target : public peer::TargetService {
     Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override;
     Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) override;
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
+    /// target_roll_back.cpp
+    Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) override;
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override;
     Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
                                                          rpc::ReceiveIn in) override;
@@ -59,6 +63,14 @@ class Target : public peer::TargetService {
     Task<> end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
         std::string peer, std::vector<rpc::LookIn::Pair> pairs);
+    Task<Result<Versions>> versions_with_holds(DatasetName target);
+    Result<plan::Pair> may_roll_back(const std::string& peer,
+                                     const DatasetName& target,
+                                     const rpc::RollBackIn& in) const;
+    Task<Result<plan::RollBack>> plan_roll_back(std::string peer,
+                                                DatasetName target,
+                                                rpc::RollBackIn in);
+    Task<Result<void>> take_step(DatasetName target, plan::RollBackStep step);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Task<> note_master(rpc::CommitIn in);
     Result<void> check_founded_pair(const std::string& peer,

@@ -189,6 +189,10 @@ std::vector<Argv> set_sent(const std::vector<SnapshotName>& names, UnixSeconds s
     return commands({"zfs", "set", text}, texts(names));
 }
 
+std::vector<Argv> inherit_sent(const std::vector<SnapshotName>& names) {
+    return commands({"zfs", "inherit", std::string(prop::kSent)}, texts(names));
+}
+
 Result<Argv> inherit(const DatasetName& dataset, const std::string& property) {
     const Result<void> named = check_property_name(property);
     if (!named.has_value()) return named.error();

@@ -49,6 +49,7 @@ std::vector<Argv> snapshot(const std::vector<SnapshotName>& names);
 /// Names as zfs takes them, values without control characters: those could not be read back.
 Result<Argv> set(const DatasetName& dataset, const PropertyList& properties);
 std::vector<Argv> set_sent(const std::vector<SnapshotName>& names, UnixSeconds sent);
+std::vector<Argv> inherit_sent(const std::vector<SnapshotName>& names);
 Result<Argv> inherit(const DatasetName& dataset, const std::string& property);
 std::vector<Argv> hold(const std::vector<SnapshotName>& names);
 std::vector<Argv> release(const std::vector<SnapshotName>& names);

@@ -58,6 +58,8 @@ class Zfs {
     /// One process each. A hold that is there already, or already gone, is no error.
     virtual Task<Result<void>> hold(std::vector<SnapshotName> names) = 0;
     virtual Task<Result<void>> release(std::vector<SnapshotName> names) = 0;
+    /// They were never acknowledged, from now on: their zrep:sent goes. One process.
+    virtual Task<Result<void>> forget_sent(std::vector<SnapshotName> names) = 0;
     /// Those of them that somebody holds by another tag than ours. One process.
     virtual Task<Result<std::set<SnapshotName>>> foreign_holds(std::vector<SnapshotName> names) = 0;
     /// All snapshots of one dataset in one process; those that fail are named in the error.

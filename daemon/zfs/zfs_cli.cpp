@@ -198,6 +198,16 @@ Task<Result<void>> ZfsCli::release(std::vector<SnapshotName> names) {
     co_return co_await tag_snapshots(std::move(names), /*release=*/true);
 }
 
+Task<Result<void>> ZfsCli::forget_sent(std::vector<SnapshotName> names) {
+    const auto pools = by_pool(names);
+    for (const auto& [pool, of_pool] : pools) {
+        std::vector<Argv> commands = command::inherit_sent(of_pool);
+        Result<void> done = co_await mutate(pool, std::move(commands));
+        if (!done.has_value()) co_return done;
+    }
+    co_return ok();
+}
+
 Task<Result<std::set<SnapshotName>>> ZfsCli::foreign_holds(std::vector<SnapshotName> names) {
     std::set<SnapshotName> out;
     for (Argv& argv : command::holds(names)) {

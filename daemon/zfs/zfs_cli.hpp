@@ -37,6 +37,7 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;
     Task<Result<void>> release(std::vector<SnapshotName> names) override;
+    Task<Result<void>> forget_sent(std::vector<SnapshotName> names) override;
     Task<Result<std::set<SnapshotName>>> foreign_holds(std::vector<SnapshotName> names) override;
     /// zfs destroys all or none: when it refuses, each is tried alone so that one held snapshot
     /// does not keep the others.

@@ -26,6 +26,7 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"pair.init",
      {R"({"dataset":"tank/a b","host":"beta","target":"backup/fs"})", "/run_id", "run-1"}},
     {"pair.sync", {R"({"all":true})", "/run_id", "run-1"}},
+    {"pair.put_back", {R"({"dataset":"tank/fs","snapshot":"zrep_000001"})", "/run_id", "run-1"}},
     {"pair.expire", {R"({"datasets":["tank/fs"],"local_only":true})", "/run_id", "run-1"}},
     {"pair.failover", {R"({"datasets":["tank/fs"]})", "/run_id", "run-1"}},
     {"pair.takeover", {R"({"all":true,"local_only":true})", "/run_id", "run-1"}},

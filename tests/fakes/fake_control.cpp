@@ -64,6 +64,10 @@ Task<Result<rpc::RunStarted>> FakeService::sync(rpc::SyncIn in, Caller caller) {
     record("pair.sync", in, caller);
     return start();
 }
+Task<Result<rpc::RunStarted>> FakeService::put_back(rpc::PutBackIn in, Caller caller) {
+    record("pair.put_back", in, caller);
+    return start();
+}
 Task<Result<rpc::RunStarted>> FakeService::refresh(rpc::SyncIn in, Caller caller) {
     record("pair.refresh", in, caller);
     return start();

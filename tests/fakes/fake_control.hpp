@@ -40,6 +40,7 @@ class FakeService : public control::Service {
 
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> sync(rpc::SyncIn in, Caller caller) override;
+    Task<Result<rpc::RunStarted>> put_back(rpc::PutBackIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> refresh(rpc::SyncIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> expire(rpc::ExpireIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> failover(rpc::RoleIn in, Caller caller) override;

@@ -79,6 +79,10 @@ class FakeTarget : public peer::TargetService {
         }
         co_return rpc::CommitOut{};
     }
+    Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) override {
+        calls.push_back("roll_back from " + peer);
+        co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
+    }
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn) override {
         calls.push_back("expire from " + peer);
         co_return rpc::PeerExpireOut{};

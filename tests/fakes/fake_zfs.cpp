@@ -355,6 +355,18 @@ Task<Result<void>> FakeZfs::release(std::vector<SnapshotName> names) {
     co_return ok();
 }
 
+Task<Result<void>> FakeZfs::forget_sent(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("forget_sent", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered;
+    for (const SnapshotName& name : names) {
+        FakeSnapshot* snapshot = find(name);
+        if (snapshot == nullptr) co_return error(Code::not_found, name.str() + " does not exist");
+        snapshot->sent.reset();
+        changed(name.dataset(), /*versions_only=*/true);
+    }
+    co_return ok();
+}
+
 Task<Result<std::set<SnapshotName>>> FakeZfs::foreign_holds(std::vector<SnapshotName> names) {
     Result<void> entered = enter("holds", words(names), pool_of(names));
     if (!entered.has_value()) co_return entered.error();

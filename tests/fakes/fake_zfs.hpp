@@ -124,6 +124,7 @@ class FakeZfs final : public Zfs {
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;
     Task<Result<void>> hold(std::vector<SnapshotName> names) override;
     Task<Result<void>> release(std::vector<SnapshotName> names) override;
+    Task<Result<void>> forget_sent(std::vector<SnapshotName> names) override;
     Task<Result<std::set<SnapshotName>>> foreign_holds(std::vector<SnapshotName> names) override;
     Task<Result<void>> destroy_snapshots(DatasetName dataset,
                                          std::vector<std::string> names) override;

@@ -59,6 +59,17 @@ rpc::StatusOut two_pairs() {
     return status;
 }
 
+TEST(StatusText, SaysWhereATargetWasPutBackToAndHowToGoOn) {
+    rpc::StatusOut status = two_pairs();
+    EXPECT_EQ(status_text(status).find("put back"), std::string::npos);
+    status.pairs.back().put_back = "tank/a b@zrep_000001";
+    EXPECT_NE(status_text(status).find(
+                  "tank/a b: its target was put back to tank/a b@zrep_000001, and stays there, "
+                  "paused\n  next: zrepctl unpause 'tank/a b', then zrepctl sync 'tank/a b'\n"),
+              std::string::npos)
+        << status_text(status);
+}
+
 TEST(StatusLines, HaveTheColumnsThatWereAskedForInThatOrder) {
     const std::pair<const char*, const char*> table[] = {
         {"role", "target\ntarget\n"},

@@ -128,6 +128,7 @@ TEST(ZfsCommand, BuildsTheSmallOnes) {
     EXPECT_EQ(text(command::abort_receive(dataset("tank/a"))), "zfs|receive|-A|tank/a");
     EXPECT_EQ(text(command::token_info("1-a").value()), "zfs|send|-nvP|-t|1-a");
     EXPECT_EQ(text(command::set_sent({s}, 99).at(0)), "zfs|set|zrep:sent=99|tank/a@x");
+    EXPECT_EQ(text(command::inherit_sent({s, s}).at(0)), "zfs|inherit|zrep:sent|tank/a@x|tank/a@x");
     EXPECT_EQ(text(command::program("tank", {"1"})), "zfs|program|-j|--|tank|-|1");
     EXPECT_EQ(text(command::events()), "zpool|events|-f|-v|-H");
 }
