@@ -44,7 +44,8 @@ struct Command {
 };
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
-    kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh, kChangeconfig;
+    kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh, kChangeconfig,
+    kDoctor;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.
