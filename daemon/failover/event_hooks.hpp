@@ -16,7 +16,7 @@
 #include "daemon/async/task_group.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
-#include "daemon/failover/hook_program.hpp"
+#include "daemon/failover/hook_run.hpp"
 #include "daemon/sync/events.hpp"
 
 namespace zrepd::failover {

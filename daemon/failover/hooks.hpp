@@ -14,7 +14,7 @@
 #include "daemon/async/task.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
-#include "daemon/failover/hook_program.hpp"
+#include "daemon/failover/hook_run.hpp"
 #include "daemon/zfs/subprocess.hpp"
 
 namespace zrepd::failover {

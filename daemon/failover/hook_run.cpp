@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "daemon/failover/hook_program.hpp"
+#include "daemon/failover/hook_run.hpp"
 
 #include <cerrno>
 
