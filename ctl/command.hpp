@@ -46,7 +46,7 @@ struct Command {
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
     kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh,
-    kChangeconfig;
+    kChangeconfig, kDoctor;
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.

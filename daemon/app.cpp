@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "daemon/control/server.hpp"
+#include "daemon/failover/event_hooks.hpp"
 #include "daemon/failover/hook_files.hpp"
 #include "daemon/helper_processes.hpp"
 #include "daemon/lock/lockfile.hpp"
@@ -80,6 +81,7 @@ struct App::Parts {
           roles({sync, engine, peers, processes}),
           copies({sync, engine, peers, processes}),
           scheduler(sync, engine),
+          event_hooks(io.get_executor(), events, processes, config),
           tasks(io.get_executor()) {}
 
     Result<void> start();
@@ -108,6 +110,7 @@ struct App::Parts {
     failover::Roles roles;    // who is master
     failover::Copies copies;  // what stands beside a filesystem
     sched::Scheduler scheduler;
+    failover::EventHooks event_hooks;  // who is told of events
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
     TaskGroup tasks;  // scheduler, roles, event watcher
@@ -126,6 +129,7 @@ Result<void> App::Parts::start() {
     if (!peer_listens) return peer_listens;
     auto listens = control->listen(config.runtime_dir);
     if (!listens) return listens;
+    event_hooks.start();
     tasks.spawn("scheduler", scheduler.run());
     tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
@@ -159,12 +163,14 @@ Task<> App::Parts::watch_pools() {
 Task<> App::Parts::stop() {
     log::event(log::Level::info, "stopping", {{"runs", std::to_string(runs.active_count())}});
     tasks.cancel();
+    event_hooks.cancel();
     co_await control->stop();
     co_await roles.stop();
     co_await copies.stop();
     co_await engine.stop();
     co_await peer_server.stop();
     co_await peers.stop();
+    co_await event_hooks.join();
     co_await tasks.join();
     io.stop();
 }

@@ -46,6 +46,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
     Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in,
                                                  control::Caller caller) override;
+    Task<Result<rpc::DoctorOut>> doctor(rpc::DoctorIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, control::Caller caller) override;
@@ -85,6 +86,9 @@ class DaemonService : public control::Service {
     Task<Result<void>> store(std::vector<SettingChange> changes);
     Task<Result<void>> store_one(SettingChange change);
     /// What `all` did not find, and what there is instead.
+    Result<std::vector<HostName>> hosts_to_ask(const std::vector<std::string>& names) const;
+    std::vector<rpc::DoctorOut::Pair> pairs_with(const HostName& host) const;
+    Task<> examine(HostName host, rpc::DoctorOut::Peer* out, std::size_t* left, Signal* done);
     std::string nothing_for_all(bool masters_only);
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;

@@ -249,6 +249,12 @@ const std::array kMethods{
         "Which files of one of them differ from the snapshot that both sides have",
         R"({"dataset":"tank/fs_diverged_2","limit":100,"request_key":"look-1"})",
         kRoleErrors),
+    mutation<rpc::DoctorIn, rpc::DoctorOut, &Service::doctor>(
+        "doctor.run",
+        Access::operate,
+        "What the hosts of the pairs, or those named, say of themselves and of this one",
+        R"({"hosts":["beta"],"request_key":"doctor-1"})",
+        {}),
     mutation<rpc::DrillIn, rpc::RunStarted, &Service::drill>(
         "pair.drill",
         Access::admin,

@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 
 using Kind = FolderEntry::Kind;
 
+constexpr const char* kEventFolder = "event.d";
+
 constexpr std::uint32_t kWritableByOthers = S_IWGRP | S_IWOTH;
 
 Error unusable(std::string message, std::string remedy) {
@@ -141,8 +143,9 @@ std::string folder_name(Hook hook) {
     return std::string(hook_name(hook)) + ".d";
 }
 
-/// "pre-demote" without ".d", "post_promote.d": meant as a hook, and never run.
+/// "pre-demote" without ".d", "post_promote.d", "events.d": meant as a hook, and never run.
 bool is_misnamed(std::string_view name) {
+    if (name == "event" || name == "events" || name == "events.d") return true;
     if (is_leftover(name) || !(name.starts_with("pre") || name.starts_with("post"))) return false;
     return std::none_of(
         kHooks.begin(), kHooks.end(), [name](Hook hook) { return name == folder_name(hook); });
@@ -155,8 +158,8 @@ std::vector<Error> misnamed_in(const fs::path& hooks_dir) {
     for (const FolderEntry& entry : *entries) {
         if (!is_misnamed(entry.name)) continue;
         out.push_back(unusable(quote((hooks_dir / entry.name).string()) + " is never run",
-                               "programs go into pre-demote.d, post-demote.d, pre-promote.d and "
-                               "post-promote.d"));
+                               "programs go into pre-demote.d, post-demote.d, pre-promote.d, "
+                               "post-promote.d and event.d"));
     }
     return out;
 }
@@ -237,12 +240,19 @@ HookPrograms programs_of(const config::Config& config, Hook hook) {
     return programs_in(config, folder_name(hook));
 }
 
+HookPrograms event_programs_of(const config::Config& config) {
+    return programs_in(config, kEventFolder);
+}
+
 Result<void> check_hooks(const config::Config& config) {
     std::vector<Error> found = misnamed_in(config.hooks_dir);
+    std::vector<Error> of_events = event_programs_of(config).unusable;
     for (const Hook hook : kHooks) {
         HookPrograms programs = programs_of(config, hook);
         std::move(programs.unusable.begin(), programs.unusable.end(), std::back_inserter(found));
     }
+    // Last: they refuse no role change.
+    std::move(of_events.begin(), of_events.end(), std::back_inserter(found));
     if (found.empty()) return ok();
     Error first = std::move(found.front());
     first.code = Code::invalid_params;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which programs belong to a hook: the files in <hooks-dir>/<hook>.d that are safe to run as root
-// (docs/adr/0010-hooks.md). Thread: any; a few blocking system calls on the folder, as an exec
-// makes them too. Errors: values, named in what is returned. Limits: kMaxHookPrograms.
+// Which programs belong to a hook: the files in <hooks-dir>/<hook>.d, or event.d there, that are
+// safe to run as root (docs/adr/0010-hooks.md). Thread: any; a few blocking system calls on the
+// folder, as an exec makes them too. Errors: values, named in what is returned. Limits:
+// kMaxHookPrograms.
 #pragma once
 
 #include <array>
@@ -52,6 +53,8 @@ Result<void> check_folders(const std::vector<FolderEntry>& chain);
 
 /// The programs of this hook. No folder: none; but a hooks-dir that was set has to be there.
 HookPrograms programs_of(const config::Config& config, Hook hook);
+/// The programs that are told every event: those in <hooks-dir>/event.d, as programs_of().
+HookPrograms event_programs_of(const config::Config& config);
 /// invalid_params when something in hooks-dir would refuse a role change, or looks like a hook and
 /// would never run.
 Result<void> check_hooks(const config::Config& config);

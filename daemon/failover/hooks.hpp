@@ -14,6 +14,7 @@
 #include "daemon/async/task.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
+#include "daemon/failover/hook_run.hpp"
 #include "daemon/zfs/subprocess.hpp"
 
 namespace zrepd::failover {
@@ -50,8 +51,5 @@ Task<Result<void>> run_hooks(Processes& processes,
 /// The line that a program reads from its stdin. Pure. unsupported when it cannot be told: a
 /// mountpoint that is not UTF-8, or longer than a pipe is sure to hold.
 Result<std::string> hook_input(Hook hook, const HostName& host, const HookContext& context);
-
-/// The last line that is not blank, without the white space around it. Pure.
-std::string_view last_line(std::string_view text);
 
 }  // namespace zrepd::failover

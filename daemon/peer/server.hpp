@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "common/rpc/doctor_types.hpp"
 #include "common/rpc/peer_role_types.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/peer/transport.hpp"
@@ -32,6 +33,7 @@ class TargetService {
     virtual Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) = 0;
     virtual Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) = 0;
     virtual Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) = 0;
+    virtual Task<Result<rpc::FactsOut>> facts(std::string peer, rpc::FactsIn in) = 0;
     /// Checks the request, takes the lock and gets ready. On success the server sends the reply {},
     /// then calls `receive` on the result with the descriptor the stream comes from.
     class Receiver {

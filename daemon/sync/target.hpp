@@ -32,6 +32,7 @@ class Target : public peer::TargetService {
     /// target_roll_back.cpp
     Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) override;
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override;
+    Task<Result<rpc::FactsOut>> facts(std::string peer, rpc::FactsIn in) override;
     Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
                                                          rpc::ReceiveIn in) override;
 
@@ -60,6 +61,8 @@ class Target : public peer::TargetService {
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
                               const std::string& source) const;
+    std::vector<std::string> accepting(const std::string& peer) const;
+    rpc::FactsOut::Side facts_of(const std::string& peer, const rpc::LookIn::Pair& asked) const;
     Task<> end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
         std::string peer, std::vector<rpc::LookIn::Pair> pairs);

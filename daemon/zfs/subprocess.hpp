@@ -43,8 +43,9 @@ struct SpawnSpec {
 };
 
 /// A pipe that holds `input` and then ends, to be a child's stdin. Empty input: no descriptor.
-/// internal when it is longer than kMaxInputBytes.
-Result<Fd> pipe_with(const std::string& input);
+/// internal when it is longer than `most`; io_error when that is more than kMaxInputBytes and more
+/// than this system's pipes hold. Never waits.
+Result<Fd> pipe_with(const std::string& input, std::size_t most = kMaxInputBytes);
 
 struct ExitStatus {
     int code = -1;           ///< exit status; -1 when a signal ended it

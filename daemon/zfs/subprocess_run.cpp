@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Processes::run(): a command, its input and all of its output, within a time limit.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
@@ -69,15 +70,22 @@ Error not_finished(const std::string& command, Code code, std::chrono::seconds l
 
 }  // namespace
 
-Result<Fd> pipe_with(const std::string& input) {
+Result<Fd> pipe_with(const std::string& input, std::size_t most) {
     if (input.empty()) return Fd();
-    if (input.size() > kMaxInputBytes) {
+    if (input.size() > most) {
         return Error{.code = Code::internal, .message = "the input of a command is too long"};
     }
     Result<Pipe> pipe = make_pipe();
     if (!pipe.has_value()) return pipe.error();
-    // Fits into the pipe whole, so it neither waits nor is cut.
-    if (::write(pipe->write.get(), input.data(), input.size()) < 0) {
+    // Only our end: the child has a description of its own. What does not fit must not wait.
+    ::fcntl(pipe->write.get(), F_SETFL, O_NONBLOCK);
+    const ::ssize_t written = ::write(pipe->write.get(), input.data(), input.size());
+    if (written >= 0 && static_cast<std::size_t>(written) < input.size()) {
+        return Error{
+            .code = Code::io_error,
+            .message = "a pipe holds less than " + std::to_string(input.size()) + " bytes"};
+    }
+    if (written < 0) {
         return Error{.code = Code::io_error,
                      .message = "cannot write to a pipe: " + std::generic_category().message(errno),
                      .sys_errno = errno};

@@ -37,6 +37,7 @@ const std::map<std::string, MethodTest> kMethodTests{
     {"rescue.drop", {R"({"dataset":"tank/fs_diverged_2"})", "/run_id", "run-1"}},
     {"rescue.diff",
      {R"({"dataset":"tank/fs_diverged_2","limit":5})", "/dataset", "tank/fs_diverged_2"}},
+    {"doctor.run", {R"({"hosts":["beta"]})", "/peers/0/host", "beta"}},
     {"pair.drill", {R"({"dataset":"tank/fs"})", "/run_id", "run-1"}},
     {"pair.pause", {R"({"datasets":["tank"]})", "/steps/0", "pause tank"}},
     {"pair.unpause", {R"({"datasets":["tank"]})", "/steps/0", "unpause tank"}},

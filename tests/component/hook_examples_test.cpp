@@ -252,6 +252,45 @@ TEST_F(SystemdUnit, OneThatDoesNotStartKeepsNoOtherFromIt) {
     EXPECT_EQ(seen("web.service"), "active\n");
 }
 
+class MailOnTrouble : public HookExamples {
+  protected:
+    void SetUp() override {
+        HookExamples::SetUp();
+        std::string script =
+            test::text_of(test::fs::path(ZREPD_SOURCE_DIR) / "docs/examples/hooks/mail-on-trouble");
+        const std::string kept = "/run/zrepd-mail\n";
+        script.replace(script.rfind("=" + kept) + 1, kept.size() - 1, (root / "kept").string());
+        write_program(program("event.d/50-mail"), script);
+        fake("mail", "cat >>mails");
+    }
+    void tell(const std::string& event) {
+        const HookJob job{
+            .program = program("event.d/50-mail"), .input = event, .limit = kPatience};
+        const HookEnd end = run_task(io, run_hook_program(processes, job));
+        EXPECT_TRUE(end.result) << end.result.error().text();
+    }
+};
+
+TEST_F(MailOnTrouble, TellsWhatFailedOnceInAnHour) {
+    const std::string failed =
+        R"({"event":"run_finished","run":{"results":[{"dataset":"tank/a","outcome":"done"},)"
+        R"({"dataset":"tank/b","outcome":"failed","error":{"message":"no 'route'","remedy":"wait"}}]}})";
+    tell(failed);
+    tell(failed);
+    EXPECT_EQ(calls().size(), 1U);
+    EXPECT_NE(seen("mails").find("tank/b: no 'route'\n  next: wait\n"), std::string::npos);
+    EXPECT_EQ(seen("mails").find("tank/a:"), std::string::npos);
+}
+
+TEST_F(MailOnTrouble, TellsOfRolesAndNotOfWhatWentWell) {
+    tell(R"({"event":"run_finished","run":{"results":[{"dataset":"tank/a","outcome":"done"}]}})");
+    tell(R"({"event":"peer_up","text":"beta"})");
+    EXPECT_TRUE(calls().empty());
+    tell(R"({"event":"role_changed","dataset":"tank/fs","text":"master, epoch 8"})");
+    EXPECT_EQ(calls().size(), 1U);
+    EXPECT_NE(seen("mails").find("role_changed tank/fs: master, epoch 8"), std::string::npos);
+}
+
 TEST_F(HookExamples, AreCleanForShellcheck) {
     std::vector<std::string> argv{"shellcheck"};
     const test::fs::path folder = test::fs::path(ZREPD_SOURCE_DIR) / "docs/examples/hooks";
@@ -259,7 +298,7 @@ TEST_F(HookExamples, AreCleanForShellcheck) {
         EXPECT_EQ(::access(entry.path().c_str(), X_OK), 0) << entry.path();
         argv.push_back(entry.path());
     }
-    EXPECT_EQ(argv.size(), 4U);
+    EXPECT_EQ(argv.size(), 5U);
     const Result<Output> output = run_task(io, processes.run(std::move(argv), kPatience * 3));
     ASSERT_TRUE(output) << output.error().text() << "; tests/lab/packages names it";
     EXPECT_TRUE(output->status.ok()) << output->out;

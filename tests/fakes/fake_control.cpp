@@ -113,6 +113,18 @@ Task<Result<rpc::RescueDiffOut>> FakeService::rescue_diff(rpc::RescueDiffIn in, 
     co_return out;
 }
 
+Task<Result<rpc::DoctorOut>> FakeService::doctor(rpc::DoctorIn in, Caller caller) {
+    record("doctor.run", in, caller);
+    rpc::DoctorOut out;
+    out.host = "alpha";
+    for (const auto& host : in.hosts) {
+        rpc::DoctorOut::Peer peer;
+        peer.host = host;
+        out.peers.push_back(std::move(peer));
+    }
+    co_return out;
+}
+
 Task<Result<rpc::RunStarted>> FakeService::drill(rpc::DrillIn in, Caller caller) {
     record("pair.drill", in, caller);
     return start();

@@ -50,6 +50,7 @@ class FakeService : public control::Service {
     Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
     Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) override;
+    Task<Result<rpc::DoctorOut>> doctor(rpc::DoctorIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) override;
     Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) override;
     Task<Result<rpc::Done>> unpause(rpc::UnpauseIn in, Caller caller) override;

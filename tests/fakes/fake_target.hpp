@@ -70,6 +70,12 @@ class FakeTarget : public peer::TargetService {
         calls.push_back("adopt from " + peer);
         co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
     }
+    Task<Result<rpc::FactsOut>> facts(std::string peer, rpc::FactsIn) override {
+        rpc::FactsOut out;
+        out.host = greeting.host;
+        out.you = std::move(peer);
+        co_return out;
+    }
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn) override {
         calls.push_back("commit from " + peer);
         while (hold_commits) {

@@ -8,7 +8,7 @@ import unittest
 from streams import MEGA, StreamCase
 from support import ROOT
 
-VERBS = {"init": "-i", "sync": "-S", "refresh": "", "status": "", "list": "-l", "check": "", "events": "", "failover": "", "takeover": "", "resolve": "",
+VERBS = {"init": "-i", "sync": "-S", "refresh": "", "status": "", "list": "-l", "check": "", "doctor": "", "events": "", "failover": "", "takeover": "", "resolve": "",
          "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "changeconfig": "-C", "clear": "",
          "version": ""}
 

@@ -39,6 +39,7 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
                                         &ctl::kList,
                                         &ctl::kStatus,
                                         &ctl::kCheck,
+                                        &ctl::kDoctor,
                                         &ctl::kRefresh,
                                         &ctl::kChangeconfig,
                                         &ctl::kEvents,

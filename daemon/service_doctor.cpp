@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What `zrepctl doctor` is told: facts of this host and of those it has pairs with.
+#include <algorithm>
+#include <set>
+
+#include "daemon/clock.hpp"
+#include "daemon/service.hpp"
+
+namespace zrepd {
+namespace {
+
+// Longer than a session takes to say why it could not be opened (peer::PeerLimits::hello).
+constexpr std::chrono::milliseconds kPeerLimit{18'000};
+// One line of JSON, one ssh each.
+constexpr std::size_t kMaxHosts = 64;
+
+/// Its clock was read somewhere between the question and the answer: only what lies outside counts.
+std::int64_t ahead(std::int64_t there, UnixSeconds asked, UnixSeconds answered) {
+    if (there < asked) return there - asked;
+    return there > answered ? there - answered : 0;
+}
+
+std::optional<rpc::FactsOut::Side> side_of(const rpc::FactsOut& facts, const std::string& target) {
+    const auto found = std::find_if(facts.sides.begin(), facts.sides.end(), [&](const auto& side) {
+        return side.target == target;
+    });
+    if (found == facts.sides.end()) return std::nullopt;
+    return *found;
+}
+
+}  // namespace
+
+Result<std::vector<HostName>> DaemonService::hosts_to_ask(
+    const std::vector<std::string>& names) const {
+    std::set<HostName> out;
+    for (const auto& name : names) {
+        auto host = HostName::parse(name);
+        // Every sync dials the short name, which is what is stored.
+        if (host) host = HostName::parse(host->short_name());
+        if (!host) return host.error();
+        out.insert(*host);
+    }
+    if (names.empty()) {
+        for (const auto& pair : parts_.inventory.pairs()) out.insert(pair.peer);
+    }
+    if (names.size() > kMaxHosts) {
+        return Error{.code = Code::invalid_params,
+                     .message = "hosts: at most " + std::to_string(kMaxHosts) + " at once"};
+    }
+    return std::vector<HostName>(out.begin(), out.end());
+}
+
+std::vector<rpc::DoctorOut::Pair> DaemonService::pairs_with(const HostName& host) const {
+    std::vector<rpc::DoctorOut::Pair> out;
+    const bool us = parts_.self.is(host);
+    for (const auto& pair : parts_.inventory.pairs()) {
+        const bool other =
+            us ? parts_.self.is(pair.peer) : pair.peer.short_name() == host.short_name();
+        if (!other) continue;
+        rpc::DoctorOut::Pair one;
+        one.dataset = pair.dataset.str();
+        one.role = plan::role_name(pair.role);
+        one.epoch = pair.epoch;
+        one.peer_dataset = pair.peer_dataset.str();
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+Task<> DaemonService::examine(HostName host,
+                              rpc::DoctorOut::Peer* out,
+                              std::size_t* left,
+                              Signal* done) {
+    out->host = host.str();
+    out->pairs = pairs_with(host);
+    rpc::FactsIn in;
+    for (const auto& pair : out->pairs) in.sides.push_back({pair.dataset, pair.peer_dataset});
+    const UnixSeconds asked = unix_now();
+    auto facts = co_await peers_.call_as<rpc::FactsOut>(host, "peer.facts", in, kPeerLimit);
+    if (facts) {
+        out->host_there = facts->host;
+        out->known_as = facts->you;
+        out->version = facts->version;
+        out->zfs = facts->zfs;
+        out->clock_ahead_seconds = ahead(facts->now, asked, unix_now());
+        out->accepts = facts->accepts;
+        for (auto& pair : out->pairs) pair.there = side_of(*facts, pair.peer_dataset);
+    } else {
+        out->error = rpc::to_item_error(facts.error());
+    }
+    --*left;
+    done->notify();
+}
+
+/// Side by side: several that are down take no longer than one.
+Task<Result<rpc::DoctorOut>> DaemonService::doctor(rpc::DoctorIn in, control::Caller) {
+    auto hosts = hosts_to_ask(in.hosts);
+    if (!hosts) co_return hosts.error();
+    rpc::DoctorOut out;
+    out.host = parts_.self.host.str();
+    out.version = ZREPD_VERSION;
+    out.zfs = zfs_version_;
+    out.config_file = parts_.config.file.string();
+    out.peers.resize(hosts->size());
+    std::size_t left = hosts->size();
+    Signal done(parts_.executor);
+    TaskGroup asking(parts_.executor);
+    for (std::size_t i = 0; i < hosts->size(); ++i) {
+        const HostName& host = (*hosts)[i];
+        asking.spawn("doctor of " + host.str(), examine(host, &out.peers[i], &left, &done));
+    }
+    bool stop = false;
+    while (left > 0 && !stop) {
+        co_await done.wait();
+        stop = co_await cancelled();
+    }
+    if (stop) asking.cancel();
+    co_await asking.join();
+    co_return out;
+}
+
+}  // namespace zrepd
