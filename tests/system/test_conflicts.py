@@ -15,7 +15,7 @@ class Conflicts(Roles):
         trouble = pair["last_error"]
         self.assertEqual(trouble["kind"], kind)
         self.assertRegex(trouble["since"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-        shown = self.zrepctl("status", dataset, on=on, code=1).out
+        shown = self.zrepctl("status", dataset, on=on).out
         self.assertIn(trouble["remedy"].split(";")[0].split(" (")[0][:40], " ".join(shown.split()))
         return trouble["remedy"]
 
