@@ -35,7 +35,7 @@ po::options_description settings() {
         ("ssh-config", po::value<std::string>()->value_name("FILE"), "passed to ssh as -F")
         ("ssh-user", po::value<std::string>()->value_name("NAME"), "passed to ssh as -l")
         ("hooks-dir", po::value<std::string>()->value_name("DIR"),
-         "programs to run around a role change, and for events [/etc/zrepd/hooks]")
+         "programs to run around a role change, and for events [/etc/zrepd/hooks.d]")
         ("hook-timeout", po::value<std::string>()->value_name("TIME"),
          "end such a program after this long, 1s to 1h [60s]")
         ("lease-time", po::value<std::string>()->value_name("TIME"),

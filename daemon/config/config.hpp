@@ -13,7 +13,7 @@
 namespace zrepd::config {
 
 inline constexpr const char* kDefaultFile = "/etc/zrepd/zrepd.conf";
-inline constexpr const char* kDefaultHooksDir = "/etc/zrepd/hooks";
+inline constexpr const char* kDefaultHooksDir = "/etc/zrepd/hooks.d";
 
 struct Config {
     std::filesystem::path file = kDefaultFile;

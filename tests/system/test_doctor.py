@@ -131,8 +131,8 @@ class Doctor(Case):
         self.assertIn("ok    zrepd", done.out)
 
     def test_programs_are_told_what_happens_and_none_is_left(self):
-        self.addCleanup(self.alpha.run, "rm -rf /etc/zrepd/hooks/event.d /run/told /run/slow")
-        self.alpha.run("mkdir -p /etc/zrepd/hooks/event.d; cd /etc/zrepd/hooks/event.d; "
+        self.addCleanup(self.alpha.run, "rm -rf /etc/zrepd/hooks.d/event.d /run/told /run/slow")
+        self.alpha.run("mkdir -p /etc/zrepd/hooks.d/event.d; cd /etc/zrepd/hooks.d/event.d; "
                        "printf '#!/bin/sh\\ncat >> /run/told\\n' > 10-note; "
                        "printf '#!/bin/sh\\necho $$ >> /run/slow\\nexec sleep 1000\\n' > 20-slow; chmod 755 *")
         self.make_pair()

@@ -149,10 +149,10 @@ class Refusals(Roles):
         self.assert_master("beta")
 
     def test_another_role_change(self):
-        self.beta.run("mkdir -p /etc/zrepd/hooks/pre-promote.d; "
-                      "printf '#!/bin/sh\\nsleep 5\\n' > /etc/zrepd/hooks/pre-promote.d/10-slow; "
-                      "chmod +x /etc/zrepd/hooks/pre-promote.d/10-slow")
-        self.addCleanup(self.beta.run, "rm -f /etc/zrepd/hooks/pre-promote.d/10-slow")
+        self.beta.run("mkdir -p /etc/zrepd/hooks.d/pre-promote.d; "
+                      "printf '#!/bin/sh\\nsleep 5\\n' > /etc/zrepd/hooks.d/pre-promote.d/10-slow; "
+                      "chmod +x /etc/zrepd/hooks.d/pre-promote.d/10-slow")
+        self.addCleanup(self.beta.run, "rm -f /etc/zrepd/hooks.d/pre-promote.d/10-slow")
         self.alpha.run("setsid zrepctl failover tank/fs </dev/null >/run/first 2>&1 &")
         wait_for("the first one is under way", 10, lambda: self.status(FS).get("running"))
         done = self.zrepctl("resolve", FS, "--keep", "HERE", code=5)
