@@ -22,27 +22,10 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
-constexpr std::array kCommands{&kInit,
-                               &kSync,
-                               &kRefresh,
-                               &kStatus,
-                               &kList,
-                               &kCheck,
-                               &kDoctor,
-                               &kEvents,
-                               &kFailover,
-                               &kTakeover,
-                               &kResolve,
-                               &kUnfence,
-                               &kRescue,
-                               &kDrill,
-                               &kPause,
-                               &kUnpause,
-                               &kExpire,
-                               &kSet,
-                               &kChangeconfig,
-                               &kClear,
-                               &kVersion};
+constexpr std::array kCommands{
+    &kInit,   &kSync,     &kRefresh,  &kStatus,  &kList,         &kCheck,  &kDoctor,
+    &kEvents, &kFailover, &kTakeover, &kResolve, &kUnfence,      &kRescue, &kDrill,
+    &kPause,  &kUnpause,  &kExpire,   &kSet,     &kChangeconfig, &kClear,  &kVersion};
 
 po::options_description global_options(const Command& command) {
     po::options_description out("Options of every command");

@@ -39,7 +39,8 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
     /// May take longer than 5 s: asked again with the same request_key, it answers what it found.
     virtual Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) = 0;
-    /// As rescue_diff(): may take longer than 5 s. A host that does not answer is part of the answer.
+    /// As rescue_diff(): may take longer than 5 s. A host that does not answer is part of the
+    /// answer.
     virtual Task<Result<rpc::DoctorOut>> doctor(rpc::DoctorIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> drill(rpc::DrillIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> pause(rpc::PauseIn in, Caller caller) = 0;

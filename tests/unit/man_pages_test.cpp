@@ -34,26 +34,11 @@ void expect_options(const std::string& text, const std::string& help) {
 TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
     const std::string text = page("zrepctl.8");
     expect_options(text, ctl::help_text());
-    for (const ctl::Command* command : {&ctl::kInit,
-                                        &ctl::kSync,
-                                        &ctl::kList,
-                                        &ctl::kStatus,
-                                        &ctl::kCheck,
-                                        &ctl::kDoctor,
-                                        &ctl::kRefresh,
-                                        &ctl::kChangeconfig,
-                                        &ctl::kEvents,
-                                        &ctl::kExpire,
-                                        &ctl::kFailover,
-                                        &ctl::kTakeover,
-                                        &ctl::kResolve,
-                                        &ctl::kRescue,
-                                        &ctl::kDrill,
-                                        &ctl::kPause,
-                                        &ctl::kUnpause,
-                                        &ctl::kClear,
-                                        &ctl::kSet,
-                                        &ctl::kVersion}) {
+    for (const ctl::Command* command :
+         {&ctl::kInit,     &ctl::kSync,     &ctl::kList,         &ctl::kStatus, &ctl::kCheck,
+          &ctl::kDoctor,   &ctl::kRefresh,  &ctl::kChangeconfig, &ctl::kEvents, &ctl::kExpire,
+          &ctl::kFailover, &ctl::kTakeover, &ctl::kResolve,      &ctl::kRescue, &ctl::kDrill,
+          &ctl::kPause,    &ctl::kUnpause,  &ctl::kClear,        &ctl::kSet,    &ctl::kVersion}) {
         const std::regex heading(std::string("\n\\.BI? \"?") + command->name + "\\b");
         EXPECT_TRUE(std::regex_search(text, heading)) << command->name;
         if (command->add_options == nullptr) continue;
