@@ -71,8 +71,9 @@ class LongestNames(Case):
         self.zrepctl("takeover", "-L", target, on="beta")
         self.alpha.boot()
         self.zrepd["alpha"].start(first="install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/")
-        wait_for("the late file is kept", 60, lambda: self.get(self.alpha, "zrep:inprogress", source) in ("", "-")
-                 and self.get(self.alpha, "zrep:master", source) != "yes")
+        # In this order: both change in one set.
+        wait_for("the late file is kept", 60, lambda: self.get(self.alpha, "zrep:master", source) != "yes" and
+                 self.get(self.alpha, "zrep:inprogress", source) in ("", "-"))
         copy = self.status(source)["rescues"][0]
         self.assertEqual(copy, above + "/zrep_diverged_2")
         self.zrepctl("sync", target, on="beta")
