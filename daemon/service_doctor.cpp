@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/service.hpp"
 
@@ -109,13 +110,7 @@ Task<Result<rpc::DoctorOut>> DaemonService::doctor(rpc::DoctorIn in, control::Ca
         const HostName& host = (*hosts)[i];
         asking.spawn("doctor of " + host.str(), examine(host, &out.peers[i], &left, &done));
     }
-    bool stop = false;
-    while (left > 0 && !stop) {
-        co_await done.wait();
-        stop = co_await cancelled();
-    }
-    if (stop) asking.cancel();
-    co_await asking.join();
+    co_await gather(asking, left, done);
     co_return out;
 }
 

@@ -75,18 +75,6 @@ std::vector<Error> blocks_way_back(const Dataset& dataset,
     return out;
 }
 
-std::vector<SnapshotName> held_above(const Dataset& dataset,
-                                     const Versions& versions,
-                                     const Snapshot& base) {
-    std::vector<SnapshotName> out;
-    for (const Snapshot& s : versions.snapshots) {
-        if (s.createtxg <= base.createtxg || !s.held) continue;
-        auto name = SnapshotName::make(dataset.name, s.name);
-        if (name) out.push_back(std::move(*name));
-    }
-    return out;
-}
-
 std::optional<Error> no_room(const Dataset& dataset, std::uint64_t bytes) {
     if (bytes <= dataset.available_bytes) return std::nullopt;
     const std::string name = dataset.name.str();

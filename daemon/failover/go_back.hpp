@@ -34,10 +34,6 @@ bool has_common_before(const Versions& versions, const Snapshot& snapshot);
 std::vector<Error> blocks_way_back(const Dataset& dataset,
                                    const Versions& versions,
                                    const Snapshot& base);
-/// What of that is held, perhaps by others than us: Zfs::foreign_holds() knows.
-std::vector<SnapshotName> held_above(const Dataset& dataset,
-                                     const Versions& versions,
-                                     const Snapshot& base);
 /// That what is newer could not be kept beside it first.
 std::optional<Error> no_room(const Dataset& dataset, std::uint64_t bytes);
 /// The same, and that the base is not here, as problems of `self`.

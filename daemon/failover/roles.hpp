@@ -180,7 +180,6 @@ class Roles : public peer::RoleService {
                                                     DatasetName dataset,
                                                     StartPoint from,
                                                     std::chrono::seconds limit);
-    Task<Result<Versions>> versions_with_holds(DatasetName dataset, Guid base);
     Task<Result<bool>> is_ahead_of(DatasetName dataset, Guid base);
     Task<Result<rpc::HandOverOut>> hand_over_at(rpc::HandOverIn in, DatasetName dataset);
 

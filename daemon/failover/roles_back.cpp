@@ -109,25 +109,6 @@ Steps back_steps(Ask ask,
 
 }  // namespace
 
-/// What a listing does not tell: whose a hold is on what is newer than this.
-Task<Result<Versions>> Roles::versions_with_holds(DatasetName dataset, Guid base) {
-    const Dataset* now = parts_.inventory.find(dataset);
-    const Versions* versions = parts_.inventory.versions(dataset);
-    if (now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
-    Versions out = *versions;
-    const Snapshot* from = find_snapshot(out, base);
-    std::vector<SnapshotName> held =
-        from == nullptr ? std::vector<SnapshotName>{} : held_above(*now, out, *from);
-    if (held.empty()) co_return out;
-    auto foreign = co_await parts_.zfs.foreign_holds(std::move(held));
-    if (!foreign) co_return foreign.error();
-    for (Snapshot& s : out.snapshots) {
-        const auto name = SnapshotName::make(dataset, s.name);
-        s.foreign_hold = name && foreign->contains(*name);
-    }
-    co_return out;
-}
-
 Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPoint from) {
     auto seen = co_await look_anew(parts_, dataset);
     if (!seen) co_return seen.error();
@@ -141,7 +122,7 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!snapshot) co_return snapshot.error();
     auto unknown = not_common(ask, *pair, *versions, *snapshot);
     if (unknown) co_return *unknown;
-    const auto held = co_await versions_with_holds(dataset, snapshot->guid);
+    const auto held = co_await sync::with_foreign_holds(parts_, dataset, snapshot->guid);
     if (!held) co_return held.error();
     now = parts_.inventory.find(dataset);
     if (now == nullptr) co_return sync::no_pair(parts_, dataset);
@@ -208,7 +189,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out_at(
 Task<Result<bool>> Roles::is_ahead_of(DatasetName dataset, Guid base) {
     auto seen = co_await look_anew(parts_, dataset);
     if (!seen) co_return seen.error();
-    const auto versions = co_await versions_with_holds(dataset, base);
+    const auto versions = co_await sync::with_foreign_holds(parts_, dataset, base);
     if (!versions) co_return versions.error();
     const Dataset* now = parts_.inventory.find(dataset);
     if (now == nullptr) co_return sync::no_pair(parts_, dataset);

@@ -8,6 +8,7 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sched/due.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::failover {
@@ -186,7 +187,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
                              ", to which it would replicate: " + back.error().text(),
                   .remedy = "on " + parts_.self.host.str() + ": " + back.error().remedy};
     }
-    const auto versions = co_await versions_with_holds(*name, in.base);
+    const auto versions = co_await sync::with_foreign_holds(parts_, *name, in.base);
     if (!versions) co_return versions.error();
     facts.dataset = parts_.inventory.find(*name);
     facts.versions = &*versions;

@@ -5,6 +5,7 @@
 
 #include "daemon/log.hpp"
 #include "daemon/plan/prune.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -151,6 +152,27 @@ Task<Result<std::vector<std::string>>> expire(Parts& parts,
     if (!destroyed) co_return destroyed.error();
     parts.inventory.forget_snapshots(dataset, chosen);
     co_return chosen;
+}
+
+Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Guid base) {
+    const Versions* versions = parts.inventory.versions(dataset);
+    if (versions == nullptr) co_return no_pair(parts, dataset);
+    Versions out = *versions;
+    const Snapshot* from = find_snapshot(out, base);
+    std::vector<SnapshotName> held;
+    for (const Snapshot& s : out.snapshots) {
+        if (from == nullptr || s.createtxg <= from->createtxg || !s.held) continue;
+        auto name = SnapshotName::make(dataset, s.name);
+        if (name) held.push_back(*std::move(name));
+    }
+    if (held.empty()) co_return out;
+    auto foreign = co_await parts.zfs.foreign_holds(std::move(held));
+    if (!foreign) co_return foreign.error();
+    for (Snapshot& s : out.snapshots) {
+        const auto name = SnapshotName::make(dataset, s.name);
+        s.foreign_hold = name && foreign->contains(*name);
+    }
+    co_return out;
 }
 
 const Snapshot* last_acked(const Versions& versions) {

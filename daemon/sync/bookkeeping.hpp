@@ -31,6 +31,10 @@ Task<Result<std::vector<std::string>>> expire(Parts& parts,
                                               DatasetName dataset,
                                               plan::Retention retention);
 
+/// What is known of this dataset, with the holds of others marked on what is newer than the base: a
+/// listing does not tell whose a hold is. not_configured when it is gone; what zfs says.
+Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Guid base);
+
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);
 /// zrep snapshots newer than the acknowledged one.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/async/gather.hpp"
 #include "daemon/plan/prune.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init.hpp"
@@ -62,13 +63,7 @@ Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, SteadyClock::time_point unti
         asking.spawn("dry run with " + peer.str(),
                      ask_peer(std::move(group), until, &*answer++, &left, &done));
     }
-    bool stop = false;
-    while (left > 0 && !stop) {
-        co_await done.wait();
-        stop = co_await cancelled();
-    }
-    if (stop) asking.cancel();
-    co_await asking.join();
+    co_await gather(asking, left, done);
     DryRun out;
     for (DryRun& one : answers) append(out, std::move(one));
     co_return out;

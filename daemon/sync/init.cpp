@@ -11,6 +11,7 @@
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
+#include "daemon/sync/init_plan.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
@@ -18,137 +19,6 @@ namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
 constexpr std::chrono::seconds kCommitLimit{180};
-
-std::string command(const InitRequest& request) {
-    return std::string("zrepctl init ") + (request.adopt ? "--adopt " : "") +
-           quote(request.dataset.str()) + " " + request.host.str() + " " +
-           quote(request.target.str());
-}
-
-Error nested(const DatasetName& dataset, const DatasetName& other, const char* where) {
-    return Error{
-        .code = Code::nested_pair,
-        .message = dataset.str() + " lies " + where + " " + other.str() +
-                   ", which is part of a pair already",
-        .remedy = "replicate " + other.str() +
-                  " and this one under different parents, or zrepctl clear the other first"};
-}
-
-Result<void> check_names(const Parts& parts, const InitRequest& request) {
-    if (request.dataset.str().size() + kOwnNamesRoom > kMaxDatasetName ||
-        request.target.str().size() + kOwnNamesRoom > kMaxDatasetName) {
-        return Error{
-            .code = Code::invalid_params,
-            .message = "the name leaves no room for the names of our snapshots and bookmarks",
-            .remedy = "use names of at most " + std::to_string(kMaxDatasetName - kOwnNamesRoom) +
-                      " bytes"};
-    }
-    if (!parts.self.is(request.host)) return ok();
-    if (request.dataset == request.target) {
-        return Error{.code = Code::invalid_params,
-                     .message = "source and destination are the same filesystem",
-                     .remedy = "name a filesystem that does not exist yet, best in another pool"};
-    }
-    if (request.target.is_below(request.dataset) || request.dataset.is_below(request.target)) {
-        return Error{.code = Code::nested_pair,
-                     .message = "source and destination lie inside each other",
-                     .remedy = "choose a destination outside " + request.dataset.str()};
-    }
-    return ok();
-}
-
-/// An init of the same pair that did not finish may be continued; anything else is in the way.
-Result<void> check_existing_pair(const plan::Pair& pair,
-                                 const InitRequest& request,
-                                 const Parts& parts) {
-    const bool same_host = pair.peer.short_name() == request.host.short_name() ||
-                           (parts.self.is(pair.peer) && parts.self.is(request.host));
-    const bool same = same_host && pair.peer_dataset == request.target;
-    if (pair.role == plan::Role::initializing && same) return ok();
-    const std::string name = quote(pair.dataset.str());
-    const std::string next = same && pair.role == plan::Role::master
-                                 ? "there is nothing to do; zrepctl sync " + name
-                                 : "zrepctl list shows it";
-    return Error{.code = Code::already_configured,
-                 .message = pair.dataset.str() + " is already the " +
-                            std::string(plan::role_name(pair.role)) + " side of a pair with " +
-                            pair.peer.str() + ":" + pair.peer_dataset.str(),
-                 .remedy = next + "; zrepctl clear " + name + " forgets it"};
-}
-
-/// The role properties of both sides but zrep:master, which comes last.
-PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
-    // localhost on both sides keeps the pair whole when the host is renamed.
-    const bool local = parts.self.is(request.host);
-    const std::string here = local ? "localhost" : parts.self.host.str();
-    const std::string there = local ? "localhost" : request.host.short_name();
-    return {{std::string(prop::kSrcHost), here},
-            {std::string(prop::kSrcFs), request.dataset.str()},
-            {std::string(prop::kDestHost), there},
-            {std::string(prop::kDestFs), request.target.str()},
-            {std::string(prop::kSavecount), std::to_string(request.savecount)},
-            {std::string(prop::kEpoch), "1"}};
-}
-
-/// zfs refuses to embed blocks of a plain stream in an encrypted dataset, and a role change would
-/// have to send it back raw to a plain one.
-Result<void> check_encryption(const Dataset& dataset,
-                              const rpc::PrepareOut& prepared,
-                              const InitRequest& request) {
-    if (dataset.encrypted || !prepared.encrypts) return ok();
-    const std::string parent = request.target.parent()->str();
-    return Error{.code = Code::invalid_params,
-                 .message = dataset.name.str() + " is not encrypted, and " + parent + " on " +
-                            request.host.str() +
-                            " is: a copy below it would be, and could never be sent back",
-                 .remedy =
-                     "choose a destination below a parent that is not encrypted, or encrypt "
-                     "the source"};
-}
-
-rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request) {
-    rpc::PrepareIn in;
-    in.host = request.host.str();
-    in.source = request.dataset.str();
-    in.target = request.target.str();
-    in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
-    in.referenced_bytes = dataset.referenced_bytes;
-    return in;
-}
-
-rpc::AdoptIn adopt_request(const Dataset& dataset,
-                           const Versions* versions,
-                           const InitRequest& request,
-                           bool dry_run) {
-    rpc::AdoptIn in;
-    in.host = request.host.str();
-    in.source = request.dataset.str();
-    in.target = request.target.str();
-    in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
-    in.savecount = request.savecount;
-    in.snapshots = newest_snapshots(versions);
-    in.dry_run = dry_run;
-    return in;
-}
-
-const Snapshot* newest_ours(const Versions& versions) {
-    const auto found =
-        std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(), [](const Snapshot& s) {
-            return zrep_sequence(s.name).has_value();
-        });
-    return found == versions.snapshots.rend() ? nullptr : &*found;
-}
-
-std::string next_name(const Versions* versions) {
-    std::uint64_t next = 0;
-    if (versions != nullptr) {
-        for (const Snapshot& snapshot : versions->snapshots) {
-            const auto number = zrep_sequence(snapshot.name);
-            if (number && *number < plan::kMaxSequence) next = std::max(next, *number + 1);
-        }
-    }
-    return zrep_snapshot_name(next);
-}
 
 /// One init under way, cut into its steps.
 class Init {
@@ -220,7 +90,7 @@ Task<Result<Snapshot>> Init::adopt() {
     if (base != nullptr) co_return *base;
     co_return Error{.code = Code::conflict,
                     .message = "@" + adopted->base.name + ", which both had, is gone here",
-                    .remedy = "run " + command(request_) + " again"};
+                    .remedy = "run " + init_command(request_) + " again"};
 }
 
 Task<Result<rpc::RunResult>> Init::go() {
@@ -318,7 +188,7 @@ Task<Result<Snapshot>> Init::interrupted_snapshot() {
                         .message = request_.target.str() + " on " + request_.host.str() +
                                    " holds no snapshot that this side still has",
                         .remedy = "destroy it there if nobody needs it, then run " +
-                                  command(request_) + " again"};
+                                  init_command(request_) + " again"};
     }
     // The snapshot of the partial stream is gone: the target throws its part away, we start anew.
     abort_partial_ = true;
@@ -353,7 +223,7 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
         Error error = moved.error();
         // No scheduler repeats an init: whatever else there is to do, this comes after it.
         if (!error.remedy.empty()) error.remedy += "; then ";
-        error.remedy += "run " + command(request_) + " again; it continues";
+        error.remedy += "run " + init_command(request_) + " again; it continues";
         co_return error;
     }
     bytes_ = *moved;
@@ -422,9 +292,9 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
             auto same = check_existing_pair(pair, request, parts);
             if (!same) co_return same;
         } else if (request.dataset.is_below(pair.dataset)) {
-            co_return nested(request.dataset, pair.dataset, "inside");
+            co_return nested_pair(request.dataset, pair.dataset, "inside");
         } else if (pair.dataset.is_below(request.dataset)) {
-            co_return nested(request.dataset, pair.dataset, "around");
+            co_return nested_pair(request.dataset, pair.dataset, "around");
         }
     }
     co_return ok();
@@ -433,7 +303,8 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
 Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request) {
     const auto other = parts.runs.nested_newcomer(request.dataset);
     if (!other) return ok();
-    return nested(request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
+    return nested_pair(
+        request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
 }
 
 Task<Result<std::vector<std::string>>> init_steps(SourceParts source,

@@ -66,7 +66,6 @@ class Target : public peer::TargetService {
     Task<> end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pairs);
     Task<std::vector<Result<lock::LockTable::Guard>>> lock_targets(
         std::string peer, std::vector<rpc::LookIn::Pair> pairs);
-    Task<Result<Versions>> versions_with_holds(DatasetName target);
     Result<plan::Pair> may_roll_back(const std::string& peer,
                                      const DatasetName& target,
                                      const rpc::RollBackIn& in) const;

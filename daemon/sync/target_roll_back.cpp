@@ -5,6 +5,7 @@
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/put_back.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
@@ -34,27 +35,6 @@ Error other_epoch(const plan::Pair& pair, std::uint64_t asked) {
 
 }  // namespace
 
-/// Whose a hold is, a listing does not tell.
-Task<Result<Versions>> Target::versions_with_holds(DatasetName target) {
-    const Versions* versions = parts_.inventory.versions(target);
-    if (versions == nullptr)
-        co_return Error{.code = Code::not_found, .message = target.str() + " is gone"};
-    Versions out = *versions;
-    std::vector<std::string> names;
-    for (const Snapshot& s : out.snapshots) {
-        if (s.held) names.push_back(s.name);
-    }
-    std::vector<SnapshotName> held = full_names(target, names);
-    if (held.empty()) co_return out;
-    auto foreign = co_await parts_.zfs.foreign_holds(std::move(held));
-    if (!foreign) co_return foreign.error();
-    for (Snapshot& s : out.snapshots) {
-        const auto name = SnapshotName::make(target, s.name);
-        s.foreign_hold = name && foreign->contains(*name);
-    }
-    co_return out;
-}
-
 Result<plan::Pair> Target::may_roll_back(const std::string& peer,
                                          const DatasetName& target,
                                          const rpc::RollBackIn& in) const {
@@ -82,7 +62,7 @@ Task<Result<plan::RollBack>> Target::plan_roll_back(std::string peer,
     if (!seen) co_return seen.error();
     auto allowed = may_roll_back(peer, target, in);
     if (!allowed) co_return allowed.error();
-    auto versions = co_await versions_with_holds(target);
+    auto versions = co_await with_foreign_holds(parts_, target, in.base);
     if (!versions) co_return versions.error();
     const Dataset* dataset = parts_.inventory.find(target);
     if (dataset == nullptr) co_return not_yours(peer, target);

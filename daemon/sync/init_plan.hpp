@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What an init is refused for, asks and stores, decided from what is known: nothing here waits.
+#pragma once
+
+#include <string>
+
+#include "daemon/sync/engine.hpp"
+
+namespace zrepd::sync {
+
+/// The command line that would begin it, for remedies.
+std::string init_command(const InitRequest& request);
+/// nested_pair; `where`: "inside" or "around".
+Error nested_pair(const DatasetName& dataset, const DatasetName& other, const char* where);
+/// invalid_params or nested_pair for names that no pair can have.
+Result<void> check_names(const Parts& parts, const InitRequest& request);
+/// An init of the same pair that did not finish may be continued; anything else is in the way
+/// (already_configured).
+Result<void> check_existing_pair(const plan::Pair& pair,
+                                 const InitRequest& request,
+                                 const Parts& parts);
+/// zfs refuses to embed blocks of a plain stream in an encrypted dataset, and a role change would
+/// have to send it back raw to a plain one: invalid_params.
+Result<void> check_encryption(const Dataset& dataset,
+                              const rpc::PrepareOut& prepared,
+                              const InitRequest& request);
+/// The role properties of both sides but zrep:master, which comes last.
+PropertyList pair_properties(const Parts& parts, const InitRequest& request);
+rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request);
+rpc::AdoptIn adopt_request(const Dataset& dataset,
+                           const Versions* versions,
+                           const InitRequest& request,
+                           bool dry_run);
+/// The newest zrep snapshot; nullptr when there is none.
+const Snapshot* newest_ours(const Versions& versions);
+/// After the "@", of the first snapshot; above every number that is taken.
+std::string next_name(const Versions* versions);
+
+}  // namespace zrepd::sync
