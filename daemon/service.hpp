@@ -85,10 +85,14 @@ class DaemonService : public control::Service {
     Task<Result<void>> check_other_side(DatasetName dataset, plan::OtherSide other);
     Task<Result<void>> store(std::vector<SettingChange> changes);
     Task<Result<void>> store_one(SettingChange change);
-    /// What `all` did not find, and what there is instead.
     Result<std::vector<HostName>> hosts_to_ask(const std::vector<std::string>& names) const;
     std::vector<rpc::DoctorOut::Pair> pairs_with(const HostName& host) const;
     Task<> examine(HostName host, rpc::DoctorOut::Peer* out, std::size_t* left, Signal* done);
+    Task<bool> ask_facts(HostName host,
+                         rpc::DoctorOut::Peer* out,
+                         std::size_t begin,
+                         std::size_t end);
+    /// What `all` did not find, and what there is instead.
     std::string nothing_for_all(bool masters_only);
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;

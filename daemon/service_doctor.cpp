@@ -6,6 +6,7 @@
 #include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/peer_group.hpp"
 
 namespace zrepd {
 namespace {
@@ -74,8 +75,25 @@ Task<> DaemonService::examine(HostName host,
                               Signal* done) {
     out->host = host.str();
     out->pairs = pairs_with(host);
+    std::size_t at = 0;
+    // Once for a host without pairs, too.
+    do {
+        const std::size_t end = std::min(out->pairs.size(), at + sync::kMaxPerRequest);
+        const bool more = co_await ask_facts(host, out, at, end);
+        at = more ? end : out->pairs.size();
+    } while (at < out->pairs.size());
+    --*left;
+    done->notify();
+}
+
+/// About some of the pairs; false when there is no use in asking on.
+Task<bool> DaemonService::ask_facts(HostName host,
+                                    rpc::DoctorOut::Peer* out,
+                                    std::size_t begin,
+                                    std::size_t end) {
     rpc::FactsIn in;
-    for (const auto& pair : out->pairs) in.sides.push_back({pair.dataset, pair.peer_dataset});
+    for (std::size_t i = begin; i < end; ++i)
+        in.sides.push_back({out->pairs[i].dataset, out->pairs[i].peer_dataset});
     const UnixSeconds asked = unix_now();
     auto facts = co_await peers_.call_as<rpc::FactsOut>(host, "peer.facts", in, kPeerLimit);
     if (facts) {
@@ -85,12 +103,12 @@ Task<> DaemonService::examine(HostName host,
         out->zfs = facts->zfs;
         out->clock_ahead_seconds = ahead(facts->now, asked, unix_now());
         out->accepts = facts->accepts;
-        for (auto& pair : out->pairs) pair.there = side_of(*facts, pair.peer_dataset);
+        for (std::size_t i = begin; i < end; ++i)
+            out->pairs[i].there = side_of(*facts, out->pairs[i].peer_dataset);
     } else {
         out->error = rpc::to_item_error(facts.error());
     }
-    --*left;
-    done->notify();
+    co_return facts.has_value();
 }
 
 /// Side by side: several that are down take no longer than one.

@@ -44,7 +44,7 @@ Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
                                                           failover::OldMaster old) {
     if (datasets.empty()) co_return nothing_to_change();
     if (!dry_run) co_return roles_.start(ask, datasets, old);
-    auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit);
+    auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit, old);
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
 }
@@ -61,7 +61,8 @@ Task<Result<rpc::RunStarted>> DaemonService::change_role_at(failover::Ask ask, r
     if (!snapshot) co_return snapshot.error();
     failover::StartPoint from{.name = snapshot->snapshot()};
     if (!in.dry_run) co_return roles_.start_at(ask, *dataset, std::move(from), old_master(in));
-    auto found = co_await roles_.describe_at(ask, *dataset, std::move(from), kDryRunLimit);
+    auto found =
+        co_await roles_.describe_at(ask, *dataset, std::move(from), kDryRunLimit, old_master(in));
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
 }

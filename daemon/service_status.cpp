@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Status from memory: no process, no wait (design.md section 9).
 #include <algorithm>
+#include <set>
 
 #include "common/props.hpp"
 #include "common/units.hpp"
@@ -142,17 +143,19 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
 /// Next to each other in the inventory's order: nothing is gone through for pairs that have none.
 std::vector<std::string> DaemonService::rescues_of(const DatasetName& dataset) const {
     const auto& all = parts_.inventory.all();
-    std::vector<std::string> out;
-    for (std::string place : failover::rescue_places(dataset)) {
-        place.pop_back();
-        const auto from = DatasetName::parse(place);
-        if (!from) continue;
-        for (auto it = all.upper_bound(*from); it != all.end(); ++it) {
-            if (!it->first.str().starts_with(place)) break;
-            if (it->second.local(prop::kRescue) == dataset.str()) out.push_back(it->first.str());
+    std::set<std::string> out;
+    const auto add_below = [&](const DatasetName& from, const std::string& begin) {
+        for (auto it = all.upper_bound(from); it != all.end(); ++it) {
+            if (!it->first.str().starts_with(begin)) break;
+            if (it->second.local(prop::kRescue) == dataset.str()) out.insert(it->first.str());
         }
+    };
+    // Beside it, renamed ones too.
+    add_below(dataset, dataset.str());
+    for (const std::string& place : failover::rescue_places(dataset)) {
+        if (const auto from = DatasetName::parse(place)) add_below(*from, place);
     }
-    return out;
+    return {out.begin(), out.end()};
 }
 
 /// Fills in what the snapshots tell; when both sides were last known to hold the same, or 0.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The hosts on the other end.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "common/ids.hpp"
@@ -25,8 +26,13 @@ Stage stage_of(const std::string& kind) {
     const auto is = [&](Code code) { return kind == info(code).name; };
     if (is(Code::unknown_host)) return Stage::name;
     if (is(Code::peer_protocol) || is(Code::method_not_found)) return Stage::protocol;
-    if (is(Code::peer_no_zrepd) || is(Code::access_denied) || is(Code::busy)) return Stage::zrepd;
-    return Stage::ssh;
+    // What a connection itself fails with; anything else is an answer, so it was there.
+    constexpr std::array kConnection{Code::peer_unreachable,
+                                     Code::peer_auth,
+                                     Code::peer_host_key,
+                                     Code::timed_out,
+                                     Code::io_error};
+    return std::any_of(kConnection.begin(), kConnection.end(), is) ? Stage::ssh : Stage::zrepd;
 }
 
 /// Lines about one host.

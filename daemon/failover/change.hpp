@@ -45,9 +45,9 @@ class Change {
     bool is_unheard() const { return unheard_; }
     /// What lies on disk is not known: Recover has to look afresh.
     bool is_lost() const { return lost_; }
-    /// A set was given up, and may land yet.
     /// A set of its own landed.
     bool has_stored() const { return stored_; }
+    /// A set was given up, and may land yet.
     bool is_in_doubt() const { return lost_ || in_doubt_; }
     bool left() const { return left_; }
 

@@ -69,7 +69,10 @@ Steps takeover_steps(const plan::Pair& pair, const Versions& versions) {
 
 }  // namespace
 
-Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::seconds limit) {
+Task<Result<Steps>> Roles::steps_of(Ask ask,
+                                    plan::Pair pair,
+                                    std::chrono::seconds limit,
+                                    OldMaster old) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
@@ -108,8 +111,9 @@ Task<Result<Steps>> Roles::steps_of(Ask ask, plan::Pair pair, std::chrono::secon
             break;
         case Ask::takeover_local: {
             Steps steps = takeover_steps(pair, *versions);
-            const Steps before = lease_steps(pair);
-            steps.insert(steps.begin() + 1, before.begin(), before.end());
+            const auto before = lease_steps(pair, old);
+            if (!before) co_return before.error();
+            steps.insert(steps.begin() + 1, before->begin(), before->end());
             co_return steps;
         }
         case Ask::keep_here:
@@ -144,7 +148,7 @@ Task<> Roles::describe_one(
     else if (pair->role == plan::Role::initializing)
         steps = sync::not_a_master(*pair);
     else
-        steps = co_await steps_of(ask, *pair, limit);
+        steps = co_await steps_of(ask, *pair, limit, out->old);
     if (steps) {
         for (auto& step : *steps) out->found.steps.push_back(std::move(step));
     } else {
@@ -156,10 +160,11 @@ Task<> Roles::describe_one(
 
 Task<Result<sync::DryRun>> Roles::describe(Ask ask,
                                            std::vector<DatasetName> datasets,
-                                           std::chrono::seconds limit) {
+                                           std::chrono::seconds limit,
+                                           OldMaster old) {
     auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
     if (!seen) co_return seen.error();
-    Dry out{.found = {}, .left = datasets.size()};
+    Dry out{.found = {}, .left = datasets.size(), .old = old};
     Signal done(parts_.executor);
     for (const auto& dataset : datasets) {
         tasks_.spawn("describe " + dataset.str(), describe_one(ask, dataset, limit, &out, &done));

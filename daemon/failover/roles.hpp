@@ -65,7 +65,8 @@ class Roles : public peer::RoleService {
     Task<Result<sync::DryRun>> describe_at(Ask ask,
                                            DatasetName dataset,
                                            StartPoint from,
-                                           std::chrono::seconds limit);
+                                           std::chrono::seconds limit,
+                                           OldMaster old = OldMaster::unknown);
     /// Asks the masters of these targets for a sync, and follows it. wrong_role for a master.
     /// roles_takeover.cpp.
     Result<rpc::RunStarted> start_refresh(const std::vector<DatasetName>& datasets);
@@ -74,7 +75,8 @@ class Roles : public peer::RoleService {
     /// What start() would do, what it would lose, and what is in its way. At most about `limit`.
     Task<Result<sync::DryRun>> describe(Ask ask,
                                         std::vector<DatasetName> datasets,
-                                        std::chrono::seconds limit);
+                                        std::chrono::seconds limit,
+                                        OldMaster old = OldMaster::unknown);
 
     /// Goes on with unfinished role changes, and asks the peers of all pairs once after the start,
     /// until cancelled. A role change that was cut off is tried again within kRetryMost.
@@ -162,7 +164,8 @@ class Roles : public peer::RoleService {
     /// A look while it is waited; how much longer it has to be, for the witness.
     Task<Result<BootTime>> watch_witness(plan::Pair pair, LeaseNote note, Watch* seen);
     Task<Result<void>> claim_at_witness(plan::Pair pair, Watch seen);
-    std::vector<std::string> lease_steps(const plan::Pair& pair) const;
+    /// What stands before a takeover without the master; refused as by decide().
+    Result<std::vector<std::string>> lease_steps(const plan::Pair& pair, OldMaster old) const;
 
     // roles_back.cpp
     /// What start_at() is about, found and judged.
@@ -176,10 +179,8 @@ class Roles : public peer::RoleService {
     Task<> run_at(sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old);
     Task<Result<rpc::RunResult>> carry_out_at(
         sync::RunPtr run, Ask ask, DatasetName dataset, StartPoint from, OldMaster old);
-    Task<Result<std::vector<std::string>>> steps_at(Ask ask,
-                                                    DatasetName dataset,
-                                                    StartPoint from,
-                                                    std::chrono::seconds limit);
+    Task<Result<std::vector<std::string>>> steps_at(
+        Ask ask, DatasetName dataset, StartPoint from, std::chrono::seconds limit, OldMaster old);
     Task<Result<bool>> is_ahead_of(DatasetName dataset, Guid base);
     Task<Result<rpc::HandOverOut>> hand_over_at(rpc::HandOverIn in, DatasetName dataset);
 
@@ -187,10 +188,12 @@ class Roles : public peer::RoleService {
     struct Dry {
         sync::DryRun found;
         std::size_t left = 0;
+        OldMaster old = OldMaster::unknown;
     };
     Task<Result<std::vector<std::string>>> steps_of(Ask ask,
                                                     plan::Pair pair,
-                                                    std::chrono::seconds limit);
+                                                    std::chrono::seconds limit,
+                                                    OldMaster old);
     Task<std::optional<Error>> problems_there(plan::Pair pair,
                                               std::chrono::seconds limit,
                                               Guid back = {});

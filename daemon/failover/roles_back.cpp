@@ -219,10 +219,8 @@ Task<Result<rpc::HandOverOut>> Roles::hand_over_at(rpc::HandOverIn in, DatasetNa
     co_return out;
 }
 
-Task<Result<Steps>> Roles::steps_at(Ask ask,
-                                    DatasetName dataset,
-                                    StartPoint from,
-                                    std::chrono::seconds limit) {
+Task<Result<Steps>> Roles::steps_at(
+    Ask ask, DatasetName dataset, StartPoint from, std::chrono::seconds limit, OldMaster old) {
     auto look = co_await look_back(ask, dataset, std::move(from));
     if (!look) co_return look.error();
     const plan::Pair& pair = look->pair;
@@ -237,7 +235,7 @@ Task<Result<Steps>> Roles::steps_at(Ask ask,
         if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
         co_return answer->steps;
     }
-    if (look->plain) co_return co_await steps_of(ask, pair, limit);
+    if (look->plain) co_return co_await steps_of(ask, pair, limit, old);
     if (ask == Ask::failover) {
         auto refused = co_await problems_there(pair, limit, look->snapshot.guid);
         if (refused) co_return *refused;
@@ -245,19 +243,21 @@ Task<Result<Steps>> Roles::steps_at(Ask ask,
     const std::uint64_t epoch = ask == Ask::takeover_local ? pair.epoch : pair.epoch + 1;
     const std::string copy = free_rescue(parts_.inventory, dataset, epoch, look->newer.newer);
     Steps steps;
-    if (ask == Ask::takeover_local) steps = lease_steps(pair);
+    if (ask == Ask::takeover_local) {
+        auto before = lease_steps(pair, old);
+        if (!before) co_return before.error();
+        steps = std::move(*before);
+    }
     for (std::string& step : back_steps(ask, pair, look->newer, copy)) {
         steps.push_back(std::move(step));
     }
     co_return steps;
 }
 
-Task<Result<sync::DryRun>> Roles::describe_at(Ask ask,
-                                              DatasetName dataset,
-                                              StartPoint from,
-                                              std::chrono::seconds limit) {
+Task<Result<sync::DryRun>> Roles::describe_at(
+    Ask ask, DatasetName dataset, StartPoint from, std::chrono::seconds limit, OldMaster old) {
     sync::DryRun out;
-    auto steps = co_await steps_at(ask, dataset, std::move(from), limit);
+    auto steps = co_await steps_at(ask, dataset, std::move(from), limit, old);
     if (steps)
         out.steps = std::move(*steps);
     else

@@ -109,17 +109,18 @@ Task<Result<void>> Roles::wait_for_lease(sync::RunPtr run, plan::Pair pair) {
     co_return co_await claim_at_witness(std::move(pair), std::move(seen));
 }
 
-std::vector<std::string> Roles::lease_steps(const plan::Pair& pair) const {
+Result<std::vector<std::string>> Roles::lease_steps(const plan::Pair& pair, OldMaster old) const {
+    std::vector<std::string> out;
+    if (old == OldMaster::off) return out;
     const auto left = grants_.wait_left(pair.dataset);
     const auto note = grants_.note(pair.dataset);
     const bool wanted = note || pair.settings.fence == plan::Fence::lease;
-    if (wanted && (!note || note->open)) return {"refuse: " + not_bound(pair).message};
-    if (!left) return {};
+    if (wanted && (!note || note->open)) return not_bound(pair);
+    if (!left) return out;
     // From the moment of the decision, if it is confirmed until then.
     const BootTime most = note ? note->wait : *left;
-    std::vector<std::string> out{"wait until the lease of " + pair.peer.str() +
-                                 " has run out, at most " + seconds(std::max(most, *left)) +
-                                 ": then it is readonly, wherever it is"};
+    out.push_back("wait until the lease of " + pair.peer.str() + " has run out, at most " +
+                  seconds(std::max(most, *left)) + ": then it is readonly, wherever it is");
     if (note && !note->witness.empty()) {
         out.push_back("claim " + pair.dataset.str() + " at the witness " + parts_.config.witness +
                       ": refused while " + pair.peer.str() + " renews its lease there");

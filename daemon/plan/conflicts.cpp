@@ -67,9 +67,12 @@ std::string destroy_newer(const Names& names, const TargetView& target, std::siz
     const Snapshot& newest = target.snapshots.back();
     const std::string range =
         oldest.guid == newest.guid ? oldest.name : oldest.name + "%" + newest.name;
-    const bool held = zrep_sequence(newest.name) && newest.sent;
-    const std::string release =
-        held ? "zfs release zrep_base " + names.at("@" + newest.name) + " and " : "";
+    std::string release;
+    for (std::size_t i = first; i < target.snapshots.size(); ++i) {
+        const Snapshot& s = target.snapshots[i];
+        if (zrep_sequence(s.name) && s.sent)
+            release = "zfs release zrep_base " + names.at("@" + s.name) + " and ";
+    }
     return release + "zfs destroy " + names.at("@" + range);
 }
 

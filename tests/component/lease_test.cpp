@@ -208,6 +208,41 @@ TEST_F(LeaseTest, AnOperatorWhoSawThatTheMasterIsOffNeedNotWait) {
     test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
 }
 
+/// It would stay writable however long the target waits: there is no note of its lease, or the note
+/// says that nobody confirmed it yet.
+TEST_F(LeaseTest, AMasterThatMayCountOnNoneIsNotTakenOverWithoutTheOperatorsWord) {
+    cut_link();
+    lease(*beta, "backup/fs");
+    for (const bool noted : {false, true}) {
+        if (noted)
+            give(*beta,
+                 "backup/fs",
+                 prop::kLease,
+                 to_text(failover::LeaseNote{.wait = 1s, .open = true}));
+        discover();
+        const auto would = test::run_task(
+            io, beta->roles.describe(Ask::takeover_local, {target_fs}, std::chrono::seconds(4)));
+        ASSERT_TRUE(would);
+        ASSERT_EQ(would->results.size(), 1U) << noted;
+        ASSERT_TRUE(would->results[0].error);
+        EXPECT_EQ(would->results[0].error->kind, "refused");
+        EXPECT_EQ(would->steps.size(), 0U);
+        const auto refused = change(*beta, Ask::takeover_local, target_fs);
+        ASSERT_TRUE(refused.error) << noted;
+        EXPECT_EQ(refused.error->kind, "refused");
+        EXPECT_NE(refused.error->remedy.find("takeover -L --master-is-off 'backup/fs'"),
+                  std::string::npos)
+            << refused.error->remedy;
+        EXPECT_TRUE(is_target(*beta, "backup/fs")) << noted;
+    }
+    const auto would = test::run_task(
+        io,
+        beta->roles.describe(
+            Ask::takeover_local, {target_fs}, std::chrono::seconds(4), failover::OldMaster::off));
+    ASSERT_TRUE(would);
+    EXPECT_TRUE(would->results.empty());
+}
+
 TEST_F(LeaseTest, AStoppingDaemonEndsTheWait) {
     begin();
     const auto started = beta->roles.start(Ask::takeover_local, {target_fs});

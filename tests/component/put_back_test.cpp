@@ -382,5 +382,28 @@ TEST_F(PutBack, OfAPeerIsOnlyForWhatIsItsOwn) {
     EXPECT_EQ(changes(*beta), std::vector<std::string>{});
 }
 
+/// In a split brain the names and the epoch are those of a pair, and the data is nobody's copy.
+TEST_F(PutBack, AMasterIsNotRolledBack) {
+    const std::pair<std::string_view, const char*> master[] = {{prop::kMaster, "yes"},
+                                                               {prop::kSrcHost, "beta"},
+                                                               {prop::kSrcFs, "backup/fs"},
+                                                               {prop::kDestHost, "alpha"},
+                                                               {prop::kDestFs, "tank/fs"}};
+    for (const auto& [key, value] : master)
+        beta->zfs.at("backup/fs").props[std::string(key)] = {value, Source::local};
+    ASSERT_TRUE(test::run_task(io, beta->inventory.discover()));
+    rpc::RollBackIn in;
+    // Nothing else is in the way.
+    for (const auto& s : beta->zfs.at("backup/fs").snapshots) in.newer.push_back(s.guid);
+    in.source = "tank/fs";
+    in.target = "backup/fs";
+    in.epoch = 1;
+    in.base = beta->zfs.at("backup/fs").snapshots.front().guid;
+    const auto out = test::run_task(io, beta->target.roll_back("alpha", std::move(in)));
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Code::not_accepted) << out.error().text();
+    EXPECT_EQ(changes(*beta), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -61,6 +61,21 @@ class ServiceTest : public test::TwoHosts {
         alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };
 
+/// Beside it, renamed, and above it where there was no room; each once, whatever it is called.
+TEST_F(ServiceTest, StatusNamesEachRescueOnce) {
+    for (const char* name : {"tank/zrep", "tank/zrep/fs"}) alpha->zfs.create(name);
+    store_pair("tank/zrep/fs", /*target=*/false);
+    const std::vector<std::string> kept{
+        "tank/zrep/fs_diverged_2", "tank/zrep/fsold", "tank/zrep_diverged_3"};
+    for (const std::string& name : kept) {
+        alpha->zfs.create(name);
+        set(name, prop::kRescue, "tank/zrep/fs");
+    }
+    alpha->zfs.create("tank/zrep/fs_diverged_4");
+    look();
+    EXPECT_EQ(status({"tank/zrep/fs"})->pairs.at(0).rescues, kept);
+}
+
 TEST_F(ServiceTest, StatusDoesNotCallAHostEmptyBeforeItLooked) {
     const auto early = status();
     ASSERT_TRUE(early);

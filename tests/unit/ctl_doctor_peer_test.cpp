@@ -186,6 +186,8 @@ TEST(DoctorPeer, StopsWhereTheConnectionStops) {
         {Code::peer_no_zrepd, {"beta, ssh", "beta, zrepd"}},
         {Code::access_denied, {"beta, ssh", "beta, zrepd"}},
         {Code::busy, {"beta, ssh", "beta, zrepd"}},
+        {Code::zfs_failed, {"beta, ssh", "beta, zrepd"}},
+        {Code::cancelled, {"beta, ssh", "beta, zrepd"}},
         {Code::peer_protocol, {"beta, ssh", "beta, zrepd", "beta, protocol"}},
         {Code::method_not_found, {"beta, ssh", "beta, zrepd", "beta, protocol"}},
     };

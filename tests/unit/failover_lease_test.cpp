@@ -96,8 +96,10 @@ TEST(Lease, ATakeoverWaitsFromTheLastConfirmationOrTheStart) {
 }
 
 TEST(Lease, ItsNoteIsReadBack) {
-    for (const LeaseNote& note :
-         {LeaseNote{.wait = 35s}, LeaseNote{.wait = 16250ms, .witness = "/mnt/w"}}) {
+    for (const LeaseNote& note : {LeaseNote{.wait = 35s},
+                                  LeaseNote{.wait = 16250ms, .witness = "/mnt/w"},
+                                  LeaseNote{.wait = 35s, .open = true},
+                                  LeaseNote{.wait = 35s, .witness = "/mnt/w", .open = true}}) {
         EXPECT_EQ(read_note(to_text(note)), note) << to_text(note);
     }
     EXPECT_EQ(to_text(LeaseNote{.wait = 35s}), "wait=35000ms");

@@ -32,6 +32,11 @@ TEST(PlanConflict, NamesTheHoldThatIsInTheWay) {
     expect_in(expect_conflict(step, Code::conflict).remedy,
               "then zfs release zrep_base backup/fs@zrep_000002 and "
               "zfs destroy backup/fs@zrep_000002; here:");
+    const Step behind =
+        planned(5, "@zrep_000001:1+s", target("@zrep_000001:1+s @zrep_000002:2+s @theirs:9"));
+    expect_in(expect_conflict(behind, Code::conflict).remedy,
+              "then zfs release zrep_base backup/fs@zrep_000002 and "
+              "zfs destroy backup/fs@zrep_000002%theirs; here:");
 }
 
 TEST(PlanConflict, RefusesNewerSnapshotsEvenWithATokenOrWrites) {
