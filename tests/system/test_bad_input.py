@@ -144,9 +144,11 @@ class BadInput(Case):
         with self.nothing_left():
             for name, what in (("tank/fs@mine", "a snapshot"), ("tank/fs#mine", "a bookmark")):
                 for words in (("init", name, "beta", "backup/x"), ("init", "tank/fs", "beta", name),
-                              ("sync", name), ("clear", name)):
+                              ("refresh", name), ("clear", name)):
                     with self.subTest(words=words):
                         self.refused(words, 2, f"it names {what}", "give the filesystem or volume")
+            self.refused(("sync", "tank/fs#mine"), 2, "it names a bookmark", "give the filesystem or volume")
+            self.refused(("sync", "tank/fs@mine"), 5, "not part of a pair", "next: ")
 
     def test_source_is_the_destination(self):
         with self.nothing_left():
