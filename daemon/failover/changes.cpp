@@ -4,6 +4,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/fence.hpp"
+#include "daemon/failover/lease.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -69,6 +70,7 @@ PropertyList properties_for(const Dataset& dataset,
     add(out, prop::kInprogress, to_text(journal));
     add(out, prop::kEpoch, std::to_string(wanted.epoch));
     add(out, prop::kMaster, wanted.master ? "yes" : "no");
+    if (closed_note_of(dataset)) add(out, prop::kLease, "");
     const bool is_source = pair.role != plan::Role::target;
     add_direction(out, dataset, is_source != wanted.master);
     if (wanted.master == is_master(dataset)) return out;

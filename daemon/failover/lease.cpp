@@ -14,6 +14,8 @@ constexpr std::string_view kWitness = "witness=";
 constexpr std::string_view kUnit = "ms";
 constexpr std::string_view kOpen = "open";
 constexpr std::string_view kNobody = "-";
+constexpr std::string_view kOut = "out";
+constexpr std::string_view kReadonlyHere = "readonly=here";
 
 BootTime milliseconds(std::uint64_t count) {
     return BootTime(static_cast<BootTime::rep>(count));
@@ -101,6 +103,20 @@ std::optional<LeaseNote> note_of(const Dataset& dataset) {
     const auto text = dataset.local(prop::kLease);
     if (!text || text->empty()) return std::nullopt;
     return read_note(*text);
+}
+
+std::string to_text(const ClosedNote& note) {
+    std::string out(kOut);
+    if (note.readonly_was_here) out += " " + std::string(kReadonlyHere);
+    return out;
+}
+
+std::optional<ClosedNote> closed_note_of(const Dataset& dataset) {
+    if (dataset.local(prop::kMaster) != "yes") return std::nullopt;
+    const auto text = dataset.local(prop::kLease).value_or("");
+    const auto words = split(text, ' ');
+    if (words.empty() || words[0] != kOut) return std::nullopt;
+    return ClosedNote{.readonly_was_here = words.size() > 1 && words[1] == kReadonlyHere};
 }
 
 std::string to_text(const LeaseList& leases, std::string_view boot) {

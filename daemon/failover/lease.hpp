@@ -83,6 +83,16 @@ LeaseNote read_note(std::string_view text);
 /// What is stored on the dataset itself; nullopt: nothing.
 std::optional<LeaseNote> note_of(const Dataset& dataset);
 
+/// zrep:lease of a master: "out", or "out readonly=here". Its lease ran out in the middle of a role
+/// change, whose journal is its own: readonly alone was set, and the journal is to follow.
+struct ClosedNote {
+    bool readonly_was_here = false;
+    bool operator==(const ClosedNote&) const = default;
+};
+std::string to_text(const ClosedNote& note);
+/// nullopt: nothing of that kind, or this side is not the master.
+std::optional<ClosedNote> closed_note_of(const Dataset& dataset);
+
 /// What zrepd leaves for its next start in this boot.
 using LeaseList = std::map<DatasetName, Lease>;
 std::string to_text(const LeaseList& leases, std::string_view boot);

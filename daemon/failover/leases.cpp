@@ -39,13 +39,10 @@ Error not_confirmed_yet(const plan::Pair& pair) {
                            " answers and its zrepd knows leases: zrepctl status"};
 }
 
-/// Also what a restart leaves of a lease that ran out in the middle of a role change.
 Error readonly_for_nobody(const plan::Pair& pair) {
     const std::string name = quote(pair.dataset.str());
     return Error{.code = Code::refused,
-                 .message = pair.dataset.str() +
-                            " is the master and readonly: somebody set that, or its lease ran out "
-                            "while zrepd was restarted in a role change",
+                 .message = pair.dataset.str() + " is the master and readonly: somebody set that",
                  .remedy = "when zrepctl status on " + pair.peer.str() +
                            " says that it is the target there: zfs set readonly=off " + name};
 }
@@ -96,8 +93,8 @@ BootTime Leases::tick(BootTime now) {
             const bool was = leases_.erase(pair.dataset) != 0;
             if (was) save();
             if (was && pair.role == plan::Role::master) released_.insert(pair.dataset);
-            frozen_.erase(pair.dataset);
             lost_.erase(pair.dataset);
+            if (dataset != nullptr && closed_note_of(*dataset)) close(*dataset, pair, now);
             if (pair.role != plan::Role::master) released_.erase(pair.dataset);
             if (!released_.contains(pair.dataset)) continue;
         } else {
@@ -264,7 +261,7 @@ std::optional<Error> Leases::trouble_of(const DatasetName& dataset) const {
     const auto found = leases_.find(dataset);
     if (!pair || now == nullptr || !is_leased(*now, *pair) || found == leases_.end())
         return std::nullopt;
-    const bool closing = frozen_.contains(dataset) || storing_.contains(dataset);
+    const bool closing = closed_note_of(*now) || storing_.contains(dataset);
     if (now->readonly && entry_of(*now).journal == Journal::none && !closing)
         return readonly_for_nobody(*pair);
     if (found->second.until) return std::nullopt;

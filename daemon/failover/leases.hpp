@@ -71,14 +71,12 @@ class Leases {
         bool running = false;
         BootTime next{};
     };
-    struct Frozen {
-        bool readonly_was_here = false;
-    };
     using Due = std::map<HostName, std::vector<plan::Pair>>;
 
     BootTime tick(BootTime now);
     Lease& lease_of(const plan::Pair& pair, BootTime now);
     void watch(const Dataset& dataset, const plan::Pair& pair, const Lease& lease, BootTime now);
+    void close(const Dataset& dataset, const plan::Pair& pair, BootTime now);
     BootTime renew_due(Due due, BootTime now);
     Task<> renew(HostName peer, std::vector<plan::Pair> pairs);
     rpc::LeaseIn request(const std::vector<plan::Pair>& pairs) const;
@@ -110,7 +108,6 @@ class Leases {
     std::map<HostName, Link> links_;
     std::set<DatasetName> released_;
     std::set<DatasetName> storing_;
-    std::map<DatasetName, Frozen> frozen_;  ///< readonly, and the journal is to follow
     std::set<DatasetName> lost_;
     std::map<DatasetName, BootTime> retry_;
     Semaphore places_;

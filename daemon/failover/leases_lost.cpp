@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/changes.hpp"
@@ -47,13 +48,12 @@ bool Leases::is_changing(const DatasetName& dataset) const {
 }
 
 bool Leases::must_close(const Dataset& dataset, const plan::Pair& pair, BootTime now) const {
-    const auto found = leases_.find(pair.dataset);
-    if (!is_leased(dataset, pair) || found == leases_.end()) return false;
     // Whoever made it readonly, or has not mounted it, keeps users out already.
     const Journal journal = entry_of(dataset).journal;
     if (journal == Journal::freezing || fences_.must_hear(dataset, pair)) return false;
-    if (frozen_.contains(pair.dataset))
-        return journal == Journal::none && !is_changing(pair.dataset);
+    if (closed_note_of(dataset)) return journal == Journal::none && !is_changing(pair.dataset);
+    const auto found = leases_.find(pair.dataset);
+    if (!is_leased(dataset, pair) || found == leases_.end()) return false;
     return !dataset.readonly && has_run_out(found->second, now);
 }
 
@@ -64,7 +64,10 @@ void Leases::watch(const Dataset& dataset,
     const bool at_rest = entry_of(dataset).journal == Journal::none;
     if (at_rest && !dataset.readonly && !has_run_out(lease, now) && lost_.erase(pair.dataset) != 0)
         tell_back(parts_, pair.dataset);
-    if (!at_rest) frozen_.erase(pair.dataset);
+    close(dataset, pair, now);
+}
+
+void Leases::close(const Dataset& dataset, const plan::Pair& pair, BootTime now) {
     const auto retry = retry_.find(pair.dataset);
     if (retry != retry_.end() && retry->second > now) return;
     if (!must_close(dataset, pair, now) || !storing_.insert(pair.dataset).second) return;
@@ -86,20 +89,21 @@ Task<> Leases::make_readonly(DatasetName name) {
     const Dataset* dataset = parts_.inventory.find(name);
     const auto pair = parts_.inventory.pair(name);
     if (dataset == nullptr || !pair || !must_close(*dataset, *pair, boot_now())) co_return;
-    const auto frozen = frozen_.find(name);
-    const bool was_here =
-        frozen == frozen_.end() ? dataset->readonly_here : frozen->second.readonly_was_here;
+    const auto closed = closed_note_of(*dataset);
+    const ClosedNote note =
+        closed.value_or(ClosedNote{.readonly_was_here = dataset->readonly_here});
     // One that was promoted and is not settled yet keeps its journal, too.
     const bool changing = is_changing(name) || entry_of(*dataset).journal != Journal::none;
-    PropertyList work{{"readonly", "on"}};
+    PropertyList work{{"readonly", "on"}, {std::string(prop::kLease), to_text(note)}};
     if (!changing) {
         const Transition next = step({.stored = stored_of(*dataset, *pair)}, Lapsed{});
         if (next.action.kind != ActionKind::store) co_return;
-        const Entry entry{
-            .journal = next.action.store.journal, .readonly_was_here = was_here, .lease = true};
+        const Entry entry{.journal = next.action.store.journal,
+                          .readonly_was_here = note.readonly_was_here,
+                          .lease = true};
         work = properties_for(*dataset, *pair, next.action.store, entry);
     }
-    if (frozen == frozen_.end() && lost_.insert(name).second) tell_lost(parts_, *pair);
+    if (lost_.insert(name).second && !closed) tell_lost(parts_, *pair);
     auto set = co_await parts_.zfs.set(name, work);
     if (!set) {
         retry_[name] = boot_now() + kSetAgain;
@@ -111,10 +115,6 @@ Task<> Leases::make_readonly(DatasetName name) {
     }
     retry_.erase(name);
     parts_.inventory.note_set(name, work);
-    if (changing)
-        frozen_[name] = {.readonly_was_here = was_here};
-    else
-        frozen_.erase(name);
 }
 
 Task<> Leases::settled(DatasetName dataset) {

@@ -136,10 +136,45 @@ TEST_F(LeaseTest, WhileARoleChangeIsUnderWayItIsReadonlyAndTheJournalFollows) {
         cut_link();
         test::run_until(io, [&] { return !is_writable(); });
         EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "out") << "a restart knows of it";
     }
     test::run_until(io, [&] { return is_closed(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
     heal_link();
     test::run_until(io, [&] { return is_writable(); });
+}
+
+/// As a takeover whose hooks and mount took longer than the lease.
+TEST_F(LeaseTest, OneThatRunsOutBeforeAPromotionIsSettledHealsByItself) {
+    begin();
+    {
+        auto change = alpha->locks.try_lock(fs, lock::Scope::node, "takeover");
+        ASSERT_TRUE(change);
+        give(*alpha, "tank/fs", prop::kInprogress, "promoted");
+        EXPECT_TRUE(test::run_task(io, alpha->inventory.discover()));
+        cut_link();
+        test::run_until(io, [&] { return !is_writable(); });
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "promoted");
+    }
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return is_closed(); });
+    EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    heal_link();
+    test::run_until(io, [&] { return is_writable(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
+}
+
+/// What an earlier zrepd left that was killed when the lease ran out in a role change.
+TEST_F(LeaseTest, OneThatRanOutInARoleChangeOfAnEarlierZrepdIsWritableAgain) {
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kLease, "out");
+    give(*alpha, "tank/fs", prop::kFence, "lease");
+    discover();
+    start_loops();
+    test::run_until(io, [&] { return is_writable() && saw("lease_back"); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
 }
 
 TEST_F(LeaseTest, ASetThatFailsIsTriedAgain) {
@@ -352,6 +387,27 @@ TEST_F(WitnessTest, ItConfirmsAMasterThatWasReadonly) {
     test::run_until(io, [&] { return is_closed(); });
     alpha->config.witness = folder;
     test::run_until(io, [&] { return is_writable(); });
+}
+
+TEST_F(WitnessTest, ATakeoverLooksAtNoOtherFolderThanTheMaster) {
+    begin_with_witness();
+    const auto other = directory / "other";
+    std::filesystem::create_directories(other);
+    for (const auto& entry : std::filesystem::directory_iterator(witness))
+        std::filesystem::copy(entry.path(), other / entry.path().filename());
+    cut_link();
+    for (const std::string& ours : {other.string(), std::string()}) {
+        beta->config.witness = ours;
+        const auto result = take_over();
+        ASSERT_TRUE(result.error) << ours;
+        EXPECT_EQ(result.error->kind, "refused");
+        EXPECT_NE(result.error->message.find("alpha counts on the witness " + witness.string()),
+                  std::string::npos)
+            << result.error->message;
+        EXPECT_NE(result.error->remedy.find("set witness = " + witness.string()), std::string::npos)
+            << result.error->remedy;
+        EXPECT_TRUE(is_target(*beta, "backup/fs"));
+    }
 }
 
 TEST_F(WitnessTest, WithoutItATakeoverNeedsAnOperatorsWord) {

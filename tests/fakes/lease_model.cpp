@@ -22,9 +22,13 @@ constexpr int kSetTicks = 1;
 struct Mail {
     enum class Kind : std::uint8_t { none, request, answer };
     Kind kind = Kind::none;
-    BootTime age{};  ///< since the request was sent, by the master's clock
+    BootTime age{};       ///< since the request was sent, by the master's clock
+    bool counts = false;  ///< the master says that it is bound by a confirmation
     auto operator<=>(const Mail&) const = default;
 };
+
+/// What lies on the target's disk.
+enum class Note : std::uint8_t { none, open, bound };
 
 /// Times are ages, or what is left, by the clock of the side that they belong to.
 struct Pair {
@@ -36,7 +40,8 @@ struct Pair {
     bool taken = false;    ///< the target is the master
     bool decided = false;  ///< to take over without it
     bool waited = false;   ///< long enough for that
-    bool noted = false;    ///< on disk: the master counts on a lease
+    Note note = Note::none;
+    Note storing = Note::none;        ///< a set of it is under way
     std::optional<BootTime> given{};  ///< age of the last confirmation
     BootTime started{};               ///< age of the target's zrepd
     std::array<Mail, 2> mail{};
@@ -45,8 +50,8 @@ struct Pair {
 
 class Search {
   public:
-    Search(const LeaseRules& rules, BootTime here, BootTime there)
-        : rules_(rules), here_(here), there_(there) {}
+    Search(const LeaseRules& rules, BootTime here, BootTime there, bool fence_on_both)
+        : rules_(rules), here_(here), there_(there), fence_on_both_(fence_on_both) {}
 
     LeaseSearch go() {
         return search_.go([this](const Pair& pair) { steps(pair); });
@@ -55,7 +60,8 @@ class Search {
   private:
     void add(Pair pair, const Pair& before, const char* what) {
         std::sort(pair.mail.begin(), pair.mail.end());
-        search_.add(pair, before, what, pair.writable && pair.taken && pair.counted);
+        const bool covered = pair.counted || fence_on_both_;
+        search_.add(pair, before, what, pair.writable && pair.taken && covered);
     }
 
     void steps(const Pair& pair) {
@@ -64,7 +70,10 @@ class Search {
             if (change(next)) add(next, pair, what);
         };
         branch("time passes", [&](Pair& p) { return pass(p); });
-        branch("the master asks", [](Pair& p) { return post(p, {.kind = Mail::Kind::request}); });
+        branch("the master asks", [&](Pair& p) {
+            const bool counts = p.counted || !rules_.says_open;
+            return post(p, {.kind = Mail::Kind::request, .counts = counts});
+        });
         branch("its lease ran out: it sets readonly", [&](Pair& p) { return lapse(p); });
         branch("the set lands", [](Pair& p) {
             if (p.landing < 0) return false;
@@ -85,7 +94,13 @@ class Search {
             p.given.reset();
             p.started = {};
             p.decided = p.waited = false;
+            p.storing = Note::none;
             p.mail = {};
+            return true;
+        });
+        branch("the note lands", [](Pair& p) {
+            if (p.storing == Note::none) return false;
+            p.note = std::exchange(p.storing, Note::none);
             return true;
         });
         branch("a takeover is decided",
@@ -180,10 +195,14 @@ class Search {
                                .epoch = 1,
                                .becoming_master = p.decided && rules_.stops_confirming};
         if (!may_confirm(here, 1)) return true;
-        const bool first = !p.noted;
-        p.noted = rules_.notes_before_answer;
-        // The master asks again, and then it lies on disk.
-        if (first && rules_.notes_before_answer) return true;
+        const Note wanted = request.counts ? Note::bound : Note::open;
+        const Note before = p.note;
+        if (before != wanted && rules_.notes_before_answer) {
+            p.storing = wanted;
+            // The master asks again, and then it lies on disk. An open one promises nobody
+            // anything.
+            if (before != Note::open) return true;
+        }
         p.given = BootTime(0);
         return post(p, {.kind = Mail::Kind::answer, .age = request.age});
     }
@@ -202,7 +221,9 @@ class Search {
 
     bool wait(Pair& p) const {
         if (!p.decided || p.taken || p.waited) return false;
-        const bool counted_on = p.noted || p.given;
+        const bool unbound = p.note == Note::open || (p.note == Note::none && fence_on_both_);
+        if (unbound && rules_.heeds_open_note) return false;
+        const bool counted_on = p.note != Note::none || p.given;
         const BootTime started = rules_.waits_after_start ? kNow - p.started : BootTime(0);
         std::optional<BootTime> given;
         if (p.given) given = kNow - *p.given;
@@ -214,6 +235,7 @@ class Search {
     LeaseRules rules_;
     BootTime here_;   ///< what the master's clock goes on in a tick
     BootTime there_;  ///< the target's
+    bool fence_on_both_;
     WritersSearch<Pair> search_;
 };
 
@@ -224,10 +246,12 @@ LeaseSearch explore_leases(const LeaseRules& rules) {
     constexpr std::array kSpeeds{kTick * 9 / 10, kTick, kTick * 11 / 10};
     for (const BootTime here : kSpeeds) {
         for (const BootTime there : kSpeeds) {
-            LeaseSearch one = Search(rules, here, there).go();
-            one.states += out.states;
-            out = std::move(one);
-            if (!out.violation.empty()) return out;
+            for (const bool fence_on_both : {false, true}) {
+                LeaseSearch one = Search(rules, here, there, fence_on_both).go();
+                one.states += out.states;
+                out = std::move(one);
+                if (!out.violation.empty()) return out;
+            }
         }
     }
     return out;

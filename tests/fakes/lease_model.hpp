@@ -21,6 +21,8 @@ struct LeaseRules {
     bool waits_after_start = true;         ///< the target's zrepd may have forgotten a confirmation
     bool notes_before_answer = true;       ///< on the target's disk
     bool restart_prolongs_nothing = true;  ///< of the master's zrepd
+    bool heeds_open_note = true;           ///< the target: a master that is not bound yet
+    bool says_open = true;                 ///< the master, while nobody confirmed it
 };
 
 struct LeaseSearch {
@@ -29,7 +31,8 @@ struct LeaseSearch {
     std::vector<std::string> way = {};
 };
 
-/// Every state that these two can reach, with clocks of every combination of speeds.
+/// Every state that these two can reach, with clocks of every combination of speeds, the fence set
+/// on both sides or on the master's alone. There a target that was told nothing yet cannot know.
 LeaseSearch explore_leases(const LeaseRules& rules);
 
 }  // namespace zrepd::test

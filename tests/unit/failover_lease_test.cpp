@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/props.hpp"
+#include "daemon/failover/changes.hpp"
 #include "daemon/failover/journal.hpp"
 #include "tests/fakes/builders.hpp"
 
@@ -126,6 +129,23 @@ TEST(Lease, WhatIsKeptForTheNextStartIsReadBackInThisBootAlone) {
     EXPECT_TRUE(read_leases("", "").empty());
     EXPECT_TRUE(
         read_leases("boot-1\nx 1 - tank/fs\n1 y - tank/fs\n1 2 -\n1 2 - @\n", "boot-1").empty());
+}
+
+TEST(Lease, ThatRanOutInARoleChangeIsNotedOnTheMasterUntilItsNextStep) {
+    Dataset dataset = master("lease");
+    EXPECT_FALSE(closed_note_of(dataset));
+    for (const bool here : {false, true}) {
+        const ClosedNote note{.readonly_was_here = here};
+        dataset.props[std::string(prop::kLease)] = {to_text(note), Source::local};
+        EXPECT_EQ(closed_note_of(dataset), note);
+    }
+    const auto pair = pair_of(dataset);
+    const PropertyList work = properties_for(dataset, pair, {.master = true, .epoch = 1}, {});
+    EXPECT_NE(
+        std::find(work.begin(), work.end(), std::pair(std::string(prop::kLease), std::string())),
+        work.end());
+    dataset.props[std::string(prop::kMaster)] = {"no", Source::local};
+    EXPECT_FALSE(closed_note_of(dataset)) << "there it is what its master counts on";
 }
 
 }  // namespace

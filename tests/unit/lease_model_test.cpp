@@ -83,6 +83,14 @@ TEST(LeaseModel, FindsATargetThatAnswersBeforeItsNoteLiesOnDisk) {
     expect_found({.notes_before_answer = false});
 }
 
+TEST(LeaseModel, FindsATargetThatTakesAnOpenNoteForABoundOne) {
+    expect_found({.heeds_open_note = false});
+}
+
+TEST(LeaseModel, FindsAMasterThatSaysItIsBoundBeforeItIs) {
+    expect_found({.says_open = false});
+}
+
 TEST(LeaseModel, FindsARestartThatProlongsTheLease) {
     expect_found({.restart_prolongs_nothing = false});
 }
