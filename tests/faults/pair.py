@@ -143,7 +143,9 @@ class Pair:
 
     def serves(self, name):
         """Whether zrepd lives; a host that does not answer is another matter than one without it."""
-        done = self.host(name).run('kill -0 "$(cat /run/zrepd.pid)" 2>/dev/null && echo yes || echo no', check=False)
+        # Killed while the shell that started it still waits for its answer, it is a zombie for as long.
+        done = self.host(name).run('grep -qs "^State:[[:space:]]*[^ZX[:space:]]" "/proc/$(cat /run/zrepd.pid)/status" '
+                                   '&& echo yes || echo no', check=False)
         if done.out not in ("yes\n", "no\n"):
             raise LabError(f"{name} cannot be asked: {done!r}")
         return done.out == "yes\n"

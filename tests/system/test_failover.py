@@ -55,6 +55,39 @@ class Failover(Roles):
             self.assertIn("--keep", done.err)
 
 
+class Idle(Roles):
+    """Nothing changes while the roles do, and there is a lot of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.alpha.run("yes record | head -c 1G > /tank/fs/big", timeout=240)
+        self.zrepctl("sync", FS, timeout=240)
+
+    def started(self, host, first, last):
+        """What zrepd started on a host, from the call with the one word to that with the other."""
+        calls = [line for line in self.calls(host) if line.split()[0] in ("zfs", "zpool")]
+        begin = next(i for i, line in enumerate(calls) if first in line)
+        end = next(i for i, line in enumerate(calls) if i >= begin and last in line)
+        return len(calls), calls[begin:end + 1]
+
+    def failover(self, host, dataset, other):
+        self.count_calls()
+        self.zrepctl("failover", dataset, on=host)
+        self.assert_master(other, 10)
+        here, frozen = self.started(host, "readonly=on", "zrep:master=no")
+        there, opened = self.started(other, "zrep:master=yes", "zfs mount")
+        # One more there is the look before it; who still uses the old side is asked to leave meanwhile.
+        window = frozen + opened
+        self.assertLessEqual(len(window) + 2, 10, "\n".join(window))
+        return here + there
+
+    def test_nobody_can_write_for_at_most_ten_processes(self):
+        self.assertGreater(int(self.get(self.alpha, "logicalreferenced", FS)), 1 << 30)
+        first = self.failover("alpha", FS, "beta")
+        self.failover("beta", COPY, "alpha")
+        self.assertEqual(self.failover("alpha", FS, "beta"), first, "always the same number")
+
+
 class Volume(Roles):
     def devices(self, host):
         return int(host.run("ls /dev | grep -c '^zd[0-9]*$'", check=False).out)
