@@ -44,7 +44,7 @@ Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peer
 }
 
 void Scheduler::hear(const rpc::EventOut& event) {
-    if (event.event == "peer_up") note_return(event.text);
+    if (event.event == "peer_up" || event.event == "peer_down") note_return(event.text);
     if (event.event != "run_finished") return;
     if (event.run) forget_returns(*event.run);
     parts_.inventory.changed().notify();
@@ -52,7 +52,8 @@ void Scheduler::hear(const rpc::EventOut& event) {
 
 void Scheduler::note_return(const std::string& host) {
     const auto name = HostName::parse(host);
-    if (!name) return;
+    // One that is there and refuses us has something else to say to those that wait.
+    if (!name || peers_.away(*name)) return;
     const auto pairs = parts_.inventory.pairs();
     const bool awaited = std::any_of(pairs.begin(), pairs.end(), [&](const plan::Pair& pair) {
         return pair.peer == *name && missed_its_peer(parts_.runs.remembered(pair.dataset));

@@ -50,6 +50,21 @@ class PeersAway : public test::ServedTarget {
     std::optional<Peers> peers;
 };
 
+TEST_F(PeersAway, AnIdleSessionIsProvedAliveAndOneThatIsNotIsLost) {
+    EXPECT_EQ(PeerLimits{}.ping_every, 15s);
+    EXPECT_EQ(PeerLimits{}.ping_answer, 15s);
+    make({.ping_every = 30ms, .ping_answer = 300ms});
+    EXPECT_TRUE(ping());
+    pass(500ms);
+    EXPECT_EQ(states, std::vector{PeerState::connected});
+    EXPECT_EQ(relay.opened["beta"], 1);
+    // A half-open connection: the other end neither answers nor says that it ended.
+    ::kill(relay.children.back(), SIGSTOP);
+    test::run_until(io, [&] { return peers->state(beta) == PeerState::unreachable; });
+    EXPECT_NE(peers->away(beta)->message.find("no reply to a ping"), std::string::npos)
+        << peers->away(beta)->text();
+}
+
 TEST_F(PeersAway, OneLookDoesForAllThatWait) {
     make({.look = {.every = 200ms, .pause = 10ms}});
     relay.away["beta"] = Code::peer_unreachable;
