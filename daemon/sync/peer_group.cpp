@@ -188,9 +188,14 @@ Task<> PeerGroup::stream(Job& job) {
     } else if (moved.error().code == Code::busy && waits_ < kBusyTries) {
         job.again = job.busy = true;
     } else {
-        // Those that wait behind it would each hold a place until they find out for themselves.
-        if (moved.error().code == Code::peer_unreachable) gone_ = moved.error();
-        fail(job, moved.error());
+        // Those that wait behind it would each hold a place until they find out for themselves. One
+        // line in the log does for all of them.
+        const bool lost = moved.error().code == Code::peer_unreachable;
+        if (lost && gone_)
+            parts_.runs.fail(*run_, job.pair.dataset, moved.error(), Runs::Told::yes);
+        else
+            fail(job, moved.error());
+        if (lost) gone_ = moved.error();
     }
     --streaming_;
     wake_.cancel();

@@ -8,7 +8,7 @@ import unittest
 from pairs import make_pairs, proc_status
 from support import Case, wait_for
 
-PAIRS = 6
+PAIRS = 4
 # Long enough for a back-off of each pair to be longer than BACK_SECONDS: 2 + 4 + 8 s, then 16 s.
 AWAY_SECONDS = 26
 # A silent connection is given up after 15 s and 15 s more (docs/peer-protocol.md).
@@ -47,7 +47,8 @@ class Away(Case):
         self.alpha.run(f"({WRITER}) >/dev/null 2>&1 & echo $! > /run/writer")
         self.addCleanup(self.alpha.run, "kill $(cat /run/writer)", check=False)
         self.addCleanup(self.lab.link, "beta", "up")
-        wait_for("all are synced", 30, lambda: len(self.newest("done")) == PAIRS)
+        wait_for("all are synced", 90, lambda: len(self.newest("done")) == PAIRS)
+        self.usual = max(float(re.search(r" in ([\d.]+) s", text).group(1)) for _, text in self.newest("done").values())
         pid = self.zrepd["alpha"].pid()
         before = proc_status(self.alpha, pid)["VmRSS"], self.descriptors(pid)
         cut = self.now()
@@ -57,7 +58,7 @@ class Away(Case):
         self.stay_away(names, pid, before)
         up = self.now()
         self.lab.link("beta", "up")
-        wait_for("all are synced again", 2 * BACK_SECONDS, lambda: len(self.newest("done", since=up)) == PAIRS)
+        wait_for("all are synced again", 2 * BACK_SECONDS + 3 * self.usual, lambda: len(self.newest("done", since=up)) == PAIRS)
         self.check_return(up)
         self.check_lines(cut, lost, up)
 
@@ -91,10 +92,14 @@ class Away(Case):
 
     def check_return(self, up):
         done = self.newest("done", since=up)
-        first, last = min(done.values())[0], max(done.values())[0]
-        passed = [(self.time(time) - self.time(up)).total_seconds() for time in (first, last)]
-        print(f"first sync {passed[0]:.1f} s after the return, the last {passed[1]:.1f} s")
+        found = [time for time, _, name, _ in self.lines(up, "9") if name == "peer_up"][:1]
+        times = [*found, min(done.values())[0], max(done.values())[0]]
+        passed = [(self.time(time) - self.time(up)).total_seconds() for time in times]
+        print("after the return: found {:.1f} s, first sync {:.1f} s, last {:.1f} s".format(*passed), "- a sync takes",
+              self.usual, "s here")
         self.assertLessEqual(passed[0], BACK_SECONDS)
+        # Where a machine has so much to do that a sync takes as long without any of this.
+        self.assertLessEqual(passed[1], max(BACK_SECONDS, BACK_SECONDS - 2 + self.usual))
         for name, (_, text) in done.items():
             # What was pending goes first, then all that was written since, at once.
             self.assertLessEqual(text.count("sent "), 2, name)
