@@ -121,7 +121,7 @@ TEST_F(PeersAway, AHostThatCallsUsIsLookedForAtOnce) {
 }
 
 TEST_F(PeersAway, ATryOfSomebodyElseIsALookToo) {
-    make({.look = {.every = 10s, .pause = 10ms}});
+    make({.look = {.every = 2s, .pause = 10ms}});
     relay.away["beta"] = Code::peer_unreachable;
     EXPECT_FALSE(ping());
     peers->await_return(beta);
