@@ -42,8 +42,8 @@ void Peers::await_return(const HostName& host) {
         return;
     }
     const SteadyTime word = next_word(session->attempt().away_since, now);
-    entry = std::make_shared<Awaited>(
-        Awaited{.until = now + limits_.awaited, .next = now, .next_word = word, .wake = Alarm(executor_)});
+    entry = std::make_shared<Awaited>(Awaited{
+        .until = now + limits_.awaited, .next = now, .next_word = word, .wake = Alarm(executor_)});
     entry->next = peer::next_look(session->attempt(), limits_.look, draw_jitter());
     tasks_.spawn("look for " + host.str(), look_for(host, entry));
 }

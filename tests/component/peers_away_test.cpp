@@ -74,7 +74,8 @@ TEST_F(PeersAway, OneLookDoesForAllThatWait) {
     EXPECT_GE(relay.opened["beta"], 3);
     EXPECT_LE(relay.opened["beta"], 1 + 1000 / 160 + 1);
     EXPECT_TRUE(peers->next_look(beta));
-    EXPECT_EQ(states, std::vector{PeerState::unreachable}) << "told once, however often it is tried";
+    EXPECT_EQ(states, std::vector{PeerState::unreachable})
+        << "told once, however often it is tried";
     relay.away.clear();
     test::run_until(io, [&] { return peers->state(beta) == PeerState::connected; });
     EXPECT_FALSE(peers->away(beta));

@@ -54,7 +54,8 @@ TEST(NextLook, FindsAHostWithinTenSecondsOfItsReturn) {
 }
 
 TEST(NextLook, IsSeldomWhereAHostAnswersThatHasHadNoZrepdForLong) {
-    Attempt attempt{.began = kNow, .ended = kNow, .away_since = kNow - 9min, .code = Code::peer_no_zrepd};
+    Attempt attempt{
+        .began = kNow, .ended = kNow, .away_since = kNow - 9min, .code = Code::peer_no_zrepd};
     EXPECT_EQ(wait_after(attempt, 0), 7s) << "it is being started, or the host is";
     attempt.away_since = kNow - 10min;
     EXPECT_EQ(wait_after(attempt, 0), 30s);
