@@ -39,17 +39,6 @@ Result<void> make_runtime_dir(const std::filesystem::path& dir) {
     return ok();
 }
 
-void log_peer_state(sync::EventBus& events,
-                    const HostName& host,
-                    peer::PeerState state,
-                    const Error* error) {
-    const bool up = state == peer::PeerState::connected;
-    log::event(up ? log::Level::info : log::Level::warn,
-               up ? "peer_up" : "peer_down",
-               {{"peer", host.str()}, {"error", error == nullptr ? "" : error->text()}});
-    events.publish(up ? "peer_up" : "peer_down", "", host.str());
-}
-
 }  // namespace
 
 /// Built top to bottom, destroyed bottom to top.
@@ -75,12 +64,12 @@ struct App::Parts {
           peers(io.get_executor(),
                 route,
                 [this](const HostName& host, peer::PeerState state, const Error* error) {
-                    log_peer_state(events, host, state, error);
+                    sync::tell_peer_state(events, host, state, error);
                 }),
           engine(sync, peers),
           roles({sync, engine, peers, processes}),
           copies({sync, engine, peers, processes}),
-          scheduler(sync, engine),
+          scheduler(sync, engine, peers),
           event_hooks(io.get_executor(), events, processes, config),
           tasks(io.get_executor()) {}
 

@@ -15,6 +15,9 @@ namespace {
 
 // Below the 5 s in which every call answers.
 constexpr std::chrono::seconds kDryRunLimit{4};
+// For who asks again with the same request_key until it has the answer: as long as the real thing
+// gives its peer.
+constexpr std::chrono::seconds kPatientDryRunLimit{60};
 
 /// Who says "all" has no single filesystem in mind that something else works on.
 sync::WhenBusy when_busy(bool all) {
@@ -152,7 +155,8 @@ Task<Result<rpc::RunStarted>> DaemonService::put_back(rpc::PutBackIn in, control
     if (!snapshot) co_return snapshot.error();
     sync::PutBackRequest request{.dataset = *dataset, .snapshot = snapshot->snapshot()};
     if (!in.dry_run) co_return engine_.start_put_back(std::move(request));
-    auto found = co_await engine_.describe_put_back(std::move(request), kDryRunLimit);
+    const auto limit = in.request_key ? kPatientDryRunLimit : kDryRunLimit;
+    auto found = co_await engine_.describe_put_back(std::move(request), limit);
     co_return answer_of(std::move(found));
 }
 

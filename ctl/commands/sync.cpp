@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 
@@ -32,6 +33,12 @@ bool says_yes(const std::string& question) {
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+/// So that the answer may take the other side longer than a call does.
+std::string question_key() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+    return "put-back-" + std::to_string(::getpid()) + "-" + std::to_string(now);
+}
+
 int put_back(const Invocation& invocation) {
     if (invocation.words.size() > 1) {
         return usage_error(invocation, "one FILESYSTEM@SNAPSHOT at a time, and nothing beside it");
@@ -46,6 +53,8 @@ int put_back(const Invocation& invocation) {
     }
     const auto start = [&](bool dry_run) {
         in.dry_run = dry_run;
+        in.request_key.reset();
+        if (dry_run) in.request_key = question_key();
         return start_and_follow(invocation, "pair.put_back", rpc::encode(in), {in.dataset});
     };
     if (invocation.has("dry-run")) return start(/*dry_run=*/true);

@@ -39,7 +39,8 @@ line, in UTF-8.
 Methods that change something take `dry_run` (say what would be done) and `request_key`: within ten
 minutes the same key of the same user gives the first call's answer instead of acting again, so that a
 client may repeat a call whose answer it lost. A failure that is `retryable` is not kept; a key used
-again with other params is an error.
+again with other params is an error. The answer of a dry run is kept until it was given, so that one that
+was `timed_out` can be waited for.
 
 Access: `read` on either socket; `operate` for whoever may open `zrepd.sock`; `admin` for root.
 )";

@@ -22,10 +22,17 @@ bool is_dry_run(const Json& params) {
     return found != params.end() && *found == true;
 }
 
-/// The request_key of params that were decoded already; empty when there is none to honour.
+/// The request_key of params that were decoded already; empty when there is none.
 std::string key_of(const Json& params) {
     const auto found = params.find("request_key");
-    return found == params.end() || is_dry_run(params) ? "" : found->get<std::string>();
+    return found == params.end() ? "" : found->get<std::string>();
+}
+
+/// What the call is remembered by. A dry run and the real one are different requests, and may well
+/// have the same key: the caller's name for the work.
+std::string memory_key(const Method& method, const Json& params, Caller caller) {
+    return std::to_string(caller.uid) + " " + std::string(method.name) +
+           (is_dry_run(params) ? " dry " : " ") + key_of(params);
 }
 
 // A dataset's name fits with room; what is longer is cut off and marked so.
@@ -58,7 +65,8 @@ Error not_finished(const Method& method, bool dry_run, bool keyed) {
     if (dry_run) {
         return Error{.code = Code::timed_out,
                      .message = name + " took too long; it was a dry run, nothing was done",
-                     .remedy = "look at the load and at zpool status, then run it again"};
+                     .remedy = keyed ? "ask again with the same request_key: it goes on looking"
+                                     : "look at the load and at zpool status, then run it again"};
     }
     const char* remedy = "ask again in a while";
     if (method.mutates()) {
@@ -98,6 +106,8 @@ Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller)
     const CallPtr call = *begun;
     auto waiting = wait(call);
     co_await std::move(waiting);
+    // What was found is true now; whoever asks again later wants to know what is true then.
+    if (call->result && dry_run) forget(call);
     if (call->result) co_return *call->result;
     if (!call->late) {
         call->late = true;
@@ -111,8 +121,7 @@ Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller ca
     if (request_key.size() > kMaxRequestKey) {
         return Error{.code = Code::invalid_params, .message = "request_key: longer than 200 bytes"};
     }
-    const std::string key =
-        std::to_string(caller.uid) + " " + std::string(method.name) + " " + request_key;
+    const std::string key = memory_key(method, params, caller);
     const std::size_t params_hash = std::hash<std::string>{}(dump_json(params));
     if (const Remembered* earlier = request_key.empty() ? nullptr : find(key)) {
         if (earlier->params_hash == params_hash) return earlier->call;

@@ -29,7 +29,7 @@ class Calls {
     /// timed_out and the work goes on: stopping a mutation half-way would leave a state that nobody
     /// asked for. The same request_key of the same user within ten minutes gives the first call's
     /// outcome, also while that call is still at work. A failure that is worth another try
-    /// (retryable) is not kept, nor is anything of a dry run.
+    /// (retryable) is not kept, nor an answer of a dry run once it was given.
     /// The access check is the caller's. A cancel leaves the method running.
     Task<Result<Json>> call(const Method* method, Json params, Caller caller);
 

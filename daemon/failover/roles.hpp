@@ -216,6 +216,7 @@ class Roles : public peer::RoleService {
     Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);
     Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
     void peer_is_back(const std::string& peer);
+    void peer_answers(const std::string& peer);
 
     // roles_watch.cpp
     void watch_results(const rpc::EventOut& event);

@@ -44,6 +44,7 @@ std::optional<plan::Pair> Roles::pair_with(const std::string& peer,
 void Roles::peer_is_back(const std::string& peer) {
     for (const auto& pair : parts_.inventory.pairs()) {
         if (pair.peer.short_name() != peer) continue;
+        role_.peers.heard_of(pair.peer);
         parts_.runs.memory(pair.dataset).failures = 0;
         const auto pending = pending_.find(pair.dataset);
         if (pending != pending_.end()) pending->second.not_before = {};

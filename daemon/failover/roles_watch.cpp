@@ -40,6 +40,7 @@ rpc::RolesIn::Side asking_side(const plan::Pair& pair) {
 /// A sync that found the other side to be master too is where a role change was missed; one that
 /// was acknowledged has no split brain.
 void Roles::watch_results(const rpc::EventOut& event) {
+    if (event.event == "peer_up") peer_answers(event.text);
     if (event.event != "run_finished" || !event.run || event.run->operation != "sync") return;
     for (const auto& result : event.run->results) {
         const auto name = DatasetName::parse(result.dataset);
@@ -50,6 +51,18 @@ void Roles::watch_results(const rpc::EventOut& event) {
                                                result.error->kind == "split_brain");
         if (doubtful) doubt(*name);
     }
+}
+
+/// A session with it is open: what waited for that need not wait for its turn.
+void Roles::peer_answers(const std::string& peer) {
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (pair.peer.str() != peer) continue;
+        const auto pending = pending_.find(pair.dataset);
+        if (pending != pending_.end()) pending->second.not_before = {};
+        const auto asking = asking_.find(pair.peer);
+        if (asking != asking_.end()) asking->second.not_before = {};
+    }
+    wake_.notify();
 }
 
 void Roles::doubt(const DatasetName& dataset) {
@@ -137,6 +150,11 @@ void Roles::ask_peers(Clock::time_point now) {
     for (auto& [peer, pairs] : unheard) {
         Pending& asking = asking_[peer];
         if (asking.running || asking.not_before > now) continue;
+        // It is looked for once for all that wait for it, and peer_answers() goes on here.
+        if (role_.peers.away(peer)) {
+            role_.peers.await_return(peer);
+            continue;
+        }
         asking.running = true;
         if (pairs.size() > sync::kMaxPerRequest) pairs.resize(sync::kMaxPerRequest, pairs.front());
         tasks_.spawn("ask " + peer.str(), ask_about(peer, std::move(pairs)));

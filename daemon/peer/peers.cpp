@@ -11,6 +11,11 @@ Error stopping() {
     return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
 }
 
+/// Keeps it until its last task has ended, whoever else forgot it meanwhile.
+Task<> run_session(std::shared_ptr<Session> session) {
+    co_await session->run();
+}
+
 }  // namespace
 
 Peers::Peers(asio::any_io_executor executor,
@@ -44,7 +49,7 @@ Task<Result<Json>> Peers::call(HostName host,
     const std::shared_ptr<Session> wanted = session(host);
     Result<bool> submitted = wanted->submit(call);
     if (!submitted) co_return submitted.error();
-    if (*submitted) tasks_.spawn("peer session " + host.str(), wanted->run());
+    if (*submitted) tasks_.spawn("peer session " + host.str(), run_session(wanted));
     if (!call->outcome) co_await call->timer.async_wait(nothrow);
     if (call->outcome) co_return std::move(*call->outcome);
     wanted->withdraw(call);
@@ -68,14 +73,31 @@ Task<Result<std::unique_ptr<OutgoingStream>>> Peers::open_stream(HostName host,
     co_return co_await std::move(opening);
 }
 
-PeerState Peers::state(const HostName& host) const {
+std::shared_ptr<Session> Peers::existing(const HostName& host) const {
     const auto found = sessions_.find(host.str());
-    return found == sessions_.end() ? PeerState::unknown : found->second->state();
+    return found == sessions_.end() ? nullptr : found->second;
+}
+
+PeerState Peers::state(const HostName& host) const {
+    const auto session = existing(host);
+    return session ? session->state() : PeerState::unknown;
+}
+
+void Peers::close_unused(const std::function<bool(const HostName&)>& is_needed) {
+    const auto before = std::chrono::steady_clock::now() - limits_.unused;
+    std::erase_if(sessions_, [&](const auto& entry) {
+        const std::shared_ptr<Session>& session = entry.second;
+        const bool idle = !session->is_busy() && session->used_at() < before;
+        if (!idle || is_needed(session->host())) return false;
+        session->stop();
+        return true;
+    });
 }
 
 Task<> Peers::stop() {
     stopping_ = true;
     for (const auto& [name, session] : sessions_) session->stop();
+    for (const auto& [name, awaited] : awaited_) awaited->wake.notify();
     tasks_.cancel();
     co_await tasks_.join();
 }

@@ -2,7 +2,8 @@
 // The client side of the peer protocol: one session per host, kept open and shared by all requests,
 // and one connection per data stream. Thread: io thread. Errors: those of Connection::why(), plus
 // peer_protocol, timed_out, cancelled, and whatever the peer answers. Limits: a request has a time
-// limit; 64 requests in flight per session.
+// limit; 64 requests in flight per session; one look at a time for each peer that is away, every
+// LookLimits; a session of a host that no pair has is closed when it is unused for `unused`.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,9 @@
 
 #include "common/rpc/message.hpp"
 #include "common/rpc/peer_types.hpp"
+#include "daemon/async/signal.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/peer/transport.hpp"
 #include "daemon/stream/pump.hpp"
 
@@ -32,6 +35,13 @@ struct PeerLimits {
     std::chrono::milliseconds ping_every{15'000};
     /// … and must answer within this: so long can a half-open connection go unnoticed.
     std::chrono::milliseconds ping_answer{15'000};
+    /// For a host that is away.
+    LookLimits look = {};
+    /// Whoever waits for one says so again at least every 30 s.
+    std::chrono::milliseconds awaited{90'000};
+    /// After its last request a session that no pair needs stays open so long: for the next command
+    /// of whoever is setting up a pair.
+    std::chrono::milliseconds unused{120'000};
 };
 
 /// A data stream to a peer whose daemon said yes: write the raw stream into it, then finish().
@@ -79,17 +89,47 @@ class Peers {
                                                               rpc::ReceiveIn request,
                                                               std::chrono::seconds limit);
     PeerState state(const HostName& host) const;
+
+    /// Why it cannot be reached, while that is an absence. Nobody knows of one that nobody called.
+    std::optional<Error> away(const HostName& host) const;
+    /// Looks whether it has returned, as long as this is repeated within PeerLimits::awaited;
+    /// `on_state` tells when it has. Nothing to do for a host that is not away.
+    void await_return(const HostName& host);
+    /// When it is looked for next; nullopt when it is not.
+    std::optional<SteadyTime> next_look(const HostName& host) const;
+    /// It called us: it is looked for now, not at the next turn.
+    void heard_of(const HostName& host);
+
+    /// Closes the sessions that nobody used for PeerLimits::unused, but those of these hosts.
+    void close_unused(const std::function<bool(const HostName&)>& is_needed);
+    std::size_t session_count() const { return sessions_.size(); }
+
     /// Closes every session and waits for its tasks.
     Task<> stop();
 
   private:
+    /// A host that is away and that somebody waits for.
+    struct Awaited {
+        SteadyTime until;
+        SteadyTime next;
+        SteadyTime next_word;
+        unsigned looks = 0;
+        bool at_once = false;
+        Alarm wake;
+    };
+
     std::shared_ptr<Session> session(const HostName& host);
+    std::shared_ptr<Session> existing(const HostName& host) const;
+    Task<> look_for(HostName host, std::shared_ptr<Awaited> awaited);
+    Task<bool> wait_for_turn(HostName host, std::shared_ptr<Awaited> awaited);
+    void tell_of(const HostName& host, Awaited& awaited) const;
 
     asio::any_io_executor executor_;
     Transport& transport_;
     OnState on_state_;
     PeerLimits limits_;
     std::map<std::string, std::shared_ptr<Session>> sessions_;
+    std::map<std::string, std::shared_ptr<Awaited>> awaited_;
     bool stopping_ = false;
     TaskGroup tasks_;
 };

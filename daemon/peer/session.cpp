@@ -90,6 +90,7 @@ Result<bool> Session::submit(std::shared_ptr<Call> call) {
         return Error{.code = Code::busy,
                      .message = std::to_string(kMaxWaiting) + " requests wait for " + host_.str()};
     }
+    used_at_ = Clock::now();
     waiting_.push_back(std::move(call));
     send_waiting();
     return !std::exchange(running_, true);
@@ -149,6 +150,7 @@ void Session::lose_calls(const Error& error) {
 /// Until the connection breaks; then why.
 Task<Error> Session::connect_and_serve() {
     was_connected_ = false;
+    attempt_.began = Clock::now();
     if (stopping_) co_return stopping_error();
     Result<std::unique_ptr<Connection>> connection = transport_.open(host_, Purpose::session);
     if (!connection) co_return connection.error();
@@ -246,10 +248,22 @@ Task<> Session::ping(Wire& wire) {
 
 void Session::set_state(PeerState state, const Error* error) {
     const std::optional<Code> code = error == nullptr ? std::nullopt : std::optional(error->code);
+    note_trouble(error);
     if (state == state_ && code == reported_) return;
     state_ = state;
     reported_ = code;
     if (on_state_) on_state_(host_, state, error);
+}
+
+void Session::note_trouble(const Error* error) {
+    if (error == nullptr) {
+        trouble_.reset();
+        return;
+    }
+    attempt_.ended = Clock::now();
+    attempt_.code = error->code;
+    if (!trouble_) attempt_.away_since = attempt_.ended;
+    trouble_ = *error;
 }
 
 void Session::stop() {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "daemon/async/task_group.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/peer/peers.hpp"
 #include "daemon/peer/wire.hpp"
 
@@ -61,7 +62,16 @@ class Session {
     Task<> run();
     void stop();
 
+    const HostName& host() const { return host_; }
     PeerState state() const { return state_; }
+    /// Why the last connection broke or could not be made; while there is none.
+    const std::optional<Error>& trouble() const { return trouble_; }
+    /// The last try to connect; only while there is trouble.
+    const Attempt& attempt() const { return attempt_; }
+    /// Whether somebody waits for an answer.
+    bool is_busy() const { return running_ && (!waiting_.empty() || !in_flight_.empty()); }
+    /// When the last call of a caller came; a ping of our own is none.
+    std::chrono::steady_clock::time_point used_at() const { return used_at_; }
 
   private:
     struct Wire;
@@ -76,6 +86,7 @@ class Session {
     void send_waiting();
     void send(const std::shared_ptr<Call>& call);
     void set_state(PeerState state, const Error* error);
+    void note_trouble(const Error* error);
 
     asio::any_io_executor executor_;
     Transport& transport_;
@@ -89,6 +100,9 @@ class Session {
     std::chrono::steady_clock::time_point heard_at_;
     PeerState state_ = PeerState::unknown;
     std::optional<Code> reported_;
+    std::optional<Error> trouble_;
+    Attempt attempt_;
+    std::chrono::steady_clock::time_point used_at_;
     bool was_connected_ = false;  ///< the current or last connection got its greeting
     bool running_ = false;
     bool stopping_ = false;

@@ -22,7 +22,7 @@ class SshConnection : public Connection {
                   std::string us,
                   Channel channel,
                   std::unique_ptr<Running> ssh,
-                  fs::path master_socket)
+                  std::shared_ptr<const fs::path> master_socket)
         : host_(std::move(host)),
           us_(std::move(us)),
           channel_(std::move(channel)),
@@ -33,7 +33,7 @@ class SshConnection : public Connection {
     ~SshConnection() override {
         ssh_.reset();
         // A master that is killed leaves its socket behind; the name is never used again.
-        if (!master_socket_.empty()) ::unlink(master_socket_.c_str());
+        if (master_socket_) ::unlink(master_socket_->c_str());
     }
 
     Channel take_channel() override { return std::move(channel_); }
@@ -51,7 +51,7 @@ class SshConnection : public Connection {
     std::string us_;
     Channel channel_;
     std::unique_ptr<Running> ssh_;
-    fs::path master_socket_;
+    std::shared_ptr<const fs::path> master_socket_;
 };
 
 }  // namespace
@@ -73,13 +73,17 @@ SshTransport::SshTransport(ProcessStarter& starter,
 /// A name per session and daemon process, so that neither a socket left by a killed daemon nor a
 /// dying master that still cleans up can stand in the way of a new one. Short: a socket's path has
 /// 107 bytes, and ssh adds 17 while it creates it.
-fs::path SshTransport::control_path(const HostName& host, Purpose purpose) {
+std::shared_ptr<const fs::path> SshTransport::control_path(const HostName& host, Purpose purpose) {
     if (purpose == Purpose::session) {
-        masters_[host.str()] =
-            socket_dir_ / (std::to_string(::getpid()) + "-" + std::to_string(++serial_));
+        // Of hosts that nobody talks to any more nothing is kept.
+        std::erase_if(masters_, [](const auto& entry) { return entry.second.expired(); });
+        const std::string name = std::to_string(::getpid()) + "-" + std::to_string(++serial_);
+        auto path = std::make_shared<const fs::path>(socket_dir_ / name);
+        masters_[host.str()] = path;
+        return path;
     }
     const auto found = masters_.find(host.str());
-    return found == masters_.end() ? fs::path() : found->second;
+    return found == masters_.end() ? nullptr : found->second.lock();
 }
 
 std::vector<std::string> SshTransport::command(const SshOptions& options,
@@ -113,13 +117,13 @@ std::vector<std::string> SshTransport::command(const SshOptions& options,
 }
 
 Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Purpose purpose) {
-    const fs::path path = control_path(host, purpose);
+    const std::shared_ptr<const fs::path> path = control_path(host, purpose);
     Result<Pipe> there = make_pipe();
     if (!there) return there.error();
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();
     Result<std::unique_ptr<Running>> ssh =
-        starter_.start(command(options_, path, us_, host, purpose),
+        starter_.start(command(options_, path ? *path : fs::path(), us_, host, purpose),
                        std::move(there->read),
                        std::move(back->write));
     if (!ssh) return Error(ssh.error()).in("ssh to " + host.str());
@@ -128,7 +132,7 @@ Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Pur
                                         us_.str(),
                                         Channel{std::move(back->read), std::move(there->write)},
                                         std::move(*ssh),
-                                        purpose == Purpose::session ? path : fs::path()));
+                                        purpose == Purpose::session ? path : nullptr));
 }
 
 }  // namespace zrepd::peer

@@ -42,13 +42,15 @@ class SshTransport : public Transport {
                                             Purpose purpose);
 
   private:
-    std::filesystem::path control_path(const HostName& host, Purpose purpose);
+    std::shared_ptr<const std::filesystem::path> control_path(const HostName& host,
+                                                              Purpose purpose);
 
     ProcessStarter& starter_;
     std::filesystem::path socket_dir_;
     HostName us_;
     SshOptions options_;
-    std::map<std::string, std::filesystem::path> masters_;  ///< of the newest session of each host
+    /// Of the newest session of each host; empty once that has ended.
+    std::map<std::string, std::weak_ptr<const std::filesystem::path>> masters_;
     unsigned serial_ = 0;
 };
 

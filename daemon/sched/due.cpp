@@ -25,12 +25,17 @@ std::chrono::milliseconds backoff(unsigned failures, double jitter) {
 
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now) {
     if (!timing.interval || timing.paused) return std::nullopt;
+    if (timing.looked_for) return std::max(*timing.looked_for, now);
     if (!timing.last_start) return now;
     Clock::duration wait = *timing.interval;
     if (timing.failures > 0) {
         wait = std::max<Clock::duration>(wait, backoff(timing.failures, timing.jitter));
     }
     return *timing.last_start + wait;
+}
+
+std::chrono::milliseconds wait_after_return(unsigned in_a_row, double jitter) {
+    return in_a_row <= 1 ? std::chrono::milliseconds(0) : backoff(in_a_row, jitter);
 }
 
 Pause read_pause(std::string_view value) {

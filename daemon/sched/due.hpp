@@ -17,6 +17,8 @@ struct PairTiming {
     std::optional<Clock::time_point> last_start = {};  ///< of the last run, successful or not
     unsigned failures = 0;                             ///< in a row
     double jitter = 0;                                 ///< 0..1, drawn once per failure
+    /// The last run failed because its peer is away: when that is looked for next.
+    std::optional<Clock::time_point> looked_for = {};
 };
 
 /// Longest pause between retries (design.md section 4).
@@ -27,8 +29,14 @@ inline constexpr std::chrono::seconds kMaxBackoff{300};
 std::chrono::milliseconds backoff(unsigned failures, double jitter);
 
 /// The next start; nullopt when none is planned. After a failure the back-off counts, but never
-/// more often than the interval says. A pair that never ran is due now.
+/// more often than the interval says. A pair that never ran is due now. One that waits for its peer
+/// starts when that has returned, so not before the next look for it.
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
+
+/// After a peer's return: how long the pairs that waited for it stay where they are. Not at all;
+/// but for one that has come and gone `in_a_row` times since a sync with it was last done, as on a
+/// line that lets a greeting through and no stream, as long as the back-off says.
+std::chrono::milliseconds wait_after_return(unsigned in_a_row, double jitter);
 
 /// What zrep:paused says.
 struct Pause {

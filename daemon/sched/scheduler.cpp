@@ -2,6 +2,8 @@
 #include "daemon/sched/scheduler.hpp"
 
 #include <algorithm>
+#include <random>
+#include <set>
 #include <utility>
 
 #include "daemon/log.hpp"
@@ -21,14 +23,76 @@ constexpr std::chrono::seconds kDiscoverRetry{30};
 // that were suspended.
 constexpr std::chrono::seconds kIdle{30};
 
+double draw_jitter() {
+    static std::minstd_rand generator{std::random_device{}()};
+    return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+/// Whether its last run failed for want of a peer.
+bool missed_its_peer(const sync::PairMemory* memory) {
+    return memory != nullptr && memory->error && peer::is_absence(memory->error->code);
+}
+
 }  // namespace
 
-Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine)
-    : parts_(parts), engine_(engine), discover_at_(Clock::now()) {
+Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers)
+    : parts_(parts), engine_(engine), peers_(peers), discover_at_(Clock::now()) {
     subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
-        if (event.event == "run_finished") parts_.inventory.changed().notify();
+        hear(event);
         return true;
     });
+}
+
+void Scheduler::hear(const rpc::EventOut& event) {
+    if (event.event == "peer_up" || event.event == "peer_down") note_return(event.text);
+    if (event.event != "run_finished") return;
+    if (event.run) forget_returns(*event.run);
+    parts_.inventory.changed().notify();
+}
+
+void Scheduler::note_return(const std::string& host) {
+    const auto name = HostName::parse(host);
+    // One that is there and refuses us has something else to say to those that wait.
+    if (!name || peers_.away(*name)) return;
+    const auto pairs = parts_.inventory.pairs();
+    const bool awaited = std::any_of(pairs.begin(), pairs.end(), [&](const plan::Pair& pair) {
+        return pair.peer == *name && missed_its_peer(parts_.runs.remembered(pair.dataset));
+    });
+    if (!awaited) return;
+    Return& entry = returns_[*name];
+    entry.go_at = Clock::now() + wait_after_return(++entry.in_a_row, draw_jitter());
+    parts_.inventory.changed().notify();
+}
+
+void Scheduler::forget_returns(const rpc::RunOut& run) {
+    if (returns_.empty() || run.operation != "sync") return;
+    for (const auto& result : run.results) {
+        const auto name = DatasetName::parse(result.dataset);
+        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
+        const auto found = pair && !result.error ? returns_.find(pair->peer) : returns_.end();
+        if (found == returns_.end()) continue;
+        found->second.in_a_row = 0;
+        if (found->second.go_at) found->second.go_at = Clock::now();
+    }
+}
+
+void Scheduler::let_go() {
+    const auto now = Clock::now();
+    for (const auto& pair : parts_.inventory.pairs()) {
+        const auto found = returns_.find(pair.peer);
+        if (found == returns_.end() || !found->second.go_at || *found->second.go_at > now) continue;
+        // With the start forgotten it is due, and what failed before still makes the next pause.
+        const bool missed = missed_its_peer(parts_.runs.remembered(pair.dataset));
+        if (missed && !parts_.runs.active(pair.dataset))
+            parts_.runs.memory(pair.dataset).last_start.reset();
+    }
+    for (auto& [peer, entry] : returns_) {
+        if (entry.go_at && *entry.go_at <= now) entry.go_at.reset();
+    }
+}
+
+bool Scheduler::waits_for_peer(const plan::Pair& pair) const {
+    return missed_its_peer(parts_.runs.remembered(pair.dataset)) && peers_.away(pair.peer);
 }
 
 Task<> Scheduler::run() {
@@ -38,7 +102,9 @@ Task<> Scheduler::run() {
         parts_.inventory.look_for_returned_pools();
         co_await discover_if_needed();
         tell_foreign_pairs();
+        if (!returns_.empty()) let_go();
         start_due();
+        close_unused_sessions();
         co_await parts_.inventory.changed().wait_until(next_wake());
     }
 }
@@ -77,6 +143,7 @@ std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
         timing.failures = memory->failures;
         timing.jitter = memory->jitter;
     }
+    if (waits_for_peer(pair)) timing.looked_for = peers_.next_look(pair.peer).value_or(now.steady);
     return sched::next_run(timing, now.steady);
 }
 
@@ -85,6 +152,10 @@ void Scheduler::start_due() {
     std::vector<DatasetName> due;
     for (const auto& pair : parts_.inventory.pairs()) {
         const auto at = next_run(pair, now);
+        if (at && waits_for_peer(pair)) {
+            peers_.await_return(pair.peer);
+            continue;
+        }
         if (at && *at <= now.steady && !parts_.runs.active(pair.dataset)) {
             due.push_back(pair.dataset);
         }
@@ -96,6 +167,18 @@ void Scheduler::start_due() {
     }
 }
 
+void Scheduler::close_unused_sessions() {
+    if (!parts_.inventory.ready()) return;
+    std::optional<std::set<HostName>> needed;
+    peers_.close_unused([&](const HostName& host) {
+        if (!needed) {
+            needed.emplace();
+            for (const auto& pair : parts_.inventory.pairs()) needed->insert(pair.peer);
+        }
+        return needed->contains(host);
+    });
+}
+
 void Scheduler::tell_foreign_pairs() {
     const auto found =
         plan::foreign_pairs(parts_.inventory.all(), parts_.self, parts_.config.file.string());
@@ -105,8 +188,10 @@ void Scheduler::tell_foreign_pairs() {
 }
 
 Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now) const {
-    if (const auto at = next_run(pair, now)) return *at;
     const Clock::time_point idle = now.steady + kIdle;
+    // Its return wakes us; but a run that ended as soon as it began woke nobody.
+    if (waits_for_peer(pair)) return peers_.next_look(pair.peer) ? idle : now.steady;
+    if (const auto at = next_run(pair, now)) return *at;
     const Pause pause = read_pause(pair.settings.paused);
     const bool waits = pair.role == plan::Role::master && pair.settings.interval &&
                        pause.kind == Pause::Kind::until && pause.until > now.wall;
@@ -120,6 +205,9 @@ Clock::time_point Scheduler::next_wake() {
     const Moment now;
     Clock::time_point wake = now.steady + kIdle;
     if (const auto due = discovery_due(now.steady)) wake = std::min(wake, *due);
+    for (const auto& [peer, entry] : returns_) {
+        if (entry.go_at) wake = std::min(wake, *entry.go_at);
+    }
     for (const auto& pair : parts_.inventory.pairs()) {
         // A running one is looked at again when its run ends.
         if (parts_.runs.active(pair.dataset)) continue;

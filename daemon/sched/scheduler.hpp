@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Starts what is due, and looks for new pairs when something changed. Thread: io thread.
-// Wake-ups: at the next due time, at a change, at the end of a run; never by polling.
+// Wake-ups: at the next due time, at a change, at the end of a run, at the return of a peer; never
+// by polling. A pair whose run failed because its peer is away is not run again until that has
+// returned, and then at once: one look for each peer (peer::Peers::await_return) does for all.
 #pragma once
 
 #include "daemon/clock.hpp"
@@ -11,7 +13,7 @@ namespace zrepd::sched {
 
 class Scheduler {
   public:
-    Scheduler(sync::Parts& parts, sync::Engine& engine);
+    Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers);
 
     /// Runs until cancelled.
     Task<> run();
@@ -19,8 +21,19 @@ class Scheduler {
     std::optional<Clock::time_point> next_run(const plan::Pair& pair, const Moment& now) const;
 
   private:
+    /// A peer that was away and answers again.
+    struct Return {
+        unsigned in_a_row = 0;  ///< since a sync with it was last done
+        std::optional<Clock::time_point> go_at = {};
+    };
     Task<> discover_if_needed();
     void start_due();
+    void hear(const rpc::EventOut& event);
+    void note_return(const std::string& host);
+    void forget_returns(const rpc::RunOut& run);
+    /// Those that waited for a peer that has returned are due.
+    void let_go();
+    bool waits_for_peer(const plan::Pair& pair) const;
     /// When to look for new pairs; nullopt while nothing changed.
     std::optional<Clock::time_point> discovery_due(Clock::time_point now);
     Clock::time_point next_wake();
@@ -28,9 +41,12 @@ class Scheduler {
     Clock::time_point wake_for(const plan::Pair& pair, const Moment& now) const;
     /// Once for every change: what each look finds again is no news.
     void tell_foreign_pairs();
+    void close_unused_sessions();
 
     sync::Parts& parts_;
     sync::Engine& engine_;
+    peer::Peers& peers_;
+    std::map<HostName, Return> returns_;
     std::optional<Clock::time_point> discover_at_;
     Clock::time_point not_before_;  ///< after a discovery that failed
     std::string told_foreign_;      ///< of other hosts' pairs, what the log says already

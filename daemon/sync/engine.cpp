@@ -127,6 +127,10 @@ Task<> Engine::sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshn
     std::size_t left = by_peer.size();
     Signal done(parts_.executor);
     for (auto& [peer, pairs] : by_peer) {
+        if (freshness == Freshness::cached && fail_if_away(*run, peer, pairs)) {
+            --left;
+            continue;
+        }
         auto group = std::make_shared<PeerGroup>(source(), run, peer, std::move(pairs));
         tasks_.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
     }
@@ -136,6 +140,15 @@ Task<> Engine::sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshn
                         .remedy = "sync again when it is back: an interrupted stream is resumed"};
     // Whatever was left open was cut off by a stop.
     for (const auto& dataset : datasets) parts_.runs.fail(*run, dataset, stopped);
+}
+
+/// The schedule needs no connection of its own to learn what was found out a few seconds ago. Who
+/// asks for a sync gets a try.
+bool Engine::fail_if_away(Run& run, const HostName& peer, const std::vector<plan::Pair>& pairs) {
+    const auto why = peers_.away(peer);
+    if (!why) return false;
+    for (const auto& pair : pairs) parts_.runs.fail(run, pair.dataset, *why, Runs::Told::yes);
+    return true;
 }
 
 Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done) {

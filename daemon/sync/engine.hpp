@@ -72,6 +72,7 @@ class Engine {
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> sync_when_free(RunPtr run, DatasetName dataset, Freshness freshness);
     Task<> sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
+    bool fail_if_away(Run& run, const HostName& peer, const std::vector<plan::Pair>& pairs);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);
     Task<> run_put_back(RunPtr run, PutBackRequest request);

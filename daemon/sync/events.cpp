@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "daemon/clock.hpp"
+#include "daemon/log.hpp"
 
 namespace zrepd::sync {
 
@@ -45,6 +46,17 @@ void EventBus::publish(std::string name, std::string dataset, std::string text) 
     event.dataset = std::move(dataset);
     event.text = std::move(text);
     publish(std::move(event));
+}
+
+void tell_peer_state(EventBus& events,
+                     const HostName& host,
+                     peer::PeerState state,
+                     const Error* error) {
+    const bool up = state == peer::PeerState::connected;
+    log::event(up ? log::Level::info : log::Level::warn,
+               up ? "peer_up" : "peer_down",
+               {{"peer", host.str()}, {"error", error == nullptr ? "" : error->text()}});
+    events.publish(up ? "peer_up" : "peer_down", "", host.str());
 }
 
 }  // namespace zrepd::sync

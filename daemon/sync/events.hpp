@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/control/service.hpp"
+#include "daemon/peer/peers.hpp"
 
 namespace zrepd::sync {
 
@@ -40,5 +41,11 @@ class EventBus : public control::EventSource {
     std::deque<rpc::EventOut> kept_;
     std::list<std::weak_ptr<Subscriber>> subscribers_;
 };
+
+/// peer_up or peer_down, for the log and for subscribers.
+void tell_peer_state(EventBus& events,
+                     const HostName& host,
+                     peer::PeerState state,
+                     const Error* error);
 
 }  // namespace zrepd::sync

@@ -39,9 +39,7 @@ Task<> PeerGroup::go() {
         last_pass_ = number == kMaxPasses + waits_;
         auto planned = co_await plan_all(SteadyClock::time_point::max());
         if (!planned) {
-            for (const auto& pair : pairs_) {
-                parts_.runs.fail(*run_, pair.dataset, planned.error());
-            }
+            for (const auto& pair : pairs_) fail(pair.dataset, planned.error());
             co_return;
         }
         co_await pass();
@@ -190,9 +188,14 @@ Task<> PeerGroup::stream(Job& job) {
     } else if (moved.error().code == Code::busy && waits_ < kBusyTries) {
         job.again = job.busy = true;
     } else {
-        // Those that wait behind it would each hold a place until they find out for themselves.
-        if (moved.error().code == Code::peer_unreachable) gone_ = moved.error();
-        fail(job, moved.error());
+        // Those that wait behind it would each hold a place until they find out for themselves. One
+        // line in the log does for all of them.
+        const bool lost = moved.error().code == Code::peer_unreachable;
+        if (lost && gone_)
+            parts_.runs.fail(*run_, job.pair.dataset, moved.error(), Runs::Told::yes);
+        else
+            fail(job, moved.error());
+        if (lost) gone_ = moved.error();
     }
     --streaming_;
     wake_.cancel();
@@ -309,7 +312,13 @@ void PeerGroup::succeed(const Job& job, rpc::RunResult result) {
 }
 
 void PeerGroup::fail(const Job& job, const Error& error) {
-    parts_.runs.fail(*run_, job.pair.dataset, error);
+    fail(job.pair.dataset, error);
+}
+
+/// That a peer is away is one line of its own (peer_down), however many filesystems miss it.
+void PeerGroup::fail(const DatasetName& dataset, const Error& error) {
+    const bool told = peer::is_absence(error.code) && source_.peers.away(peer_);
+    parts_.runs.fail(*run_, dataset, error, told ? Runs::Told::yes : Runs::Told::no);
 }
 
 }  // namespace zrepd::sync

@@ -66,6 +66,7 @@ class PeerGroup {
     void finish(Job& job, const AckOutcome& outcome);
     void succeed(const Job& job, rpc::RunResult result);
     void fail(const Job& job, const Error& error);
+    void fail(const DatasetName& dataset, const Error& error);
 
     SourceParts source_;
     Parts& parts_;

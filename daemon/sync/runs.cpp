@@ -125,7 +125,7 @@ void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) 
     end(run, dataset, std::move(result));
 }
 
-void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
+void Runs::fail(Run& run, const DatasetName& dataset, const Error& error, Told told) {
     if (!run.pending(dataset)) return;
     unsigned failures = 1;
     bool repeated = false;
@@ -139,7 +139,7 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error) {
         memory.jitter = draw_jitter();
         memory.error = error;
     }
-    log::event(repeated ? log::Level::debug : log::Level::error,
+    log::event(repeated || told == Told::yes ? log::Level::debug : log::Level::error,
                "dataset_failed",
                {{"run", run.id()},
                 {"op", run.operation()},

@@ -80,7 +80,9 @@ class Runs {
     void progress(Run& run, const DatasetName& dataset, std::uint64_t bytes);
     /// Ends one dataset's part; the first call counts. The last one ends the run.
     void succeed(Run& run, const DatasetName& dataset, rpc::RunResult result);
-    void fail(Run& run, const DatasetName& dataset, const Error& error);
+    /// The log may have been told already, by one line for all the datasets.
+    enum class Told { no, yes };
+    void fail(Run& run, const DatasetName& dataset, const Error& error, Told told = Told::no);
 
     /// The unfinished run that still works on this dataset; the oldest when others wait for it.
     RunPtr active(const DatasetName& dataset) const;

@@ -80,7 +80,9 @@ Task<Result<void>> end_within(StreamProcess& process, std::chrono::seconds limit
     const auto executor = co_await asio::this_coro::executor;
     Deadline deadline(executor, limit, [&process] { process.kill(); });
     auto ended = co_await process.wait();
-    if (ended || !deadline.expired()) co_return ended;
+    // One that not even the kill ended says so itself.
+    const bool abandoned = !ended && ended.error().code == Code::timed_out;
+    if (ended || abandoned || !deadline.expired()) co_return ended;
     co_return Error{.code = Code::timed_out,
                     .message = "zfs did not end within " + std::to_string(limit.count()) +
                                " s of its stream's end and was killed",

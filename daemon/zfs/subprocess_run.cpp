@@ -58,6 +58,13 @@ Task<> collect(Collector& out, Child& child) {
     }
 }
 
+Error not_ended(const std::string& command, pid_t pid) {
+    return Error{.code = Code::timed_out,
+                 .message = quote(command) + " (process " + std::to_string(pid) +
+                            ") did not end even when killed; nobody waits for it any more",
+                 .remedy = "it waits for a disk or pool: look at zpool status and dmesg"};
+}
+
 Error not_finished(const std::string& command, Code code, std::chrono::seconds limit) {
     if (code == Code::cancelled) {
         return Error{.code = code, .message = quote(command) + " was stopped before its end"};
@@ -118,6 +125,7 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
     const ExitStatus status = co_await child.wait();
 
     const bool stopped = co_await cancelled();
+    if (status.abandoned) co_return not_ended(command, child.pid());
     const auto limit = std::chrono::duration_cast<std::chrono::seconds>(timeout);
     if (stopped) co_return not_finished(command, Code::cancelled, limit);
     if (deadline.expired()) co_return not_finished(command, Code::timed_out, limit);

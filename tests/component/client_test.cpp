@@ -19,7 +19,9 @@ namespace {
 
 class Client : public testing::Test {
   protected:
-    Client() { log::set_level("critical"); }
+    explicit Client(control::ServerLimits limits = {}) : daemon(limits) {
+        log::set_level("critical");
+    }
     ~Client() override { log::set_level("info"); }
 
     /// Runs zrepctl; `out` and `err` are what it printed.
@@ -58,6 +60,32 @@ TEST_F(Client, FollowsItsOwnRunAndTheOneItJoined) {
     EXPECT_NE(out.find("tank/fs: sent"), std::string::npos) << out;
     EXPECT_NE(out.find("tank/second: sent"), std::string::npos) << out;
     EXPECT_EQ(out.find("tank/slow"), std::string::npos) << out;
+}
+
+class SlowClient : public Client {
+  protected:
+    static control::ServerLimits soon() {
+        control::ServerLimits limits;
+        limits.answer = std::chrono::milliseconds(50);
+        return limits;
+    }
+    SlowClient() : Client(soon()) {}
+};
+
+TEST_F(SlowClient, WaitsForTheAnswerToItsQuestionHoweverOftenItMustAsk) {
+    daemon.on_io([&] {
+        daemon.service.closed = true;
+        daemon.service.started = {};
+        daemon.service.started.steps = {"zfs rollback, there"};
+    });
+    std::thread opens([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(400));
+        daemon.on_io([&] { daemon.service.open(); });
+    });
+    EXPECT_EQ(zrepctl({"sync", "tank/fs@zrep_000001"}), 5) << err;
+    opens.join();
+    EXPECT_NE(out.find("zfs rollback, there"), std::string::npos) << out << err;
+    EXPECT_EQ(calls(), 1U) << "the same question";
 }
 
 TEST_F(Client, DoesNotFollowTheRunThatABusyErrorNames) {

@@ -45,6 +45,20 @@ TEST_F(LateCall, OfADryRunIsToldThatNothingWasDone) {
     EXPECT_NE(dry["message"].get<std::string>().find("nothing was done"), std::string::npos) << dry;
 }
 
+TEST_F(LateCall, ADryRunWithAKeyIsWaitedForByAskingAgain) {
+    const char* params = R"({"dataset":"tank/fs","snapshot":"a","dry_run":true,"request_key":"k"})";
+    const Json dry = late("pair.put_back", params);
+    EXPECT_EQ(dry["data"]["kind"], "timed_out");
+    EXPECT_EQ(dry["data"]["remedy"], "ask again with the same request_key: it goes on looking");
+    EXPECT_EQ(late("pair.put_back", params)["data"]["kind"], "timed_out");
+    daemon.on_io([&] { daemon.service.open(); });
+    LineClient client = greeted(daemon.socket());
+    EXPECT_EQ(client.call("pair.put_back", params)["result"]["run_id"], "run-1");
+    daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 1U) << "one look for all three"; });
+    EXPECT_TRUE(client.call("pair.put_back", params).contains("result"));
+    daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 2U) << "given once, it is old"; });
+}
+
 /// The log lines of one call.
 std::string logged(const std::string& method, const std::string& params) {
     FakeDaemon daemon;

@@ -30,7 +30,7 @@ class DoctorTest : public test::TwoHosts {
         }
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine};
+    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
     DaemonService service{
         alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };
@@ -69,6 +69,21 @@ TEST_F(DoctorTest, SaysNothingOfWhatIsNotTheAskingHosts) {
     EXPECT_TRUE(there.exists);
     EXPECT_FALSE(there.known);
     EXPECT_EQ(there.role, "");
+}
+
+TEST_F(DoctorTest, LeavesNoConnectionToAHostWithoutPairs) {
+    look();
+    ASSERT_TRUE(doctor({"beta"}));
+    ASSERT_EQ(alpha->peers.session_count(), 1U);
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("scheduler", scheduler.run());
+    test::run_until(io, [this] {
+        alpha->inventory.changed().notify();
+        return alpha->peers.session_count() == 0;
+    });
+    EXPECT_EQ(alpha->peers.state(beta->config.host), peer::PeerState::unknown);
+    tasks.cancel();
+    test::run_until(io, [&] { return tasks.size() == 0; });
 }
 
 TEST_F(DoctorTest, AsksAHostWithoutPairs) {

@@ -86,10 +86,25 @@ class PutBack : public test::RolesTest {
 
     std::uint64_t first = 0;
     std::uint64_t newest = 0;
-    sched::Scheduler scheduler{alpha->sync, alpha->engine};
+    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
     DaemonService service{
         alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };
+
+TEST_F(PutBack, AQuestionWithAKeyWaitsForASlowPeerAsTheRealThingDoes) {
+    const pid_t link = alpha->relay.children.front();  // the session's
+    ::kill(link, SIGSTOP);
+    asio::steady_timer later(io, std::chrono::seconds(5));
+    later.async_wait([link](const auto&) { ::kill(link, SIGCONT); });
+    rpc::PutBackIn in;
+    in.dataset = "tank/fs";
+    in.snapshot = "zrep_000000";
+    in.dry_run = true;
+    in.request_key = "k";
+    const auto dry = test::run_task(io, service.put_back(std::move(in), control::Caller{}));
+    ASSERT_TRUE(dry) << dry.error().text();
+    EXPECT_EQ(dry->steps.size(), 7U);
+}
 
 TEST_F(PutBack, StatusSaysSoUntilItIsBroughtForward) {
     EXPECT_FALSE(status().put_back);

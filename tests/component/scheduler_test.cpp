@@ -59,7 +59,7 @@ class SchedulerTest : public test::TwoHosts {
         test::run_ready(io);
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine};
+    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
     TaskGroup tasks{io.get_executor()};
 };
 

@@ -54,7 +54,7 @@ class Settings : public test::TwoHosts {
         return join(lines, "\n").find(text) != std::string::npos;
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine};
+    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
     DaemonService service{
         alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };

@@ -56,7 +56,7 @@ class ServiceTest : public test::TwoHosts {
         if (!target) set(dataset, prop::kMaster, "yes");
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine};
+    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
     DaemonService service{
         alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
 };

@@ -274,6 +274,38 @@ TEST_F(Subprocess, WaitForGivesUpWithoutEndingTheProcess) {
     EXPECT_EQ(status->signal, SIGTERM);
 }
 
+// A process in uninterruptible sleep takes no signal. One that left the group, which is what is
+// killed, takes none of ours either.
+constexpr const char* kOutOfReach =
+    "import os, time; os.setpgid(0, os.getpgid(os.getppid())); print('there', flush=True); "
+    "time.sleep(600)";
+
+TEST_F(Subprocess, AbandonsOneThatNotEvenAKillEndsAndShowsIt) {
+    std::vector<std::string> argv{"python3", "-c", kOutOfReach};
+    ::testing::internal::CaptureStdout();
+    const auto begin = std::chrono::steady_clock::now();
+    const auto result = run_task(io, processes.run(std::move(argv), 2s));
+    const std::string said = ::testing::internal::GetCapturedStdout();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s + kTerminateGrace + kAbandonAfter + 10s);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Code::timed_out);
+    const auto left = processes.running();
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_TRUE(left[0].abandoned);
+    EXPECT_GE(std::chrono::steady_clock::now() - left[0].since, kAbandonAfter);
+    EXPECT_EQ(processes.abandoned(), 1U);
+    // What, and what to do; since when is the pair's last_error.
+    const std::string pid = std::to_string(left[0].pid);
+    EXPECT_NE(result.error().message.find("(process " + pid + ") did not end even when killed"),
+              std::string::npos)
+        << result.error().message;
+    EXPECT_NE(result.error().remedy.find("zpool status"), std::string::npos);
+    EXPECT_NE(said.find("child_abandoned pid=" + pid), std::string::npos) << said;
+    // When it ends after all, it is reaped.
+    ::kill(left[0].pid, SIGKILL);
+    test::run_until(io, [this] { return processes.running().empty(); });
+}
+
 TEST_F(Subprocess, CountsWhatItStarted) {
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(sh("exit 0").has_value());
     EXPECT_EQ(processes.started(), 3U);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -45,6 +46,10 @@ class RelayTransport : public peer::Transport {
 
     Result<std::unique_ptr<peer::Connection>> open(const HostName& host, peer::Purpose) override {
         Link link = make_link();
+        ++opened[host.str()];
+        if (away.contains(host.str()))
+            return std::unique_ptr<peer::Connection>(
+                std::make_unique<Away>(std::move(link.ours), away[host.str()]));
         if (silent.contains(host.str())) {
             silent_ends_.push_back(std::move(link.theirs));
             return std::unique_ptr<peer::Connection>(
@@ -55,7 +60,9 @@ class RelayTransport : public peer::Transport {
             ::dup2(link.theirs.in.get(), STDIN_FILENO);
             ::dup2(link.theirs.out.get(), STDOUT_FILENO);
             ::close_range(3, ~0U, 0);
-            ::_exit(command_peer({"--as", as_, "--socket", socket_}));
+            const auto own = sockets.find(host.str());
+            ::_exit(command_peer(
+                {"--as", as_, "--socket", own == sockets.end() ? socket_ : own->second}));
         }
         children.push_back(child);
         return std::unique_ptr<peer::Connection>(
@@ -63,6 +70,9 @@ class RelayTransport : public peer::Transport {
     }
 
     std::vector<pid_t> children;
+    std::map<std::string, int> opened;           ///< connections tried, by host
+    std::map<std::string, Code> away;            ///< hosts that cannot be reached, and why
+    std::map<std::string, std::string> sockets;  ///< hosts that are not behind `socket`
     std::set<std::string> silent;  ///< hosts that take a connection and never say a word
 
   private:
@@ -76,6 +86,20 @@ class RelayTransport : public peer::Transport {
 
       private:
         Channel channel_;
+    };
+    class Away : public peer::Connection {
+      public:
+        Away(Channel channel, Code code) : channel_(std::move(channel)), code_(code) {}
+        Channel take_channel() override { return std::move(channel_); }
+        Task<Error> why() override {
+            co_return Error{.code = code_,
+                            .message = "it cannot be reached",
+                            .remedy = "look at the line"};
+        }
+
+      private:
+        Channel channel_;
+        Code code_;
     };
     class Relay : public peer::Connection {
       public:

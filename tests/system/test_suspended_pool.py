@@ -76,5 +76,40 @@ class SuspendedPool(Case):
         wait_for("the pool is back", 30, lambda: self.state() == "ONLINE")
 
 
+class SuspendedTarget(Case):
+    """A target's pool that is suspended in the middle of a stream: its `zfs receive` waits in the kernel."""
+
+    daemon_options = ("--stall-timeout", "5s")
+
+    def test_a_receive_that_no_kill_ends_is_abandoned_and_shown(self):
+        self.beta.run("mkdir -p /run/thin; mount -t tmpfs -o size=120M tmpfs /run/thin; "
+                      "truncate -s 1G /run/thin/disk; "
+                      "zpool create -O compression=off -O zrep:accept=alpha -o failmode=wait thin /run/thin/disk")
+        self.addCleanup(self.beta.run, "mount -o remount,size=1200M /run/thin; zpool clear thin; sleep 2; "
+                        "zpool destroy -f thin; umount /run/thin", check=False, timeout=60)
+        self.alpha.run("zfs create tank/fs")
+        self.zrepctl("init", "tank/fs", "beta", "thin/fs")
+        self.write("tank/fs", "big", 250)
+        done = self.zrepctl("sync", "tank/fs", code=1, timeout=200)
+        self.assertIn("next:", done.err)
+        wait_for("the receive is given up", 60, lambda: "child_abandoned" in self.zrepd["beta"].log(), step=1)
+        states = self.beta.run("ps -o stat=,args= -C zfs", check=False).out
+        self.assertIn("zfs receive", states, "it is still there")
+        # Who asks is answered all the same, on both sides.
+        here = self.status("tank/fs")
+        there = wait_for("the target's side knows", 30,
+                         lambda: self.status("thin/fs", on="beta").get("last_error"), step=1)
+        self.assertIn("did not end even when killed", there["message"])
+        self.assertIn("zpool status", there["remedy"])
+        for error in (here["last_error"], there):
+            self.assertNotEqual("", error["message"])
+            self.assertNotEqual("", error["remedy"])
+            self.assertRegex(error["since"], "^2.*Z$")
+        self.beta.run("mount -o remount,size=1200M /run/thin; zpool clear thin", timeout=60)
+        wait_for("it goes on", 90, lambda: self.alpha.run("zrepctl sync tank/fs", check=False, timeout=120).code == 0,
+                 step=2)
+        self.assert_in_step("tank/fs", "thin/fs")
+
+
 if __name__ == "__main__":
     unittest.main()

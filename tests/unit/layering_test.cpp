@@ -59,7 +59,7 @@ bool is_asio_or_log(const std::string& header) {
 /// Files that only decide: values in, values out.
 bool is_pure(const std::string& file) {
     const auto begins = [&file](const char* prefix) { return file.starts_with(prefix); };
-    return begins("daemon/plan/") || begins("daemon/sched/due.") ||
+    return begins("daemon/plan/") || begins("daemon/sched/due.") || begins("daemon/peer/absence.") ||
            begins("daemon/failover/fsm.") || begins("daemon/zfs/command.") ||
            begins("daemon/zfs/parse") || begins("daemon/zfs/model.") ||
            begins("daemon/failover/fsm.") || begins("daemon/failover/journal.") ||

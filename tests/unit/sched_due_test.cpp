@@ -53,6 +53,23 @@ TEST(NextRun, WaitsLongerAfterFailuresButNeverLessThanTheInterval) {
     EXPECT_EQ(next_run(seldom, kNow), kNow + 3600s);
 }
 
+TEST(NextRun, IsTheNextLookForAPeerThatItWaitsFor) {
+    PairTiming waits{.interval = 60s, .last_start = kNow - 2h, .failures = 9, .jitter = 1};
+    waits.looked_for = kNow + 5s;
+    EXPECT_EQ(next_run(waits, kNow), kNow + 5s);
+    waits.looked_for = kNow - 5s;
+    EXPECT_EQ(next_run(waits, kNow), kNow) << "it is being looked for";
+    waits.paused = true;
+    EXPECT_FALSE(next_run(waits, kNow));
+}
+
+TEST(WaitAfterReturn, IsNoneButForAPeerThatComesAndGoes) {
+    EXPECT_EQ(wait_after_return(1, 0.5), 0ms);
+    EXPECT_EQ(wait_after_return(2, 0.5), 4s);
+    EXPECT_EQ(wait_after_return(5, 0.5), 32s);
+    EXPECT_EQ(wait_after_return(50, 0.5), kMaxBackoff);
+}
+
 TEST(Paused, ReadsWordsAndTimes) {
     constexpr UnixSeconds kThen = 1'700'000'000;  // 2023-11-14T22:13:20Z
     const std::pair<const char*, bool> table[] = {{"", false},

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/peer/absence.hpp"
+
+#include <algorithm>
+
+namespace zrepd::peer {
+namespace {
+
+constexpr std::chrono::seconds kFirstWord{30};
+constexpr std::chrono::hours kLastWord{1};
+
+}  // namespace
+
+bool is_absence(Code code) {
+    return code == Code::peer_unreachable || code == Code::unknown_host ||
+           code == Code::peer_no_zrepd;
+}
+
+SteadyTime next_look(const Attempt& last, const LookLimits& limits, double jitter) {
+    const bool answers = last.code == Code::peer_no_zrepd;
+    const bool seldom = answers && last.ended - last.away_since >= kPatient;
+    const std::chrono::milliseconds every = seldom ? kSeldom : limits.every;
+    const double part = 1.0 - 0.2 * std::clamp(jitter, 0.0, 1.0);
+    const std::chrono::milliseconds wait(
+        static_cast<std::int64_t>(static_cast<double>(every.count()) * part));
+    return std::max(last.began + wait, last.ended + limits.pause);
+}
+
+SteadyTime next_word(SteadyTime away_since, SteadyTime now) {
+    const SteadyTime::duration passed = now - away_since;
+    return now + std::clamp<SteadyTime::duration>(passed, kFirstWord, kLastWord);
+}
+
+}  // namespace zrepd::peer

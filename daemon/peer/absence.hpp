@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// When to look whether a peer that is away has returned, and when to say that it has not
+// (docs/adr/0016-one-look-for-a-peer-that-is-away.md). Pure: the time and the random number are
+// arguments.
+#pragma once
+
+#include <chrono>
+
+#include "common/error.hpp"
+
+namespace zrepd::peer {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+/// Whether this is no more than a peer that cannot be reached: that passes without a change on this
+/// host. Not a key that it refuses: it is not asked every few seconds by somebody whom it may ban.
+bool is_absence(Code code);
+
+/// How often to look; tests shorten it.
+struct LookLimits {
+    /// From one look's begin to the next one's.
+    std::chrono::milliseconds every{7'000};
+    /// From the end of one: a network that swallows packets lets each last 10 s.
+    std::chrono::milliseconds pause{3'000};
+};
+
+/// The last try to connect, and what it is part of.
+struct Attempt {
+    SteadyTime began;
+    SteadyTime ended;
+    SteadyTime away_since;
+    Code code = Code::peer_unreachable;
+};
+
+/// `jitter`, 0 to 1, takes up to a fifth off, so that two hosts do not keep step. A host that
+/// answers and has no zrepd for kPatient is asked every kSeldom: each try is a login there.
+SteadyTime next_look(const Attempt& last, const LookLimits& limits, double jitter);
+
+inline constexpr std::chrono::minutes kPatient{10};
+inline constexpr std::chrono::seconds kSeldom{30};
+
+/// When to say again that it is away, after saying so `now`: at twice the time, at least half a
+/// minute and at most an hour later.
+SteadyTime next_word(SteadyTime away_since, SteadyTime now);
+
+}  // namespace zrepd::peer
