@@ -92,9 +92,8 @@ class RelayTransport : public peer::Transport {
         Away(Channel channel, Code code) : channel_(std::move(channel)), code_(code) {}
         Channel take_channel() override { return std::move(channel_); }
         Task<Error> why() override {
-            co_return Error{.code = code_,
-                            .message = "it cannot be reached",
-                            .remedy = "look at the line"};
+            co_return Error{
+                .code = code_, .message = "it cannot be reached", .remedy = "look at the line"};
         }
 
       private:

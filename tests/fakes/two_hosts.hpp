@@ -38,15 +38,14 @@ struct TestHost {
           target(sync),
           server(io.get_executor(), target),
           relay(peer_socket, name),
-          peers(
-              io.get_executor(),
-              relay,
-              [this](const HostName& host, peer::PeerState state, const Error* error) {
-                  sync::tell_peer_state(events, host, state, error);
-              },
-              {.look = {.every = std::chrono::milliseconds(300),
-                        .pause = std::chrono::milliseconds(100)},
-               .unused = std::chrono::seconds(1)}),
+          peers(io.get_executor(),
+                relay,
+                [this](const HostName& host, peer::PeerState state, const Error* error) {
+                    sync::tell_peer_state(events, host, state, error);
+                },
+                {.look = {.every = std::chrono::milliseconds(300),
+                          .pause = std::chrono::milliseconds(100)},
+                 .unused = std::chrono::seconds(1)}),
           engine(sync, peers),
           roles({sync, engine, peers, processes}),
           copies({sync, engine, peers, processes}) {

@@ -59,14 +59,14 @@ bool is_asio_or_log(const std::string& header) {
 /// Files that only decide: values in, values out.
 bool is_pure(const std::string& file) {
     const auto begins = [&file](const char* prefix) { return file.starts_with(prefix); };
-    return begins("daemon/plan/") || begins("daemon/sched/due.") || begins("daemon/peer/absence.") ||
-           begins("daemon/failover/fsm.") || begins("daemon/zfs/command.") ||
-           begins("daemon/zfs/parse") || begins("daemon/zfs/model.") ||
-           begins("daemon/failover/fsm.") || begins("daemon/failover/journal.") ||
-           begins("daemon/failover/changes.") || begins("daemon/failover/rescue_plan.") ||
-           begins("daemon/failover/fence.") || begins("daemon/failover/lease.") ||
-           begins("daemon/failover/witness.") || begins("daemon/zfs/zfs_spec.") ||
-           file.find("_program.") != std::string::npos;
+    return begins("daemon/plan/") || begins("daemon/sched/due.") ||
+           begins("daemon/peer/absence.") || begins("daemon/failover/fsm.") ||
+           begins("daemon/zfs/command.") || begins("daemon/zfs/parse") ||
+           begins("daemon/zfs/model.") || begins("daemon/failover/fsm.") ||
+           begins("daemon/failover/journal.") || begins("daemon/failover/changes.") ||
+           begins("daemon/failover/rescue_plan.") || begins("daemon/failover/fence.") ||
+           begins("daemon/failover/lease.") || begins("daemon/failover/witness.") ||
+           begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
 }
 
 /// Height of a daemon file or header; 0: what everything may use.
