@@ -6,6 +6,7 @@
 #include "common/props.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/rescue_plan.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
@@ -68,10 +69,11 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     return sync::not_configured(parts_, *name);
 }
 
-/// Pairs under a name that this host had before: nothing of them is done or shown.
+/// Pairs under a name that this host or their dataset had before: nothing of them is done or shown.
 std::optional<rpc::Trouble> DaemonService::hidden_pairs(UnixSeconds now) {
-    const auto found =
-        plan::foreign_pairs(parts_.inventory.all(), parts_.self, parts_.config.file.string());
+    const auto& all = parts_.inventory.all();
+    auto found = plan::foreign_pairs(all, parts_.self, parts_.config.file.string());
+    if (!found) found = plan::displaced_pairs(all, parts_.self);
     return first_seen("", found, now);
 }
 
@@ -196,6 +198,7 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
     if (!found && pair.role == plan::Role::initializing && !status.running)
         found = sync::unfinished_init(pair);
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (!found) found = plan::unreadable_epoch(*dataset);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);
 }

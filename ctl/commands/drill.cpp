@@ -10,7 +10,8 @@ void add_options(po::options_description& options) {
     // clang-format off
     options.add_options()
         ("run", po::value<std::string>()->value_name("PROGRAM"),
-         "run it with the path of the mounted clone as its argument; status 0 means content");
+         "run it with the path of the mounted clone as its argument; status 0 means content")
+        ("dry-run", "say what would be done, do nothing");
     // clang-format on
 }
 
@@ -20,6 +21,7 @@ int run(const Invocation& invocation) {
     rpc::DrillIn in;
     in.dataset = chosen->datasets.front();
     if (invocation.has("run")) in.program = invocation.options["run"].as<std::string>();
+    in.dry_run = invocation.has("dry-run");
     return start_and_follow(invocation, "pair.drill", rpc::encode(in), chosen->datasets);
 }
 
@@ -28,7 +30,7 @@ int run(const Invocation& invocation) {
 const Command kDrill{
     "drill",
     "",
-    "[--run PROGRAM] FILESYSTEM",
+    "[--run PROGRAM] [--dry-run] FILESYSTEM",
     "Prove that a copy can be used, without touching it",
     "Clones the newest acknowledged snapshot, mounts the clone readonly below zrepd's runtime\n"
     "directory, runs PROGRAM on it, unmounts it and destroys the clone. Replication goes on meanwhile.\n"

@@ -50,8 +50,8 @@ const Command kList{
     "Show the pairs of this host",
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
     "zrepctl status answers from memory. Without names the exit status is 1, and what it is follows,\n"
-    "when there may be pairs that are not shown: zrepd cannot know all of them, or some belong to a\n"
-    "former host name. What is known is listed all the same.\n\n"
+    "when there may be pairs that are not shown: zrepd cannot know all of them, or some have a\n"
+    "former name of this host or of their filesystem. What is known is listed all the same.\n\n"
     "Example:\n  zrepctl list -v tank/fs\n",
     0,
     10000,

@@ -23,6 +23,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("yes", "with drop: do it; without, only say what would be destroyed")
+        ("dry-run", "with drop: say what would be destroyed, as without --yes, which it overrules")
         ("limit", po::value<std::string>()->value_name("N"),
          "with diff: so many changes at most; default 1000, at most 10000");
     // clang-format on
@@ -53,8 +54,9 @@ int drop(const Invocation& invocation, const std::vector<std::string>& names) {
     if (!chosen) return usage_error(invocation, chosen.error());
     rpc::RescueDropIn in;
     in.dataset = chosen->datasets.front();
-    in.dry_run = !invocation.has("yes");
-    if (in.dry_run && !invocation.json) {
+    const bool asked = invocation.has("dry-run");
+    in.dry_run = asked || !invocation.has("yes");
+    if (in.dry_run && !asked && !invocation.json) {
         std::fputs("zrepctl: nothing is destroyed without --yes\n", stderr);
     }
     return start_and_follow(invocation, "rescue.drop", rpc::encode(in), chosen->datasets);

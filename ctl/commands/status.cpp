@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <unistd.h>
+
+#include <chrono>
 #include <cstdio>
 
 #include "ctl/command.hpp"
@@ -13,7 +16,8 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("output,o", boost::program_options::value<std::string>()->value_name("COLUMN,..."),
-         "only these columns, for scripts: separated by tabs, no heading, - for no value");
+         "only these columns, for scripts: separated by tabs, no heading, - for no value")
+        ("watch,w", "show it again every two seconds, until Ctrl-C");
     // clang-format on
 }
 
@@ -30,14 +34,12 @@ std::string text_of(const rpc::StatusOut& status, const std::vector<std::string>
     return columns.empty() ? status_text(status) : status_lines(status, columns);
 }
 
-int run(const Invocation& invocation) {
-    const auto chosen = select(invocation.words, /*all_allowed=*/false);
-    if (!chosen) return usage_error(invocation, chosen.error());
-    const auto columns = columns_of(invocation);
-    if (!columns) return usage_error(invocation, columns.error());
-    auto client = Client::connect(invocation.socket, /*read_only=*/true);
-    if (!client) return complain(invocation, client.error());
-    auto reply = client->call("status.get", rpc::encode(rpc::DatasetsIn{chosen->datasets}));
+/// Asks once and prints.
+int show(const Invocation& invocation,
+         Client& client,
+         const std::vector<std::string>& names,
+         const std::vector<std::string>& columns) {
+    auto reply = client.call("status.get", rpc::encode(rpc::DatasetsIn{names}));
     if (!reply) return complain(invocation, reply.error());
     auto status = rpc::decode_as<rpc::StatusOut>(*reply, rpc::Strictness::reply);
     if (!status) return complain(invocation, status.error());
@@ -45,8 +47,43 @@ int run(const Invocation& invocation) {
     if (invocation.json)
         print_json(*reply);
     else
-        std::fputs(text_of(*status, *columns).c_str(), stdout);
+        std::fputs(text_of(*status, columns).c_str(), stdout);
     return tell_problem(invocation, status->problem);
+}
+
+/// Until Ctrl-C, or until there is nothing more to show; on a terminal always at its top.
+int watch(const Invocation& invocation,
+          Client& client,
+          const std::vector<std::string>& names,
+          const std::vector<std::string>& columns) {
+    constexpr std::chrono::seconds kAgain{2};
+    const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+    catch_interrupt();
+    while (true) {
+        if (terminal) std::fputs("\033[H\033[2J", stdout);
+        const int shown = show(invocation, client, names, columns);
+        std::fflush(stdout);
+        // A pool that cannot be read is shown, and may come back.
+        if (shown != kDone && shown != kFailed) return shown;
+        if (std::ferror(stdout) != 0) return kFailed;
+        // Nothing was subscribed to: this waits, and hears of Ctrl-C and of a daemon that is gone.
+        const auto waited = client.next_event(kAgain);
+        if (waited || waited.error().code == Code::timed_out) continue;
+        const bool ended = waited.error().code == Code::cancelled;
+        return ended ? kDone : complain(invocation, waited.error());
+    }
+}
+
+int run(const Invocation& invocation) {
+    const auto chosen = select(invocation.words, /*all_allowed=*/false);
+    if (!chosen) return usage_error(invocation, chosen.error());
+    const auto columns = columns_of(invocation);
+    if (!columns) return usage_error(invocation, columns.error());
+    auto client = Client::connect(invocation.socket, /*read_only=*/true);
+    if (!client) return complain(invocation, client.error());
+    const auto& names = chosen->datasets;
+    if (invocation.has("watch")) return watch(invocation, *client, names, *columns);
+    return show(invocation, *client, names, *columns);
 }
 
 }  // namespace
@@ -54,12 +91,13 @@ int run(const Invocation& invocation) {
 const Command kStatus{
     "status",
     "",
-    "[-o COLUMN,...] [FILESYSTEM...]",
+    "[-o COLUMN,...] [--watch] [FILESYSTEM...]",
     "Show how fresh the copies are, what runs, and what is wrong",
     "LAG is how long ago source and copy were last known to hold the same data: it grows until the\n"
     "next sync, whether anything is written or not. BACKLOG is what was written since, as last seen.\n"
     "Troubles follow the table, each with what to do next. The exit status is 0 whatever they are,\n"
-    "and 1 when zrepd cannot know all of its pairs, or when some belong to a former host name. --json is a contract: docs/status.schema.json.\n\n"
+    "and 1 when zrepd cannot know all of its pairs, or when some have a former name of\n"
+    "this host or of their filesystem. --json is a contract: docs/status.schema.json.\n\n"
     "Columns for -o: dataset role epoch peer peer_dataset peer_state lag_seconds backlog_bytes paused\n"
     "health, as in --json, and error, the kind of last_error.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n"

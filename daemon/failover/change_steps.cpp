@@ -24,12 +24,8 @@ constexpr unsigned kMaxDrains = 5;
 Task<bool> Change::check() {
     const Dataset* now = dataset();
     if (now == nullptr) co_return fail(gone());
-    if (now->readonly) {
-        co_return fail({.code = Code::refused,
-                        .message = name_.str() + " is readonly here: somebody else made it so",
-                        .remedy = "zfs inherit readonly " + quote(name_.str()) +
-                                  " (or set readonly=off), then run it again"});
-    }
+    const auto closed = made_readonly(*now);
+    if (closed) co_return fail(*closed);
     // What is newer than the snapshot that it goes back to is not wanted over there.
     bool synced = true;
     if (!back_to_.known()) synced = co_await sync_first();
@@ -47,9 +43,7 @@ Task<bool> Change::sync_first() {
     parts_.runs.phase(*run_, name_, "syncing");
     const rpc::RunResult result = co_await role_.engine.sync_now(name_);
     if (result.error) {
-        Error error = rpc::from_item_error(*result.error).in("sync before the role change");
-        // Whatever the sync's own status is: nothing was changed.
-        co_return fail(std::move(error));
+        co_return fail(sync_refused(rpc::from_item_error(*result.error)));
     }
     co_return true;
 }
@@ -178,7 +172,8 @@ Task<Result<void>> Change::mount_at(Serve place) {
     auto mounted = co_await parts_.zfs.mount(name_);
     if (mounted) co_return ok();
     Error error = mounted.error();
-    if (error.remedy.empty()) error.remedy = "zfs mount " + quote(name_.str());
+    const bool unknown = error.code == Code::zfs_failed;
+    if (error.remedy.empty() || unknown) error.remedy = "zfs mount " + quote(name_.str());
     co_return error;
 }
 

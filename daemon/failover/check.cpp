@@ -75,7 +75,8 @@ void add_state(std::vector<Error>& out, const TargetFacts& facts, const std::str
                         std::string(failover::name(journal.journal)) + ")",
                     "zrepd goes on with it; on " + host + ": zrepctl status " + quote(name)));
     }
-    if (facts.pair->epoch != facts.master_epoch) {
+    const bool settled = facts.after_sync && facts.pair->epoch < facts.master_epoch;
+    if (facts.pair->epoch != facts.master_epoch && !settled) {
         out.push_back(refused("the epochs disagree: " + std::to_string(facts.pair->epoch) + " on " +
                                   host + ", " + std::to_string(facts.master_epoch) +
                                   " on the master",
@@ -146,12 +147,28 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
     add_state(out, facts, host);
     if (facts.back)
         add_way_back(out, *facts.dataset, *facts.versions, facts.base, self);
-    else
+    else if (!facts.after_sync)
         add_data(out, facts, host);
     for (const auto* found : {&facts.key, &facts.writing, &facts.way_back, &facts.mountpoint}) {
         if (*found) out.push_back(**found);
     }
     return out;
+}
+
+std::optional<Error> made_readonly(const Dataset& master) {
+    if (!master.readonly) return std::nullopt;
+    const std::string name = quote(master.name.str());
+    return refused(master.name.str() + " is readonly here: somebody else made it so",
+                   "zfs inherit readonly " + name +
+                       " (or set readonly=off; or the whole pool was imported readonly: zpool get "
+                       "readonly " +
+                       std::string(master.name.pool()) + "), then run it again");
+}
+
+Error sync_refused(Error error) {
+    if (error.code == Code::pool_unavailable) error.code = Code::refused;
+    error.context.emplace_back("sync before the role change");
+    return error;
 }
 
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems) {

@@ -19,6 +19,7 @@ struct TargetFacts {
     std::uint64_t master_epoch = 0;
     Guid base;          ///< the newest snapshot that the master knows to be here
     bool back = false;  ///< what is newer here than the base is rolled back
+    bool after_sync = false;  ///< a dry run: what the sync before it settles stands in no way
     bool paused = false;
     std::string busy;                 ///< what else works on it; empty: nothing
     std::optional<Error> key;         ///< why its key cannot be loaded
@@ -38,6 +39,13 @@ rpc::CheckIn check_of(const plan::Pair& pair,
 
 /// What keeps this target from becoming the master; each with its remedy. Pure.
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);
+
+/// Why a master is not to be handed over: somebody else made it readonly. Pure.
+std::optional<Error> made_readonly(const Dataset& master);
+
+/// Why the sync before a role change failed, as a refusal of that: a pool that takes no writes now is
+/// a state to be changed first, as a conflict is. Pure.
+Error sync_refused(Error error);
 
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);

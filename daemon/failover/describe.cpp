@@ -3,10 +3,12 @@
 #include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -20,14 +22,19 @@ std::string there(const plan::Pair& pair) {
     return pair.peer.str() + ":" + pair.peer_dataset.str();
 }
 
-Steps failover_steps(const plan::Pair& pair, const Dataset& dataset) {
+Steps failover_steps(const plan::Pair& pair, const Dataset& dataset, Steps of_sync) {
     const std::string name = pair.dataset.str();
     const std::string epoch = std::to_string(pair.epoch + 1);
-    return {"sync " + name + " to " + there(pair) + ", " + human_bytes(dataset.written_bytes) +
-                " written since the last snapshot; nothing is lost",
-            "make " + name + " readonly, sync what came meanwhile, until nothing does",
-            "make " + name + " the target of epoch " + epoch,
-            "make " + there(pair) + " the master of epoch " + epoch + " and mount it"};
+    Steps out{"sync " + name + " to " + there(pair) + ", " + human_bytes(dataset.written_bytes) +
+              " written since the last snapshot; nothing is lost"};
+    out.insert(out.end(), of_sync.begin(), of_sync.end());
+    for (std::string& step :
+         Steps{"make " + name + " readonly, sync what came meanwhile, until nothing does",
+               "make " + name + " the target of epoch " + epoch,
+               "make " + there(pair) + " the master of epoch " + epoch + " and mount it"}) {
+        out.push_back(std::move(step));
+    }
+    return out;
 }
 
 /// What this side has that the other never acknowledged.
@@ -76,6 +83,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    const auto spoiled = plan::unreadable_epoch(*dataset);
+    if (spoiled) co_return *spoiled;
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
@@ -87,13 +96,16 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
                                    std::string(name(journal)) + "); zrepd goes on with it",
                         .remedy = "zrepctl status " + quote(pair.dataset.str())};
     }
+    Result<Guid> base = Guid{};
+    const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
+    if (resolves) base = co_await must_be_split(pair, ask, limit);
+    if (!base) co_return base.error();
+    dataset = parts_.inventory.find(pair.dataset);
+    versions = parts_.inventory.versions(pair.dataset);
+    if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
     switch (ask) {
-        case Ask::failover: {
-            const Steps steps = failover_steps(pair, *dataset);
-            auto refused = co_await problems_there(pair, limit);
-            if (refused) co_return *refused;
-            co_return steps;
-        }
+        case Ask::failover:
+            co_return co_await describe_failover(pair, limit);
         case Ask::takeover: {
             rpc::HandOverIn in;
             in.source = pair.dataset.str();
@@ -126,6 +138,45 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     co_return Steps{};
 }
 
+Task<> Roles::describe_sync_before(DatasetName dataset,
+                                   std::chrono::seconds limit,
+                                   FirstSteps* out) {
+    std::vector<DatasetName> one{std::move(dataset)};
+    auto found = co_await role_.engine.describe_sync(std::move(one), limit);
+    out->synced = std::move(found);
+    --out->left;
+    out->done.notify();
+}
+
+Task<> Roles::ask_target_before(plan::Pair pair, std::chrono::seconds limit, FirstSteps* out) {
+    auto found = co_await problems_there(std::move(pair), limit);
+    out->refused = std::move(found);
+    --out->left;
+    out->done.notify();
+}
+
+/// As the run: what the sync before it heals is in no way, and what stops that stops all. Both are
+/// asked for at once: there is no more time than for one answer.
+Task<Result<Steps>> Roles::describe_failover(plan::Pair pair, std::chrono::seconds limit) {
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    const auto closed = made_readonly(*dataset);
+    if (closed) co_return *closed;
+    FirstSteps first(parts_.executor);
+    TaskGroup asking(parts_.executor);
+    asking.spawn("dry run of a sync", describe_sync_before(pair.dataset, limit, &first));
+    asking.spawn("dry run of a check", ask_target_before(pair, limit, &first));
+    co_await gather(asking, first.left, first.done);
+    if (!first.synced) co_return sync_refused(first.synced.error());
+    for (const auto& result : first.synced->results) {
+        if (result.error) co_return sync_refused(rpc::from_item_error(*result.error));
+    }
+    if (first.refused) co_return *first.refused;
+    dataset = parts_.inventory.find(pair.dataset);
+    if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    co_return failover_steps(pair, *dataset, std::move(first.synced->steps));
+}
+
 Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
                                                  std::chrono::seconds limit,
                                                  Guid back) {
@@ -143,7 +194,12 @@ Task<> Roles::describe_one(
     Ask ask, DatasetName dataset, std::chrono::seconds limit, Dry* out, Signal* done) {
     const auto pair = parts_.inventory.pair(dataset);
     Result<Steps> steps = Steps{};
-    if (!pair)
+    // Those two wait for the end of what is under way.
+    const bool waits = ask == Ask::takeover_local || ask == Ask::unfence;
+    const sync::RunPtr other = waits ? nullptr : parts_.runs.active(dataset);
+    if (other && contradicts(other->operation()))
+        steps = sync::other_work(*other, dataset);
+    else if (!pair)
         steps = sync::no_pair(parts_, dataset);
     else if (pair->role == plan::Role::initializing)
         steps = sync::not_a_master(*pair);

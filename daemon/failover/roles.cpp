@@ -4,6 +4,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
@@ -221,10 +222,12 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
+    const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset));
+    if (spoiled) co_return *spoiled;
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
     Result<Guid> base = Guid{};
-    if (ask == Ask::keep_here || ask == Ask::keep_peer) base = co_await must_be_split(*pair, ask);
+    if (ask == Ask::keep_here || ask == Ask::keep_peer) base = co_await must_be_split(*pair, ask, kAskLimit);
     if (!base) co_return base.error();
     // Both say that they are the master: which is to be one is not for a fence to decide.
     const auto known = trouble_of(dataset);
@@ -253,12 +256,12 @@ Task<Result<void>> Roles::must_be_willing(plan::Pair pair) {
 
 /// Which data counts is only a question where both sides say that theirs does. One that was seen
 /// and whose other side is out of reach now may be decided all the same.
-Task<Result<Guid>> Roles::must_be_split(plan::Pair pair, Ask ask) {
+Task<Result<Guid>> Roles::must_be_split(plan::Pair pair, Ask ask, std::chrono::seconds limit) {
     if (pair.role != plan::Role::master) co_return wrong_side(Ask::keep_here, pair);
     rpc::RolesIn in;
     in.sides.push_back(asking_side(pair));
     auto answer =
-        co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, kAskLimit);
+        co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, limit);
     const auto known = trouble_of(pair.dataset);
     if (!answer && known && known->code == Code::split_brain) co_return Guid{};
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());

@@ -126,7 +126,7 @@ class Roles : public peer::RoleService {
                                           plan::Pair pair,
                                           OldMaster old);
     /// The newest snapshot that both sides have; unknown when the other one does not answer.
-    Task<Result<Guid>> must_be_split(plan::Pair pair, Ask ask);
+    Task<Result<Guid>> must_be_split(plan::Pair pair, Ask ask, std::chrono::seconds limit);
     Task<Result<void>> must_be_willing(plan::Pair pair);
     /// Unknown where it does not matter.
     struct Bases {
@@ -194,6 +194,18 @@ class Roles : public peer::RoleService {
                                                     plan::Pair pair,
                                                     std::chrono::seconds limit,
                                                     OldMaster old);
+    /// What a dry run of a failover finds out first.
+    struct FirstSteps {
+        explicit FirstSteps(const asio::any_io_executor& executor) : done(executor) {}
+        Result<sync::DryRun> synced = sync::DryRun{};
+        std::optional<Error> refused;
+        std::size_t left = 2;
+        Signal done;
+    };
+    Task<> describe_sync_before(DatasetName dataset, std::chrono::seconds limit, FirstSteps* out);
+    Task<> ask_target_before(plan::Pair pair, std::chrono::seconds limit, FirstSteps* out);
+    Task<Result<std::vector<std::string>>> describe_failover(plan::Pair pair,
+                                                             std::chrono::seconds limit);
     Task<std::optional<Error>> problems_there(plan::Pair pair,
                                               std::chrono::seconds limit,
                                               Guid back = {});
@@ -213,6 +225,9 @@ class Roles : public peer::RoleService {
                          std::chrono::steady_clock::time_point asked);
     void take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked);
     Task<std::optional<Error>> key_problem(DatasetName dataset);
+    Task<std::optional<Error>> writing_problem(DatasetName dataset,
+                                               std::string serve,
+                                               bool dry_run);
     Task<Result<void>> ask_hooks(plan::Pair pair, std::string mountpoint, bool planned);
     Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
     void peer_is_back(const std::string& peer);

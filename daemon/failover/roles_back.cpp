@@ -5,6 +5,7 @@
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -116,6 +117,8 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     const Dataset* now = parts_.inventory.find(dataset);
     const Versions* versions = parts_.inventory.versions(dataset);
     if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
+    const auto spoiled = plan::unreadable_epoch(*now);
+    if (spoiled) co_return *spoiled;
     auto wrong = not_now(ask, *pair, *now);
     if (wrong) co_return *wrong;
     auto snapshot = find_start(*now, *versions, from);

@@ -141,6 +141,24 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
                               quote(dataset.str())};
 }
 
+/// A write that is needed anyway shows whether the pool takes any; a dry run only looks.
+Task<std::optional<Error>> Roles::writing_problem(DatasetName dataset,
+                                                  std::string serve,
+                                                  bool dry_run) {
+    PropertyList served{{std::string(prop::kServe), std::move(serve)}};
+    Result<void> written = ok();
+    std::string pool(dataset.pool());
+    if (dry_run)
+        written = co_await parts_.zfs.check_writable(std::move(pool));
+    else
+        written = co_await parts_.zfs.set(dataset, served);
+    if (written && !dry_run) parts_.inventory.note_set(dataset, served);
+    if (written) co_return std::nullopt;
+    Error out = written.error();
+    if (!out.remedy.empty()) out.remedy = "on " + parts_.self.host.str() + ": " + out.remedy;
+    co_return out;
+}
+
 Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, bool planned) {
     HookContext context{
         .dataset = pair.dataset, .peer = pair.peer, .peer_dataset = pair.peer_dataset};
@@ -173,12 +191,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
                             "canmount,mountpoint,volmode,zrep:interval on the master"};
     }
     TargetFacts facts;
-    // A write that is needed anyway shows whether the pool takes any.
-    PropertyList served{{std::string(prop::kServe), to_text(*serve)}};
-    Result<void> written = ok();
-    if (!in.dry_run) written = co_await parts_.zfs.set(*name, served);
-    if (written && !in.dry_run) parts_.inventory.note_set(*name, served);
-    if (!written) facts.writing = written.error();
+    facts.writing = co_await writing_problem(*name, to_text(*serve), in.dry_run);
     facts.key = co_await key_problem(*name);
     auto back = co_await role_.peers.call(pair->peer, "peer.ping", Json::object(), kWayBackLimit);
     if (!back) {
@@ -197,6 +210,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     facts.master_epoch = in.epoch;
     facts.base = in.base;
     facts.back = in.back.value_or(false);
+    facts.after_sync = in.dry_run;
     facts.paused = sched::is_paused(pair->settings.paused, unix_now());
     const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
     if (holder) facts.busy = holder->reason;

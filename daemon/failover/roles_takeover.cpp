@@ -88,6 +88,7 @@ Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
                                                    std::chrono::seconds limit) {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
+    if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     if (pair->role != plan::Role::target) {
         co_return Error{.code = Code::wrong_role,
                         .message = dataset.str() + " is no copy: it is the master here",

@@ -60,7 +60,9 @@ Task<Result<Json>> Peers::call(HostName host,
     co_return Error{
         .code = Code::timed_out,
         .message = host.str() + " did not answer " + call->method + " within " +
-                   std::to_string(std::chrono::ceil<std::chrono::seconds>(limit).count()) + " s"};
+                   std::to_string(std::chrono::ceil<std::chrono::seconds>(limit).count()) + " s",
+        .remedy = "run it again; if that stays so, look at the load and at zpool status on " +
+                  host.str() + ": zrepctl doctor " + host.str()};
 }
 
 Task<Result<std::unique_ptr<OutgoingStream>>> Peers::open_stream(HostName host,

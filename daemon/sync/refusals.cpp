@@ -2,6 +2,7 @@
 #include "daemon/sync/refusals.hpp"
 
 #include "common/text.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
 
 namespace zrepd::sync {
@@ -54,6 +55,10 @@ Error not_configured(const Parts& parts, const DatasetName& dataset) {
     if (const Dataset* found = parts.inventory.find(dataset)) one.emplace(dataset, *found);
     auto foreign = plan::foreign_pairs(one, parts.self, parts.config.file.string());
     if (foreign) return *foreign;
+    auto displaced = one.empty()
+                         ? plan::renamed_from(dataset, parts.inventory.all(), parts.self)
+                         : plan::displaced(one.begin()->second, parts.self);
+    if (displaced) return *displaced;
     const std::string below = pairs_below(parts.inventory, dataset);
     return Error{.code = Code::not_configured,
                  .message = dataset.str() + " is not part of a pair",
@@ -63,6 +68,8 @@ Error not_configured(const Parts& parts, const DatasetName& dataset) {
 
 Error no_pair(const Parts& parts, const DatasetName& dataset) {
     if (parts.inventory.find(dataset) != nullptr) return not_configured(parts, dataset);
+    auto renamed = plan::renamed_from(dataset, parts.inventory.all(), parts.self);
+    if (renamed) return *renamed;
     return Error{.code = Code::not_found,
                  .message = "no filesystem or volume " + quote(dataset.str()) + " here",
                  .remedy = "zrepctl list shows the pairs"};
@@ -96,7 +103,8 @@ std::optional<Error> why_not_synced(const Parts& parts,
     const auto pair = parts.inventory.pair(dataset);
     if (!pair) return no_pair(parts, dataset);
     if (pair->role != plan::Role::master) return not_a_master(*pair);
-    return std::nullopt;
+    const Dataset* found = parts.inventory.find(dataset);
+    return found == nullptr ? std::nullopt : plan::unreadable_epoch(*found);
 }
 
 }  // namespace zrepd::sync

@@ -57,7 +57,7 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
     auto decoded = co_await parts.zfs.token_info(std::move(token));
     if (!decoded && !is_dead(decoded.error())) {
         Error error = decoded.error().in("decode the resume token");
-        if (error.remedy.empty()) {
+        if (error.remedy.empty() || error.code == Code::zfs_failed) {
             error.remedy =
                 "if it stays so: on the target's host run zfs receive -A on the target; its partly "
                 "received stream is then begun anew";

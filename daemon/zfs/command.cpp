@@ -328,6 +328,10 @@ Argv program(std::string_view pool, const std::vector<std::string>& arguments) {
     return with({"zfs", "program", "-j", "--", std::string(pool), "-"}, arguments);
 }
 
+Argv pool_readonly(std::string_view pool) {
+    return {"zpool", "get", "-H", "-o", "value", "readonly", std::string(pool)};
+}
+
 Argv flush(const std::vector<std::string>& pools) {
     return with({"zpool", "sync"}, pools);
 }

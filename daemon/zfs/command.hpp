@@ -89,6 +89,8 @@ Result<Argv> receive(const ReceiveSpec& spec);
 /// `zfs program -j -- pool - args…`: the program comes on stdin, so there is no file to leave
 /// behind. The -- keeps a negative number from being read as an option.
 Argv program(std::string_view pool, const std::vector<std::string>& arguments);
+/// Whether a pool was imported readonly: "on" or "off".
+Argv pool_readonly(std::string_view pool);
 /// `zpool sync`: what was written so far goes to disk now.
 Argv flush(const std::vector<std::string>& pools);
 Argv events();

@@ -22,6 +22,8 @@ constexpr std::string_view kToken =
 constexpr std::string_view kNoBase =
     "run zrepctl sync again, which looks at both sides anew; if it stays, compare zfs list -t snapshot "
     "-o name,guid on both hosts";
+constexpr std::string_view kUnknown =
+    "zpool status and dmesg on that host may say more; then run it again";
 constexpr std::string_view kKey = "load the key: zfs load-key";
 constexpr std::string_view kByHand = "mount it as it was mounted on the other host";
 
@@ -71,7 +73,7 @@ constexpr Row kRows[] = {
     {"pool is read-only",
      Complaint::pool_unavailable,
      Code::pool_unavailable,
-     "import the pool again without readonly=on"},
+     "import the pool again where it is, without readonly=on: zpool export POOL, zpool import POOL"},
     {"read-only file system", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
     {"pool is unavailable", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
     {"i/o error", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
@@ -253,6 +255,8 @@ Error failure(std::string_view err, std::string_view status) {
     if (const Row* row = find_row(err.substr(0, err.find("\nusage:")))) {
         error.code = row->code;
         error.remedy = row->remedy;
+    } else {
+        error.remedy = kUnknown;
     }
     if (!said.empty()) {
         error.message = safe(join(said, "; "));

@@ -54,6 +54,15 @@ Result<void> ZfsCli::check_pool(std::string_view pool) {
                  .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
 }
 
+Task<Result<void>> ZfsCli::check_writable(std::string pool) {
+    Result<void> checked = check_pool(pool);
+    if (!checked.has_value()) co_return checked;
+    Result<Output> output = co_await succeed(command::pool_readonly(pool), kListLimit);
+    if (!output.has_value()) co_return output.error();
+    if (trim(output->out) != "on") co_return ok();
+    co_return parse::failure("pool is read-only", "").in("pool " + pool);
+}
+
 Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {
     std::set<std::string_view> pools;
     for (const DatasetName& dataset : which) pools.insert(dataset.pool());

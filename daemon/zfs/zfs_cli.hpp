@@ -65,6 +65,7 @@ class ZfsCli final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
     Result<void> check_pool(std::string_view pool) override;
+    Task<Result<void>> check_writable(std::string pool) override;
     std::vector<std::string> unavailable_pools() override;
     std::string version() override;
 

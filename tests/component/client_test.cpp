@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <future>
+#include <thread>
 
 #include "ctl/client.hpp"
 #include "ctl/dispatch.hpp"
@@ -99,6 +100,33 @@ TEST_F(Client, DoesNotFollowTheRunThatABusyErrorNames) {
     EXPECT_EQ(zrepctl({"sync", "tank/fs"}), 5);
     EXPECT_NE(err.find("expire of tank/fs is under way"), std::string::npos) << err;
     EXPECT_EQ(out, "");
+}
+
+TEST_F(Client, WatchedStatusIsShownAgainUntilTheDaemonGoes) {
+    daemon.on_io([&] { daemon.service.pairs = {fake::healthy_pair("tank/fs")}; });
+    auto end = std::async(std::launch::async, [&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2'500));
+        daemon.stop();
+    });
+    EXPECT_EQ(zrepctl({"status", "--watch"}), 3) << err;
+    end.get();
+    const auto first = out.find("tank/fs");
+    ASSERT_NE(first, std::string::npos) << out;
+    EXPECT_NE(out.find("tank/fs", first + 1), std::string::npos) << out;
+}
+
+TEST_F(Client, DropAndDrillOnlySayWhatTheyWouldDo) {
+    daemon.on_io([&] {
+        daemon.service.started = {.run_id = "", .joined = {}, .steps = {"destroy it"}, .note = {}};
+    });
+    EXPECT_EQ(zrepctl({"rescue", "drop", "tank/fs_diverged_2", "--yes", "--dry-run"}), 0) << err;
+    EXPECT_EQ(out, "would destroy it\n");
+    EXPECT_EQ(err, "");
+    EXPECT_EQ(zrepctl({"drill", "tank/fs", "--dry-run"}), 0) << err;
+    daemon.on_io([&] {
+        ASSERT_EQ(daemon.service.seen.size(), 2U);
+        for (const auto& seen : daemon.service.seen) EXPECT_EQ(seen.params["dry_run"], true);
+    });
 }
 
 TEST_F(Client, AFlagGivenTwiceIsNoError) {

@@ -108,6 +108,17 @@ TEST_F(ZfsCliTest, FlushesPoolsInOneProcessButNoSuspendedOne) {
     EXPECT_EQ(calls().size(), 1U);
 }
 
+TEST_F(ZfsCliTest, APoolThatWasImportedReadonlyIsFoundWithoutAWrite) {
+    script("zpool", "case \"$*\" in *tank) echo on;; *) echo off;; esac");
+    EXPECT_TRUE(run_task(io, zfs->check_writable("home")).has_value());
+    const Result<void> found = run_task(io, zfs->check_writable("tank"));
+    ASSERT_FALSE(found.has_value());
+    EXPECT_EQ(found.error().code, Code::pool_unavailable);
+    EXPECT_EQ(found.error().text(), "pool tank: pool is read-only");
+    EXPECT_NE(found.error().remedy.find("zpool export"), std::string::npos);
+    EXPECT_EQ(calls().at(1), "get -H -o value readonly tank");
+}
+
 TEST_F(ZfsCliTest, FailureCarriesCodeWordsAndPlace) {
     script("zfs", "echo \"cannot hold snapshots : out of space\" >&2; exit 1");
     const Result<void> made = run_task(io, zfs->hold({snap("tank/a@x")}));

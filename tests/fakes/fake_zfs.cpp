@@ -2,12 +2,15 @@
 #include "tests/fakes/fake_zfs.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <iterator>
 #include <stdexcept>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/zfs/parse.hpp"
 
 namespace zrepd::test {
 namespace {
@@ -44,6 +47,23 @@ bool says_all(const std::string& call, const std::string& words) {
     return std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
         return call.find(part) != call.npos;
     });
+}
+
+/// Of the methods below; a flush of a pool that takes no writes has nothing to wait for.
+bool writes(std::string_view method) {
+    constexpr std::array<std::string_view, 12> kLooks{"datasets",
+                                                      "check_writable",
+                                                      "versions",
+                                                      "flush",
+                                                      "holds",
+                                                      "mount_at",
+                                                      "unmount_at",
+                                                      "diff",
+                                                      "sync_files",
+                                                      "try_key",
+                                                      "token_info",
+                                                      "send"};
+    return std::find(kLooks.begin(), kLooks.end(), method) == kLooks.end();
 }
 
 std::string_view pool_of(const std::vector<SnapshotName>& names) {
@@ -141,6 +161,14 @@ std::size_t FakeZfs::count(std::string_view begin) const {
         calls_.begin(), calls_.end(), [&](const auto& call) { return call.starts_with(begin); }));
 }
 
+std::vector<std::string> FakeZfs::changes() const {
+    std::vector<std::string> out;
+    std::copy_if(calls_.begin(), calls_.end(), std::back_inserter(out), [](const auto& call) {
+        return writes(std::string_view(call).substr(0, call.find(' ')));
+    });
+    return out;
+}
+
 Result<void> FakeZfs::enter(const std::string& method,
                             const std::string& said,
                             std::string_view pool) {
@@ -163,6 +191,9 @@ Result<void> FakeZfs::enter(const std::string& method,
         prepared->second.pop_front();
         return failure;
     }
+    if (broken_) return *broken_;
+    if (readonly_.contains(pool) && writes(method))
+        return parse::failure("cannot " + method + ": pool is read-only", "");
     return check_pool(pool);
 }
 
@@ -297,6 +328,11 @@ Task<std::vector<Result<Snapshot>>> FakeZfs::snapshot(std::vector<SnapshotName> 
         }
     }
     co_return outcomes;
+}
+
+Task<Result<void>> FakeZfs::check_writable(std::string pool) {
+    const Result<void> entered = enter("check_writable", pool, pool);
+    co_return entered;
 }
 
 Task<Result<void>> FakeZfs::flush(std::vector<std::string> pools) {

@@ -100,6 +100,10 @@ class FakeZfs final : public Zfs {
     void stall_next_send(std::uint64_t bytes);
     /// check_pool() says this; empty: healthy.
     void set_pool_trouble(std::string_view pool, std::string trouble);
+    /// As after `zpool import -o readonly=on`: whatever writes to the pool fails.
+    void set_pool_readonly(std::string_view pool) { readonly_.emplace(pool); }
+    /// Every call fails so from now on; nullopt: no more.
+    void break_all(std::optional<Error> error) { broken_ = std::move(error); }
     /// The next datasets() sees what is there now and answers only at let_answer().
     void delay_next_datasets() { delay_ = true; }
     /// The next datasets() finds this pool suspended when it is already on its way.
@@ -113,6 +117,8 @@ class FakeZfs final : public Zfs {
     /// Every call, oldest first: "set tank/fs zrep:epoch=2 readonly=on".
     const std::vector<std::string>& calls() const { return calls_; }
     void forget_calls() { calls_.clear(); }
+    /// Those of them that change something.
+    std::vector<std::string> changes() const;
     /// Calls that begin with this text.
     std::size_t count(std::string_view begin) const;
 
@@ -149,6 +155,7 @@ class FakeZfs final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
     Result<void> check_pool(std::string_view pool) override;
+    Task<Result<void>> check_writable(std::string pool) override;
     std::vector<std::string> unavailable_pools() override;
     std::string version() override { return "2.3.2"; }
 
@@ -198,6 +205,8 @@ class FakeZfs final : public Zfs {
     std::optional<Error> late_;
     std::function<void(const std::string&)> look_;
     std::map<std::string, std::string, std::less<>> troubles_;
+    std::set<std::string, std::less<>> readonly_;
+    std::optional<Error> broken_;
     std::map<std::string, DatasetName> places_;
     FileChanges file_changes_;
     std::optional<std::uint64_t> cut_;

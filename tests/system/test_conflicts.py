@@ -63,6 +63,26 @@ class Conflicts(Roles):
         self.beta.run(["zfs", "rename", "backup/elsewhere", COPY])
         self.assert_settled()
 
+    def test_the_master_was_renamed(self):
+        """It would be missing everywhere; either way back, as printed, makes it a pair again."""
+        self.alpha.run(["zfs", "rename", FS, "tank/moved"])
+        self.write("tank/moved", "second")
+        wait_for("status tells of it", 20, lambda: "problem" in self.zrepctl_json("status", code=1))
+        problem = self.zrepctl_json("status", code=1)["problem"]
+        self.assertIn("tank/moved is the master of a pair with beta:backup/fs by the name of tank/fs", problem["message"])
+        for words, code in ((["list"], 1), (["check"], 3), (["sync", "tank/moved"], 5), (["sync", FS], 5)):
+            with self.subTest(words):
+                done = self.zrepctl(*words, code=code)
+                self.assertIn("tank/moved is the master of a pair", done.out + done.err)
+        self.alpha.run("zfs rename 'tank/moved' 'tank/fs'")
+        self.assertIn("zfs rename 'tank/moved' 'tank/fs'", problem["remedy"])
+        self.assert_settled()
+        self.alpha.run(["zfs", "rename", FS, "tank/moved"])
+        self.zrepctl("changeconfig", "-d", COPY, "alpha", "tank/moved", on="beta")
+        self.run_printed(problem["remedy"], (self.alpha, "zrepctl changeconfig 'tank/moved' beta 'backup/fs'"))
+        self.zrepctl("sync", "tank/moved")
+        self.assert_same_data("tank/moved", COPY)
+
     def test_nothing_in_common(self):
         self.alpha.run(f"zfs release zrep_base {FS}@zrep_000000; zfs destroy {FS}@zrep_000000; "
                        f"zfs list -Ho name -t bookmark {FS} | xargs -rn1 zfs destroy")

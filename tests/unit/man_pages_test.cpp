@@ -38,7 +38,8 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
          {&ctl::kInit,     &ctl::kSync,     &ctl::kList,         &ctl::kStatus, &ctl::kCheck,
           &ctl::kDoctor,   &ctl::kRefresh,  &ctl::kChangeconfig, &ctl::kEvents, &ctl::kExpire,
           &ctl::kFailover, &ctl::kTakeover, &ctl::kResolve,      &ctl::kRescue, &ctl::kDrill,
-          &ctl::kPause,    &ctl::kUnpause,  &ctl::kClear,        &ctl::kSet,    &ctl::kVersion}) {
+          &ctl::kPause,    &ctl::kUnpause,  &ctl::kClear,        &ctl::kSet,    &ctl::kVersion,
+          &ctl::kUnfence}) {
         const std::regex heading(std::string("\n\\.BI? \"?") + command->name + "\\b");
         EXPECT_TRUE(std::regex_search(text, heading)) << command->name;
         if (command->add_options == nullptr) continue;
@@ -51,6 +52,45 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
     }
     for (const auto& property : prop::kSettings) {
         EXPECT_NE(text.find(".B " + std::string(property) + "\n"), std::string::npos) << property;
+    }
+}
+
+/// Its own part of the page: from its heading to the next.
+std::string part_of(const std::string& text, const std::string& command) {
+    const std::regex heading("\n\\.TP\n\\.BI? \"?" + command + "\\b");
+    std::smatch found;
+    if (!std::regex_search(text, found, heading)) return "";
+    const auto begin = static_cast<std::size_t>(found.position()) + 4;
+    return text.substr(begin, text.find("\n.TP\n", begin) - begin);
+}
+
+TEST(ManPages, WhatChangesSomethingHasADryRunInItsHelpAndInItsPart) {
+    const std::string text = page("zrepctl.8");
+    for (const ctl::Command* command :
+         {&ctl::kInit, &ctl::kSync, &ctl::kRefresh, &ctl::kExpire, &ctl::kFailover, &ctl::kTakeover,
+          &ctl::kResolve, &ctl::kUnfence, &ctl::kRescue, &ctl::kDrill, &ctl::kPause, &ctl::kUnpause,
+          &ctl::kClear, &ctl::kChangeconfig, &ctl::kSet}) {
+        boost::program_options::options_description options;
+        command->add_options(options);
+        EXPECT_NE(options.find_nothrow("dry-run", /*approx=*/false), nullptr) << command->name;
+        EXPECT_NE(part_of(text, command->name).find("--dry-run"), std::string::npos)
+            << command->name;
+    }
+}
+
+TEST(ManPages, ShortSpellingsStandInTheirParts) {
+    const std::string text = page("zrepctl.8");
+    const std::pair<const ctl::Command*, const char*> seed[] = {{&ctl::kInit, "-i"},
+                                                                {&ctl::kSync, "-S"},
+                                                                {&ctl::kChangeconfig, "-C"},
+                                                                {&ctl::kList, "-l"},
+                                                                {&ctl::kExpire, "-e"},
+                                                                {&ctl::kPause, "-p"},
+                                                                {&ctl::kUnpause, "-u"}};
+    for (const auto& [command, letter] : seed) {
+        EXPECT_STREQ(command->letter, letter);
+        const std::string also = std::string("Also\n.BR ") + letter + " .";
+        EXPECT_NE(part_of(text, command->name).find(also), std::string::npos) << command->name;
     }
 }
 
