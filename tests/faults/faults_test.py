@@ -12,7 +12,7 @@ DATASETS = {"tank", "tank/fs"}
 def side(**changes):
     """One side of a pair in step."""
     whole = Side(properties={"zrep:savecount": "2", "receive_resume_token": "-", "mounted": "no"},
-                 snapshots=[("zrep_000001", "11"), ("zrep_000002", "22")], holds=[("zrep_000002", "zrep_base")],
+                 snapshots=[("zrep_000001", "11"), ("zrep_000002", "22")], holds=[("zrep_000002", "zrep_base")], bookmarks=["zrep_11", "zrep_22"],
                  datasets=["tank", "tank/fs"], orphans=[], data=["sum ./records"], files=["records"],
                  records=["r1", "r2", "r3"], rescued_files=[], rescued_records=[])
     for name, value in changes.items():
@@ -132,11 +132,15 @@ class Judge(unittest.TestCase):
     def test_each_broken_promise(self):
         many = [(f"zrep_00000{number}", str(number)) for number in range(9)]
         holds = [("zrep_000008", "zrep_base")]
+        marks = [f"zrep_{number}" for number in range(9, 19)]
         for master, target, words in (
                 (side(snapshots=[("zrep_000002", "23")]), side(), "not in step"),
                 (side(snapshots=many, holds=holds), side(snapshots=many, holds=holds), "9 snapshots on the target, which keeps 2"),
                 (side(), side(holds=[*holds, *side().holds]), "holds on the target"),
                 (side(), side(properties={**side().properties, "receive_resume_token": "1-x"}), "half a stream"),
+                (side(properties={**side().properties, "zrep:lock-pid": "7"}), side(), "a lock is left on the master: 7"),
+                (side(bookmarks=["zrep_22", *marks]), side(), "11 bookmarks on the master"),
+                (side(bookmarks=["zrep_11"]), side(), "no bookmark of ('zrep_000002', '22')"),
                 (side(), side(properties={**side().properties, "mounted": "yes"}), "the target is mounted"),
                 (side(), side(data=["other ./records"]), "data differ"),
                 (side(), side(orphans=["17 1 zfs zfs receive"]), "survivors on the target"),
@@ -162,7 +166,7 @@ class Judge(unittest.TestCase):
 
     def test_a_look_is_read(self):
         text = "".join(f"== {name}\n{rows}" for name, rows in (
-            ("properties", "readonly\ton\nzrep:epoch\t3\n"), ("snapshots", "zrep_000001\t7\n"), ("holds", ""),
+            ("properties", "readonly\ton\nzrep:epoch\t3\n"), ("snapshots", "zrep_000001\t7\n"), ("holds", ""), ("bookmarks", ""),
             ("datasets", "tank\n"), ("orphans", ""), ("data", "sum ./records\n"), ("files", ""), ("records", ""),
             ("rescued-files", "a\n"), ("rescued-records", "r1\n"), ("rescued-files", "b\n"), ("rescued-records", "r2\n"),
             ("end", "")))
