@@ -25,7 +25,7 @@ FILL = ("zfs create -o mountpoint=/filler {0}/filler; for round in $(seq 20); do
         '[ "$(zfs get -Hpo value available {0})" = 0 ] && exit 0; done; exit 1')
 EMPTY = "zfs destroy {0}/filler; zpool sync {0}"
 STATE = "/proc/spl/kstat/zfs/{0}/state"
-SUSPEND = ("zfs create -o mountpoint=/filler {0}/filler; (dd if=/dev/urandom of=/filler/big bs=1M count=300 conv=fsync "
+SUSPEND = ("zfs create -o mountpoint=/filler {0}/filler; (dd if=/dev/urandom of=/filler/big bs=1M count=400 conv=fsync "
            ">/dev/null 2>&1 &); for i in $(seq 300); do grep -q SUSPENDED " + STATE + " && exit 0; sleep 0.2; done; exit 1")
 RESUME = ("mount -o remount,size=1200M /run/thin; zpool clear {0}; for i in $(seq 150); do "
           "grep -q ONLINE " + STATE + " && break; sleep 0.2; done; while pgrep -x dd; do sleep 0.2; done; " + EMPTY)
@@ -39,7 +39,7 @@ def nothing(_pair):
 class Scenario:
     """`begins` makes the fault, `ends` takes it away. A sync that is tried meanwhile is refused with an error of one of
     these kinds (`says`); where there is none, it works; None: nobody can be asked. What comes meanwhile `writes` before,
-    where it can. `remedy`: (host, command) pairs that end it in place of `ends`; the refusal's own text has to have them.
+    where it can. `remedy`: (host, beginning of a command) pairs that end it in place of `ends`, as the refusal's own text has them.
     `pools`: hosts whose pool is another than a whole disk."""
     name: str
     begins: Callable

@@ -2,7 +2,8 @@
 """What the fault injector decides without a host: which points, and what counts as broken."""
 import unittest
 
-from outcome import Expected, Side, judge, parse, roles, undone
+from environment import SCHEDULE, SHORT_TEN_MINUTES, TEN_MINUTES, scenarios
+from outcome import Expected, Side, error_in, judge, parse, printed, roles, undone
 from points import FAULTS, Call, Point, Row, by_fault, calls_of, failed, key_of, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
@@ -91,6 +92,38 @@ class Points(unittest.TestCase):
         self.assertEqual([failed(rows), failed(rows[:2]), failed(rows[:1]), failed(rows[1:2]), failed([])],
                          [True, False, False, True, True])
         self.assertEqual(len(shortened("zfs " + "x" * 200)), 60)
+
+
+class Environment(unittest.TestCase):
+    def test_each_fault_comes_once_at_each_moment_and_only_a_refusal_has_a_remedy(self):
+        every = [(scenario.name, moment) for scenario in scenarios() for moment in scenario.moments]
+        self.assertEqual(len(every), len(set(every)))
+        self.assertGreater(len(every), 70)
+        for scenario in scenarios():
+            self.assertTrue(scenario.says or not scenario.remedy, scenario.name)
+
+    def test_those_that_share_pools_stand_together(self):
+        pools = [scenario.pools for scenario in scenarios()]
+        self.assertEqual(len(list(dict.fromkeys(pools))), 1 + sum(a != b for a, b in zip(pools, pools[1:])))
+
+    def test_the_long_outage_is_long_only_on_request_and_says_so(self):
+        for long, seconds in ((False, SHORT_TEN_MINUTES), (True, TEN_MINUTES)):
+            names = [scenario.name for scenario in scenarios(long) if SCHEDULE in scenario.moments]
+            self.assertIn(f"{seconds} s without a link", names)
+
+    def test_an_error_is_found_wherever_it_stands(self):
+        error = {"kind": "conflict", "message": "m"}
+        for document in ({"error": error}, {"runs": [{"results": [{"dataset": "a"}, {"error": error}]}]}):
+            self.assertEqual(error_in(document), error)
+        self.assertIsNone(error_in({"runs": [{"results": [{"outcome": "done"}]}]}))
+
+    def test_a_command_is_taken_from_the_text(self):
+        text = "on beta: then zfs release zrep_base b/fs@zrep_00a and zfs destroy b/fs@zrep_00a; here: zrepctl sync t/fs"
+        for begin, whole in (("zfs release", "zfs release zrep_base b/fs@zrep_00a"), ("zfs destroy", "zfs destroy b/fs@zrep_00a"),
+                             ("zrepctl sync", "zrepctl sync t/fs")):
+            self.assertEqual(printed(begin, text), whole)
+        with self.assertRaisesRegex(ValueError, "does not have"):
+            printed("zfs rename", text)
 
 
 class Roles(unittest.TestCase):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What must hold once everything is back: look() gathers a side with one command, judge() says what is wrong."""
 import dataclasses
+import re
 
 # The real ones: a question of ours is not to wait behind the shim. Few programs: each costs a guest 20 ms and more.
 LOOK = r"""
@@ -177,3 +178,21 @@ def judge(master, target, expected, datasets):
     if target.properties.get("mounted") == "yes":
         wrong.append("the target is mounted")
     return wrong
+
+
+def error_in(document):
+    """The first error in what zrepctl printed; None where there is none."""
+    if isinstance(document, dict):
+        if isinstance(document.get("error"), dict):
+            return document["error"]
+        document = list(document.values())
+    found = (error_in(part) for part in document) if isinstance(document, list) else ()
+    return next((error for error in found if error), None)
+
+
+def printed(begin, text):
+    """The command in the text that begins so, up to the text's next word or mark that is not of it."""
+    at = text.find(begin)
+    if at < 0:
+        raise ValueError(f"the remedy does not have {begin!r}: {text}")
+    return re.split(r";| and |, then ", text[at:])[0].strip()

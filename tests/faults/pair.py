@@ -22,9 +22,9 @@ SLOW_SECONDS = 10  # recoveries that take longer are told in detail
 RESTART_SECONDS = 1  # as systemd would, after a kill
 # What a pool lies on: its path, and how it is made.
 DEVICES = {"disk": ("/dev/ubda", "true"),
-           "small": ("/run/small", "rm -f /run/small; truncate -s 128M /run/small"),
+           "small": ("/run/small", "rm -f /run/small; truncate -s 192M /run/small"),
            # Finds no more room below it one day, as on an overcommitted storage array.
-           "thin": ("/run/thin/disk", "mkdir -p /run/thin; umount /run/thin 2>/dev/null; mount -t tmpfs -o size=160M thin /run/thin; "
+           "thin": ("/run/thin/disk", "mkdir -p /run/thin; umount /run/thin 2>/dev/null; mount -t tmpfs -o size=256M thin /run/thin; "
                     "truncate -s 1G /run/thin/disk")}
 PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly,mounted"
 PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
@@ -32,7 +32,8 @@ STORY = ("story() { /usr/sbin/zfs get -Ho property,value,source all $1 | grep -E
          "/usr/sbin/zfs list -rt all -Ho name,guid,userrefs,zrep:sent $2; /usr/sbin/zpool history -il $2 | tail -n 80; "
          "zrepctl status $1; cat /run/operation.log; }; story")
 KEEP_LOG = "cat /run/zrepd.log >>/run/zrepd.before 2>/dev/null; true"
-BIG_MEGA, ENOUGH_MEGA, SLOWLY = 6, 2, "1M"  # of a sync that is to be in the middle of its stream
+# Of a sync that is to be in the middle of its stream: ssh and the kernels take some MiB that the other side does not have.
+BIG_MEGA, ENOUGH_MEGA, SLOWLY = 16, 3, "1M"
 
 
 class Broken(Exception):
@@ -183,11 +184,13 @@ class Pair:
         """The link is gone in the middle of a stream, and back when both sides have given it up."""
         client, target = self.slow_sync(), OTHER[self.master]
         self.lab.link("beta", "down")
-        wait_for("the sync gives up", SETTLE_SECONDS, lambda: client.poll() is not None)
+        wait_for("the sync gives up", 2 * SETTLE_SECONDS, lambda: client.poll() is not None)
         self.reconnect()
         token = f"/usr/sbin/zfs get -Hpo value receive_resume_token {FS[target]}"
         wait_for("half a stream is left", SETTLE_SECONDS, lambda: len(self.host(target).run(token).out) > 9)
         self.host(self.master).run(f"zrepctl set {FS[self.master]} limit=")
+        plan = f"zrepctl sync --dry-run {FS[self.master]}"
+        wait_for("the peer is heard again", SETTLE_SECONDS, lambda: self.host(self.master).run(plan, check=False).code == 0)
 
     def in_background(self, work):
         return Background(work)

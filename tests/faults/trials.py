@@ -5,6 +5,7 @@ import time
 
 from environment import SCHEDULE, STREAM
 from operations import FS, nothing
+from outcome import error_in, printed
 from pair import SETTLE_SECONDS, Broken
 from points import Call, Point, Row
 from runner import TROUBLE, keep_logs, make_anew
@@ -15,25 +16,16 @@ INTERVAL = "2s"
 OPTIONS = ("--stall-timeout", "10s")
 
 
-def error_in(document):
-    """The first error in what zrepctl printed; None where there is none."""
-    if isinstance(document, dict):
-        if isinstance(document.get("error"), dict):
-            return document["error"]
-        document = list(document.values())
-    found = (error_in(part) for part in document) if isinstance(document, list) else ()
-    return next((error for error in found if error), None)
-
-
 def ask(pair):
     """A sync that is asked for now; its error, None where it worked."""
     done = pair.host(pair.master).run(["zrepctl", "sync", FS[pair.master], "--json"], check=False, timeout=SYNC_SECONDS)
     if done.code == 0:
         return None
     try:
-        return error_in(json.loads(done.out)) or {"kind": "none", "message": repr(done)}
+        error = error_in(json.loads(done.out))
     except ValueError:
-        return {"kind": "none", "message": repr(done)}
+        error = None
+    return error or {"kind": "none", "message": repr(done)}
 
 
 def meanwhile(pair, scenario, client):
@@ -51,13 +43,9 @@ def meanwhile(pair, scenario, client):
 
 
 def follow(pair, remedy, text):
-    """What the refusal says, done as it stands there; a name that is not known before ends at a space."""
+    """What the refusal says, done as it stands there."""
     for name, command in remedy:
-        at = text.find(command)
-        if at < 0:
-            raise Broken(f"the remedy does not have {command!r}: {text}")
-        whole = command if not command.endswith("_") else text[at:].split(";")[0].split(" and ")[0]
-        pair.host(name).run(whole, timeout=SYNC_SECONDS)
+        pair.host(name).run(printed(command, text), timeout=SYNC_SECONDS)
 
 
 def newest(pair):
