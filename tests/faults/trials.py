@@ -3,7 +3,7 @@
 import json
 import time
 
-from environment import SCHEDULE, STREAM
+from environment import IDLE, SCHEDULE, STREAM
 from operations import FS, nothing
 from outcome import error_in, printed
 from pair import SETTLE_SECONDS, Broken
@@ -28,13 +28,13 @@ def ask(pair):
     return error or {"kind": "none", "message": repr(done)}
 
 
-def meanwhile(pair, scenario, client):
+def meanwhile(pair, scenario, moment, client):
     """What a sync says while the fault lasts; the refusal, where there is one."""
     if client:
         wait_for("the interrupted sync ends", SYNC_SECONDS, lambda: client.poll() is not None)
     if scenario.says is None:
         return None
-    if client and scenario.writes:
+    if moment != IDLE and scenario.writes:
         pair.write()
     error = ask(pair)
     if bool(error) != bool(scenario.says) or (error and error["kind"] not in scenario.says):
@@ -73,12 +73,11 @@ def recovered(pair, moment):
 def trial(pair, scenario, moment):
     """One fault on a settled pair; the seconds to its recovery."""
     pair.write()
-    scenario.prepare(pair)
     if moment == SCHEDULE:
         schedule(pair, INTERVAL)
     client = pair.slow_sync() if moment == STREAM else None
     scenario.begins(pair)
-    refusal = meanwhile(pair, scenario, client)
+    refusal = meanwhile(pair, scenario, moment, client)
     if scenario.remedy:
         follow(pair, scenario.remedy, refusal["remedy"])
     scenario.ends(pair)
