@@ -147,11 +147,13 @@ def fill_quota(pair):
 
 
 def space():
-    full = ("no_space",)
+    full, no_quota = ("no_space",), on("beta", "zfs set quota=none backup/fs")
     small = {"alpha": (("alpha", "small"),), "beta": (("beta", "small"),)}
     thin = {"alpha": (("alpha", "thin"),), "beta": (("beta", "thin"),)}
     return [
-        Scenario("target's quota", quota("beta", 0), on("beta", "zfs set quota=none backup/fs"), full),
+        Scenario("target's quota", quota("beta", 0), no_quota, full, moments=(IDLE,)),
+        # It grows while the quota is set.
+        Scenario("target's quota", quota("beta", 2 << 20), no_quota, full, moments=(STREAM,)),
         Scenario("master's quota", fill_quota, on("alpha", "zfs set quota=none tank/fs; rm /tank/fs/filler"), writes=False),
         Scenario("target pool full", pool_state("beta", "backup", FILL), pool_state("beta", "backup", EMPTY), full,
                  pools=small["beta"]),
