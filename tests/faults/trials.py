@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs what environment.py lists: the fault, what a sync says meanwhile, its end, and whether all is as promised."""
+import itertools
 import json
 import time
 
@@ -104,13 +105,12 @@ def run_trials(chosen, pair, times=1, say=print, logs=None):
     pair.options = OPTIONS
     pools = None
     for scenario in chosen:
-        if scenario.pools != pools:
-            pools, pair.pools = scenario.pools, dict(scenario.pools)
-            make_anew(pair)
-        for moment in scenario.moments:
-            for number in range(1, times + 1):
-                begin = time.monotonic()
-                row = try_trial(pair, scenario, moment, number, logs)
-                say(f"{scenario.name} | {moment} | {row.outcome}" + (f" | {row.seconds:.1f} s" if row.seconds is not None else "") +
-                    f" | all of it {time.monotonic() - begin:.0f} s")
-                yield row
+        for moment, number in itertools.product(scenario.moments, range(1, times + 1)):
+            if scenario.pools != pools or pools:  # a pool that was suspended has room now, and would not be again
+                pools, pair.pools = scenario.pools, dict(scenario.pools)
+                make_anew(pair)
+            begin = time.monotonic()
+            row = try_trial(pair, scenario, moment, number, logs)
+            say(f"{scenario.name} | {moment} | {row.outcome}" + (f" | {row.seconds:.1f} s" if row.seconds is not None else "") +
+                f" | all of it {time.monotonic() - begin:.0f} s")
+            yield row
