@@ -7,13 +7,14 @@ import time
 from environment import IDLE, SCHEDULE, STREAM
 from operations import FS, nothing
 from outcome import error_in, printed
-from pair import SETTLE_SECONDS, Broken
+from pair import Broken
 from points import Call, Point, Row
 from runner import TROUBLE, keep_logs, make_anew
 from support import wait_for
 
 SYNC_SECONDS = 200  # a sync that is refused has waited for whatever did not answer
 INTERVAL = "5s"  # between two of them the pair is idle, on a slow guest, too
+BACKOFF_SECONDS = 330  # zrepd tries again every five minutes at least
 OPTIONS = ("--stall-timeout", "10s")
 
 
@@ -63,7 +64,7 @@ def recovered(pair, moment):
     if moment == SCHEDULE:
         before = newest(pair)
         pair.write()
-        wait_for("a sync came by itself", 2 * SETTLE_SECONDS, lambda: newest(pair) != before)
+        wait_for("a sync came by itself", BACKOFF_SECONDS, lambda: newest(pair) != before)
         schedule(pair, "none")
     if moment == STREAM:
         pair.host(pair.master).run(f"zrepctl set {FS[pair.master]} limit=")
