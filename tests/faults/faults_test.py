@@ -2,7 +2,8 @@
 """What the fault injector decides without a host: which points, and what counts as broken."""
 import unittest
 
-from outcome import Expected, Side, judge, parse, roles, undone
+from environment import SCHEDULE, SHORT_TEN_MINUTES, TEN_MINUTES, scenarios
+from outcome import Expected, Side, error_in, judge, parse, printed, roles, undone
 from points import FAULTS, Call, Point, Row, by_fault, calls_of, failed, key_of, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
@@ -12,7 +13,7 @@ DATASETS = {"tank", "tank/fs"}
 def side(**changes):
     """One side of a pair in step."""
     whole = Side(properties={"zrep:savecount": "2", "receive_resume_token": "-", "mounted": "no"},
-                 snapshots=[("zrep_000001", "11"), ("zrep_000002", "22")], holds=[("zrep_000002", "zrep_base")],
+                 snapshots=[("zrep_000001", "11"), ("zrep_000002", "22")], holds=[("zrep_000002", "zrep_base")], bookmarks=["zrep_11", "zrep_22"],
                  datasets=["tank", "tank/fs"], orphans=[], data=["sum ./records"], files=["records"],
                  records=["r1", "r2", "r3"], rescued_files=[], rescued_records=[])
     for name, value in changes.items():
@@ -93,6 +94,38 @@ class Points(unittest.TestCase):
         self.assertEqual(len(shortened("zfs " + "x" * 200)), 60)
 
 
+class Environment(unittest.TestCase):
+    def test_each_fault_comes_once_at_each_moment_and_only_a_refusal_has_a_remedy(self):
+        every = [(scenario.name, moment) for scenario in scenarios() for moment in scenario.moments]
+        self.assertEqual(len(every), len(set(every)))
+        self.assertGreater(len(every), 70)
+        for scenario in scenarios():
+            self.assertTrue(scenario.says or not scenario.remedy, scenario.name)
+
+    def test_those_that_share_pools_stand_together(self):
+        pools = [scenario.pools for scenario in scenarios()]
+        self.assertEqual(len(list(dict.fromkeys(pools))), 1 + sum(a != b for a, b in zip(pools, pools[1:])))
+
+    def test_the_long_outage_is_long_only_on_request_and_says_so(self):
+        for long, seconds in ((False, SHORT_TEN_MINUTES), (True, TEN_MINUTES)):
+            names = [scenario.name for scenario in scenarios(long) if SCHEDULE in scenario.moments]
+            self.assertIn(f"{seconds} s without a link", names)
+
+    def test_an_error_is_found_wherever_it_stands(self):
+        error = {"kind": "conflict", "message": "m"}
+        for document in ({"error": error}, {"runs": [{"results": [{"dataset": "a"}, {"error": error}]}]}):
+            self.assertEqual(error_in(document), error)
+        self.assertIsNone(error_in({"runs": [{"results": [{"outcome": "done"}]}]}))
+
+    def test_a_command_is_taken_from_the_text(self):
+        text = "on beta: then zfs release zrep_base b/fs@zrep_00a and zfs destroy b/fs@zrep_00a; here: zrepctl sync t/fs"
+        for begin, whole in (("zfs release", "zfs release zrep_base b/fs@zrep_00a"), ("zfs destroy", "zfs destroy b/fs@zrep_00a"),
+                             ("zrepctl sync", "zrepctl sync t/fs")):
+            self.assertEqual(printed(begin, text), whole)
+        with self.assertRaisesRegex(ValueError, "does not have"):
+            printed("zfs rename", text)
+
+
 class Roles(unittest.TestCase):
     def test_a_settled_pair(self):
         self.assertEqual(roles(*properties()), [])
@@ -132,11 +165,15 @@ class Judge(unittest.TestCase):
     def test_each_broken_promise(self):
         many = [(f"zrep_00000{number}", str(number)) for number in range(9)]
         holds = [("zrep_000008", "zrep_base")]
+        marks = [f"zrep_{number}" for number in range(9, 19)]
         for master, target, words in (
                 (side(snapshots=[("zrep_000002", "23")]), side(), "not in step"),
                 (side(snapshots=many, holds=holds), side(snapshots=many, holds=holds), "9 snapshots on the target, which keeps 2"),
                 (side(), side(holds=[*holds, *side().holds]), "holds on the target"),
                 (side(), side(properties={**side().properties, "receive_resume_token": "1-x"}), "half a stream"),
+                (side(properties={**side().properties, "zrep:lock-pid": "7"}), side(), "a lock is left on the master: 7"),
+                (side(bookmarks=["zrep_22", *marks]), side(), "11 bookmarks on the master"),
+                (side(bookmarks=["zrep_11"]), side(), "no bookmark of ('zrep_000002', '22')"),
                 (side(), side(properties={**side().properties, "mounted": "yes"}), "the target is mounted"),
                 (side(), side(data=["other ./records"]), "data differ"),
                 (side(), side(orphans=["17 1 zfs zfs receive"]), "survivors on the target"),
@@ -162,7 +199,7 @@ class Judge(unittest.TestCase):
 
     def test_a_look_is_read(self):
         text = "".join(f"== {name}\n{rows}" for name, rows in (
-            ("properties", "readonly\ton\nzrep:epoch\t3\n"), ("snapshots", "zrep_000001\t7\n"), ("holds", ""),
+            ("properties", "readonly\ton\nzrep:epoch\t3\n"), ("snapshots", "zrep_000001\t7\n"), ("holds", ""), ("bookmarks", ""),
             ("datasets", "tank\n"), ("orphans", ""), ("data", "sum ./records\n"), ("files", ""), ("records", ""),
             ("rescued-files", "a\n"), ("rescued-records", "r1\n"), ("rescued-files", "b\n"), ("rescued-records", "r2\n"),
             ("end", "")))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from points import FAULTS
 
+SAVECOUNT = 2  # so that the third sync of a pair expires as all later ones do
 FS = {"alpha": "tank/fs", "beta": "backup/fs"}
 OTHER = {"alpha": "beta", "beta": "alpha"}
 # Where only one host is on, there is nothing else to cut.
@@ -31,6 +32,7 @@ class Operation:
     back: bool = False
     roles: tuple = ("master", "target")
     faults: tuple = FAULTS
+    options: tuple = ()  # of both daemons
 
 
 def on_master(verb, options=""):
@@ -57,6 +59,15 @@ def init_again(pair):
 
 
 INIT = "zrepctl init tank/fs beta backup/fs"
+
+
+def heap_up(pair):
+    """Two snapshots more on each side than are kept from now on."""
+    pair.keep(SAVECOUNT + 2)
+    for _ in range(2):
+        pair.write()
+        pair.sync()
+    pair.keep(SAVECOUNT)
 
 
 def split(pair):
@@ -105,6 +116,10 @@ OPERATIONS = {
     for operation in (
         Operation("init", lambda pair: pair.client("alpha", INIT), prepare=unmake, again=init_again),
         Operation("sync", on_master("sync"), moves=False),
+        Operation("expire", on_master("expire"), prepare=heap_up, moves=False),
+        # Half of a stream lies on the target; both sides notice soon that the link is gone.
+        Operation("resume", on_master("sync"), prepare=lambda pair: pair.half_sync(), moves=False,
+                  options=("--stall-timeout", "5s")),
         Operation("failover", on_master("failover"), moves=True),
         Operation("takeover", on_target("takeover"), moves=True),
         # The old master is off, and is back only after the fault.

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What must hold once everything is back: look() gathers a side with one command, judge() says what is wrong."""
 import dataclasses
+import re
 
 # The real ones: a question of ours is not to wait behind the shim. Few programs: each costs a guest 20 ms and more.
 LOOK = r"""
-fs=$1 pool=${1%%/*} tab=$(printf '\t') newest= held=; PATH=/usr/sbin:$PATH
+fs=$1 pool=${1%%/*} tab=$(printf '\t') newest= held= marks=; PATH=/usr/sbin:$PATH
 part() { echo "== $1"; }
-properties=$(zfs get -Hpo property,value all "$fs"); snapshots=$(zfs list -Hpo name,guid,userrefs -t snapshot -s createtxg -d 1 "$fs")
+properties=$(zfs get -Hpo property,value all "$fs"); snapshots=$(zfs list -Hpo name,guid,userrefs -t snapshot,bookmark -s createtxg -d 1 "$fs")
 case $properties in *"mounted${tab}yes"*) mounted=yes ;; *) mounted= ;; esac
 part properties; echo "$properties"
 part snapshots; while IFS=$tab read -r name guid holds; do
-    [ -n "$name" ] || continue
+    case $name in "") continue ;; *"#"*) marks="$marks ${name#*#}"; continue ;; esac
     echo "${name#*@}$tab$guid"
     [ "$holds" = 0 ] || held="$held $name"
     case $name in *@zrep_*) newest=$name ;; esac
@@ -18,6 +19,7 @@ done <<END
 $snapshots
 END
 part holds; [ -z "$held" ] || zfs holds -H $held | while IFS=$tab read -r name tag since; do echo "${name#*@}$tab$tag"; done
+part bookmarks; [ -z "$marks" ] || printf '%s\n' $marks
 part datasets; datasets=$(zfs list -rHo name "$pool"); echo "$datasets"
 part orphans; ps -eo pid,ppid,comm,args --no-headers | awk '$2 == 1 && $3 ~ /^(zfs|zpool)$/ || $2 == 1 && $3 == "ssh" && !/\[mux\]/'
 mkdir -p /run/look
@@ -33,6 +35,7 @@ for d in $datasets; do
 done
 part end
 """
+BOOKMARKS = 9  # a sync takes away those that newer ones replaced, once there are more than eight
 
 
 @dataclasses.dataclass
@@ -41,6 +44,7 @@ class Side:
     properties: dict
     snapshots: list  # (name, guid), oldest first
     holds: list
+    bookmarks: list
     datasets: list
     orphans: list
     data: list
@@ -73,8 +77,8 @@ def parse(text):
 
     def rows(name):
         return [tuple(line.split("\t")) for line in parts[name]]
-    return Side(dict(row for row in rows("properties") if len(row) == 2), rows("snapshots"), rows("holds"), parts["datasets"], parts["orphans"],
-                parts["data"], parts["files"], parts["records"], parts.get("rescued-files", []),
+    return Side(dict(row for row in rows("properties") if len(row) == 2), rows("snapshots"), rows("holds"),
+                parts["bookmarks"], parts["datasets"], parts["orphans"], parts["data"], parts["files"], parts["records"], parts.get("rescued-files", []),
                 parts.get("rescued-records", []))
 
 
@@ -129,6 +133,13 @@ def snapshots(master, target):
             wrong.append(f"holds on the {name}: {side.holds}")
         if side.properties.get("receive_resume_token", "-") != "-":
             wrong.append(f"half a stream is left on the {name}")
+        if side.properties.get("zrep:lock-pid", "-") not in ("", "-"):
+            wrong.append(f"a lock is left on the {name}: {side.properties['zrep:lock-pid']}")
+        marks = [mark for mark in side.bookmarks if mark.startswith("zrep_")]
+        if len(marks) > BOOKMARKS:
+            wrong.append(f"{len(marks)} bookmarks on the {name}")
+    if f"zrep_{here[-1][1]}" not in master.bookmarks:
+        wrong.append(f"no bookmark of {here[-1]}")
     return wrong
 
 
@@ -167,3 +178,21 @@ def judge(master, target, expected, datasets):
     if target.properties.get("mounted") == "yes":
         wrong.append("the target is mounted")
     return wrong
+
+
+def error_in(document):
+    """The first error in what zrepctl printed; None where there is none."""
+    if isinstance(document, dict):
+        if isinstance(document.get("error"), dict):
+            return document["error"]
+        document = list(document.values())
+    found = (error_in(part) for part in document) if isinstance(document, list) else ()
+    return next((error for error in found if error), None)
+
+
+def printed(begin, text):
+    """The command in the text that begins so, up to the text's next word or mark that is not of it."""
+    at = text.find(begin)
+    if at < 0:
+        raise ValueError(f"the remedy does not have {begin!r}: {text}")
+    return re.split(r";| and |, then ", text[at:])[0].strip()

@@ -4,67 +4,40 @@ import concurrent.futures
 import itertools
 import json
 import pathlib
-import subprocess
 import sys
-import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/system")]
 import outcome  # noqa: E402
+from client import Background, Client  # noqa: E402
 from injector import INSTALL, REMOVE, Injector  # noqa: E402
 from machine import LabError  # noqa: E402  (the lab's folder has to be on the path first)
-from operations import FS, OTHER  # noqa: E402
-from support import Daemon  # noqa: E402
+from operations import FS, OTHER, SAVECOUNT  # noqa: E402
+from support import Daemon, wait_for  # noqa: E402
 
 POOLS = {"alpha": "tank", "beta": "backup"}
 SETTLE_SECONDS = 60
 SLOW_SECONDS = 10  # recoveries that take longer are told in detail
 RESTART_SECONDS = 1  # as systemd would, after a kill
+# What a pool lies on: its path, and how it is made.
+DEVICES = {"disk": ("/dev/ubda", "true"),
+           "small": ("/run/small", "rm -f /run/small; truncate -s 192M /run/small"),
+           # Finds no more room below it one day, as on an overcommitted storage array.
+           "thin": ("/run/thin/disk", "mkdir -p /run/thin; umount /run/thin 2>/dev/null; mount -t tmpfs -o size=256M thin /run/thin; "
+                    "truncate -s 1G /run/thin/disk")}
 PROPERTIES = "zrep:master,zrep:epoch,zrep:inprogress,zrep:src-host,readonly,mounted"
 PROGRAMS = "install /lab/bin/zrepd /usr/sbin/; install /lab/bin/zrepctl /usr/bin/"
 STORY = ("story() { /usr/sbin/zfs get -Ho property,value,source all $1 | grep -E '^(zrep:|readonly|mounted|canmount|receive)'; "
          "/usr/sbin/zfs list -rt all -Ho name,guid,userrefs,zrep:sent $2; /usr/sbin/zpool history -il $2 | tail -n 80; "
          "zrepctl status $1; cat /run/operation.log; }; story")
 KEEP_LOG = "cat /run/zrepd.log >>/run/zrepd.before 2>/dev/null; true"
-SAVECOUNT = 2  # so that the third sync of a pair expires as all later ones do
+# Of a sync that is to be in the middle of its stream: ssh and the kernels take some MiB that the other side does not have.
+BIG_MEGA, ENOUGH_MEGA, SLOWLY = 16, 3, "1M"
 
 
 class Broken(Exception):
     """Something that must hold did not; the arguments say what, one each."""
-
-
-class Client:
-    """A command on a host; kill() ends our end of it only."""
-
-    def __init__(self, argv):
-        none = subprocess.DEVNULL
-        self.process = subprocess.Popen(argv, stdin=none, stdout=none, stderr=none)
-        self.poll = self.process.poll
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Background:
-    """A thread that looks like a client: the power may go while it works."""
-
-    def __init__(self, work):
-        self.thread = threading.Thread(target=self.run, args=(work,), daemon=True)
-        self.thread.start()
-
-    def run(self, work):
-        try:
-            work()
-        except (LabError, AssertionError, OSError, subprocess.SubprocessError) as error:
-            print(f"    cut off: {str(error)[:200]!r}", file=sys.stderr)
-
-    def poll(self):
-        return None if self.thread.is_alive() else 0
-
-    def kill(self):
-        self.thread.join(timeout=120)
 
 
 class Pair:
@@ -74,6 +47,8 @@ class Pair:
         self.lab = lab
         self.settings = "; zrepctl set {} fence=boot" if fence else ""
         self.injector = Injector(lab)
+        self.pools = {}  # what they lie on, where that is no whole disk
+        self.options = ()  # of both daemons, from their next start on
         self.daemons = {name: Daemon(self.host(name)) for name in FS}
         self.muted = set()
         self.master = "alpha"
@@ -110,22 +85,30 @@ class Pair:
     def fresh_pool(self, name):
         pool, make = POOLS[name], "zfs create tank/fs" if name == "alpha" else "true"
         accept = "-O zrep:accept=alpha" if name == "beta" else ""
+        device, made = DEVICES[self.pools.get(name, "disk")]
         self.power_on(name)
-        self.daemons[name].start(until="zrepctl version", first=(
+        self.daemons[name].start(*self.options, until="zrepctl version", first=(
             "rm -f /run/zrepd.before; p=$(cat /run/zrepd.pid 2>/dev/null) && kill -9 $p 2>/dev/null; pkill -9 -x zfs; "
             "for i in 1 2 3 4 5 6 7 8 9 10; do left=$(zpool list -H -o name); [ -n \"$left\" ] || break; "
             "for p in $left; do zpool destroy -f $p; done; sleep 0.1; done; "
-            f"zpool create -f -O compression=off {accept} {pool} /dev/ubda && {make}; {PROGRAMS}; {INSTALL}"))
+            f"{made}; zpool create -f -O compression=off {accept} {pool} {device} && {make}; {PROGRAMS}; {INSTALL}"))
 
     def fresh(self):
         """A fresh pair with alpha as master; its syncs expire a snapshot each."""
         self.fresh_pools()
         self.write()
         self.host("alpha").run("zrepctl init tank/fs beta backup/fs", timeout=120)
-        self.both(lambda name: self.host(name).run(f"zrepctl set {FS[name]} savecount={SAVECOUNT}" + self.settings.format(FS[name])))
+        self.keep(SAVECOUNT)
         for _ in range(SAVECOUNT):
             self.write()
             self.sync()
+
+    def keep(self, count):
+        """So many snapshots on both sides from now on."""
+        self.both(lambda name: self.host(name).run(f"zrepctl set {FS[name]} savecount={count}" + self.settings.format(FS[name])))
+
+    def start_daemon(self, name):
+        self.daemons[name].start(*self.options, first=KEEP_LOG, until="zrepctl version")
 
     def power_on(self, name):
         if not self.host(name).alive():
@@ -136,10 +119,10 @@ class Pair:
     def revive(self, name):
         """Power and daemon back, as an administrator's boot and systemd would bring them."""
         if self.power_on(name):
-            self.daemons[name].start(first=f"{PROGRAMS}; {INSTALL}", until="zrepctl version")
+            self.daemons[name].start(*self.options, first=f"{PROGRAMS}; {INSTALL}", until="zrepctl version")
         elif not self.serves(name):
             time.sleep(RESTART_SECONDS)
-            self.daemons[name].start(first=KEEP_LOG, until="zrepctl version")
+            self.start_daemon(name)
 
     def serves(self, name):
         """Whether zrepd lives; a host that does not answer is another matter than one without it."""
@@ -183,6 +166,33 @@ class Pair:
     def client(self, name, command):
         """An operation that an administrator begins there."""
         return Client(self.host(name).argv(f"{command} >/run/operation.log 2>&1"))
+
+    def slow_sync(self):
+        """A sync that takes some seconds; its client, once it is in the middle of the stream."""
+        fs = FS[self.master]
+        self.host(self.master).run(f"dd if=/dev/urandom of=/tank/fs/big bs=1M count={BIG_MEGA} conv=fsync status=none; "
+                                   f"zrepctl set {fs} limit={SLOWLY}")
+        client = self.client(self.master, f"zrepctl sync {fs}")
+        wait_for("the stream is in its middle", SETTLE_SECONDS, lambda: self.sent() >= ENOUGH_MEGA << 20)
+        return client
+
+    def sent(self):
+        """Bytes of the stream that is on its way."""
+        done = self.host(self.master).run(f"zrepctl status {FS[self.master]} --json", check=False)
+        running = json.loads(done.out)["pairs"][0].get("running") if done.code == 0 else None
+        return running["bytes"] if running and running["phase"] == "sending" else 0
+
+    def half_sync(self):
+        """The link is gone in the middle of a stream, and back when both sides have given it up."""
+        client, target = self.slow_sync(), OTHER[self.master]
+        self.lab.link("beta", "down")
+        wait_for("the sync gives up", 2 * SETTLE_SECONDS, lambda: client.poll() is not None)
+        self.reconnect()
+        token = f"/usr/sbin/zfs get -Hpo value receive_resume_token {FS[target]}"
+        wait_for("half a stream is left", SETTLE_SECONDS, lambda: len(self.host(target).run(token).out) > 9)
+        self.host(self.master).run(f"zrepctl set {FS[self.master]} limit=")
+        plan = f"zrepctl sync --dry-run {FS[self.master]}"
+        wait_for("the peer is heard again", SETTLE_SECONDS, lambda: self.host(self.master).run(plan, check=False).code == 0)
 
     def in_background(self, work):
         return Background(work)

@@ -166,6 +166,8 @@ def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, re
     """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
     order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read, `reads` all
     others."""
+    for pair in pairs:
+        pair.options = operation.options
     make_anew(pairs[0])
     calls = [call for call in count(pairs[0], operation, changes) if call.reads or not reads]
     chosen = points(calls, [fault for fault in faults or operation.faults if fault in operation.faults],

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fault injector on a few points of a sync and of role changes, and that it notices what is broken. All of it:
-tests/faults/run."""
+"""The fault injector on a few points of a sync, an expiry and role changes, a few things that happen around a pair, and
+that it notices what is broken. All of it: tests/faults/run."""
+import dataclasses
 import sys
 import unittest
 
 from support import ROOT, Case
 
 sys.path.insert(0, str(ROOT / "tests/faults"))
-from operations import OPERATIONS  # noqa: E402  (the path has to be set first)
+from environment import IDLE, scenarios  # noqa: E402  (the path has to be set first)
+from operations import OPERATIONS  # noqa: E402
 from pair import Broken, Pair  # noqa: E402
 from points import summary  # noqa: E402
 from runner import run_points  # noqa: E402
+from trials import run_trials  # noqa: E402
 
 SAMPLE = 4  # kill and power cut, of either host
 ROLE_CHANGES = {"failover": 4, "rejoin": 2}
+AROUND = ("foreign snapshot on the target", "clock a day behind, target")
 
 
 class Faults(Case):
@@ -39,10 +43,23 @@ class Faults(Case):
     def test_role_changes_are_cut_at_some_of_their_calls(self):
         for name, sample in ROLE_CHANGES.items():
             with self.subTest(name):
-                said = []
-                rows = list(run_points(OPERATIONS[name], [self.pair], sample=sample, changes=True, say=said.append))
-                self.assertEqual({row.outcome for row in rows} - {"not reached"}, {"ok"}, said)
-                self.assertIn("zfs set readonly=", "\n".join(said))
+                self.assertIn("zfs set readonly=", self.cut_at_changes(name, sample))
+
+    def test_expiry_is_cut_at_some_of_its_calls(self):
+        self.assertIn("zfs destroy", self.cut_at_changes("expire", 2))
+
+    def cut_at_changes(self, name, sample):
+        """What was said about points of it, all of them recovered."""
+        said = []
+        rows = list(run_points(OPERATIONS[name], [self.pair], sample=sample, changes=True, say=said.append))
+        self.assertEqual({row.outcome for row in rows} - {"not reached"}, {"ok"}, said)
+        return "\n".join(said)
+
+    def test_some_of_what_happens_around_a_pair(self):
+        chosen = [dataclasses.replace(scenario, moments=(IDLE,)) for scenario in scenarios() if scenario.name in AROUND]
+        said = []
+        rows = list(run_trials(chosen, self.pair, say=said.append))
+        self.assertEqual([row.outcome for row in rows], ["ok"] * len(AROUND), said)
 
     def notices_a_lost_record(self):
         self.pair.host("alpha").run("sed -i '$d' /tank/fs/records")
