@@ -61,6 +61,7 @@ class Points(unittest.TestCase):
                 ("zfs set zrep:serve=canmount=on mounted=yes backup/fs", ("zfs set", "zrep:serve=")),
                 ("zfs inherit zrep:inprogress tank/fs", ("zfs inherit", "zrep:inprogress")),
                 ("zfs get -Hp -d 1 -t snapshot,bookmark -o name tank/fs", ("zfs get", "-t snapshot,bookmark")),
+                ("zfs send -L -c -e -t 1-3ac-f0-789c", ("zfs send", "-t 1-")),
                 ("zfs destroy tank/fs#zrep_9", ("zfs destroy", "#")), ("zfs destroy tank/fs@zrep_9", ("zfs destroy", "@")),
                 ("zpool sync tank", ("zpool sync",))):
             self.assertEqual(key_of(line), key)

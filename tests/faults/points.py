@@ -32,7 +32,8 @@ def key_of(line):
     key = [" ".join(words[:2])]
     key += [word.split("=", maxsplit=1)[0] + "=" if word.startswith(("zrep:serve=", "copied=")) else word
             for word in words if word.startswith(("zrep:inprogress", "zrep:master=", "zrep:serve=", "copied="))]
-    key += [f"-t {after}" for word, after in zip(words, words[1:]) if word == "-t"]
+    # A send's -t is a token, another each time.
+    key += ["-t 1-" if words[1] == "send" else f"-t {after}" for word, after in zip(words, words[1:]) if word == "-t"]
     key += [mark for mark in "#@" if words[1:2] == ["destroy"] and mark in words[-1]]
     return tuple(key)
 
