@@ -24,6 +24,17 @@ sync::WhenBusy when_busy(bool all) {
     return all ? sync::WhenBusy::wait : sync::WhenBusy::refuse_one;
 }
 
+/// What a run of one filesystem is refused for at once: something else works on it.
+std::optional<Error> busy_with_other(const sync::Runs& runs,
+                                     const std::vector<DatasetName>& datasets,
+                                     std::string_view operation,
+                                     bool all) {
+    if (all || datasets.size() != 1) return std::nullopt;
+    const sync::RunPtr other = runs.active(datasets.front());
+    if (!other || other->operation() == operation) return std::nullopt;
+    return sync::other_work(*other, datasets.front());
+}
+
 }  // namespace
 
 rpc::RunStarted answer_of(sync::DryRun found) {
@@ -143,6 +154,8 @@ Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Calle
     if (!in.dry_run) {
         co_return engine_.start_sync(*datasets, sync::Freshness::listed, when_busy(in.all));
     }
+    const auto busy = busy_with_other(parts_.runs, *datasets, "sync", in.all);
+    if (busy) co_return *busy;
     auto found = co_await engine_.describe_sync(std::move(*datasets), kDryRunLimit);
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
@@ -171,6 +184,8 @@ Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::C
     if (!in.dry_run) {
         co_return engine_.start_expire(*datasets, in.local_only, when_busy(in.all));
     }
+    const auto busy = busy_with_other(parts_.runs, *datasets, "expire", in.all);
+    if (busy) co_return *busy;
     auto found = co_await engine_.describe_expire(std::move(*datasets));
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));

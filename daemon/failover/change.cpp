@@ -368,14 +368,12 @@ Error Change::refusal(std::string_view why) const {
     if (trouble_) return *trouble_;
     const std::string name = name_.str();
     const bool role = why == "not_master" || why == "is_master";
-    if (role && pair_) return wrong_side(Ask::failover, *pair_);
-    if (why == "unfinished") {
-        return Error{.code = Code::busy,
-                     .message = "an earlier role change of " + name + " is not finished (" +
-                                std::string(failover::name(entry_.journal)) +
-                                "); zrepd goes on with it",
-                     .remedy = "zrepctl status " + quote(name) + " shows what it waits for"};
-    }
+    const bool open = entry_.journal != Journal::none;
+    // Half way to the other role it is neither.
+    if (pair_ && open && (why == "unfinished" || why == "not_master"))
+        return unfinished(*pair_, entry_.journal);
+    if (role && pair_)
+        return wrong_side(operation_ == kUnfence ? Ask::unfence : Ask::failover, *pair_);
     if (why == "not_fenced") return not_fenced(name_);
     if (why == "no_base") {
         return Error{.code = Code::no_base,

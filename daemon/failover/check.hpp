@@ -47,6 +47,13 @@ std::optional<Error> made_readonly(const Dataset& master);
 /// a state to be changed first, as a conflict is. Pure.
 Error sync_refused(Error error);
 
+/// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.
+Error unfinished(const plan::Pair& pair, Journal journal);
+
+/// Why a master cannot step down alone: the other side has nothing to become the master with, and
+/// there would be none at all. Pure.
+std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions* versions);
+
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);
 

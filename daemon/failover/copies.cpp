@@ -40,7 +40,7 @@ Result<void> Copies::check_rescue(const DatasetName& copy) const {
     }
     if (dataset->local(prop::kRescue)) return ok();
     return Error{.code = Code::conflict,
-                 .message = copy.str() + " is not a rescue: it is not destroyed",
+                 .message = copy.str() + " is not a rescue; nothing was done",
                  .remedy = "zrepctl rescue list shows the rescues"};
 }
 

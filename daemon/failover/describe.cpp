@@ -83,18 +83,19 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    auto available = parts_.zfs.check_pool(pair.dataset.pool());
+    if (!available) co_return available.error();
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
+    if (target != wants_target && journal != Journal::none && target)
+        co_return unfinished(pair, journal);
     if (target != wants_target) co_return wrong_side(ask, pair);
     if (ask == Ask::unfence) co_return fences_.describe_unfence(pair);
     if (journal != Journal::none && ask != Ask::takeover_local) {
-        co_return Error{.code = Code::busy,
-                        .message = "an earlier role change is not finished (" +
-                                   std::string(name(journal)) + "); zrepd goes on with it",
-                        .remedy = "zrepctl status " + quote(pair.dataset.str())};
+        co_return unfinished(pair, journal);
     }
     Result<Guid> base = Guid{};
     const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
@@ -116,7 +117,11 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
             if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
             co_return answer->steps;
         }
-        case Ask::failover_local:
+        case Ask::failover_local: {
+            const auto alone = nothing_acknowledged(pair, versions);
+            if (alone) co_return *alone;
+            co_return stepping_down_steps(pair, *dataset, *versions);
+        }
         case Ask::keep_peer:
             co_return stepping_down_steps(pair, *dataset, *versions);
         case Ask::unfence:

@@ -120,7 +120,8 @@ Error waits_for_peer(const Dataset& dataset, const plan::Pair& pair) {
 Error not_fenced(const DatasetName& dataset) {
     return Error{.code = Code::refused,
                  .message = "no fence keeps " + dataset.str() + " from being served",
-                 .remedy = "zrepctl status " + quote(dataset.str()) + " shows what it waits for"};
+                 .remedy = "nothing to do here; zrepctl status " + quote(dataset.str()) +
+                           " shows whether something else is wrong"};
 }
 
 }  // namespace zrepd::failover

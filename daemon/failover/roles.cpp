@@ -108,6 +108,13 @@ Error wrong_side(Ask ask, const plan::Pair& pair) {
                      .remedy = "zrepctl failover " + quote(name) + " gives the role to " + there};
     }
     const bool resolve = ask == Ask::keep_here || ask == Ask::keep_peer;
+    if (ask == Ask::unfence) {
+        return Error{.code = Code::wrong_role,
+                     .message = name + " is the target here, which no fence keeps from anything; "
+                                       "its master is " + there,
+                     .remedy = "on " + pair.peer.str() + ": zrepctl unfence " +
+                               quote(pair.peer_dataset.str())};
+    }
     return Error{.code = Code::wrong_role,
                  .message = name + " is the target here; its master is " + there,
                  .remedy = resolve ? "resolve is for two masters: zrepctl status shows both sides"
@@ -232,6 +239,10 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     // Both say that they are the master: which is to be one is not for a fence to decide.
     const auto known = trouble_of(dataset);
     if (ask == Ask::unfence && known && known->code == Code::split_brain) co_return *known;
+    const bool leaves = ask == Ask::failover_local && pair->role == plan::Role::master;
+    std::optional<Error> alone;
+    if (leaves) alone = nothing_acknowledged(*pair, parts_.inventory.versions(dataset));
+    if (alone) co_return *alone;
     auto decided = co_await decide(run, ask, *pair, old);
     if (!decided) co_return decided.error();
     auto guard = co_await lock(run, ask, dataset);

@@ -4,6 +4,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
@@ -23,13 +24,12 @@ bool wants_target(Ask ask) {
 
 std::optional<Error> not_now(Ask ask, const plan::Pair& pair, const Dataset& dataset) {
     if (pair.role == plan::Role::initializing) return sync::not_a_master(pair);
-    if ((pair.role == plan::Role::target) != wants_target(ask)) return wrong_side(ask, pair);
     const Journal journal = entry_of(dataset).journal;
+    const bool target = pair.role == plan::Role::target;
+    if (target != wants_target(ask) && (journal == Journal::none || !target))
+        return wrong_side(ask, pair);
     if (journal == Journal::none) return std::nullopt;
-    return Error{.code = Code::busy,
-                 .message = "an earlier role change is not finished (" +
-                            std::string(name(journal)) + "); zrepd goes on with it",
-                 .remedy = "zrepctl status " + quote(pair.dataset.str())};
+    return unfinished(pair, journal);
 }
 
 /// Whether both sides can go on from it, as far as this one knows. The other side is asked by
@@ -260,6 +260,11 @@ Task<Result<Steps>> Roles::steps_at(
 Task<Result<sync::DryRun>> Roles::describe_at(
     Ask ask, DatasetName dataset, StartPoint from, std::chrono::seconds limit, OldMaster old) {
     sync::DryRun out;
+    const sync::RunPtr other = parts_.runs.active(dataset);
+    if (other && contradicts(other->operation())) {
+        out.results.push_back(sync::failed_result(dataset, sync::other_work(*other, dataset)));
+        co_return out;
+    }
     auto steps = co_await steps_at(ask, dataset, std::move(from), limit, old);
     if (steps)
         out.steps = std::move(*steps);

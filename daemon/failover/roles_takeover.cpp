@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/sync/peer_run.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -148,6 +149,9 @@ Task<Result<plan::Pair>> Roles::master_of(const std::string& peer,
     const auto pair = pair_with(peer, target, source);
     if (!pair) co_return not_yours(peer, target);
     if (pair->role == plan::Role::master) co_return *pair;
+    const Dataset* now = parts_.inventory.find(*name);
+    const Journal journal = now == nullptr ? Journal::none : entry_of(*now).journal;
+    if (journal != Journal::none) co_return unfinished(*pair, journal);
     co_return Error{.code = Code::wrong_role,
                     .message = name->str() + " is not the master on " + parts_.self.host.str(),
                     .remedy = "zrepctl status on both hosts shows who is"};

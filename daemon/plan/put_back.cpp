@@ -36,7 +36,7 @@ std::string acknowledged_ones(const Versions& versions) {
     for (auto it = versions.snapshots.rbegin(); it != versions.snapshots.rend(); ++it) {
         if (it->sent) names.push_back(it->name);
     }
-    return names.empty() ? "none was acknowledged yet"
+    return names.empty() ? "zrepctl sync it first: no snapshot was acknowledged yet"
                          : "choose one that was acknowledged: " + some(names);
 }
 

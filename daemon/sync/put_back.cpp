@@ -6,6 +6,7 @@
 #include "common/units.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
@@ -41,6 +42,8 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     if (!pair || dataset == nullptr || versions == nullptr)
         co_return no_pair(parts, request.dataset);
     if (pair->role != plan::Role::master) co_return put_back_elsewhere(*pair, request.snapshot);
+    const auto spoiled = plan::unreadable_epoch(*dataset);
+    if (spoiled) co_return *spoiled;
     auto unfinished = not_now(*pair, *dataset);
     if (unfinished) co_return *unfinished;
     auto what = plan::put_back(*dataset, *versions, request.snapshot);

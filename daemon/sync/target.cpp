@@ -120,6 +120,10 @@ Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
         auto name = usable_name(pair.target);
         if (name) {
             out.targets.push_back(state_of(peer, *name, pair.source));
+            rpc::TargetState& state = out.targets.back();
+            // Known before a snapshot is taken that nobody would receive.
+            auto rescued = check_rescued(*name);
+            if (state.is_pair && !rescued) state.error = rpc::to_item_error(rescued.error());
         } else {
             rpc::TargetState bad;
             bad.target = pair.target;

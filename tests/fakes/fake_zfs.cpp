@@ -429,7 +429,9 @@ Task<> FakeZfs::watch(std::function<void(Change)> on_change) {
 Result<void> FakeZfs::check_pool(std::string_view pool) {
     const auto found = troubles_.find(pool);
     if (found == troubles_.end() || found->second.empty()) return ok();
-    return error(Code::pool_unavailable, "pool " + found->first + " is " + found->second);
+    Error out = error(Code::pool_unavailable, "pool " + found->first + " is " + found->second);
+    out.remedy = "repair it: zpool status " + found->first + ", then zpool clear " + found->first;
+    return out;
 }
 
 std::vector<std::string> FakeZfs::unavailable_pools() {

@@ -13,6 +13,7 @@
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
 #include "tests/fakes/fake_zfs.hpp"
+#include "daemon/zfs/parse.hpp"
 
 namespace zrepd::test {
 namespace {
@@ -371,7 +372,7 @@ Result<void> FakeZfs::apply(const ReceiveSpec& spec, const Header& header, std::
         rest.skip = have;
         there->partial =
             FakePartial{.token = "1-" + to_hex(rest.line()), .guid = header.guid, .bytes = have};
-        return error(Code::stream_failed, "checksum mismatch or incomplete stream");
+        return parse::failure("cannot receive: checksum mismatch or incomplete stream", "");
     }
     there->partial.reset();
     there->written = header.bytes;
