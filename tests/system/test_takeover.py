@@ -32,7 +32,13 @@ class Takeover(Roles):
         self.zrepctl("rescue", "drop", copy, "--yes")
         self.assertNotIn(copy, self.alpha.run("zfs list -Ho name").out)
         self.assertIn("not a rescue", self.zrepctl("rescue", "drop", FS, "--yes", code=5).err)
-        self.zrepctl("sync", COPY, on="beta")
+        before, stepped_down, _ = self.alpha.run("cat /run/zrepd.log").out.partition("role_changed")
+        self.assertTrue(stepped_down)
+        for sent in ("op=sync", "op=receive"):
+            self.assertNotIn(sent, before, "it steps down before it sends or takes anything")
+        result = self.zrepctl_json("sync", COPY, on="beta")["runs"][0]["results"][0]
+        self.assertEqual(result["outcome"], "done")
+        self.assertLess(result["bytes"], 1 << 20, "an increment: what was written there")
         self.assertEqual(self.digest(self.alpha, FS), self.digest(self.beta, COPY))
         self.zrepctl("failover", COPY, on="beta")
         self.assert_master("alpha")
