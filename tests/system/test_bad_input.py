@@ -105,7 +105,8 @@ class BadInput(Case):
         self.alpha.run(["zfs", "set", "zrep:master=yes", "zrep:src-host=alpha", "zrep:src-fs=tank/fs",
                         "zrep:dest-host=" + BAD_HOSTS[0], "zrep:dest-fs=backup/fs", "tank/fs"])
         with self.nothing_left():
-            self.refused(("sync", "tank/fs"), 5, "is not part of a pair")
+            self.refused(("sync", "tank/fs"), 5, "has the properties of a pair that cannot be read (zrep:dest-host=",
+                         "next: ")
             self.zrepctl("sync", "all")
         self.assertEqual(self.alpha.run("test -e /run/proxied", check=False).code, 1)
 
