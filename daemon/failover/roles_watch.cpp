@@ -3,6 +3,7 @@
 #include "common/text.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/conflicts.hpp"
 #include "daemon/sched/due.hpp"
 
 namespace zrepd::failover {
@@ -214,8 +215,7 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
               .message = "split brain: " + pair.dataset.str() + " and " + side.target + " on " +
                          pair.peer.str() + " are both master of epoch " +
                          std::to_string(pair.epoch) + "; nothing is sent either way",
-              .remedy = "decide whose data counts: zrepctl resolve " + quote(pair.dataset.str()) +
-                        " --keep HERE (or PEER); the other side's data is kept beside it"};
+              .remedy = plan::keep_one(pair.dataset)};
 }
 
 namespace {

@@ -101,16 +101,17 @@ Conflict target_missing(const Dataset& source) {
                     names.clear_and_init());
 }
 
+std::string keep_one(const DatasetName& here) {
+    return "decide whose data counts: zrepctl resolve " + word(here.str()) +
+           " --keep HERE, or --keep PEER; what only the other side has is kept beside it";
+}
+
 Conflict both_masters(const Dataset& source, const TargetView& target, std::uint64_t epoch) {
     const Names names(source);
     const std::string both = names.target + " on " + names.host + " is marked as master too (" +
                              epochs(target, epoch) + "); nothing was sent";
     if (target.epoch == epoch) {
-        return make(Code::split_brain,
-                    "split brain: " + both,
-                    "decide whose data counts: zrepctl resolve " + word(names.source) +
-                        " --keep HERE, or --keep PEER; what only the other side has is kept "
-                        "beside it");
+        return make(Code::split_brain, "split brain: " + both, keep_one(source.name));
     }
     if (target.epoch > epoch) {
         return make(Code::conflict,

@@ -12,6 +12,8 @@ namespace zrepd::plan {
 Conflict target_missing(const Dataset& source);
 /// Both sides are marked as master. `epoch` is ours; split_brain when it is the same there.
 Conflict both_masters(const Dataset& source, const TargetView& target, std::uint64_t epoch);
+/// What an operator does about two masters of one epoch, on the side of this one.
+std::string keep_one(const DatasetName& here);
 /// What is stored at the target names another pair, or none.
 Conflict not_our_pair(const Dataset& source);
 /// The target's epoch is higher than `epoch`, ours: a role change passed by this side.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every kind of conflict: status names what is wrong, since when, and commands; the commands as printed settle it."""
+import json
 import unittest
 
 from roles import COPY, FS, Roles
@@ -67,7 +68,8 @@ class Conflicts(Roles):
         """It would be missing everywhere; either way back, as printed, makes it a pair again."""
         self.alpha.run(["zfs", "rename", FS, "tank/moved"])
         self.write("tank/moved", "second")
-        wait_for("status tells of it", 20, lambda: "problem" in self.zrepctl_json("status", code=1))
+        wait_for("status tells of it", 20,
+                 lambda: "problem" in json.loads(self.alpha.run("zrepctl status --json", check=False).out))
         problem = self.zrepctl_json("status", code=1)["problem"]
         self.assertIn("tank/moved is the master of a pair with beta:backup/fs by the name of tank/fs", problem["message"])
         for words, code in ((["list"], 1), (["check"], 3), (["sync", "tank/moved"], 5), (["sync", FS], 5)):
