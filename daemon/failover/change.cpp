@@ -7,6 +7,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/fences.hpp"
+#include "daemon/failover/lease.hpp"
 #include "daemon/failover/leases.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
@@ -149,6 +150,8 @@ Entry Change::entry_for(const Stored& wanted) const {
     switch (wanted.journal) {
         case Journal::freezing:
             out.readonly_was_here = dataset()->readonly_here;
+            if (const auto closed = closed_note_of(*dataset()))
+                out.readonly_was_here = closed->readonly_was_here;
             break;
         case Journal::stepping_down:
             out.base = base_.known() ? base_ : last_acked();

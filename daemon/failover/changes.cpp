@@ -70,7 +70,9 @@ PropertyList properties_for(const Dataset& dataset,
     add(out, prop::kInprogress, to_text(journal));
     add(out, prop::kEpoch, std::to_string(wanted.epoch));
     add(out, prop::kMaster, wanted.master ? "yes" : "no");
-    if (closed_note_of(dataset)) add(out, prop::kLease, "");
+    // A readonly master at rest keeps it: nothing else would say why it is readonly.
+    const bool at_rest = wanted.master && !wanted.writable && journal.journal == Journal::none;
+    if (closed_note_of(dataset) && !at_rest) add(out, prop::kLease, "");
     const bool is_source = pair.role != plan::Role::target;
     add_direction(out, dataset, is_source != wanted.master);
     if (wanted.master == is_master(dataset)) return out;

@@ -51,7 +51,8 @@ bool Leases::must_close(const Dataset& dataset, const plan::Pair& pair, BootTime
     // Whoever made it readonly, or has not mounted it, keeps users out already.
     const Journal journal = entry_of(dataset).journal;
     if (journal == Journal::freezing || fences_.must_hear(dataset, pair)) return false;
-    if (closed_note_of(dataset)) return journal == Journal::none && !is_changing(pair.dataset);
+    if (closed_note_of(dataset) && journal == Journal::none && !is_changing(pair.dataset))
+        return true;
     const auto found = leases_.find(pair.dataset);
     if (!is_leased(dataset, pair) || found == leases_.end()) return false;
     return !dataset.readonly && has_run_out(found->second, now);

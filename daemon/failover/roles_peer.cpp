@@ -210,7 +210,8 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     facts.master_epoch = in.epoch;
     facts.base = in.base;
     facts.back = in.back.value_or(false);
-    facts.after_sync = in.dry_run;
+    // Back to a snapshot nothing is synced before.
+    facts.after_sync = in.dry_run && !facts.back;
     facts.paused = sched::is_paused(pair->settings.paused, unix_now());
     const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
     if (holder) facts.busy = holder->reason;

@@ -189,9 +189,10 @@ void Scheduler::tell_foreign_pairs() {
 
 Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now) const {
     const Clock::time_point idle = now.steady + kIdle;
+    const auto at = next_run(pair, now);
     // Its return wakes us; but a run that ended as soon as it began woke nobody.
-    if (waits_for_peer(pair)) return peers_.next_look(pair.peer) ? idle : now.steady;
-    if (const auto at = next_run(pair, now)) return *at;
+    if (at && waits_for_peer(pair)) return peers_.next_look(pair.peer) ? idle : now.steady;
+    if (at) return *at;
     const Pause pause = read_pause(pair.settings.paused);
     const bool waits = pair.role == plan::Role::master && pair.settings.interval &&
                        pause.kind == Pause::Kind::until && pause.until > now.wall;

@@ -140,10 +140,13 @@ TEST(Lease, ThatRanOutInARoleChangeIsNotedOnTheMasterUntilItsNextStep) {
         EXPECT_EQ(closed_note_of(dataset), note);
     }
     const auto pair = pair_of(dataset);
-    const PropertyList work = properties_for(dataset, pair, {.master = true, .epoch = 1}, {});
+    const PropertyList work =
+        properties_for(dataset, pair, {.master = true, .writable = true, .epoch = 1}, {});
     EXPECT_NE(
         std::find(work.begin(), work.end(), std::pair(std::string(prop::kLease), std::string())),
         work.end());
+    for (const auto& [key, value] : properties_for(dataset, pair, {.master = true, .epoch = 1}, {}))
+        EXPECT_NE(key, prop::kLease) << "readonly and at rest, it is all that says why";
     dataset.props[std::string(prop::kMaster)] = {"no", Source::local};
     EXPECT_FALSE(closed_note_of(dataset)) << "there it is what its master counts on";
 }
