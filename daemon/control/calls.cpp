@@ -32,7 +32,7 @@ std::string key_of(const Json& params) {
 /// have the same key: the caller's name for the work.
 std::string memory_key(const Method& method, const Json& params, Caller caller) {
     return std::to_string(caller.uid) + " " + std::string(method.name) +
-           (is_dry_run(params) ? " dry " : " ") + key_of(params);
+           (is_dry_run(params) ? " dry " : " run ") + key_of(params);
 }
 
 // A dataset's name fits with room; what is longer is cut off and marked so.

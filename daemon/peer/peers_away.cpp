@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 // A session says why it could not be opened before this.
 constexpr std::chrono::seconds kLookLimit{18};
+constexpr std::chrono::seconds kAfterBusy{1};
 // A host that calls us is looked for soon, and no more often than this.
 constexpr std::chrono::seconds kAtOnce{1};
 
@@ -87,6 +88,8 @@ Task<> Peers::look_for(HostName host, std::shared_ptr<Awaited> awaited) {
         auto seen = co_await std::move(looking);
         ++awaited->looks;
         if (!seen) tell_of(host, *awaited);
+        // A full queue refuses without a wait, and drains only while others have their turn.
+        if (!seen && seen.error().code == Code::busy) co_await sleep_for(kAfterBusy);
     }
     awaited_.erase(host.str());
 }

@@ -2,7 +2,6 @@
 // A peer that is away for long, and returns: twenty filesystems whose turn comes a thousand times
 // meanwhile, and one with another peer that goes on. Time passes by moving the last start of a pair
 // into the past; what looks for the peer has a real clock and short limits (two_hosts.hpp).
-#include <dirent.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "daemon/log.hpp"
 #include "daemon/sched/scheduler.hpp"
+#include "tests/fakes/open_descriptors.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -27,14 +27,6 @@ constexpr int kTurns = 1'000;
 constexpr int kEvery = 10;
 // What the allocator keeps of the events and runs that are remembered (sync::EventBus::kKept).
 constexpr std::size_t kMostGrowth = 4 << 20;
-
-std::size_t open_descriptors() {
-    std::size_t count = 0;
-    DIR* dir = ::opendir("/proc/self/fd");
-    while (::readdir(dir) != nullptr) ++count;
-    ::closedir(dir);
-    return count;
-}
 
 std::size_t resident_bytes() {
     std::size_t size = 0;
@@ -161,16 +153,16 @@ void AwayTest::be_away_for_a_thousand_turns() {
         for (const auto& name : names) ASSERT_LE(unacknowledged(name), 1U) << name.str();
         if (round == kTurns / 10) {
             resident = resident_bytes();
-            descriptors = open_descriptors();
+            descriptors = test::open_descriptors();
         }
     }
-    EXPECT_LE(open_descriptors(), descriptors);
+    EXPECT_LE(test::open_descriptors(), descriptors);
     EXPECT_LE(resident_bytes(), resident + kMostGrowth);
     std::fprintf(stderr,
                  "resident: %zu bytes, then %zu; descriptors: %zu\n",
                  resident,
                  resident_bytes(),
-                 open_descriptors());
+                 test::open_descriptors());
 }
 
 TEST_F(AwayTest, AThousandTurnsOfTwentyFilesystemsLeaveNothing) {

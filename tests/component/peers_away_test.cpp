@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Who looks for a host that cannot be reached, how often, and when sessions end that nobody uses.
-#include <dirent.h>
 
 #include <algorithm>
 
 #include "daemon/peer/peers.hpp"
+#include "tests/fakes/open_descriptors.hpp"
 #include "tests/fakes/peer_links.hpp"
 #include "tests/fakes/run_task.hpp"
 #include "tests/fakes/served_target.hpp"
@@ -134,17 +134,9 @@ TEST_F(PeersAway, ATryOfSomebodyElseIsALookToo) {
     EXPECT_EQ(relay.opened["beta"], 2);
 }
 
-std::size_t open_descriptors() {
-    std::size_t count = 0;
-    DIR* dir = ::opendir("/proc/self/fd");
-    while (::readdir(dir) != nullptr) ++count;
-    ::closedir(dir);
-    return count;
-}
-
 TEST_F(PeersAway, ASessionThatNobodyUsesIsClosed) {
     make({.unused = 50ms});
-    const std::size_t before = open_descriptors();
+    const std::size_t before = test::open_descriptors();
     EXPECT_TRUE(ping());
     const auto needs_none = [](const HostName&) { return false; };
     peers->close_unused(needs_none);
@@ -154,7 +146,7 @@ TEST_F(PeersAway, ASessionThatNobodyUsesIsClosed) {
     EXPECT_EQ(peers->session_count(), 1U) << "a pair has it";
     peers->close_unused(needs_none);
     EXPECT_EQ(peers->session_count(), 0U);
-    test::run_until(io, [&] { return open_descriptors() <= before; });
+    test::run_until(io, [&] { return test::open_descriptors() <= before; });
     EXPECT_TRUE(ping()) << "the next request opens another";
     EXPECT_EQ(relay.opened["beta"], 2);
 }

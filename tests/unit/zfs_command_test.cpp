@@ -114,6 +114,7 @@ TEST(ZfsCommand, ReceivesUnmountedResumableAndNeverForced) {
         {.snapshot = snap("backup/a@b"), .properties = {{"readonly", "on"}, {"zrep:epoch", "1"}}});
     ASSERT_TRUE(argv.has_value());
     EXPECT_EQ(text(*argv), "zfs|receive|-u|-s|-o|readonly=on|-o|zrep:epoch=1|backup/a@b");
+    // What zfs would take for its option is no property.
     EXPECT_FALSE(command::receive({.snapshot = snap("backup/a@b"), .properties = {{"-F", "1"}}})
                      .has_value());
 }
