@@ -171,7 +171,8 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
     const std::string there = quote(pair.peer_dataset.str());
     return Error{.code = Code::busy,
                  .message = "an earlier role change of " + pair.dataset.str() +
-                            " is not finished (" + std::string(name(journal)) + "); zrepd goes on with it",
+                            " is not finished (" + std::string(name(journal)) +
+                            "); zrepd goes on with it",
                  .remedy = status + " shows what it waits for" +
                            (handed_over ? "; or, on " + pair.peer.str() + ": zrepctl takeover -L " +
                                               there + " makes that the master at once"
@@ -181,10 +182,11 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
 std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions* versions) {
     if (versions != nullptr && sync::last_acked(*versions) != nullptr) return std::nullopt;
     const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    return refused(pair.dataset.str() + " has no snapshot that " + there +
-                       " is known to have, so that could not become the master; nothing was changed",
-                   "zrepctl sync " + quote(pair.dataset.str()) +
-                       " first, or says how to begin anew when there is none in common");
+    return refused(
+        pair.dataset.str() + " has no snapshot that " + there +
+            " is known to have, so that could not become the master; nothing was changed",
+        "zrepctl sync " + quote(pair.dataset.str()) +
+            " first, or says how to begin anew when there is none in common");
 }
 
 Error sync_refused(Error error) {

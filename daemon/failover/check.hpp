@@ -17,8 +17,8 @@ struct TargetFacts {
     const Versions* versions = nullptr;
     const plan::Pair* pair = nullptr;
     std::uint64_t master_epoch = 0;
-    Guid base;          ///< the newest snapshot that the master knows to be here
-    bool back = false;  ///< what is newer here than the base is rolled back
+    Guid base;                ///< the newest snapshot that the master knows to be here
+    bool back = false;        ///< what is newer here than the base is rolled back
     bool after_sync = false;  ///< a dry run: what the sync before it settles stands in no way
     bool paused = false;
     std::string busy;                 ///< what else works on it; empty: nothing
@@ -43,8 +43,8 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
 /// Why a master is not to be handed over: somebody else made it readonly. Pure.
 std::optional<Error> made_readonly(const Dataset& master);
 
-/// Why the sync before a role change failed, as a refusal of that: a pool that takes no writes now is
-/// a state to be changed first, as a conflict is. Pure.
+/// Why the sync before a role change failed, as a refusal of that: a pool that takes no writes now
+/// is a state to be changed first, as a conflict is. Pure.
 Error sync_refused(Error error);
 
 /// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.

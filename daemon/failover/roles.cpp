@@ -110,8 +110,10 @@ Error wrong_side(Ask ask, const plan::Pair& pair) {
     const bool resolve = ask == Ask::keep_here || ask == Ask::keep_peer;
     if (ask == Ask::unfence) {
         return Error{.code = Code::wrong_role,
-                     .message = name + " is the target here, which no fence keeps from anything; "
-                                       "its master is " + there,
+                     .message = name +
+                                " is the target here, which no fence keeps from anything; "
+                                "its master is " +
+                                there,
                      .remedy = "on " + pair.peer.str() + ": zrepctl unfence " +
                                quote(pair.peer_dataset.str())};
     }
@@ -234,7 +236,8 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
     Result<Guid> base = Guid{};
-    if (ask == Ask::keep_here || ask == Ask::keep_peer) base = co_await must_be_split(*pair, ask, kAskLimit);
+    if (ask == Ask::keep_here || ask == Ask::keep_peer)
+        base = co_await must_be_split(*pair, ask, kAskLimit);
     if (!base) co_return base.error();
     // Both say that they are the master: which is to be one is not for a fence to decide.
     const auto known = trouble_of(dataset);
@@ -271,8 +274,7 @@ Task<Result<Guid>> Roles::must_be_split(plan::Pair pair, Ask ask, std::chrono::s
     if (pair.role != plan::Role::master) co_return wrong_side(Ask::keep_here, pair);
     rpc::RolesIn in;
     in.sides.push_back(asking_side(pair));
-    auto answer =
-        co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, limit);
+    auto answer = co_await role_.peers.call_as<rpc::RolesOut>(pair.peer, "peer.roles", in, limit);
     const auto known = trouble_of(pair.dataset);
     if (!answer && known && known->code == Code::split_brain) co_return Guid{};
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());

@@ -47,17 +47,16 @@ Error renamed(const DatasetName& name, const Stored& stored) {
     const std::string now = quote(name.str());
     const std::string option = stored.master ? "" : "-d ";
     const std::string other = stored.host + ":" + stored.there;
-    return Error{
-        .code = Code::not_configured,
-        .message = name.str() + " is the " + (stored.master ? "master" : "copy") +
-                   " of a pair with " + other + " by the name of " + stored.here +
-                   ": it was renamed, and is not synced",
-        .remedy = "give it its name back: zfs rename " + now + " " + quote(stored.here) +
-                  "; or make the new name the pair's: zrepctl changeconfig " + option + now + " " +
-                  stored.host + " " + quote(stored.there) +
-                  (stored.master ? " (-d on the other side first)" : ", and without -d on " +
-                                                                        stored.host) +
-                  "; if it is no side of that pair: zrepctl clear " + now};
+    return Error{.code = Code::not_configured,
+                 .message = name.str() + " is the " + (stored.master ? "master" : "copy") +
+                            " of a pair with " + other + " by the name of " + stored.here +
+                            ": it was renamed, and is not synced",
+                 .remedy = "give it its name back: zfs rename " + now + " " + quote(stored.here) +
+                           "; or make the new name the pair's: zrepctl changeconfig " + option +
+                           now + " " + stored.host + " " + quote(stored.there) +
+                           (stored.master ? " (-d on the other side first)"
+                                          : ", and without -d on " + stored.host) +
+                           "; if it is no side of that pair: zrepctl clear " + now};
 }
 
 /// The names are as they were, and something of them is no name at all.
@@ -66,8 +65,8 @@ Error spoiled(const Dataset& dataset) {
     for (const auto key : {prop::kSrcHost, prop::kSrcFs, prop::kDestHost, prop::kDestFs}) {
         const bool host = key == prop::kSrcHost || key == prop::kDestHost;
         const std::string value = dataset.local(key).value_or("");
-        const bool good = host ? HostName::parse(value).has_value()
-                               : DatasetName::parse(value).has_value();
+        const bool good =
+            host ? HostName::parse(value).has_value() : DatasetName::parse(value).has_value();
         if (!good) values += (values.empty() ? "" : ", ") + std::string(key) + "=" + quote(value);
     }
     if (values.empty()) values = "both sides would be on this host";
@@ -88,7 +87,8 @@ std::optional<Error> displaced(const Dataset& dataset, const Self& self) {
     const auto stored = stored_of(dataset, self);
     if (!stored) return std::nullopt;
     const auto before = DatasetName::parse(stored->here);
-    const bool readable = before && DatasetName::parse(stored->there) && HostName::parse(stored->host);
+    const bool readable =
+        before && DatasetName::parse(stored->there) && HostName::parse(stored->host);
     if (!readable || *before == dataset.name) return spoiled(dataset);
     return renamed(dataset.name, *stored);
 }
@@ -100,9 +100,10 @@ std::optional<Error> unreadable_epoch(const Dataset& dataset) {
     return Error{.code = Code::conflict,
                  .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
                             " is no number: which side of the pair is right cannot be told",
-                 .remedy = "look at the other side's (zfs get zrep:epoch there) and make it the "
-                           "same: zfs set zrep:epoch=NUMBER " +
-                           name};
+                 .remedy =
+                     "look at the other side's (zfs get zrep:epoch there) and make it the "
+                     "same: zfs set zrep:epoch=NUMBER " +
+                     name};
 }
 
 std::optional<Error> displaced_pairs(const std::map<DatasetName, Dataset>& all, const Self& self) {

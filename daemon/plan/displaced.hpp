@@ -25,7 +25,8 @@ std::optional<Error> renamed_from(const DatasetName& before,
                                   const std::map<DatasetName, Dataset>& all,
                                   const Self& self);
 
-/// conflict when its epoch is no number: it would count as 0, and which side is right is told by that.
+/// conflict when its epoch is no number: it would count as 0, and which side is right is told by
+/// that.
 std::optional<Error> unreadable_epoch(const Dataset& dataset);
 
 }  // namespace zrepd::plan

@@ -55,9 +55,8 @@ Error not_configured(const Parts& parts, const DatasetName& dataset) {
     if (const Dataset* found = parts.inventory.find(dataset)) one.emplace(dataset, *found);
     auto foreign = plan::foreign_pairs(one, parts.self, parts.config.file.string());
     if (foreign) return *foreign;
-    auto displaced = one.empty()
-                         ? plan::renamed_from(dataset, parts.inventory.all(), parts.self)
-                         : plan::displaced(one.begin()->second, parts.self);
+    auto displaced = one.empty() ? plan::renamed_from(dataset, parts.inventory.all(), parts.self)
+                                 : plan::displaced(one.begin()->second, parts.self);
     if (displaced) return *displaced;
     const std::string below = pairs_below(parts.inventory, dataset);
     return Error{.code = Code::not_configured,

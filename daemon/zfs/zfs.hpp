@@ -105,8 +105,8 @@ class Zfs {
     /// /proc/spl/kstat/zfs/POOL/state: no process and no wait, unlike any zfs command on such a
     /// pool. ok: healthy, or not knowable here.
     virtual Result<void> check_pool(std::string_view pool) = 0;
-    /// pool_unavailable when the pool was imported readonly, too. Whoever writes anyway finds out by
-    /// that; this is for a look that must not write. One process.
+    /// pool_unavailable when the pool was imported readonly, too. Whoever writes anyway finds out
+    /// by that; this is for a look that must not write. One process.
     virtual Task<Result<void>> check_writable(std::string pool) = 0;
     /// The pools of which check_pool() complains. datasets() of everything leaves them out.
     virtual std::vector<std::string> unavailable_pools() = 0;

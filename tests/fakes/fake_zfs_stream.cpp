@@ -12,8 +12,8 @@
 #include "common/json.hpp"
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
-#include "tests/fakes/fake_zfs.hpp"
 #include "daemon/zfs/parse.hpp"
+#include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
 namespace {

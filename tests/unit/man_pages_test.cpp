@@ -66,10 +66,21 @@ std::string part_of(const std::string& text, const std::string& command) {
 
 TEST(ManPages, WhatChangesSomethingHasADryRunInItsHelpAndInItsPart) {
     const std::string text = page("zrepctl.8");
-    for (const ctl::Command* command :
-         {&ctl::kInit, &ctl::kSync, &ctl::kRefresh, &ctl::kExpire, &ctl::kFailover, &ctl::kTakeover,
-          &ctl::kResolve, &ctl::kUnfence, &ctl::kRescue, &ctl::kDrill, &ctl::kPause, &ctl::kUnpause,
-          &ctl::kClear, &ctl::kChangeconfig, &ctl::kSet}) {
+    for (const ctl::Command* command : {&ctl::kInit,
+                                        &ctl::kSync,
+                                        &ctl::kRefresh,
+                                        &ctl::kExpire,
+                                        &ctl::kFailover,
+                                        &ctl::kTakeover,
+                                        &ctl::kResolve,
+                                        &ctl::kUnfence,
+                                        &ctl::kRescue,
+                                        &ctl::kDrill,
+                                        &ctl::kPause,
+                                        &ctl::kUnpause,
+                                        &ctl::kClear,
+                                        &ctl::kChangeconfig,
+                                        &ctl::kSet}) {
         boost::program_options::options_description options;
         command->add_options(options);
         EXPECT_NE(options.find_nothrow("dry-run", /*approx=*/false), nullptr) << command->name;
