@@ -27,6 +27,18 @@ bool is_drill(const Dataset& dataset) {
     return dataset.local(prop::kDrill) && !dataset.origin.empty();
 }
 
+/// Why the rescue of `of` is not to go yet.
+std::optional<Error> still_needed(const sync::Inventory& inventory,
+                                  const DatasetName& of,
+                                  const DatasetName& copy) {
+    const Dataset* now = inventory.find(of);
+    const Journal journal = now == nullptr ? Journal::none : entry_of(*now).journal;
+    if (journal != Journal::rejoining && journal != Journal::stepping_down) return std::nullopt;
+    return Error{.code = Code::busy,
+                 .message = of.str() + " is being rescued to " + copy.str(),
+                 .remedy = "wait for its end: zrepctl status " + quote(of.str())};
+}
+
 }  // namespace
 
 Copies::Copies(RoleParts parts) : role_(parts), parts_(parts.parts), tasks_(parts_.executor) {}
@@ -48,6 +60,9 @@ Result<std::vector<std::string>> Copies::describe_drop(const DatasetName& copy) 
     auto checked = check_rescue(copy);
     if (!checked) return checked.error();
     const Dataset* dataset = parts_.inventory.find(copy);
+    const auto of = DatasetName::parse(dataset->local(prop::kRescue).value_or(""));
+    const auto needed = of ? still_needed(parts_.inventory, *of, copy) : std::nullopt;
+    if (needed) return *needed;
     return std::vector<std::string>{"destroy " + copy.str() + " with its snapshots: what " +
                                     dataset->local(prop::kRescue).value_or("") +
                                     " had and the other side never got"};
@@ -91,13 +106,8 @@ Task<Result<void>> Copies::drop_locked(sync::RunPtr run, DatasetName copy) {
         source = std::move(*guard);
         auto seen = co_await parts_.inventory.refresh_one(*of, Freshness::cached);
         if (!seen) co_return seen;
-        const Dataset* now = parts_.inventory.find(*of);
-        const Journal journal = now == nullptr ? Journal::none : entry_of(*now).journal;
-        if (journal == Journal::rejoining || journal == Journal::stepping_down) {
-            co_return Error{.code = Code::busy,
-                            .message = of->str() + " is being rescued to " + copy.str(),
-                            .remedy = "wait for its end: zrepctl status " + quote(of->str())};
-        }
+        const auto needed = still_needed(parts_.inventory, *of, copy);
+        if (needed) co_return *needed;
     }
     auto guard = co_await parts_.locks.lock(copy, lock::Scope::tree, "drop", kLockWait, run->id());
     if (!guard) co_return guard.error();

@@ -167,6 +167,9 @@ Task<Result<Steps>> Roles::describe_failover(plan::Pair pair, std::chrono::secon
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
     const auto closed = made_readonly(*dataset);
     if (closed) co_return *closed;
+    std::string pool(pair.dataset.pool());
+    auto writable = co_await parts_.zfs.check_writable(std::move(pool));
+    if (!writable) co_return sync_refused(writable.error());
     FirstSteps first(parts_.executor);
     TaskGroup asking(parts_.executor);
     asking.spawn("dry run of a sync", describe_sync_before(pair.dataset, limit, &first));

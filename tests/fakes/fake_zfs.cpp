@@ -332,6 +332,7 @@ Task<std::vector<Result<Snapshot>>> FakeZfs::snapshot(std::vector<SnapshotName> 
 
 Task<Result<void>> FakeZfs::check_writable(std::string pool) {
     const Result<void> entered = enter("check_writable", pool, pool);
+    if (entered && readonly_.contains(pool)) co_return parse::failure("pool is read-only", "");
     co_return entered;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // FakeZfs: looks at what differs.
+#include "daemon/zfs/parse.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
@@ -30,7 +31,7 @@ Task<Result<FileChanges>> FakeZfs::diff(DiffSpec spec) {
         bool mounted = fake != nullptr && fake->mounted;
         for (const auto& [place, dataset] : places_) mounted |= dataset == side->dataset();
         if (mounted && find(*side) != nullptr) continue;
-        co_return Error{.code = Code::zfs_failed, .message = "Cannot diff an unmounted snapshot"};
+        co_return parse::failure("Cannot diff an unmounted snapshot", "");
     }
     FileChanges out = file_changes_;
     out.more = out.changes.size() > spec.limit;

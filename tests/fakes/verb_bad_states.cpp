@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The states, each made as the daemon or the world makes it, then looked at by both daemons.
+#include "daemon/zfs/parse.hpp"
+#include "tests/fakes/verb_world.hpp"
+
+namespace zrepd::test {
+namespace {
+
+const DatasetName kMaster = *DatasetName::parse("tank/fs");
+const DatasetName kTarget = *DatasetName::parse("backup/fs");
+
+void store(VerbWorld& w, TestHost& host, std::string_view key, const std::string& value) {
+    w.give(host, &host == &w.a() ? "tank/fs" : "backup/fs", key, value);
+}
+
+void journal(VerbWorld& w, TestHost& host, const std::string& text) {
+    store(w, host, prop::kInprogress, text);
+    w.new_for_init = false;
+}
+
+/// A journal of the master's side before the hand-over, or of the target's after the promotion.
+std::function<void(VerbWorld&)> freezing() {
+    return [](VerbWorld& w) {
+        store(w, w.a(), "readonly", "on");
+        journal(w, w.a(), "freezing");
+    };
+}
+
+/// alpha gave the role away, and beta never heard of it.
+std::function<void(VerbWorld&)> gone_from_alpha(const std::string& text) {
+    return [text](VerbWorld& w) {
+        for (const auto& [key, value] : {std::pair{prop::kMaster, "no"},
+                                         {prop::kEpoch, "2"},
+                                         {prop::kSrcHost, "beta"},
+                                         {prop::kSrcFs, "backup/fs"},
+                                         {prop::kDestHost, "alpha"},
+                                         {prop::kDestFs, "tank/fs"}}) {
+            store(w, w.a(), key, value);
+        }
+        store(w, w.a(), "readonly", "on");
+        w.a().zfs.at("tank/fs").mounted = false;
+        journal(w, w.a(), text);
+    };
+}
+
+void conflict(VerbWorld& w) {
+    auto& here = w.a().zfs.at("tank/fs");
+    here.snapshots.clear();
+    here.bookmarks.clear();
+}
+
+void fenced(VerbWorld& w) {
+    store(w, w.a(), prop::kFence, "boot");
+    store(w, w.a(), prop::kCanmount, "on");
+    store(w, w.a(), "canmount", "noauto");
+    w.a().zfs.at("tank/fs").mounted = false;
+}
+
+void cleared_there(VerbWorld& w) {
+    auto& props = w.b().zfs.at("backup/fs").props;
+    std::erase_if(props, [](const auto& p) { return p.first.starts_with("zrep:"); });
+    w.b().zfs.at("backup").props.clear();
+}
+
+void half_a_stream(VerbWorld& w) {
+    w.b().zfs.cut_next_receive(1'000);
+    rpc::SyncIn in;
+    in.datasets = {"tank/fs"};
+    auto started = run_task(w.context(), w.service(w.a()).sync(in, control::Caller{}));
+    EXPECT_EQ(w.follow(w.a(), std::move(started)).exit_status, 1);
+    EXPECT_TRUE(w.b().zfs.at("backup/fs").partial);
+}
+
+void no_dataset(VerbWorld& w) {
+    w.master_name = "tank/none";
+    w.target_name = "backup/none";
+    w.new_for_init = false;
+}
+
+void no_pair(VerbWorld& w) {
+    w.master_name = "tank/plain";
+    w.target_name = "backup/plain";
+    w.new_for_init = false;
+}
+
+void wrong_side(VerbWorld& w) {
+    w.swapped = true;
+    w.new_for_init = false;
+}
+
+/// As Processes::run has it.
+Error hangs() {
+    return {.code = Code::timed_out,
+            .message = "zfs did not end within 60 s",
+            .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
+}
+
+}  // namespace
+
+const std::vector<BadState>& bad_states() {
+    static const std::vector<BadState> all{
+        {"healthy", [](VerbWorld&) {}},
+        {"no dataset", no_dataset},
+        {"no pair", no_pair},
+        {"wrong side", wrong_side},
+        {"peer away", [](VerbWorld& w) { w.cut_link(); }},
+        {"peer refuses us", cleared_there},
+        {"paused", [](VerbWorld& w) { store(w, w.a(), prop::kPaused, "yes"); }},
+        {"paused there", [](VerbWorld& w) { store(w, w.b(), prop::kPaused, "yes"); }},
+        {"initializing",
+         [](VerbWorld& w) {
+             store(w, w.a(), prop::kMaster, "no");
+             journal(w, w.a(), "init");
+         }},
+        {"freezing", freezing()},
+        {"handed over", gone_from_alpha("handed_over")},
+        {"stepping down", gone_from_alpha("stepping_down base=1")},
+        {"rejoining", [](VerbWorld& w) { journal(w, w.b(), "rejoining base=1"); }},
+        {"promoted", [](VerbWorld& w) { journal(w, w.a(), "promoted"); }},
+        {"split brain",
+         [](VerbWorld& w) {
+             w.split();
+             w.new_for_init = false;
+         }},
+        {"conflict", conflict},
+        {"fenced", fenced},
+        {"pool readonly there", [](VerbWorld& w) { w.b().zfs.set_pool_readonly("backup"); }},
+        {"pool readonly here", [](VerbWorld& w) { w.a().zfs.set_pool_readonly("tank"); }},
+        {"pool suspended", [](VerbWorld& w) { w.a().zfs.set_pool_trouble("tank", "SUSPENDED"); }},
+        {"zfs fails",
+         [](VerbWorld& w) {
+             w.a().zfs.break_all(parse::failure("internal error: cannot do that", ""));
+         }},
+        {"zfs hangs", [](VerbWorld& w) { w.a().zfs.break_all(hangs()); }},
+        {"target touched", [](VerbWorld& w) { w.b().zfs.write("backup/fs", 3'000); }},
+        {"foreign snapshot there", [](VerbWorld& w) { w.b().zfs.take("backup/fs@mine"); }},
+        {"half a stream", half_a_stream},
+        {"sync under way",
+         [](VerbWorld& w) {
+             w.new_for_init = false;
+             w.occupy(w.a(), kMaster, "sync");
+         }},
+        {"failover under way",
+         [](VerbWorld& w) {
+             w.new_for_init = false;
+             w.occupy(w.a(), kMaster, "failover");
+         }},
+        {"source nonsense",
+         [](VerbWorld& w) {
+             store(w, w.a(), prop::kSrcFs, "//no such//name");
+             w.new_for_init = false;
+         }},
+        {"epoch nonsense",
+         [](VerbWorld& w) {
+             store(w, w.a(), prop::kEpoch, "seven");
+             w.new_for_init = false;
+         }},
+    };
+    return all;
+}
+
+}  // namespace zrepd::test

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/fakes/verb_world.hpp"
+
+#include "ctl/render/check.hpp"
+#include "ctl/render/table.hpp"
+
+namespace zrepd::test {
+namespace {
+
+// How long something else may hold a verb up before we say that it waits.
+constexpr std::chrono::milliseconds kWaits{700};
+
+/// Roles and settings; what is only noted for the next role change, or for people, is left out.
+std::string properties_of(FakeZfs& zfs, const std::string& name) {
+    if (!zfs.exists(name)) return name + " is not there";
+    const FakeDataset& d = zfs.at(name);
+    std::string out = name + (d.mounted ? " mounted" : "");
+    for (const auto& [key, property] : d.props) {
+        const bool note = key == prop::kServe || key == prop::kLockPid || key == prop::kLockTime;
+        if (!note && !property.value.empty()) out += " " + key + "=" + property.value;
+    }
+    return out;
+}
+
+std::string facts_of(FakeZfs& zfs, const std::string& name) {
+    std::string out = properties_of(zfs, name);
+    if (!zfs.exists(name)) return out + "\n";
+    const FakeDataset& d = zfs.at(name);
+    out += " content=" + std::to_string(d.content) + " written=" + std::to_string(d.written);
+    for (const auto& s : d.snapshots) {
+        out +=
+            " @" + s.name + ":" + s.guid.str() + (s.sent ? "+sent" : "") + (s.held ? "+held" : "");
+    }
+    for (const auto& b : d.bookmarks) out += " #" + b.name;
+    return out + (d.partial ? " partial" : "") + "\n";
+}
+
+}  // namespace
+
+VerbWorld::VerbWorld()
+    : scheduler_a(alpha->sync, alpha->engine),
+      scheduler_b(beta->sync, beta->engine),
+      service_a(alpha->sync,
+                alpha->engine,
+                alpha->roles,
+                alpha->copies,
+                scheduler_a,
+                alpha->peers,
+                "2.3.2"),
+      service_b(
+          beta->sync, beta->engine, beta->roles, beta->copies, scheduler_b, beta->peers, "2.3.2") {
+    for (const char* name : {"tank/new", "tank/plain", "tank/fs_diverged_9"})
+        alpha->zfs.create(name);
+    beta->zfs.create("backup/plain");
+    give(*alpha, "tank/fs_diverged_9", prop::kRescue, "tank/fs");
+    alpha->zfs.take("tank/fs_diverged_9@zrep_diverged_9");
+    alpha->zfs.at("tank/fs_diverged_9").origin = "tank/fs@zrep_000000";
+    alpha->zfs.write("tank/fs", 4'000);
+    discover();
+}
+
+VerbWorld::~VerbWorld() {
+    release();
+}
+
+std::string VerbWorld::facts() {
+    std::string out;
+    for (const char* name : {"tank", "tank/fs", "tank/new", "tank/plain", "tank/fs_diverged_9"})
+        out += facts_of(alpha->zfs, name);
+    for (const char* name : {"backup", "backup/fs", "backup/new", "backup/plain"})
+        out += facts_of(beta->zfs, name);
+    return out;
+}
+
+std::string VerbWorld::roles() {
+    return properties_of(alpha->zfs, "tank/fs") + "\n" + properties_of(beta->zfs, "backup/fs") +
+           "\n" + std::to_string(alpha->zfs.at("tank/fs").content);
+}
+
+Outcome VerbWorld::of_error(const Error& error, const std::string& dataset) {
+    return {info(error.code).exit_status,
+            std::string(info(error.code).name),
+            ctl::error_text(error, dataset),
+            false};
+}
+
+Outcome VerbWorld::follow(TestHost& host, Result<rpc::RunStarted> started) {
+    if (!started) return of_error(started.error());
+    Outcome out;
+    // Of a dry run.
+    if (started->results) {
+        for (const auto& result : *started->results) {
+            if (result.error) return of_error(rpc::from_item_error(*result.error), result.dataset);
+        }
+    }
+    std::vector<std::string> runs = started->joined;
+    if (!started->run_id.empty()) runs.push_back(started->run_id);
+    for (const auto& step : started->steps) out.said += "would " + step + "\n";
+    if (started->note) out.said += *started->note;
+    for (const auto& id : runs) {
+        const sync::RunPtr run = host.runs.find(id);
+        const auto until = std::chrono::steady_clock::now() + kWaits;
+        if (occupied) {
+            run_until(io,
+                      [&] { return run->finished() || std::chrono::steady_clock::now() > until; });
+            out.waits = !run->finished();
+            release();
+        }
+        run_until(io, [&run] { return run->finished(); });
+        const rpc::RunResult result = run->out().results.at(0);
+        if (result.error) return of_error(rpc::from_item_error(*result.error), result.dataset);
+        out.said += result.outcome + " " + result.text;
+    }
+    return out;
+}
+
+Outcome VerbWorld::of_call(Result<rpc::Done> done) {
+    if (!done) return of_error(done.error());
+    Outcome out;
+    out.said = join(done->steps, "\n") + "\n" + join(done->notes, "\n");
+    return out;
+}
+
+void VerbWorld::occupy(TestHost& host, const DatasetName& dataset, const std::string& operation) {
+    std::vector<DatasetName> one{dataset};
+    sync::RunPtr run = host.runs.start(operation, one);
+    auto guard = host.locks.try_lock(dataset, lock::Scope::node, operation, run->id());
+    EXPECT_TRUE(guard);
+    held_.push_back({&host, dataset, run, std::move(*guard)});
+    occupied = true;
+}
+
+void VerbWorld::release() {
+    for (Held& one : held_) {
+        rpc::RunResult done;
+        done.outcome = "done";
+        one.host->runs.succeed(*one.run, one.dataset, std::move(done));
+    }
+    held_.clear();
+    occupied = false;
+}
+
+void VerbWorld::look_again() {
+    for (auto* host : {&*alpha, &*beta}) {
+        const auto seen = run_task(io, host->inventory.discover());
+        EXPECT_TRUE(seen || !seen.error().message.empty());
+    }
+}
+
+void VerbWorld::cut_link() {
+    run_task(io, alpha->server.stop());
+    run_task(io, beta->server.stop());
+}
+
+}  // namespace zrepd::test

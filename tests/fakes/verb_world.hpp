@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A pair in a state that is bad, and each verb of zrepctl asked of it: two whole daemons in one
+// process (two_hosts.hpp), with the methods that the control socket serves. What comes back is what
+// zrepctl prints and exits with.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/service.hpp"
+#include "tests/fakes/roles_test.hpp"
+
+namespace zrepd::test {
+
+/// What zrepctl would have to say.
+struct Outcome {
+    int exit_status = 0;
+    std::string kind;    ///< of the error; empty: none
+    std::string said;    ///< as printed, with its `next:` line
+    bool waits = false;  ///< it goes on by itself as soon as what is under way has ended
+};
+
+/// tank/fs on alpha is the master, backup/fs on beta its target, with a rescue beside tank/fs; and
+/// what the verbs are asked for. A gtest fixture's contents without being a test of its own.
+class VerbWorld : public RolesTest {
+  public:
+    VerbWorld();
+    ~VerbWorld() override;
+    void TestBody() override {}
+
+    /// All that a refusal must leave as it is, on both hosts.
+    std::string facts();
+    /// The part of it that also a sync leaves as it is, which comes before the checks of a
+    /// failover.
+    std::string roles();
+
+    Outcome follow(TestHost& host, Result<rpc::RunStarted> started);
+    static Outcome of_call(Result<rpc::Done> done);
+    static Outcome of_error(const Error& error, const std::string& dataset = "");
+
+    // For states, which are outside of this class.
+    using RolesTest::discover;
+    using RolesTest::give;
+    using RolesTest::split;
+    asio::io_context& context() { return io; }
+    TestHost& a() { return *alpha; }
+    TestHost& b() { return *beta; }
+    DaemonService& service(TestHost& host) { return &host == &*alpha ? service_a : service_b; }
+    /// A run that something else has begun, holding the lock; ended by release().
+    void occupy(TestHost& host, const DatasetName& dataset, const std::string& operation);
+    void release();
+    void cut_link();
+    /// Both daemons, each as far as its zfs answers.
+    void look_again();
+
+    std::string master_name = "tank/fs";    ///< what verbs of masters are asked for
+    std::string target_name = "backup/fs";  ///< and those of targets
+    bool swapped = false;                   ///< asked on the other side
+    bool new_for_init = true;               ///< init has a filesystem of its own to work on
+    bool dry = false;                       ///< asked with --dry-run
+    bool occupied = false;
+
+  private:
+    struct Held {
+        TestHost* host = nullptr;
+        DatasetName dataset;
+        sync::RunPtr run;
+        lock::LockTable::Guard guard;
+    };
+    sched::Scheduler scheduler_a;
+    sched::Scheduler scheduler_b;
+    DaemonService service_a;
+    DaemonService service_b;
+    std::vector<Held> held_;
+};
+
+struct Verb {
+    std::string name;
+    std::function<Outcome(VerbWorld&)> ask;
+};
+
+struct BadState {
+    std::string name;
+    std::function<void(VerbWorld&)> make;
+};
+
+/// Every method of the control socket that takes a dataset, with the variants of them that decide
+/// differently.
+const std::vector<Verb>& verbs();
+const std::vector<BadState>& bad_states();
+
+}  // namespace zrepd::test
