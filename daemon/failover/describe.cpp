@@ -76,6 +76,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
+    if (pair.tree) co_return sync::not_of_a_tree(pair, "a role change");
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;

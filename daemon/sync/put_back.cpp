@@ -41,6 +41,7 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     if (!pair || dataset == nullptr || versions == nullptr)
         co_return no_pair(parts, request.dataset);
     if (pair->role != plan::Role::master) co_return put_back_elsewhere(*pair, request.snapshot);
+    if (pair->tree) co_return not_of_a_tree(*pair, "putting the target back");
     auto unfinished = not_now(*pair, *dataset);
     if (unfinished) co_return *unfinished;
     auto what = plan::put_back(*dataset, *versions, request.snapshot);
