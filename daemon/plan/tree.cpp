@@ -98,10 +98,11 @@ MemberStep step_of(const Seen& one, const Snapshot* part) {
     if (part != nullptr) out.snapshot = *part;
     const TargetView& there = one.target();
     const bool token = !there.resume_token.empty();
+    // What a first stream brought so far counts as written; after a base it was somebody else.
+    const bool touched = one.base && there.written_bytes > 0;
     if (part != nullptr && one.has(part->guid)) {
         out.kind = Kind::have;
-    } else if (part != nullptr && token && there.token_guid == part->guid &&
-               there.written_bytes == 0) {
+    } else if (part != nullptr && token && there.token_guid == part->guid && !touched) {
         out.kind = Kind::resume;
         out.token = there.resume_token;
     } else if (!one.base) {

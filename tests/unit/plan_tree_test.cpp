@@ -182,6 +182,16 @@ TEST_F(Tree, ResumesTheMembersStreamThatWasCut) {
     EXPECT_EQ(send.steps[1].token, "1-abc");
 }
 
+TEST_F(Tree, DoesNotResumeIntoACopyThatWasTouched) {
+    add("tank/a", "@zrep_000001:1+s @zrep_000002:2", "@zrep_000001:1 @zrep_000002:2");
+    TreeMember& b = add("tank/a/b", "@zrep_000001:3+s @zrep_000002:4", "@zrep_000001:3");
+    b.target.resume_token = "1-abc";
+    b.target.token_guid = Guid{4};
+    b.target.written_bytes = 1;
+    EXPECT_EQ(kinds(), (Kinds{Kind::have, Kind::incremental}));
+    EXPECT_TRUE(sent().steps[1].rollback_target && sent().steps[1].abort_partial);
+}
+
 TEST_F(Tree, ThrowsAwayADeadTokenOfAMemberThatHasABase) {
     add("tank/a", "@zrep_000001:1+s @zrep_000002:2", "@zrep_000001:1 @zrep_000002:2");
     TreeMember& b = add("tank/a/b", "@zrep_000001:3+s @zrep_000002:4", "@zrep_000001:3");
@@ -195,6 +205,7 @@ TEST_F(Tree, ResumesAFirstStreamAndThrowsNobodysElseAway) {
     TreeMember& b = add("tank/a/new", "@first:5 @zrep_000002:4", "");
     b.target.resume_token = "1-abc";
     b.target.token_guid = Guid{4};
+    b.target.written_bytes = 4096;  // what it has of that stream
     EXPECT_EQ(kinds(), (Kinds{Kind::have, Kind::resume}));
     b.target.token_guid.reset();
     const Error error = refused();
