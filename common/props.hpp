@@ -39,13 +39,16 @@ inline constexpr std::string_view kRescue = "zrep:rescue";
 /// On the clone of a drill: the filesystem that is tried.
 inline constexpr std::string_view kDrill = "zrep:drill";
 
+/// On both roots of a recursive pair: "on" (ADR 0015). Members have nothing of their own.
+inline constexpr std::string_view kTree = "zrep:tree";
+
 /// What makes a dataset part of a pair; counts only where its source is local or received.
 inline constexpr std::array kPair{kSrcHost, kSrcFs, kDestHost, kDestFs};
 /// Everything we read of a filesystem or volume.
 inline constexpr std::array kOnDataset{
-    kSrcHost,    kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid, kLockTime,
-    kInprogress, kEpoch,    kInterval, kPaused, kAccept, kLimit,     kMinfree, kMaxsnaps,
-    kFence,      kCanmount, kLease,    kServe,  kRescue, kDrill,     kKeep,    kBack};
+    kSrcHost, kSrcFs,    kDestHost, kDestFs, kMaster, kSavecount, kLockPid,  kLockTime, kInprogress,
+    kEpoch,   kInterval, kPaused,   kAccept, kLimit,  kMinfree,   kMaxsnaps, kFence,    kCanmount,
+    kLease,   kServe,    kRescue,   kDrill,  kKeep,   kBack,      kTree};
 /// What `zrepctl set` may change.
 inline constexpr std::array kSettings{
     kSavecount, kKeep, kInterval, kPaused, kAccept, kLimit, kMinfree, kMaxsnaps, kFence};

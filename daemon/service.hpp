@@ -99,6 +99,7 @@ class DaemonService : public control::Service {
     std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
     std::vector<std::string> rescues_of(const DatasetName& dataset) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
+    void add_members(rpc::PairStatus& out, const plan::Pair& pair) const;
     UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
                                            const plan::Pair& pair,

@@ -129,6 +129,12 @@ void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::D
                         where_the_master_is(pair, command));
 }
 
+bool sets_fence(const SettingChange& change) {
+    return std::any_of(change.set.begin(), change.set.end(), [](const auto& one) {
+        return one.first == prop::kFence && one.second != "off";
+    });
+}
+
 /// Each side has a fence of its own, for the time in which it is the master.
 void add_fence_note(const plan::Pair& pair, const SettingChange& change, rpc::Done& out) {
     for (const auto& [key, value] : change.set) {
@@ -286,6 +292,7 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     const auto pair = parts_.inventory.pair(*dataset);
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
     if (pair) add_fence_note(*pair, change, out);
+    if (pair && pair->tree && sets_fence(change)) co_return sync::not_of_a_tree(*pair, "a fence");
     std::vector<SettingChange> changes{std::move(change)};
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
@@ -344,8 +351,10 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     if (!dataset) co_return dataset.error();
     auto guard = parts_.locks.try_lock(*dataset, lock::Scope::node, "clear");
     if (!guard) co_return guard.error();
-    auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
+    std::vector<DatasetName> one{*dataset};
+    auto seen = co_await sync::look_here(parts_, std::move(one), sync::Freshness::listed);
     if (!seen) co_return seen.error();
+    if (const auto why = sync::why_unseen(seen, *dataset)) co_return *why;
     const Dataset* found = parts_.inventory.find(*dataset);
     if (found == nullptr) co_return no_dataset(*dataset);
     const auto pair = parts_.inventory.pair(*dataset);
@@ -353,13 +362,17 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     if (remove.empty()) {
         co_return sync::not_configured(parts_, *dataset);
     }
-    const Versions* versions = parts_.inventory.versions(*dataset);
-    std::vector<SnapshotName> held = held_by_us(*dataset, versions);
-    std::vector<std::string> bookmarks = own_bookmarks(versions);
+    std::vector<SnapshotName> held;
+    std::vector<std::pair<DatasetName, std::string>> bookmarks;
+    for (const auto& name : parts_.inventory.with_members({*dataset})) {
+        const Versions* versions = parts_.inventory.versions(name);
+        for (auto& one_held : held_by_us(name, versions)) held.push_back(std::move(one_held));
+        for (auto& bookmark : own_bookmarks(versions)) bookmarks.emplace_back(name, bookmark);
+    }
     rpc::Done out;
     for (const auto& name : held) out.steps.push_back("release the hold on " + quote(name.str()));
-    for (const auto& name : bookmarks) {
-        out.steps.push_back("destroy bookmark " + quote(dataset->str() + "#" + name));
+    for (const auto& [of, name] : bookmarks) {
+        out.steps.push_back("destroy bookmark " + quote(of.str() + "#" + name));
     }
     // Without the pair nobody would open its fence.
     PropertyList unfenced;
@@ -375,8 +388,8 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
         auto released = co_await parts_.zfs.release(std::move(held));
         if (!released) out.notes.push_back(released.error().text());
     }
-    for (const auto& name : bookmarks) {
-        auto gone = co_await parts_.zfs.destroy_bookmark(*dataset, name);
+    for (const auto& [of, name] : bookmarks) {
+        auto gone = co_await parts_.zfs.destroy_bookmark(of, name);
         if (!gone) out.notes.push_back(gone.error().text());
     }
     std::vector<SettingChange> changes{{*dataset, std::move(unfenced), std::move(remove)}};

@@ -160,6 +160,24 @@ std::vector<std::string> DaemonService::rescues_of(const DatasetName& dataset) c
     return {out.begin(), out.end()};
 }
 
+/// Of a tree: what its members add to what is known of its root.
+void DaemonService::add_members(rpc::PairStatus& out, const plan::Pair& pair) const {
+    const std::vector<DatasetName> members = parts_.inventory.members(pair.dataset);
+    out.members = static_cast<unsigned>(members.size());
+    const auto* memory = parts_.runs.remembered(pair.dataset);
+    if (memory != nullptr) out.left_behind = memory->left_behind;
+    if (pair.role != plan::Role::master) return;
+    for (const auto& name : members) {
+        if (name == pair.dataset) continue;
+        out.backlog_bytes += parts_.inventory.find(name)->written_bytes;
+        const Versions* versions = parts_.inventory.versions(name);
+        if (versions == nullptr) continue;
+        const auto& all = versions->snapshots;
+        for (auto it = all.rbegin(); it != all.rend() && !it->sent; ++it)
+            out.backlog_bytes += it->written_bytes;
+    }
+}
+
 /// Fills in what the snapshots tell; when both sides were last known to hold the same, or 0.
 UnixSeconds DaemonService::add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const {
     const auto* memory = parts_.runs.remembered(pair.dataset);
@@ -174,6 +192,7 @@ UnixSeconds DaemonService::add_snapshots(rpc::PairStatus& out, const plan::Pair&
         }
         out.backlog_bytes += parts_.inventory.find(pair.dataset)->written_bytes;
     }
+    if (pair.tree) add_members(out, pair);
     const Snapshot* acked = sync::last_acked(*versions);
     if (acked == nullptr) return checked_at;
     out.last_acked =

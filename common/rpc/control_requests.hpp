@@ -17,6 +17,7 @@ struct InitIn {
     std::string target;
     std::optional<unsigned> savecount;
     bool adopt = false;
+    bool recursive = false;
     bool dry_run = false;
     std::optional<std::string> request_key;
     template <class Self, class V>
@@ -26,6 +27,10 @@ struct InitIn {
         v("target", self.target, "filesystem to create there");
         v("savecount", self.savecount, "zrep snapshots to keep on each side (default 5)");
         v.optional("adopt", self.adopt, "the target is there already: make it one, send nothing");
+        v.optional(
+            "recursive",
+            self.recursive,
+            "with everything below it, as one pair; what is part of another pair is left out");
         v.optional("dry_run", self.dry_run, "check everything, change nothing");
         v("request_key", self.request_key, "the same key again gives the same run");
     }

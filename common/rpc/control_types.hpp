@@ -159,6 +159,18 @@ struct ListOut {
     }
 };
 
+/// A copy of what is no member of its tree any more.
+struct LeftBehind {
+    std::string dataset;
+    std::string remedy;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("dataset", self.dataset, "on the target's side");
+        v("remedy", self.remedy, "how to let go of it");
+    }
+    bool operator==(const LeftBehind&) const = default;
+};
+
 struct PairStatus {
     std::string dataset;
     std::string role;
@@ -177,6 +189,8 @@ struct PairStatus {
     std::optional<std::string> next_run;
     std::optional<Trouble> last_error;
     std::vector<std::string> rescues;
+    std::optional<unsigned> members;
+    std::vector<LeftBehind> left_behind;
     std::string fence = "off";
     bool fenced = false;
     std::string health;
@@ -204,6 +218,12 @@ struct PairStatus {
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
+        v("members",
+          self.members,
+          "of a recursive pair: how many datasets it has, its root included");
+        v.optional("left_behind",
+                   self.left_behind,
+                   "of a recursive pair's master, as last seen: copies whose members are gone");
         v.optional("fence", self.fence, "zrep:fence in force: off, boot or lease");
         v.optional(
             "fenced",

@@ -99,6 +99,37 @@ struct LookOut {
     }
 };
 
+/// peer.tree: what lies below the target of a recursive pair, besides its members.
+struct TreeIn {
+    std::string source;
+    std::string target;
+    std::vector<std::string> members;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("source", self.source, "root of the tree on the asking side");
+        v("target", self.target, "root of its copy here");
+        v("members", self.members, "what lies below the source, by names relative to it");
+    }
+};
+struct TreeOut {
+    struct Copy {
+        std::string name;
+        std::string snapshot;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("name", self.name, "relative to the target");
+            v("snapshot", self.snapshot, "the newest one of zrepd's, after the '@'");
+        }
+    };
+    bool known = false;
+    std::vector<Copy> left;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("known", self.known, "the target is a tree of the asking side's");
+        v("left", self.left, "copies of what is no member; at most 1000");
+    }
+};
+
 /// peer.adopt: makes a dataset that is here already the target of the asking side's.
 struct AdoptIn {
     std::string host;  ///< whom the asking side believes to have reached

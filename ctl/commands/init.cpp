@@ -19,6 +19,7 @@ void add_options(po::options_description& options) {
         ("savecount", po::value<std::string>()->value_name("N"),
          "zrep snapshots to keep on each side, at least 2 [5]")
         ("adopt", "DESTINATION is a copy that is there already: send nothing")
+        ("recursive,r", "with everything below FILESYSTEM, as one pair")
         ("dry-run", "check everything on both sides, change nothing");
     // clang-format on
 }
@@ -47,6 +48,10 @@ int run(const Invocation& invocation) {
         in.savecount = static_cast<unsigned>(*count);
     }
     in.adopt = invocation.has("adopt");
+    in.recursive = invocation.has("recursive");
+    if (in.adopt && in.recursive) {
+        return usage_error(invocation, "-r and --adopt do not go together");
+    }
     in.dry_run = invocation.has("dry-run");
     return start_and_follow(invocation, "pair.init", rpc::encode(in), {in.dataset});
 }
@@ -65,6 +70,9 @@ const Command kInit{
     "With --adopt DESTINATION is a copy that zfs send, syncoid, zrepl or the like made. It becomes the\n"
     "target as it is; the next sync begins at the newest snapshot that both have. What it has beyond\n"
     "that is not touched: init refuses, and says what to do.\n\n"
+    "With -r everything below FILESYSTEM belongs to the pair: one snapshot of all at one moment, and what\n"
+    "appears below it later is sent too. What is part of another pair is left out and keeps its own.\n"
+    "The copy of what vanishes stays; zrepctl status names it. There are no role changes of such a pair yet.\n\n"
     "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
     3,

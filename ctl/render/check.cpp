@@ -54,6 +54,12 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
                      "late: the copy is " + (pair.lag_seconds ? age(*pair.lag_seconds) + " old"
                                                               : std::string("not there yet")));
     }
+    if (!pair.left_behind.empty()) {
+        return found(Verdict::warning,
+                     pair.left_behind.front().dataset + " on " + pair.peer +
+                         " is the copy of nothing in the tree any more; " +
+                         pair.left_behind.front().remedy);
+    }
     if (!pair.rescues.empty()) {
         return found(Verdict::warning,
                      "data that the other side never got is kept in " + pair.rescues.front() +

@@ -126,6 +126,14 @@ std::string status_text(const rpc::StatusOut& status) {
                "\n";
     }
     for (const auto& pair : status.pairs) {
+        for (const auto& copy : pair.left_behind) {
+            out += "\n" + printable(pair.dataset) + ": " + printable(copy.dataset) + " on " +
+                   printable(pair.peer) +
+                   " is the copy of nothing in it any more\n  next: " + printable(copy.remedy) +
+                   "\n";
+        }
+    }
+    for (const auto& pair : status.pairs) {
         if (!pair.last_error) continue;
         const rpc::Trouble& trouble = *pair.last_error;
         out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";

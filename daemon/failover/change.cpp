@@ -13,6 +13,7 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -38,6 +39,7 @@ Task<Result<State>> Change::look() {
     if (!seen) co_return seen.error();
     pair_ = parts_.inventory.pair(name_);
     if (!pair_) co_return gone();
+    if (pair_->tree) co_return sync::not_of_a_tree(*pair_, "a role change");
     entry_ = entry_of(*dataset());
     base_ = back_to_.known() ? back_to_ : agreed_.known() ? agreed_ : entry_.base;
     State state;

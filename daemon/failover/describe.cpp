@@ -87,6 +87,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     if (!available) co_return available.error();
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;
+    if (pair.tree) co_return sync::not_of_a_tree(pair, "a role change");
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;

@@ -159,6 +159,8 @@ Result<rpc::RunStarted> Roles::start(Ask ask,
     const bool alone = datasets.size() == 1;
     const std::string operation(operation_of(ask));
     for (const auto& dataset : datasets) {
+        const auto pair = parts_.inventory.pair(dataset);
+        if (alone && pair && pair->tree) return sync::not_of_a_tree(*pair, "a role change");
         const sync::RunPtr other = parts_.runs.active(dataset);
         // What finds out who is master waits for a peer that does not answer: so does nobody here.
         const bool waits_out = ask == Ask::unfence || (ask == Ask::takeover_local && other &&
@@ -233,6 +235,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset));
     if (spoiled) co_return *spoiled;
+    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
     Result<Guid> base = Guid{};

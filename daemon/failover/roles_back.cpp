@@ -119,6 +119,7 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
     const auto spoiled = plan::unreadable_epoch(*now);
     if (spoiled) co_return *spoiled;
+    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     auto wrong = not_now(ask, *pair, *now);
     if (wrong) co_return *wrong;
     auto snapshot = find_start(*now, *versions, from);

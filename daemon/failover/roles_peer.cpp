@@ -9,6 +9,7 @@
 #include "daemon/log.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::failover {
@@ -182,6 +183,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
+    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     const auto serve = parse_serve(in.serve);
     if (!serve) {
         co_return Error{.code = Code::invalid_params,
@@ -241,6 +243,7 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     }
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair) co_return not_yours(peer, in.target);
+    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     // Stale, or done already. Answered without the lock: our side may hold it while it asks the
     // same of the other, with a later epoch.
     if (pair->epoch >= in.epoch) {

@@ -28,6 +28,7 @@ class TargetService {
     /// Who answers for the roles; none: those methods are unsupported.
     virtual RoleService* roles() { return nullptr; }
     virtual Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) = 0;
+    virtual Task<Result<rpc::TreeOut>> tree(std::string peer, rpc::TreeIn in) = 0;
     virtual Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) = 0;
     virtual Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) = 0;
     virtual Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) = 0;

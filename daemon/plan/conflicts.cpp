@@ -25,13 +25,15 @@ std::string word(const std::string& name) {
 struct Names {
     explicit Names(const Dataset& dataset)
         : source(dataset.name.str()),
+          pair(dataset.own(prop::kSrcFs).value_or(source)),
           host(dataset.own(prop::kDestHost).value_or("the other host")),
-          target(dataset.own(prop::kDestFs).value_or("the target")) {}
+          target(dataset.own(prop::kDestFs).value_or("the target")),
+          tree(dataset.own(prop::kTree) == "on") {}
 
     std::string at(const std::string& snapshot) const { return word(target + snapshot); }
     std::string clear_and_init() const {
-        return "zrepctl clear " + word(source) + " and zrepctl init " + word(source) + " " + host +
-               " " + word(target);
+        return "zrepctl clear " + word(source) + " and zrepctl init " + (tree ? "-r " : "") +
+               word(source) + " " + host + " " + word(target);
     }
     /// Starting over without losing what is there.
     std::string start_over() const {
@@ -41,8 +43,10 @@ struct Names {
     }
 
     std::string source;
+    std::string pair;  ///< the root, of a tree's member
     std::string host;
     std::string target;
+    bool tree;
 };
 
 std::string epochs(const TargetView& target, std::uint64_t epoch) {
@@ -160,7 +164,7 @@ Conflict newer_on_target(const SourceView& source, const TargetView& target, con
                     "), copy away what is needed (zfs send -i @" + common.name + " " +
                     names.at("@" + target.snapshots.back().name) + "), then " +
                     destroy_newer(names, target, base.target_index + 1) + "; here: zrepctl sync " +
-                    word(names.source));
+                    word(names.pair));
 }
 
 Conflict no_common(const SourceView& source, const TargetView& target) {

@@ -241,12 +241,16 @@ std::optional<Pair> pair_of(const Dataset& dataset, const Self& self) {
         role = dataset.local(prop::kMaster) == "yes" ? Role::master : Role::initializing;
     }
     const auto epoch = parse_u64(dataset.own(prop::kEpoch).value_or("0"));
-    return Pair{.dataset = dataset.name,
-                .role = role,
-                .peer = *peer,
-                .peer_dataset = *peer_dataset,
-                .epoch = epoch.value_or(0),
-                .settings = settings_of(dataset)};
+    Pair out{.dataset = dataset.name,
+             .role = role,
+             .peer = *peer,
+             .peer_dataset = *peer_dataset,
+             .epoch = epoch.value_or(0),
+             .settings = settings_of(dataset),
+             .tree = dataset.own(prop::kTree) == "on"};
+    // It would close the root and leave what lies below it open (ADR 0015).
+    if (out.tree) out.settings.fence = Fence::off;
+    return out;
 }
 
 bool accepts(const Dataset& dataset, const std::string& peer) {

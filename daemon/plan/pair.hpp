@@ -49,6 +49,7 @@ struct Pair {
     DatasetName peer_dataset;
     std::uint64_t epoch = 0;
     Settings settings;
+    bool tree = false;  ///< with everything below it (plan/tree.hpp); also of its members
 };
 
 /// The pair this dataset is one side of; nullopt when it is none, or when what is stored is not

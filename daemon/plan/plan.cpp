@@ -13,18 +13,6 @@
 namespace zrepd::plan {
 namespace {
 
-/// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
-std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target) {
-    const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);
-    if (!target.exists) return target_missing(source);
-    // Before is_pair: a side that took over has the pair's direction swapped.
-    if (target.master) return both_masters(source, target, epoch);
-    if (!target.is_pair) return not_our_pair(source);
-    if (target.epoch > epoch) return taken_over(source, target, epoch);
-    if (target.receiving) return target_busy(source);
-    return std::nullopt;
-}
-
 /// The acknowledgement tells it the epoch, with no stream.
 bool behind_in_epoch(const Dataset& source, const TargetView& target) {
     const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);
@@ -101,6 +89,19 @@ const Snapshot* reusable(const SourceView& source,
     return complete || unacknowledged >= maxsnaps ? newest : nullptr;
 }
 
+}  // namespace
+
+std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target) {
+    const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);
+    if (!target.exists) return target_missing(source);
+    // Before is_pair: a side that took over has the pair's direction swapped.
+    if (target.master) return both_masters(source, target, epoch);
+    if (!target.is_pair) return not_our_pair(source);
+    if (target.epoch > epoch) return taken_over(source, target, epoch);
+    if (target.receiving) return target_busy(source);
+    return std::nullopt;
+}
+
 std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes) {
     if (dataset.available_bytes == 0) {
         return no_space("the pool or a quota is full; no snapshot was taken",
@@ -114,8 +115,6 @@ std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree
                     "free space in " + std::string(dataset.name.pool()) + ", or zrepctl set " +
                         quote(dataset.name.str()) + " minfree=SIZE");
 }
-
-}  // namespace
 
 bool may_resume(const TokenInfo& token, const Dataset& source) {
     const bool ours = token.snapshot && token.snapshot->dataset() == source.name;

@@ -69,6 +69,11 @@ using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 /// encrypted one only as it lies on the disk.
 bool may_resume(const TokenInfo& token, const Dataset& source);
 
+/// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
+std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target);
+/// no_space when there is none here for a snapshot.
+std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes);
+
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is
 /// never used twice.
 Step plan_sync(const SourceView& source, const TargetView& target);

@@ -27,15 +27,25 @@ void append(DryRun& all, DryRun part) {
     std::move(part.results.begin(), part.results.end(), std::back_inserter(all.results));
 }
 
+void describe_expiry(const Parts& parts, const plan::Pair& side, DryRun& out) {
+    const Versions* versions = parts.inventory.versions(side.dataset);
+    const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
+    if (base == nullptr) return;
+    for (const auto& one : plan::prune(*versions, base->guid, side.settings.retention)) {
+        if (one.destroy) out.steps.push_back("destroy " + side.dataset.str() + "@" + one.snapshot);
+    }
+}
+
 }  // namespace
 
 Task<Result<DryRun>> Engine::describe_sync(std::vector<DatasetName> datasets,
                                            std::chrono::seconds limit) {
     const auto until = SteadyClock::now() + limit;
     co_await flush(datasets);
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    auto seen = co_await look_here(parts_, datasets, Freshness::listed);
     if (!seen) co_return seen.error();
     PairsByPeer by_peer;
+    std::vector<plan::Pair> trees;
     DryRun out;
     for (const auto& dataset : datasets) {
         if (const auto why = why_not_synced(parts_, seen, dataset)) {
@@ -43,18 +53,21 @@ Task<Result<DryRun>> Engine::describe_sync(std::vector<DatasetName> datasets,
             continue;
         }
         auto pair = parts_.inventory.pair(dataset);
-        by_peer[pair->peer].push_back(std::move(*pair));
+        auto& list = pair->tree ? trees : by_peer[pair->peer];
+        list.push_back(std::move(*pair));
     }
-    auto asked = co_await ask_peers(std::move(by_peer), answer_by(until));
+    auto asked = co_await ask_peers(std::move(by_peer), std::move(trees), answer_by(until));
     append(out, std::move(asked));
     co_return out;
 }
 
 /// Side by side: several peers that are down take no longer than one, and the call is answered in
 /// time.
-Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, SteadyClock::time_point until) {
-    std::vector<DryRun> answers(by_peer.size());
-    std::size_t left = by_peer.size();
+Task<DryRun> Engine::ask_peers(PairsByPeer by_peer,
+                               std::vector<plan::Pair> trees,
+                               SteadyClock::time_point until) {
+    std::vector<DryRun> answers(by_peer.size() + trees.size());
+    std::size_t left = answers.size();
     Signal done(parts_.executor);
     TaskGroup asking(parts_.executor);
     auto answer = answers.begin();
@@ -62,6 +75,11 @@ Task<DryRun> Engine::ask_peers(PairsByPeer by_peer, SteadyClock::time_point unti
         auto group = std::make_shared<PeerGroup>(source(), nullptr, peer, std::move(pairs));
         asking.spawn("dry run with " + peer.str(),
                      ask_peer(std::move(group), until, &*answer++, &left, &done));
+    }
+    for (auto& pair : trees) {
+        const std::string name = "dry run of " + pair.dataset.str();
+        auto tree = std::make_shared<TreeSync>(source(), nullptr, std::move(pair));
+        asking.spawn(name, ask_tree(std::move(tree), until, &*answer++, &left, &done));
     }
     co_await gather(asking, left, done);
     DryRun out;
@@ -80,6 +98,17 @@ Task<> Engine::ask_peer(std::shared_ptr<PeerGroup> group,
     done->notify();
 }
 
+Task<> Engine::ask_tree(std::shared_ptr<TreeSync> tree,
+                        SteadyClock::time_point until,
+                        DryRun* answer,
+                        std::size_t* left,
+                        Signal* done) {
+    DryRun found = co_await tree->describe(until);
+    *answer = std::move(found);
+    --*left;
+    done->notify();
+}
+
 Task<Result<std::vector<std::string>>> Engine::describe_init(InitRequest request,
                                                              std::chrono::seconds limit) {
     const auto until = SteadyClock::now() + limit;
@@ -89,7 +118,7 @@ Task<Result<std::vector<std::string>>> Engine::describe_init(InitRequest request
 }
 
 Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) {
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    auto seen = co_await look_here(parts_, datasets, Freshness::listed);
     if (!seen) co_return seen.error();
     DryRun out;
     for (const auto& dataset : datasets) {
@@ -100,12 +129,8 @@ Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) 
             out.results.push_back(failed_result(dataset, *why));
             continue;
         }
-        const Versions* versions = parts_.inventory.versions(dataset);
-        const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
-        if (base == nullptr) continue;
-        for (const auto& one : plan::prune(*versions, base->guid, pair->settings.retention)) {
-            if (one.destroy) out.steps.push_back("destroy " + dataset.str() + "@" + one.snapshot);
-        }
+        for (const auto& side : sides_of(parts_.inventory, *pair))
+            describe_expiry(parts_, side, out);
     }
     co_return out;
 }

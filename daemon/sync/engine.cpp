@@ -113,19 +113,26 @@ Task<> Engine::sync_when_free(RunPtr run, DatasetName dataset, Freshness freshne
 
 Task<> Engine::sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness) {
     if (freshness == Freshness::listed) co_await flush(datasets);
-    auto seen = co_await parts_.inventory.refresh(datasets, freshness);
+    auto seen = co_await look_here(parts_, datasets, freshness);
     PairsByPeer by_peer;
+    std::vector<plan::Pair> trees;
     for (const auto& dataset : datasets) {
         if (const auto why = why_not_synced(parts_, seen, dataset)) {
             parts_.runs.fail(*run, dataset, *why);
             continue;
         }
         auto pair = parts_.inventory.pair(dataset);
-        by_peer[pair->peer].push_back(std::move(*pair));
+        auto& list = pair->tree ? trees : by_peer[pair->peer];
+        list.push_back(std::move(*pair));
     }
-    // Peers side by side, so that one that is down delays nobody else.
-    std::size_t left = by_peer.size();
+    // Peers and trees side by side, so that one that is down or slow delays nobody else.
+    std::size_t left = by_peer.size() + trees.size();
     Signal done(parts_.executor);
+    for (auto& pair : trees) {
+        const std::string name = "sync tree " + pair.dataset.str();
+        auto tree = std::make_shared<TreeSync>(source(), run, std::move(pair));
+        tasks_.spawn(name, run_tree(std::move(tree), &left, &done));
+    }
     for (auto& [peer, pairs] : by_peer) {
         if (freshness == Freshness::cached && fail_if_away(*run, peer, pairs)) {
             --left;
@@ -153,6 +160,12 @@ bool Engine::fail_if_away(Run& run, const HostName& peer, const std::vector<plan
 
 Task<> Engine::run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done) {
     co_await group->go();
+    --*left;
+    done->notify();
+}
+
+Task<> Engine::run_tree(std::shared_ptr<TreeSync> tree, std::size_t* left, Signal* done) {
+    co_await tree->go();
     --*left;
     done->notify();
 }
@@ -187,7 +200,8 @@ Task<Result<rpc::RunStarted>> Engine::start_init(InitRequest request) {
 
 std::string Engine::goal_of(const InitRequest& request) const {
     const bool local = parts_.self.is(request.host);
-    return (request.adopt ? "adopting " : "to ") +
+    const std::string how = request.adopt ? "adopting " : "to ";
+    return (request.recursive ? "with everything below it " : "") + how +
            (local ? "localhost" : request.host.short_name()) + ":" + request.target.str();
 }
 
@@ -269,7 +283,7 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
         std::vector<DatasetName> one{dataset};
         one = co_await lock_all(run, std::move(one));
         if (one.empty()) continue;
-        auto seen = co_await parts_.inventory.refresh(one, Freshness::listed);
+        auto seen = co_await look_here(parts_, one, Freshness::listed);
         auto pair = parts_.inventory.pair(dataset);
         if (const auto why = why_unseen(seen, dataset))
             parts_.runs.fail(*run, dataset, *why);
@@ -280,34 +294,47 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
     }
 }
 
+/// Here, then over there where that is wanted; how many went on this side and on the other.
+Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bool local_only) {
+    std::size_t here = 0;
+    std::size_t there = 0;
+    rpc::LookIn in;
+    for (const auto& side : sides) {
+        auto gone = co_await expire(parts_, side.dataset, side.settings.retention);
+        if (!gone) co_return gone.error();
+        here += gone->size();
+        // What joined a tree just now has no copy yet.
+        const Versions* versions = parts_.inventory.versions(side.dataset);
+        const bool copied = versions != nullptr && last_acked(*versions) != nullptr;
+        if (copied || !side.tree) in.pairs.push_back({side.dataset.str(), side.peer_dataset.str()});
+    }
+    std::string text = "destroyed " + std::to_string(here) + " here";
+    if (local_only || sides.empty() || sides.front().role != plan::Role::master) co_return text;
+    const HostName& peer = sides.front().peer;
+    auto answer =
+        co_await peers_.call_as<rpc::PeerExpireOut>(peer, "peer.expire", in, kExpireLimit);
+    if (!answer) co_return answer.error();
+    if (answer->items.size() != in.pairs.size()) {
+        co_return Error{.code = Code::peer_protocol, .message = "no answer"};
+    }
+    for (const auto& item : answer->items) {
+        if (item.error) co_return rpc::from_item_error(*item.error).in(peer.str());
+        there += item.destroyed.size();
+    }
+    co_return text + ", " + std::to_string(there) + " on " + peer.str();
+}
+
 Task<> Engine::expire_one(RunPtr run, plan::Pair pair, bool local_only) {
     parts_.runs.phase(*run, pair.dataset, "expiring");
-    auto here = co_await expire(parts_, pair.dataset, pair.settings.retention);
-    if (!here) {
-        parts_.runs.fail(*run, pair.dataset, here.error());
+    std::vector<plan::Pair> sides = sides_of(parts_.inventory, pair);
+    auto text = co_await expire_sides(std::move(sides), local_only);
+    if (!text) {
+        parts_.runs.fail(*run, pair.dataset, text.error());
         co_return;
     }
     rpc::RunResult result;
     result.outcome = "done";
-    result.text = "destroyed " + std::to_string(here->size()) + " here";
-    if (!local_only && pair.role == plan::Role::master) {
-        rpc::LookIn in;
-        in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str()});
-        auto there =
-            co_await peers_.call_as<rpc::PeerExpireOut>(pair.peer, "peer.expire", in, kExpireLimit);
-        const bool answered = there && there->items.size() == 1;
-        if (!answered || there->items[0].error) {
-            parts_.runs.fail(*run,
-                             pair.dataset,
-                             !there ? there.error()
-                             : answered
-                                 ? rpc::from_item_error(*there->items[0].error).in(pair.peer.str())
-                                 : Error{.code = Code::peer_protocol, .message = "no answer"});
-            co_return;
-        }
-        result.text +=
-            ", " + std::to_string(there->items[0].destroyed.size()) + " on " + pair.peer.str();
-    }
+    result.text = std::move(*text);
     parts_.runs.succeed(*run, pair.dataset, std::move(result));
 }
 

@@ -10,6 +10,7 @@
 
 #include "daemon/sync/peer_group.hpp"
 #include "daemon/sync/put_back.hpp"
+#include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
 
@@ -18,7 +19,8 @@ struct InitRequest {
     HostName host;
     DatasetName target;
     unsigned savecount = 5;
-    bool adopt = false;  ///< the target is there already, made by something else
+    bool adopt = false;      ///< the target is there already, made by something else
+    bool recursive = false;  ///< with everything below it (ADR 0015)
 };
 
 /// What becomes of a call for one dataset that another operation works on. Among several it waits
@@ -74,9 +76,11 @@ class Engine {
     Task<> sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     bool fail_if_away(Run& run, const HostName& peer, const std::vector<plan::Pair>& pairs);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
+    Task<> run_tree(std::shared_ptr<TreeSync> tree, std::size_t* left, Signal* done);
     Task<> run_init(RunPtr run, InitRequest request);
     Task<> run_put_back(RunPtr run, PutBackRequest request);
     Task<> run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only);
+    Task<Result<std::string>> expire_sides(std::vector<plan::Pair> sides, bool local_only);
     Task<> expire_one(RunPtr run, plan::Pair pair, bool local_only);
     /// Those that are not locked in time, or whose pool is unavailable, fail in the run; the others
     /// come back, each locked until its part in the run ends.
@@ -85,7 +89,14 @@ class Engine {
     Result<rpc::RunStarted> divide(const Asked& asked,
                                    const std::vector<DatasetName>& datasets,
                                    std::vector<DatasetName>& free) const;
-    Task<DryRun> ask_peers(PairsByPeer by_peer, SteadyClock::time_point until);
+    Task<DryRun> ask_peers(PairsByPeer by_peer,
+                           std::vector<plan::Pair> trees,
+                           SteadyClock::time_point until);
+    Task<> ask_tree(std::shared_ptr<TreeSync> tree,
+                    SteadyClock::time_point until,
+                    DryRun* answer,
+                    std::size_t* left,
+                    Signal* done);
     Task<> ask_peer(std::shared_ptr<PeerGroup> group,
                     SteadyClock::time_point until,
                     DryRun* answer,

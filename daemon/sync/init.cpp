@@ -13,12 +13,25 @@
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init_plan.hpp"
 #include "daemon/sync/target.hpp"
+#include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
 namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
 constexpr std::chrono::seconds kCommitLimit{180};
+
+/// What the pair of an init with -r will be, before it is stored.
+plan::Pair tree_pair(const InitRequest& request) {
+    plan::Pair out{.dataset = request.dataset,
+                   .role = plan::Role::initializing,
+                   .peer = request.host,
+                   .peer_dataset = request.target,
+                   .epoch = 1,
+                   .settings = {},
+                   .tree = true};
+    return out;
+}
 
 /// One init under way, cut into its steps.
 class Init {
@@ -35,12 +48,16 @@ class Init {
     /// Both sides are a pair then; the snapshot that both have or that is to be sent.
     Task<Result<Snapshot>> prepare();
     Task<Result<Snapshot>> adopt();
+    Task<Result<rpc::RunResult>> tree();
+    Task<Result<void>> ask_for_place();
     Task<Result<void>> store_pair();
     Task<Result<Snapshot>> take_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
+    Task<Result<void>> complete(UnixSeconds sent);
+    Error to_be_continued(Error error) const;
     std::string outcome(const Snapshot& snapshot) const;
 
     SourceParts source_;
@@ -54,17 +71,22 @@ class Init {
     std::uint64_t bytes_ = 0;
 };
 
-Task<Result<Snapshot>> Init::prepare() {
+Task<Result<void>> Init::ask_for_place() {
     const Dataset* dataset = parts_.inventory.find(request_.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     rpc::PrepareIn ask = prepare_request(*dataset, request_);
+    if (request_.recursive) ask.referenced_bytes = tree_bytes(parts_, request_.dataset);
     ask.sends = true;
     auto prepared = co_await source_.peers.call_as<rpc::PrepareOut>(
         request_.host, "peer.prepare", ask, kPrepareLimit);
     if (!prepared) co_return prepared.error().in(request_.host.str());
     prepared_ = std::move(*prepared);
-    auto fits = check_encryption(*dataset, prepared_, request_);
-    if (!fits) co_return fits.error();
+    co_return check_encryption(*dataset, prepared_, request_);
+}
+
+Task<Result<Snapshot>> Init::prepare() {
+    auto place = co_await ask_for_place();
+    if (!place) co_return place.error();
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
     if (prepared_.state == "new") co_return co_await take_snapshot();
@@ -93,8 +115,43 @@ Task<Result<Snapshot>> Init::adopt() {
                     .remedy = "run " + init_command(request_) + " again"};
 }
 
+/// No scheduler repeats an init: whatever else there is to do, this comes after it.
+Error Init::to_be_continued(Error error) const {
+    if (!error.remedy.empty()) error.remedy += "; then ";
+    error.remedy += "run " + init_command(request_) + " again; it continues";
+    return error;
+}
+
+/// A sync of all members, of which the root's first stream founds the pair over there.
+Task<Result<rpc::RunResult>> Init::tree() {
+    auto place = co_await ask_for_place();
+    if (!place) co_return place.error();
+    TreeSync asking(source_, run_, tree_pair(request_));
+    auto known = co_await asking.ask_peer(SteadyClock::now() + kPrepareLimit);
+    if (!known) co_return known.error();
+    auto stored = co_await store_pair();
+    if (!stored) co_return stored.error();
+    std::vector<DatasetName> one{request_.dataset};
+    auto seen = co_await look_here(parts_, std::move(one), Freshness::listed);
+    if (!seen) co_return seen.error();
+    Founding founding;
+    for (auto& [key, value] : pair_properties(parts_, request_)) founding[key] = value;
+    const auto pair = parts_.inventory.pair(request_.dataset);
+    if (!pair) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    TreeSync work(source_, run_, *pair, std::move(founding));
+    auto result = co_await work.sync();
+    if (!result && result.error().code == Code::busy) co_return result.error();
+    if (!result) co_return to_be_continued(result.error());
+    auto completed = co_await complete(work.acknowledged_at());
+    if (!completed) co_return completed.error();
+    result->outcome = "done";
+    result->text += ", to " + request_.host.str() + ":" + request_.target.str();
+    co_return std::move(*result);
+}
+
 Task<Result<rpc::RunResult>> Init::go() {
     parts_.runs.phase(*run_, request_.dataset, "looking");
+    if (request_.recursive) co_return co_await tree();
     Result<Snapshot> snapshot = Error{};
     if (request_.adopt)
         snapshot = co_await adopt();
@@ -219,13 +276,7 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
     Semaphore::Place place = co_await source_.streams.acquire();
     if (!place) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     auto moved = co_await transfer(source_, run_, std::move(what));
-    if (!moved) {
-        Error error = moved.error();
-        // No scheduler repeats an init: whatever else there is to do, this comes after it.
-        if (!error.remedy.empty()) error.remedy += "; then ";
-        error.remedy += "run " + init_command(request_) + " again; it continues";
-        co_return error;
-    }
+    if (!moved) co_return to_be_continued(moved.error());
     bytes_ = *moved;
     co_return ok();
 }
@@ -253,6 +304,10 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     std::vector<Acked> acked{{*name, snapshot.guid, {.savecount = request_.savecount}}};
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
+    co_return co_await complete(in.sent);
+}
+
+Task<Result<void>> Init::complete(UnixSeconds sent) {
     // Last, in one transaction: from here on this side is the master of a complete pair.
     PropertyList properties{{std::string(prop::kMaster), "yes"},
                             {std::string(prop::kInprogress), ""}};
@@ -266,7 +321,7 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
                    "bookkeeping",
                    {{"dataset", request_.dataset.str()}, {"warning", cleaned.error().text()}});
     }
-    parts_.runs.memory(request_.dataset).fresh_at = in.sent;
+    if (sent != 0) parts_.runs.memory(request_.dataset).fresh_at = sent;
     co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::cached);
 }
 
@@ -287,17 +342,9 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
             .message = "no filesystem or volume " + quote(request.dataset.str()) + " here",
             .remedy = "zfs list shows what there is"};
     }
-    for (const auto& pair : parts.inventory.pairs()) {
-        if (pair.dataset == request.dataset) {
-            auto same = check_existing_pair(pair, request, parts);
-            if (!same) co_return same;
-        } else if (request.dataset.is_below(pair.dataset)) {
-            co_return nested_pair(request.dataset, pair.dataset, "inside");
-        } else if (pair.dataset.is_below(request.dataset)) {
-            co_return nested_pair(request.dataset, pair.dataset, "around");
-        }
-    }
-    co_return ok();
+    auto nesting = check_nesting(parts, request);
+    if (!nesting || !request.recursive) co_return nesting;
+    co_return check_tree(parts, request);
 }
 
 Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request) {
@@ -306,6 +353,30 @@ Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request
     return nested_pair(
         request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
 }
+
+namespace {
+
+Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
+                                                  InitRequest request,
+                                                  std::chrono::seconds limit) {
+    const auto until = SteadyClock::now() + limit;
+    std::vector<DatasetName> members = source.parts.inventory.members(request.dataset);
+    auto seen = co_await source.parts.inventory.refresh(std::move(members), Freshness::listed);
+    if (!seen) co_return seen.error();
+    Founding founding;
+    for (auto& [key, value] : pair_properties(source.parts, request)) founding[key] = value;
+    TreeSync work(source, nullptr, tree_pair(request), std::move(founding));
+    DryRun found = co_await work.describe(until);
+    for (const auto& result : found.results) {
+        if (result.error) co_return rpc::from_item_error(*result.error);
+    }
+    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
+    for (std::string& step : found.steps) out.push_back(std::move(step));
+    out.emplace_back("make this side the master");
+    co_return out;
+}
+
+}  // namespace
 
 Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
                                                   InitRequest request,
@@ -326,13 +397,15 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
                                " as acknowledged on both sides and make this side the master");
         co_return std::move(found->steps);
     }
-    const rpc::PrepareIn ask = prepare_request(*dataset, request);
+    rpc::PrepareIn ask = prepare_request(*dataset, request);
+    if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
     const std::uint64_t size = dataset->referenced_bytes;
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
     if (!prepared) co_return prepared.error().in(request.host.str());
     auto fits = check_encryption(*dataset, *prepared, request);
     if (!fits) co_return fits.error();
+    if (request.recursive) co_return co_await tree_steps(source, request, limit);
     const std::string there = request.host.str() + ":" + request.target.str();
     std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
     if (prepared->state == "new") {

@@ -11,8 +11,8 @@ namespace zrepd::sync {
 
 std::string init_command(const InitRequest& request) {
     return std::string("zrepctl init ") + (request.adopt ? "--adopt " : "") +
-           quote(request.dataset.str()) + " " + request.host.str() + " " +
-           quote(request.target.str());
+           (request.recursive ? "-r " : "") + quote(request.dataset.str()) + " " +
+           request.host.str() + " " + quote(request.target.str());
 }
 
 Error nested_pair(const DatasetName& dataset, const DatasetName& other, const char* where) {
@@ -53,7 +53,17 @@ Result<void> check_existing_pair(const plan::Pair& pair,
     const bool same_host = pair.peer.short_name() == request.host.short_name() ||
                            (parts.self.is(pair.peer) && parts.self.is(request.host));
     const bool same = same_host && pair.peer_dataset == request.target;
-    if (pair.role == plan::Role::initializing && same) return ok();
+    const bool begun = pair.role == plan::Role::initializing && same;
+    if (begun && pair.tree == request.recursive) return ok();
+    if (begun) {
+        InitRequest as_begun = request;
+        as_begun.recursive = pair.tree;
+        return Error{.code = Code::already_configured,
+                     .message = "the init of " + pair.dataset.str() + " was begun " +
+                                (pair.tree ? "with -r" : "without -r"),
+                     .remedy = init_command(as_begun) + " goes on with it; zrepctl clear " +
+                               quote(pair.dataset.str()) + " forgets it"};
+    }
     const std::string name = quote(pair.dataset.str());
     const std::string next = same && pair.role == plan::Role::master
                                  ? "there is nothing to do; zrepctl sync " + name
@@ -70,12 +80,62 @@ PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
     const bool local = parts.self.is(request.host);
     const std::string here = local ? "localhost" : parts.self.host.str();
     const std::string there = local ? "localhost" : request.host.short_name();
-    return {{std::string(prop::kSrcHost), here},
-            {std::string(prop::kSrcFs), request.dataset.str()},
-            {std::string(prop::kDestHost), there},
-            {std::string(prop::kDestFs), request.target.str()},
-            {std::string(prop::kSavecount), std::to_string(request.savecount)},
-            {std::string(prop::kEpoch), "1"}};
+    PropertyList out{{std::string(prop::kSrcHost), here},
+                     {std::string(prop::kSrcFs), request.dataset.str()},
+                     {std::string(prop::kDestHost), there},
+                     {std::string(prop::kDestFs), request.target.str()},
+                     {std::string(prop::kSavecount), std::to_string(request.savecount)},
+                     {std::string(prop::kEpoch), "1"}};
+    if (request.recursive) out.emplace_back(prop::kTree, "on");
+    return out;
+}
+
+Result<void> check_tree(const Parts& parts, const InitRequest& request) {
+    const std::vector<DatasetName> members = parts.inventory.members(request.dataset);
+    if (members.size() > plan::kMaxMembers) {
+        return Error{.code = Code::invalid_params,
+                     .message = request.dataset.str() + " has " + std::to_string(members.size()) +
+                                " members; a recursive pair takes " +
+                                std::to_string(plan::kMaxMembers),
+                     .remedy = "make pairs of the datasets below it instead"};
+    }
+    for (const auto& name : members) {
+        InitRequest member = request;
+        member.dataset = name;
+        auto target = plan::member_name(request.target, plan::relative_name(request.dataset, name));
+        if (target) member.target = *target;
+        Result<void> fits = ok();
+        if (!target)
+            fits = target.error();
+        else if (name != request.dataset)
+            fits = check_names(parts, member);
+        if (!fits) return std::move(Error(fits.error())).in(name.str());
+    }
+    const Dataset* root = parts.inventory.find(request.dataset);
+    if (root == nullptr || plan::settings_of(*root).fence == plan::Fence::off) return ok();
+    return Error{.code = Code::refused,
+                 .message = "zrep:fence is in force on " + request.dataset.str() +
+                            ": it would close the root of a recursive pair and leave what lies "
+                            "below it open",
+                 .remedy = "zrepctl set " + quote(request.dataset.str()) +
+                           " zrep:fence=off, then this again"};
+}
+
+Result<void> check_nesting(const Parts& parts, const InitRequest& request) {
+    for (const auto& pair : parts.inventory.pairs()) {
+        // Inside a tree, and around others for one, each keeps its own chain. A tree's copy is
+        // nobody's source.
+        const bool leaves_tree = pair.tree && pair.role != plan::Role::target;
+        if (pair.dataset == request.dataset) {
+            auto same = check_existing_pair(pair, request, parts);
+            if (!same) return same;
+        } else if (request.dataset.is_below(pair.dataset) && !leaves_tree) {
+            return nested_pair(request.dataset, pair.dataset, "inside");
+        } else if (pair.dataset.is_below(request.dataset) && !request.recursive) {
+            return nested_pair(request.dataset, pair.dataset, "around");
+        }
+    }
+    return ok();
 }
 
 Result<void> check_encryption(const Dataset& dataset,
@@ -100,6 +160,14 @@ rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& reques
     in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
     in.referenced_bytes = dataset.referenced_bytes;
     return in;
+}
+
+std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root) {
+    std::uint64_t out = 0;
+    for (const auto& name : parts.inventory.members(root)) {
+        if (const Dataset* member = parts.inventory.find(name)) out += member->referenced_bytes;
+    }
+    return out;
 }
 
 rpc::AdoptIn adopt_request(const Dataset& dataset,

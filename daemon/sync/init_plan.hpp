@@ -24,6 +24,12 @@ Result<void> check_existing_pair(const plan::Pair& pair,
 Result<void> check_encryption(const Dataset& dataset,
                               const rpc::PrepareOut& prepared,
                               const InitRequest& request);
+/// What keeps the members of a tree from being one pair: invalid_params, refused.
+Result<void> check_tree(const Parts& parts, const InitRequest& request);
+/// That there is no such pair yet, nor one inside or around that it could not live with.
+Result<void> check_nesting(const Parts& parts, const InitRequest& request);
+/// What the first streams of a tree carry, about.
+std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root);
 /// The role properties of both sides but zrep:master, which comes last.
 PropertyList pair_properties(const Parts& parts, const InitRequest& request);
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request);

@@ -34,9 +34,9 @@ Task<Result<void>> Inventory::discover() {
     ready_ = ok();
     replace_all(std::move(*seen), asked, std::move(left_out));
     std::vector<DatasetName> unknown;
-    for (const auto& pair : pairs()) {
-        if (!versions_.contains(pair.dataset)) unknown.push_back(pair.dataset);
-    }
+    for (const auto& pair : pairs()) unknown.push_back(pair.dataset);
+    unknown = with_members(unknown);
+    std::erase_if(unknown, [&](const DatasetName& name) { return versions_.contains(name); });
     auto listed = co_await list_versions(std::move(unknown));
     changed_.notify();
     if (!listed) co_return listed.error();
@@ -199,6 +199,33 @@ const Versions* Inventory::versions(const DatasetName& name) const {
 std::optional<plan::Pair> Inventory::pair(const DatasetName& name) const {
     const Dataset* dataset = find(name);
     return dataset == nullptr ? std::nullopt : plan::pair_of(*dataset, self_);
+}
+
+std::optional<plan::Pair> Inventory::side(const DatasetName& name) const {
+    const Dataset* dataset = find(name);
+    if (dataset == nullptr) return std::nullopt;
+    if (plan::stands_apart(*dataset)) return pair(name);
+    const auto root = plan::tree_around(datasets_, name, self_);
+    if (!root) return std::nullopt;
+    auto member = plan::member_pair(*root, *dataset);
+    return member ? std::optional(std::move(*member)) : std::nullopt;
+}
+
+std::vector<DatasetName> Inventory::members(const DatasetName& root) const {
+    return plan::members_of(datasets_, root);
+}
+
+std::vector<DatasetName> Inventory::with_members(const std::vector<DatasetName>& which) const {
+    std::vector<DatasetName> out;
+    for (const auto& name : which) {
+        const auto found = pair(name);
+        if (found && found->tree) {
+            for (auto& member : members(name)) out.push_back(std::move(member));
+        } else {
+            out.push_back(name);
+        }
+    }
+    return out;
 }
 
 std::vector<plan::Pair> Inventory::pairs() const {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "daemon/async/signal.hpp"
-#include "daemon/plan/pair.hpp"
+#include "daemon/plan/members.hpp"
 #include "daemon/zfs/zfs.hpp"
 
 namespace zrepd::sync {
@@ -47,6 +47,12 @@ class Inventory {
     const Dataset* find(const DatasetName& name) const;
     const Versions* versions(const DatasetName& name) const;
     std::optional<plan::Pair> pair(const DatasetName& name) const;
+    /// The same, and for a member of a tree its share of that pair.
+    std::optional<plan::Pair> side(const DatasetName& name) const;
+    /// Root and members of the tree with this root.
+    std::vector<DatasetName> members(const DatasetName& root) const;
+    /// These, and the members of those that are trees.
+    std::vector<DatasetName> with_members(const std::vector<DatasetName>& which) const;
     std::vector<plan::Pair> pairs() const;
     /// The nearest known dataset at or above this name.
     const Dataset* nearest(const DatasetName& name) const;

@@ -12,7 +12,7 @@
 #include "daemon/async/task_group.hpp"
 #include "daemon/plan/plan.hpp"
 #include "daemon/sync/bookkeeping.hpp"
-#include "daemon/sync/transfer.hpp"
+#include "daemon/sync/look.hpp"
 
 namespace zrepd::sync {
 
@@ -22,10 +22,6 @@ struct DryRun {
     /// Those to which nothing would be done: unchanged, or failed with the reason.
     std::vector<rpc::RunResult> results;
 };
-
-// With names of 255 bytes and a thousand snapshots of each, request and reply keep their limits
-// (rpc::kMaxRequestLine, kMaxReplyLine).
-inline constexpr std::size_t kMaxPerRequest = 500;
 
 class PeerGroup {
   public:
@@ -51,9 +47,7 @@ class PeerGroup {
         SteadyClock::time_point started = SteadyClock::now();
     };
 
-    Task<Result<std::vector<rpc::TargetState>>> look(SteadyClock::time_point until);
     Task<Result<void>> plan_all(SteadyClock::time_point until);
-    Task<Result<plan::TargetView>> view(DatasetName source, rpc::TargetState state);
     Task<> pass();
     /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.
     Task<Result<void>> keep_unfinished();

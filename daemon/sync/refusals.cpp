@@ -46,8 +46,29 @@ Error not_a_master(const plan::Pair& pair) {
 Error unfinished_init(const plan::Pair& pair) {
     return Error{.code = Code::wrong_role,
                  .message = pair.dataset.str() + " is not completely initialized",
-                 .remedy = "run zrepctl init " + quote(pair.dataset.str()) + " " + pair.peer.str() +
-                           " " + quote(pair.peer_dataset.str()) + " again; it continues"};
+                 .remedy = std::string("run zrepctl init ") + (pair.tree ? "-r " : "") +
+                           quote(pair.dataset.str()) + " " + pair.peer.str() + " " +
+                           quote(pair.peer_dataset.str()) + " again; it continues"};
+}
+
+Error not_of_a_tree(const plan::Pair& pair, const std::string& what) {
+    const std::string name = quote(pair.dataset.str());
+    const std::string there = quote(pair.peer_dataset.str());
+    const std::string use =
+        ", then zfs set readonly=off on it, and canmount=on and zfs mount for it and each "
+        "filesystem below it; zrepctl init -r from there makes a pair anew";
+    const std::string remedy = pair.role == plan::Role::target
+                                   ? "to use this copy by hand, once nobody writes to its master: "
+                                     "here zrepctl clear " +
+                                         name + use
+                                   : "to move it by hand: stop what writes to it, zrepctl sync " +
+                                         name + ", zrepctl clear " + name + "; on " +
+                                         pair.peer.str() + " zrepctl clear " + there + use;
+    return Error{.code = Code::refused,
+                 .message = what + " of a recursive pair is not possible yet: done for " +
+                            pair.dataset.str() +
+                            " alone, what lies below it would stay behind; nothing was changed",
+                 .remedy = remedy};
 }
 
 Error not_configured(const Parts& parts, const DatasetName& dataset) {
@@ -55,6 +76,16 @@ Error not_configured(const Parts& parts, const DatasetName& dataset) {
     if (const Dataset* found = parts.inventory.find(dataset)) one.emplace(dataset, *found);
     auto foreign = plan::foreign_pairs(one, parts.self, parts.config.file.string());
     if (foreign) return *foreign;
+    if (const auto side = parts.inventory.side(dataset)) {
+        const auto root = plan::tree_around(parts.inventory.all(), dataset, parts.self);
+        const std::string name = root ? root->dataset.str() : "its root";
+        return Error{.code = Code::not_configured,
+                     .message = dataset.str() +
+                                " has no pair of its own: it is part of the "
+                                "recursive pair of " +
+                                name,
+                     .remedy = "name " + quote(name) + " instead"};
+    }
     auto displaced = one.empty() ? plan::renamed_from(dataset, parts.inventory.all(), parts.self)
                                  : plan::displaced(one.begin()->second, parts.self);
     if (displaced) return *displaced;

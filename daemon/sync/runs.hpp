@@ -30,6 +30,8 @@ struct PairMemory {
     std::optional<Error> error;
     UnixSeconds error_since = 0;
     UnixSeconds fresh_at = 0;  ///< when source and target were last known to hold the same
+    /// Of a tree: copies over there whose members are gone, as last seen.
+    std::vector<rpc::LeftBehind> left_behind = {};
 };
 
 class Run {

@@ -67,6 +67,15 @@ std::optional<plan::Pair> Target::pair_with(const std::string& peer,
     return pair;
 }
 
+std::optional<plan::Pair> Target::side_with(const std::string& peer,
+                                            const DatasetName& target,
+                                            const std::string& source) const {
+    auto side = parts_.inventory.side(target);
+    if (!side || side->role != plan::Role::target) return std::nullopt;
+    if (!plan::is_other_side(*side, parts_.self, peer, source)) return std::nullopt;
+    return side;
+}
+
 rpc::TargetState Target::state_of(const std::string& peer,
                                   const DatasetName& target,
                                   const std::string& source) const {
@@ -77,7 +86,7 @@ rpc::TargetState Target::state_of(const std::string& peer,
     out.exists = true;
     out.master = dataset->local(prop::kMaster) == "yes";
     out.epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
-    out.is_pair = pair_with(peer, target, source).has_value();
+    out.is_pair = side_with(peer, target, source).has_value();
     // What is not this peer's is none of its business beyond that it exists.
     if (!out.is_pair) return out;
     out.guid = dataset->guid;
@@ -168,7 +177,9 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
 Result<void> Target::stands_alone(const DatasetName& target) const {
     std::optional<DatasetName> other = parts_.runs.nested_newcomer(target);
     for (const auto& pair : parts_.inventory.pairs()) {
-        if (target.is_below(pair.dataset) || pair.dataset.is_below(target)) other = pair.dataset;
+        // A pair below a tree's root keeps its own chain.
+        if (target.is_below(pair.dataset) && !pair.tree) other = pair.dataset;
+        if (pair.dataset.is_below(target)) other = pair.dataset;
     }
     if (!other) return ok();
     return Error{
@@ -263,7 +274,7 @@ Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in
     std::vector<DatasetName> unknown;
     for (const auto& item : in.items) {
         auto target = usable_name(item.target);
-        if (target && !pair_with(peer, *target, item.source)) unknown.push_back(*target);
+        if (target && !side_with(peer, *target, item.source)) unknown.push_back(*target);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
     if (!seen) co_return seen.error();
@@ -281,7 +292,7 @@ Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
         auto name = usable_name(pair.target);
         if (!name) {
             out.emplace_back(name.error());
-        } else if (!pair_with(peer, *name, pair.source)) {
+        } else if (!side_with(peer, *name, pair.source)) {
             out.emplace_back(not_yours(peer, *name));
         } else if (!named.insert(*name).second) {
             out.emplace_back(
@@ -303,6 +314,8 @@ Task<> Target::note_master(rpc::CommitIn in) {
         auto name = usable_name(item.target);
         const Dataset* dataset = name ? parts_.inventory.find(*name) : nullptr;
         if (dataset == nullptr || dataset->local(prop::kMaster) == "yes") continue;
+        // Of a tree all of that is the root's.
+        if (!parts_.inventory.pair(*name)) continue;
         const auto epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
         PropertyList news;
         // A target that missed a role change follows its master, never the other way round.
@@ -339,7 +352,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         auto target = usable_name(item.target);
         auto name = target ? SnapshotName::make(*target, item.snapshot)
                            : Result<SnapshotName>(target.error());
-        const auto pair = name ? pair_with(peer, *target, item.source) : std::nullopt;
+        const auto pair = name ? side_with(peer, *target, item.source) : std::nullopt;
         if (!name || !lock) {
             answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {
@@ -382,7 +395,7 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         answer.target = asked.target;
         const auto& lock = locked[out.items.size()];
         auto name = usable_name(asked.target);
-        const auto pair = name ? pair_with(peer, *name, asked.source) : std::nullopt;
+        const auto pair = name ? side_with(peer, *name, asked.source) : std::nullopt;
         if (!name || !lock) {
             answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {

@@ -26,6 +26,8 @@ class Target : public peer::TargetService {
     void serve_roles(peer::RoleService& roles) { roles_ = &roles; }
     peer::RoleService* roles() override { return roles_; }
     Task<Result<rpc::LookOut>> look(std::string peer, rpc::LookIn in) override;
+    /// target_tree.cpp
+    Task<Result<rpc::TreeOut>> tree(std::string peer, rpc::TreeIn in) override;
     Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override;
     Task<Result<rpc::AdoptOut>> adopt(std::string peer, rpc::AdoptIn in) override;
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
@@ -42,6 +44,14 @@ class Target : public peer::TargetService {
     Result<DatasetName> usable_name(const std::string& text) const;
     /// The pair, if `target` is the target side of one with this peer and source.
     std::optional<plan::Pair> pair_with(const std::string& peer,
+                                        const DatasetName& target,
+                                        const std::string& source) const;
+    /// The same, and a member of a tree's target for the member there.
+    std::optional<plan::Pair> side_with(const std::string& peer,
+                                        const DatasetName& target,
+                                        const std::string& source) const;
+    /// The tree of this peer's in which `target` is, or is to become, the copy of `source`.
+    std::optional<plan::Pair> tree_with(const std::string& peer,
                                         const DatasetName& target,
                                         const std::string& source) const;
     /// not_accepted unless the peer may create below the parent of `target`.
@@ -79,6 +89,7 @@ class Target : public peer::TargetService {
                                     const DatasetName& target,
                                     const rpc::ReceiveIn& in) const;
     Task<Result<void>> ready_for_full(std::string peer, DatasetName target, rpc::ReceiveIn in);
+    Task<Result<void>> ready_for_member(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Result<void> check_rescued(const DatasetName& target) const;
     Task<Result<void>> ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in);
     Result<ReceiveSpec> spec_for(const DatasetName& target, const rpc::ReceiveIn& in) const;

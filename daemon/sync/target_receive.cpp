@@ -25,7 +25,7 @@ Task<> Target::end_streams(std::string peer, std::vector<rpc::LookIn::Pair> pair
     std::vector<DatasetName> ended;
     for (const auto& pair : pairs) {
         const auto target = DatasetName::parse(pair.target);
-        if (!target || !pair_with(peer, *target, pair.source)) continue;
+        if (!target || !side_with(peer, *target, pair.source)) continue;
         const auto holder = parts_.locks.conflicting(*target, lock::Scope::node);
         if (!holder || holder->reason != reason || holder->dataset != *target) continue;
         log::event(log::Level::info,
@@ -56,8 +56,12 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
         parts_.locks.try_lock(*target, lock::Scope::node, std::string(kReceiveReason) + peer);
     if (!guard) co_return guard.error();
     const bool full = in.mode == "full";
+    // What founds no pair can only be a tree's.
+    const bool member = full && in.settings.empty();
     Result<void> ready = ok();
-    if (full)
+    if (member)
+        ready = co_await ready_for_member(peer, *target, in);
+    else if (full)
         ready = co_await ready_for_full(peer, *target, in);
     else
         ready = co_await ready_for_more(peer, *target, in);
@@ -144,7 +148,7 @@ Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, 
         auto seen = co_await parts_.inventory.refresh_one(target, wanted);
         if (!seen) co_return seen;
     }
-    if (!pair_with(peer, target, in.source)) co_return not_yours(peer, target);
+    if (!side_with(peer, target, in.source)) co_return not_yours(peer, target);
     auto rescued = check_rescued(target);
     if (!rescued) co_return rescued;
     if (in.abort_partial) {
@@ -180,13 +184,15 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
         // in the middle of becoming one.
         const bool founds =
             std::find(prop::kPair.begin(), prop::kPair.end(), key) != prop::kPair.end();
-        if (!founds && key != prop::kSavecount && key != prop::kEpoch) {
+        const bool tree = key == prop::kTree && value == "on";
+        if (!founds && !tree && key != prop::kSavecount && key != prop::kEpoch) {
             return Error{.code = Code::invalid_params,
                          .message = "a peer may not set " + quote(key)};
         }
         spec.properties.emplace_back(key, value);
     }
-    spec.properties.emplace_back("readonly", "on");
+    // A tree's members inherit it from their root: one set opens or closes them all.
+    if (!in.settings.empty()) spec.properties.emplace_back("readonly", "on");
     // A target is not for use: its device would be found by what scans disks, LVM for one.
     if (in.kind == "filesystem")
         spec.properties.emplace_back("canmount", "noauto");

@@ -46,6 +46,11 @@ class Zfs {
     /// outcome per name, in order. One process per pool, by channel program; where those are
     /// refused, a few plain commands.
     virtual Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) = 0;
+    /// All of one pool in one transaction group, or none of them: one plain command, and one
+    /// process that reads them. invalid_params when they do not fit one command. After an error
+    /// that says nothing of the outcome (timed_out) they may be there.
+    virtual Task<Result<std::vector<Snapshot>>> snapshot_together(
+        std::vector<SnapshotName> names) = 0;
     /// Waits until all that was written so far is in `written` and in a snapshot taken now: without
     /// it, data of the last seconds may count as nothing. Pools in trouble are left out. One
     /// process.

@@ -32,6 +32,7 @@ class ZfsCli final : public Zfs {
     Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
     Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
     Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) override;
+    Task<Result<std::vector<Snapshot>>> snapshot_together(std::vector<SnapshotName> names) override;
     Task<Result<void>> flush(std::vector<std::string> pools) override;
     Task<Result<void>> set(DatasetName dataset, PropertyList properties) override;
     Task<Result<void>> inherit(DatasetName dataset, std::vector<std::string> properties) override;

@@ -115,6 +115,38 @@ Task<Outcomes> ZfsCli::snapshot_plainly(std::vector<SnapshotName> names) {
     co_return outcomes;
 }
 
+Task<Result<std::vector<Snapshot>>> ZfsCli::snapshot_together(std::vector<SnapshotName> names) {
+    std::vector<Snapshot> out;
+    if (names.empty()) co_return out;
+    Result<void> checked = check_pool(names.front().dataset().pool());
+    if (!checked.has_value()) co_return checked.error();
+    std::vector<Argv> commands = command::snapshot(names);
+    if (commands.size() != 1) {
+        co_return Error{.code = Code::invalid_params,
+                        .message = std::to_string(names.size()) +
+                                   " names are too long for one zfs snapshot, which is what makes "
+                                   "them one moment"};
+    }
+    Result<Output> taken = co_await succeed(std::move(commands.front()), kMutationLimit);
+    if (!taken.has_value()) co_return taken.error();
+    Result<Output> listed = co_await list(command::get_snapshots(names));
+    if (!listed.has_value()) co_return listed.error();
+    const Result<std::map<DatasetName, Versions>> found = parse::versions(listed->out);
+    if (!found.has_value()) co_return found.error();
+    for (const SnapshotName& name : names) {
+        const auto versions = found->find(name.dataset());
+        const Snapshot* snapshot = nullptr;
+        if (versions != found->end()) {
+            for (const Snapshot& one : versions->second.snapshots) {
+                if (one.name == name.snapshot()) snapshot = &one;
+            }
+        }
+        if (snapshot == nullptr) co_return ack_program::missing(name);
+        out.push_back(*snapshot);
+    }
+    co_return out;
+}
+
 Task<Result<void>> ZfsCli::flush(std::vector<std::string> pools) {
     std::erase_if(pools, [&](const std::string& pool) { return !check_pool(pool).has_value(); });
     if (pools.empty()) co_return ok();

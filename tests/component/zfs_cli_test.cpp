@@ -79,6 +79,26 @@ TEST_F(ZfsCliTest, SnapshotsOfOnePoolTakeOneProcess) {
                                         "program -j -- tank - tank/a@x tank/b c@x"}));
 }
 
+TEST_F(ZfsCliTest, TakesATreesSnapshotsWithOneCommandAndReadsThemWithAnother) {
+    script("zfs",
+           "case \"$1\" in get) for n in a b; do printf "
+           "'tank/%s@x\\tguid\\t7\\ntank/%s@x\\tcreatetxg\\t8\\n' $n $n; done;; esac");
+    const auto taken = run_task(io, zfs->snapshot_together({snap("tank/a@x"), snap("tank/b@x")}));
+    ASSERT_TRUE(taken) << taken.error().text();
+    ASSERT_EQ(taken->size(), 2U);
+    EXPECT_EQ(taken->at(1).createtxg, 8U);
+    ASSERT_EQ(calls().size(), 2U);
+    EXPECT_EQ(calls()[0], "snapshot tank/a@x tank/b@x");
+}
+
+TEST_F(ZfsCliTest, TakesNoneOfATreesSnapshotsWhenOneFails) {
+    script("zfs", "echo \"cannot create snapshot 'tank/b@x': out of space\" >&2; exit 1");
+    const auto taken = run_task(io, zfs->snapshot_together({snap("tank/a@x"), snap("tank/b@x")}));
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, Code::no_space);
+    EXPECT_EQ(calls().size(), 1U);
+}
+
 TEST_F(ZfsCliTest, SnapshotsPlainlyWhereProgramsAreRefusedAndOneByOneAfterAFailure) {
     script(
         "zfs",

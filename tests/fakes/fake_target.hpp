@@ -62,6 +62,10 @@ class FakeTarget : public peer::TargetService {
         }
         co_return out;
     }
+    Task<Result<rpc::TreeOut>> tree(std::string peer, rpc::TreeIn) override {
+        calls.push_back("tree from " + peer);
+        co_return rpc::TreeOut{};
+    }
     Task<Result<rpc::PrepareOut>> prepare(std::string peer, rpc::PrepareIn in) override {
         calls.push_back("prepare from " + peer);
         co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};

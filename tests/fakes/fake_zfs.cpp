@@ -336,6 +336,30 @@ Task<Result<void>> FakeZfs::check_writable(std::string pool) {
     co_return entered;
 }
 
+Task<Result<std::vector<Snapshot>>> FakeZfs::snapshot_together(std::vector<SnapshotName> names) {
+    Result<void> entered = enter("snapshot_together", words(names), pool_of(names));
+    if (!entered.has_value()) co_return entered.error();
+    for (const SnapshotName& name : names) {
+        if (find(name.dataset()) == nullptr)
+            co_return error(Code::not_found, name.dataset().str() + " does not exist");
+        if (find(name) != nullptr) co_return error(Code::already_exists, name.str() + " exists");
+    }
+    std::vector<Snapshot> out;
+    const std::uint64_t txg = ++txg_;
+    for (const SnapshotName& name : names) {
+        take(*find(name.dataset()), name.snapshot(), fresh_guid());
+        FakeSnapshot& made = *find(name);
+        made.createtxg = txg;
+        changed(name.dataset(), /*versions_only=*/true);
+        out.push_back(Snapshot{.name = made.name,
+                               .guid = made.guid,
+                               .createtxg = made.createtxg,
+                               .written_bytes = made.written,
+                               .sent = {}});
+    }
+    co_return out;
+}
+
 Task<Result<void>> FakeZfs::flush(std::vector<std::string> pools) {
     co_return enter("flush", join(pools, " "), pools.empty() ? "" : pools[0]);
 }

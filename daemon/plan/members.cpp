@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/plan/members.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "common/props.hpp"
+
+namespace zrepd::plan {
+
+std::string relative_name(const DatasetName& root, const DatasetName& member) {
+    if (!member.is_below(root)) return {};
+    return member.str().substr(root.str().size() + 1);
+}
+
+Result<DatasetName> member_name(const DatasetName& root, std::string_view relative) {
+    if (relative.empty()) return root;
+    return DatasetName::parse(root.str() + "/" + std::string(relative));
+}
+
+bool stands_apart(const Dataset& dataset) {
+    const auto own = [&](std::string_view name) { return dataset.own(name).has_value(); };
+    return std::any_of(prop::kPair.begin(), prop::kPair.end(), own) || own(prop::kMaster) ||
+           own(prop::kRescue) || own(prop::kDrill);
+}
+
+std::vector<DatasetName> members_of(const Datasets& all, const DatasetName& root) {
+    std::vector<DatasetName> out{root};
+    std::set<DatasetName> inside{root};
+    // Others may stand between them: "a-b" is sorted before "a/b".
+    for (auto it = all.upper_bound(root); it != all.end(); ++it) {
+        const auto& [name, dataset] = *it;
+        if (!name.str().starts_with(root.str())) break;
+        if (!name.is_below(root) || stands_apart(dataset)) continue;
+        if (!inside.contains(*name.parent())) continue;
+        inside.insert(name);
+        out.push_back(name);
+    }
+    return out;
+}
+
+std::optional<Pair> tree_around(const Datasets& all, const DatasetName& name, const Self& self) {
+    for (auto above = name.parent(); above; above = above->parent()) {
+        const auto found = all.find(*above);
+        if (found == all.end()) return std::nullopt;
+        if (!stands_apart(found->second)) continue;
+        const auto pair = pair_of(found->second, self);
+        return pair && pair->tree ? pair : std::nullopt;
+    }
+    return std::nullopt;
+}
+
+Result<Pair> member_pair(const Pair& root, const Dataset& member) {
+    auto there = member_name(root.peer_dataset, relative_name(root.dataset, member.name));
+    if (!there) return there.error();
+    Pair out = root;
+    out.dataset = member.name;
+    out.peer_dataset = std::move(*there);
+    out.settings = settings_of(member);
+    return out;
+}
+
+}  // namespace zrepd::plan

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the other side has, before anything is decided. Thread: io thread. Errors: those of Peers;
+// peer_protocol for an answer that cannot be; timed_out when `until` passes between two requests.
+#pragma once
+
+#include <vector>
+
+#include "daemon/plan/plan.hpp"
+#include "daemon/sync/transfer.hpp"
+
+namespace zrepd::sync {
+
+// With names of 255 bytes and a thousand snapshots of each, request and reply keep their limits
+// (rpc::kMaxRequestLine, kMaxReplyLine).
+inline constexpr std::size_t kMaxPerRequest = 500;
+
+/// What look_at_targets() is about.
+struct LookAt {
+    HostName peer;
+    std::vector<plan::Pair> pairs;
+    bool sends = false;  ///< the caller holds their locks, and sends nothing of them now
+};
+/// One state per pair, in order. One request for all of them; several when they do not fit one
+/// line.
+Task<Result<std::vector<rpc::TargetState>>> look_at_targets(SourceParts source,
+                                                            LookAt what,
+                                                            SteadyClock::time_point until);
+/// A state that was checked, its resume token decoded by zfs here.
+Task<Result<plan::TargetView>> target_view(Parts& parts,
+                                           HostName peer,
+                                           DatasetName source,
+                                           rpc::TargetState state);
+
+}  // namespace zrepd::sync

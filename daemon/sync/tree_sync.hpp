@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One sync of a recursive pair (ADR 0015): look, one snapshot of all members, one stream each,
+// acknowledged together. Thread: io thread. Errors: those of the plan, of Zfs and of Peers; what
+// was received stays, and the next sync goes on with it. Limits: one stream of a tree at a time,
+// which takes one of the daemon's places.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/plan/tree.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/look.hpp"
+#include "daemon/sync/peer_group.hpp"
+
+namespace zrepd::sync {
+
+/// What an init stores with the root's first stream; empty: it is no init.
+using Founding = std::map<std::string, std::string>;
+
+class TreeSync {
+  public:
+    /// The root is locked by the caller; root and members are fresh in the inventory. No run: only
+    /// for describe().
+    TreeSync(SourceParts source, RunPtr run, plan::Pair root, Founding founding = {});
+
+    /// Syncs it, and ends its part of the run.
+    Task<> go();
+    /// The same without the end of the run: "done" or "unchanged".
+    Task<Result<rpc::RunResult>> sync();
+    /// When sync() acknowledged something last; 0: nothing.
+    UnixSeconds acknowledged_at() const { return sent_; }
+    /// What sync() would do.
+    Task<DryRun> describe(SteadyClock::time_point until);
+    /// unsupported when the peer is too old for trees; what else keeps it from an answer.
+    Task<Result<void>> ask_peer(SteadyClock::time_point until);
+
+  private:
+    struct Member {
+        plan::Pair pair;
+        plan::TargetView target = {};
+    };
+    Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
+    Result<void> collect();
+    std::vector<plan::TreeMember> views() const;
+    /// Takes the snapshot where that is to be done, and fills it in.
+    Task<Result<void>> prepare(plan::TreeSend* send);
+    Task<Result<void>> take(plan::TreeSend* send);
+    Task<Result<void>> stream_all(const plan::TreeSend* send);
+    Result<Transfer> transfer_of(const Member& member, const plan::MemberStep& step) const;
+    Task<Result<void>> commit(const plan::TreeSend* send);
+    Task<Result<void>> tell_peer(rpc::CommitIn all);
+    void tell_who_joined(const plan::TreeSend& send);
+    void remember_left();
+    std::string outcome(const plan::TreeSend& send, std::uint64_t before) const;
+
+    SourceParts source_;
+    Parts& parts_;
+    RunPtr run_;
+    plan::Pair root_;
+    Founding founding_;
+    std::vector<Member> members_;
+    std::vector<rpc::LeftBehind> left_;
+    SteadyClock::time_point started_ = SteadyClock::now();
+    std::uint64_t bytes_ = 0;
+    bool resumed_ = false;
+    UnixSeconds sent_ = 0;
+};
+
+/// Looks for trees' members that came or went, then at these datasets and at all members: one
+/// process more than without a tree among them.
+Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Freshness freshness);
+
+/// The pair, or of a tree one for each of its members.
+std::vector<plan::Pair> sides_of(const Inventory& inventory, const plan::Pair& pair);
+
+}  // namespace zrepd::sync

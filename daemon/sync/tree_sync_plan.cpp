@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The first half of a tree's sync: what lies here and there, and what is therefore to be done.
+#include <algorithm>
+
+#include "common/text.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/tree_sync.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+constexpr std::chrono::milliseconds kAskLimit{60'000};
+
+std::chrono::milliseconds limit_of(SteadyClock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now());
+    return std::clamp(left, std::chrono::milliseconds(1), kAskLimit);
+}
+
+Error too_old(const HostName& peer) {
+    return Error{.code = Code::unsupported,
+                 .message = "the zrepd on " + peer.str() +
+                            " is older than recursive pairs; nothing was changed",
+                 .remedy = "install this version there: zrepctl version on both hosts"};
+}
+
+/// How to let go of a copy that nothing is sent to any more. zrepd never does it.
+std::string letting_go(const HostName& peer, const DatasetName& copy, const std::string& snapshot) {
+    const std::string name = quote(copy.str());
+    return "on " + peer.str() + ", if nobody needs it: zfs release zrep_base " +
+           quote(copy.str() + "@" + snapshot) + "; zfs destroy -r " + name;
+}
+
+}  // namespace
+
+Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Freshness freshness) {
+    const bool trees = std::any_of(which.begin(), which.end(), [&](const DatasetName& name) {
+        const auto pair = parts.inventory.pair(name);
+        return pair && pair->tree;
+    });
+    const bool stale = freshness == Freshness::listed || parts.inventory.needs_discovery();
+    if (trees && stale) {
+        auto seen = co_await parts.inventory.discover();
+        // The look below says it of each dataset that it is about.
+        if (!seen) log::event(log::Level::debug, "list_failed", {{"error", seen.error().text()}});
+    }
+    std::vector<DatasetName> all = parts.inventory.with_members(which);
+    co_return co_await parts.inventory.refresh(std::move(all), freshness);
+}
+
+std::vector<plan::Pair> sides_of(const Inventory& inventory, const plan::Pair& pair) {
+    if (!pair.tree) return {pair};
+    std::vector<plan::Pair> out;
+    for (const auto& name : inventory.members(pair.dataset)) {
+        if (auto side = inventory.side(name)) out.push_back(std::move(*side));
+    }
+    return out;
+}
+
+Task<Result<void>> TreeSync::ask_peer(SteadyClock::time_point until) {
+    rpc::TreeIn in;
+    in.source = root_.dataset.str();
+    in.target = root_.peer_dataset.str();
+    for (const Member& member : members_) {
+        auto name = plan::relative_name(root_.dataset, member.pair.dataset);
+        if (!name.empty()) in.members.push_back(std::move(name));
+    }
+    auto out =
+        co_await source_.peers.call_as<rpc::TreeOut>(root_.peer, "peer.tree", in, limit_of(until));
+    if (!out && out.error().code == Code::method_not_found) co_return too_old(root_.peer);
+    if (!out) co_return out.error();
+    left_.clear();
+    for (const auto& copy : out->left) {
+        // They end in a command that people paste.
+        const auto name = plan::member_name(root_.peer_dataset, copy.name);
+        const auto snapshot =
+            name ? SnapshotName::make(*name, copy.snapshot) : Result<SnapshotName>(name.error());
+        if (!snapshot || copy.name.empty()) {
+            co_return Error{.code = Code::peer_protocol,
+                            .message = root_.peer.str() + " named what cannot be: " +
+                                       quote(copy.name + "@" + copy.snapshot),
+                            .remedy = "compare `zrepctl version` on both hosts"};
+        }
+        left_.push_back({name->str(), letting_go(root_.peer, *name, copy.snapshot)});
+    }
+    co_return ok();
+}
+
+Result<void> TreeSync::collect() {
+    members_.clear();
+    for (const auto& name : parts_.inventory.members(root_.dataset)) {
+        const Dataset* dataset = parts_.inventory.find(name);
+        if (dataset == nullptr || parts_.inventory.versions(name) == nullptr) {
+            return Error{.code = Code::not_found,
+                         .message = name.str() + " vanished while it was looked at",
+                         .remedy = "zrepctl sync " + quote(root_.dataset.str()) + " again"};
+        }
+        auto pair = plan::member_pair(root_, *dataset);
+        if (!pair) {
+            Error error = pair.error();
+            error.code = Code::conflict;
+            error.remedy = "zfs rename " + quote(name.str()) +
+                           ": its name has to fit on both sides, with its root's";
+            return error;
+        }
+        members_.push_back({.pair = std::move(*pair)});
+    }
+    return ok();
+}
+
+std::vector<plan::TreeMember> TreeSync::views() const {
+    std::vector<plan::TreeMember> out;
+    for (const Member& member : members_) {
+        const DatasetName& name = member.pair.dataset;
+        const Dataset* dataset = parts_.inventory.find(name);
+        const Versions* versions = parts_.inventory.versions(name);
+        // What changed while the peer was asked is found by the next sync.
+        if (dataset == nullptr || versions == nullptr) return {};
+        out.push_back({{dataset, versions}, member.target, member.pair.peer_dataset});
+    }
+    return out;
+}
+
+Task<Result<plan::TreeStep>> TreeSync::plan(SteadyClock::time_point until) {
+    if (run_) parts_.runs.phase(*run_, root_.dataset, "looking");
+    auto collected = collect();
+    if (!collected) co_return collected.error();
+    auto asked = co_await ask_peer(until);
+    if (!asked) co_return asked.error();
+    LookAt what{.peer = root_.peer, .pairs = {}, .sends = run_ != nullptr};
+    for (const Member& member : members_) what.pairs.push_back(member.pair);
+    auto states = co_await look_at_targets(source_, std::move(what), until);
+    if (!states) co_return states.error();
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        auto& state = (*states)[i];
+        if (state.error) co_return rpc::from_item_error(*state.error).in(root_.peer.str());
+        auto view =
+            co_await target_view(parts_, root_.peer, members_[i].pair.dataset, std::move(state));
+        if (!view) co_return view.error();
+        members_[i].target = std::move(*view);
+    }
+    const std::vector<plan::TreeMember> all = views();
+    if (all.empty()) {
+        co_return Error{.code = Code::busy,
+                        .message = "members of " + root_.dataset.str() + " came or went just now",
+                        .remedy = "zrepctl sync " + quote(root_.dataset.str()) + " again"};
+    }
+    co_return plan::plan_tree(root_, all, !founding_.empty());
+}
+
+Task<DryRun> TreeSync::describe(SteadyClock::time_point until) {
+    DryRun out;
+    auto step = co_await plan(until);
+    if (!step) {
+        out.results.push_back(failed_result(root_.dataset, step.error()));
+        co_return out;
+    }
+    if (const auto* conflict = std::get_if<plan::Conflict>(&*step)) {
+        out.results.push_back(failed_result(root_.dataset, conflict->error));
+    } else if (const auto* same = std::get_if<plan::TreeUnchanged>(&*step)) {
+        rpc::RunResult& unchanged = out.results.emplace_back();
+        unchanged.dataset = root_.dataset.str();
+        unchanged.outcome = "unchanged";
+        unchanged.text = same->reason;
+    } else {
+        out.steps = plan::describe(*step, views());
+    }
+    co_return out;
+}
+
+}  // namespace zrepd::sync

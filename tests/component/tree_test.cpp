@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Recursive pairs between two daemons (ADR 0015): one moment, one stream per member, acknowledged
+// together; what comes, goes, or is in the way.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+class TreePair : public test::TwoHosts {
+  protected:
+    TreePair() {
+        alpha->zfs.create("tank/fs/a").create("tank/fs/a/deep");
+        alpha->zfs.create("tank/fs/vol", Kind::volume);
+        for (const auto* name : {"tank/fs/a", "tank/fs/a/deep", "tank/fs/vol"})
+            alpha->zfs.write(name, 30'000);
+    }
+    sync::InitRequest request() const {
+        sync::InitRequest out{.dataset = fs, .host = beta->config.host, .target = target_fs};
+        out.recursive = true;
+        return out;
+    }
+    rpc::RunResult init_tree() {
+        return ended(test::run_task(io, alpha->engine.start_init(request())));
+    }
+    rpc::RunResult init_other(std::string_view name, std::string_view there, bool adopt = false) {
+        sync::InitRequest other{.dataset = *DatasetName::parse(name),
+                                .host = beta->config.host,
+                                .target = *DatasetName::parse(there)};
+        other.adopt = adopt;
+        return ended(test::run_task(io, alpha->engine.start_init(std::move(other))));
+    }
+    void expect_equal(std::string_view below) {
+        const std::string here = "tank/fs" + std::string(below);
+        const std::string there = "backup/fs" + std::string(below);
+        ASSERT_TRUE(beta->zfs.exists(there)) << there;
+        EXPECT_EQ(alpha->zfs.content(here), beta->zfs.content(there)) << here;
+        ASSERT_FALSE(beta->zfs.at(there).snapshots.empty()) << there;
+        const auto& last = alpha->zfs.at(here).snapshots.back();
+        EXPECT_EQ(last.guid, beta->zfs.at(there).snapshots.back().guid) << here;
+        EXPECT_TRUE(last.sent) << here;
+        EXPECT_EQ(last.sent, beta->zfs.at(there).snapshots.back().sent) << here;
+        EXPECT_TRUE(last.held && beta->zfs.at(there).snapshots.back().held) << here;
+    }
+    void expect_all_equal() {
+        for (const auto* below : {"", "/a", "/a/deep", "/vol"}) expect_equal(below);
+    }
+    static void expect_in(const std::string& text, std::string_view part) {
+        EXPECT_NE(text.find(part), text.npos) << "'" << part << "' is not in: " << text;
+    }
+};
+
+TEST_F(TreePair, InitSendsEveryMemberOfOneMoment) {
+    const auto made = init_tree();
+    ASSERT_EQ(made.outcome, "done") << made.text;
+    expect_in(made.text, "tank/fs@zrep_000000 and 3 below it");
+    expect_all_equal();
+    const auto txg = alpha->zfs.at("tank/fs").snapshots.back().createtxg;
+    for (const auto* name : {"tank/fs/a", "tank/fs/a/deep", "tank/fs/vol"})
+        EXPECT_EQ(alpha->zfs.at(name).snapshots.back().createtxg, txg) << name;
+    EXPECT_EQ(alpha->zfs.count("snapshot_together"), 1U);
+    EXPECT_EQ(alpha->zfs.at("tank/fs").props.at(std::string(prop::kTree)).value, "on");
+    EXPECT_EQ(beta->zfs.at("backup/fs").props.at(std::string(prop::kTree)).value, "on");
+}
+
+TEST_F(TreePair, MembersAreMadeUnusableAndTakeTheirReadonlyFromTheRoot) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    EXPECT_EQ(beta->zfs.at("backup/fs").props.at("readonly").value, "on");
+    const auto& props = beta->zfs.at("backup/fs/a").props;
+    EXPECT_EQ(props.at("canmount").value, "noauto");
+    EXPECT_FALSE(props.contains("readonly"));
+    EXPECT_EQ(props.size(), 1U);
+    EXPECT_EQ(beta->zfs.at("backup/fs/vol").props.at("volmode").value, "none");
+}
+
+TEST_F(TreePair, AnIncrementCarriesEveryMemberAndIsAcknowledgedTogether) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.write("tank/fs/a/deep", 4'000);
+    const auto synced = sync();
+    ASSERT_EQ(synced.outcome, "done") << synced.text;
+    expect_all_equal();
+    EXPECT_EQ(alpha->zfs.count("send @zrep_000000"), 4U);
+}
+
+TEST_F(TreePair, UnchangedItCostsNoStreamAndAFixedNumberOfLooks) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    const auto looks = [&] {
+        alpha->zfs.forget_calls();
+        beta->zfs.forget_calls();
+        EXPECT_EQ(sync().outcome, "unchanged");
+        return std::pair(alpha->zfs.calls().size(), beta->zfs.calls().size());
+    };
+    looks();
+    const auto few = looks();
+    for (int i = 0; i < 10; ++i) alpha->zfs.create("tank/fs/more" + std::to_string(i));
+    ASSERT_EQ(sync().outcome, "done");
+    looks();
+    EXPECT_EQ(looks(), few);
+    EXPECT_EQ(alpha->zfs.count("send"), 0U);
+    EXPECT_LE(few.first, 4U);
+    EXPECT_LE(few.second, 4U);
+}
+
+TEST_F(TreePair, ACutStreamIsResumedAndNothingIsAcknowledgedBefore) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    for (const auto* name : {"tank/fs", "tank/fs/a", "tank/fs/vol"}) alpha->zfs.write(name, 50'000);
+    // The root's stream is let through; the first member's is cut.
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/a@")) beta->zfs.cut_next_receive(20'000);
+    });
+    const auto cut = sync();
+    ASSERT_EQ(cut.outcome, "failed");
+    expect_in(cut.error->message, "tank/fs/a");
+    beta->zfs.on_call(nullptr);
+    EXPECT_FALSE(alpha->zfs.at("tank/fs").snapshots.back().sent);
+    EXPECT_FALSE(beta->zfs.at("backup/fs").snapshots.back().sent);
+    EXPECT_TRUE(beta->zfs.at("backup/fs/a").partial);
+    alpha->zfs.forget_calls();
+    const auto resumed = sync();
+    ASSERT_EQ(resumed.outcome, "done") << resumed.text;
+    EXPECT_TRUE(resumed.resumed);
+    expect_all_equal();
+    EXPECT_EQ(alpha->zfs.count("snapshot_together"), 0U) << "nothing was written since";
+}
+
+TEST_F(TreePair, AnInitThatWasCutGoesOnWithItsSnapshot) {
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/a@")) beta->zfs.cut_next_receive(9'000);
+    });
+    const auto cut = init_tree();
+    ASSERT_EQ(cut.outcome, "failed");
+    expect_in(cut.error->remedy, "zrepctl init -r 'tank/fs' beta 'backup/fs' again");
+    beta->zfs.on_call(nullptr);
+    EXPECT_EQ(alpha->inventory.pair(fs)->role, plan::Role::initializing);
+    const auto made = init_tree();
+    ASSERT_EQ(made.outcome, "done") << made.text;
+    EXPECT_TRUE(made.resumed);
+    expect_all_equal();
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 1U);
+}
+
+TEST_F(TreePair, AChildThatAppearsIsSentWhole) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.create("tank/fs/new");
+    alpha->zfs.write("tank/fs/new", 10'000);
+    ASSERT_EQ(sync().outcome, "done");
+    expect_all_equal();
+    expect_equal("/new");
+    const auto events = alpha->events.recent(20);
+    const bool told = std::any_of(events.begin(), events.end(), [](const auto& event) {
+        return event.event == "member_joined" && event.text.find("tank/fs/new") != event.text.npos;
+    });
+    EXPECT_TRUE(told);
+}
+
+TEST_F(TreePair, AFirstStreamOfAChildIsResumed) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.create("tank/fs/new");
+    alpha->zfs.write("tank/fs/new", 60'000);
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/new@")) beta->zfs.cut_next_receive(20'000);
+    });
+    ASSERT_EQ(sync().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    const auto resumed = sync();
+    ASSERT_EQ(resumed.outcome, "done") << resumed.text;
+    EXPECT_TRUE(resumed.resumed);
+    expect_equal("/new");
+}
+
+TEST_F(TreePair, TheCopyOfAChildThatVanishedStaysAndIsNamed) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    const auto before = beta->zfs.at("backup/fs/vol").snapshots.size();
+    alpha->zfs.forget("tank/fs/vol");
+    for (int i = 0; i < 8; ++i) {
+        alpha->zfs.write("tank/fs", 1'000);
+        ASSERT_EQ(sync().outcome, "done");
+    }
+    EXPECT_EQ(beta->zfs.at("backup/fs/vol").snapshots.size(), before);
+    const auto* memory = alpha->runs.remembered(fs);
+    ASSERT_NE(memory, nullptr);
+    ASSERT_EQ(memory->left_behind.size(), 1U);
+    EXPECT_EQ(memory->left_behind[0].dataset, "backup/fs/vol");
+    expect_in(memory->left_behind[0].remedy, "zfs release zrep_base 'backup/fs/vol@zrep_000000'");
+    const auto events = alpha->events.recent(100);
+    EXPECT_EQ(std::count_if(events.begin(),
+                            events.end(),
+                            [](const auto& event) { return event.event == "member_left"; }),
+              1);
+}
+
+TEST_F(TreePair, ADatasetInTheChildsPlaceIsAConflictAndNothingIsTaken) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    beta->zfs.create("backup/fs/new");
+    alpha->zfs.create("tank/fs/new");
+    const auto refused = sync();
+    ASSERT_EQ(refused.outcome, "failed");
+    EXPECT_EQ(refused.error->kind, "conflict");
+    expect_in(refused.error->remedy, "zfs rename 'backup/fs/new'");
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 1U);
+    beta->zfs.forget("backup/fs/new");
+    EXPECT_EQ(sync().outcome, "done");
+    expect_equal("/new");
+}
+
+TEST_F(TreePair, ASnapshotThatOneMemberCannotTakeIsTakenOfNone) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.write("tank/fs", 1'000);
+    alpha->zfs.fail_next("snapshot_together",
+                         {.code = Code::no_space, .message = "a quota is exceeded"});
+    EXPECT_EQ(sync().outcome, "failed");
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 1U);
+    EXPECT_EQ(sync().outcome, "done");
+    expect_all_equal();
+}
+
+TEST_F(TreePair, NestedPairsKeepTheirOwnChainWhicheverCameFirst) {
+    alpha->zfs.create("tank/fs/own").create("tank/fs/own/below");
+    ASSERT_EQ(init_other("tank/fs/own", "backup/own").outcome, "done");
+    ASSERT_EQ(init_tree().outcome, "done");
+    EXPECT_FALSE(beta->zfs.exists("backup/fs/own"));
+    const auto snapshots = alpha->zfs.at("tank/fs/own").snapshots.size();
+    EXPECT_TRUE(alpha->zfs.at("tank/fs/own/below").snapshots.empty());
+    // A member becomes a pair of its own: its copy in the tree is left, or adopted.
+    const auto nested = init_other("tank/fs/a", "backup/fs/a", /*adopt=*/true);
+    ASSERT_EQ(nested.outcome, "done") << nested.text;
+    alpha->zfs.write("tank/fs", 1'000);
+    const auto synced = sync();
+    ASSERT_EQ(synced.outcome, "done") << synced.text;
+    expect_equal("");
+    EXPECT_EQ(alpha->zfs.at("tank/fs/own").snapshots.size(), snapshots);
+    EXPECT_EQ(alpha->zfs.at("tank/fs/a").snapshots.size(), 1U);
+    EXPECT_EQ(beta->zfs.at("backup/fs/a").snapshots.size(), 1U);
+}
+
+TEST_F(TreePair, ExpiresEachMemberOnBothSides) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    for (int i = 0; i < 8; ++i) {
+        alpha->zfs.write("tank/fs/a", 1'000);
+        ASSERT_EQ(sync().outcome, "done");
+    }
+    for (const auto* below : {"", "/a", "/a/deep", "/vol"}) {
+        EXPECT_EQ(alpha->zfs.at("tank/fs" + std::string(below)).snapshots.size(), 5U) << below;
+        EXPECT_EQ(beta->zfs.at("backup/fs" + std::string(below)).snapshots.size(), 5U) << below;
+    }
+}
+
+TEST_F(TreePair, StoresNothingOnMembers) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    EXPECT_TRUE(alpha->zfs.at("tank/fs/a").props.empty());
+    EXPECT_FALSE(beta->zfs.at("backup/fs/a").props.contains(std::string(prop::kEpoch)));
+}
+
+TEST_F(TreePair, ALostAnswerIsMadeUpForWithoutAStream) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.write("tank/fs/a", 1'000);
+    alpha->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    alpha->zfs.fail_next("hold", {.code = Code::timed_out, .message = "too slow"});
+    sync();
+    alpha->zfs.forget_calls();
+    const auto again = sync();
+    EXPECT_NE(again.outcome, "failed") << again.text;
+    EXPECT_EQ(alpha->zfs.count("send"), 0U);
+    expect_all_equal();
+}
+
+TEST_F(TreePair, ADryRunSaysTheStepsAndTakesNothing) {
+    const auto steps =
+        test::run_task(io, alpha->engine.describe_init(request(), std::chrono::seconds(5)));
+    ASSERT_TRUE(steps) << steps.error().text();
+    expect_in(join(*steps, "\n"), "take snapshot @zrep_000000 of tank/fs and of 3 below it");
+    expect_in(join(*steps, "\n"), "send tank/fs/a/deep@zrep_000000 whole");
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").props.empty());
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.create("tank/fs/new");
+    const auto found =
+        test::run_task(io, alpha->engine.describe_sync({fs}, std::chrono::seconds(5)));
+    ASSERT_TRUE(found);
+    expect_in(join(found->steps, "\n"), "send tank/fs/new@zrep_000001 whole");
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 1U);
+}
+
+TEST_F(TreePair, RoleChangesAreRefusedOnBothSidesAndChangeNothing) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    const auto props = [&] {
+        return alpha->zfs.at("tank/fs").props.size() + beta->zfs.at("backup/fs").props.size();
+    };
+    const auto before = props();
+    using failover::Ask;
+    for (const Ask ask : {Ask::failover, Ask::failover_local, Ask::keep_here, Ask::unfence}) {
+        const auto started = alpha->roles.start(ask, {fs});
+        ASSERT_FALSE(started);
+        EXPECT_EQ(started.error().code, Code::refused);
+        expect_in(started.error().remedy, "zrepctl clear");
+    }
+    for (const Ask ask : {Ask::takeover, Ask::takeover_local}) {
+        const auto started = beta->roles.start(ask, {target_fs});
+        ASSERT_FALSE(started);
+        EXPECT_EQ(started.error().code, Code::refused);
+    }
+    const auto found =
+        test::run_task(io, alpha->roles.describe(Ask::failover, {fs}, std::chrono::seconds(3)));
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->results.size(), 1U);
+    EXPECT_EQ(found->results[0].error->kind, "refused");
+    EXPECT_EQ(props(), before);
+}
+
+TEST_F(TreePair, PuttingItsTargetBackIsRefused) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    const auto back =
+        ended(alpha->engine.start_put_back({.dataset = fs, .snapshot = "zrep_000000"}));
+    ASSERT_TRUE(back.error);
+    EXPECT_EQ(back.error->kind, "refused");
+}
+
+TEST_F(TreePair, AnInitOfTheOtherKindDoesNotGoOnWithIt) {
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/a@")) beta->zfs.cut_next_receive(9'000);
+    });
+    ASSERT_EQ(init_tree().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    const auto plain = init();
+    EXPECT_EQ(plain.outcome, "not started");
+    expect_in(plain.text, "begun with -r");
+}
+
+TEST_F(TreePair, APeerNamesNothingOutsideItsTree) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    beta->zfs.create("backup/other");
+    rpc::ReceiveIn in;
+    in.snapshot = "zrep_000009";
+    in.mode = "full";
+    in.kind = "filesystem";
+    for (const auto& [source, target] :
+         std::vector<std::pair<std::string, std::string>>{{"tank/fs/x", "backup/other/x"},
+                                                          {"tank/fs/x", "backup/x"},
+                                                          {"tank/fs/y", "backup/fs/x"},
+                                                          {"tank/other", "backup/fs/x"},
+                                                          {"tank/fs/x/../y", "backup/fs/x/../y"}}) {
+        in.source = source;
+        in.target = target;
+        EXPECT_FALSE(test::run_task(io, beta->target.open_receive("alpha", in))) << target;
+        EXPECT_FALSE(beta->zfs.exists("backup/fs/x"));
+    }
+    in.source = "tank/fs/x";
+    in.target = "backup/fs/x";
+    EXPECT_FALSE(test::run_task(io, beta->target.open_receive("gamma", in)));
+    rpc::TreeIn ask;
+    ask.source = "tank/fs";
+    ask.target = "backup/fs";
+    for (const auto* bad : {"..", "a@b", "/a", "a//b"}) {
+        ask.members = {bad};
+        EXPECT_FALSE(test::run_task(io, beta->target.tree("alpha", ask))) << bad;
+    }
+    ask.members = {};
+    const auto strange = test::run_task(io, beta->target.tree("gamma", ask));
+    ASSERT_TRUE(strange);
+    EXPECT_FALSE(strange->known);
+    EXPECT_TRUE(strange->left.empty());
+}
+
+}  // namespace
+}  // namespace zrepd
