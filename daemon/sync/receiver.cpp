@@ -75,7 +75,8 @@ class StreamReceiver : public peer::TargetService::Receiver {
     Error explain(Error error) const {
         const std::string host = parts_.self.host.str();
         const DatasetName dataset = spec_.snapshot.dataset();
-        if (ended_) {
+        // One that no kill ends keeps the next from beginning, whoever gave it up.
+        if (ended_ && error.code != Code::timed_out) {
             return Error{.code = Code::cancelled,
                          .message = "the stream was given up: its sender is gone, or began anew",
                          .remedy = "nothing to do: the next one goes on where it ended"};

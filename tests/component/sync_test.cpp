@@ -285,6 +285,20 @@ TEST_F(Sync, AStreamWhoseSenderIsGoneMakesWayForTheNext) {
     EXPECT_EQ(stream.received->error->kind, "cancelled");
 }
 
+TEST_F(Sync, AStreamThatIsGivenUpAndThatNoKillEndsSaysWhatItWaitsFor) {
+    ASSERT_EQ(init().outcome, "done");
+    beta->zfs.hang_next_receive({.code = Code::timed_out,
+                                 .message = "the process did not end even when killed",
+                                 .remedy = "look at zpool status"});
+    Stream stream(*this);
+    beta->sync.receives.end(target_fs);
+    test::run_until(io, [&] { return stream.group.size() == 0; });
+    ASSERT_TRUE(stream.received && stream.received->error);
+    EXPECT_EQ(stream.received->error->kind, "timed_out");
+    EXPECT_NE(stream.received->error->message.find("even when killed"), std::string::npos);
+    EXPECT_EQ(stream.received->error->remedy, "look at zpool status");
+}
+
 TEST_F(Sync, AStreamOfAHostThatStartedAnewIsOver) {
     ASSERT_EQ(init().outcome, "done");
     Stream stream(*this);

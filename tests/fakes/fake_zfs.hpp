@@ -95,7 +95,10 @@ class FakeZfs final : public Zfs {
     /// The next receive gets end-of-file after this many bytes of payload.
     void cut_next_receive(std::uint64_t bytes);
     /// The next receive gets all of its stream and does not end before it is killed.
-    void hang_next_receive() { hang_ = true; }
+    void hang_next_receive(Error killed = {.code = Code::cancelled,
+                                           .message = "stopped before its end"}) {
+        hang_ = std::move(killed);
+    }
     /// The next send stops after this many bytes and waits to be killed.
     void stall_next_send(std::uint64_t bytes);
     /// check_pool() says this; empty: healthy.
@@ -214,7 +217,7 @@ class FakeZfs final : public Zfs {
     std::optional<std::uint64_t> stall_;
     bool delay_ = false;
     std::string suspend_;
-    bool hang_ = false;
+    std::optional<Error> hang_;  ///< what a kill of it comes to
     Signal answer_;
     std::vector<std::string> calls_;
     std::map<int, std::function<void(Change)>> watchers_;

@@ -150,16 +150,21 @@ class FakeSend final : public StreamProcess {
 
 class FakeReceive final : public StreamProcess {
   public:
-    FakeReceive(FakeZfs& zfs, ReceiveSpec spec, Fd in, std::optional<std::uint64_t> cut, bool hang)
-        : zfs_(zfs), spec_(std::move(spec)), worker_(std::make_shared<Worker>(zfs.executor_)) {
-        worker_->thread =
-            std::thread([this, executor = zfs.executor_, fd = std::move(in), cut, hang] {
-                run(fd.get(), cut);
-                while (hang && !worker_->stop) ::poll(nullptr, 0, kPollMilliseconds);
-                killed_ = hang;
-                const_cast<Fd&>(fd).reset();
-                announce(executor, worker_);
-            });
+    FakeReceive(FakeZfs& zfs,
+                ReceiveSpec spec,
+                Fd in,
+                std::optional<std::uint64_t> cut,
+                std::optional<Error> hang)
+        : zfs_(zfs),
+          spec_(std::move(spec)),
+          hang_(std::move(hang)),
+          worker_(std::make_shared<Worker>(zfs.executor_)) {
+        worker_->thread = std::thread([this, executor = zfs.executor_, fd = std::move(in), cut] {
+            run(fd.get(), cut);
+            while (hang_ && !worker_->stop) ::poll(nullptr, 0, kPollMilliseconds);
+            const_cast<Fd&>(fd).reset();
+            announce(executor, worker_);
+        });
     }
     ~FakeReceive() override {
         worker_->stop = true;
@@ -201,8 +206,8 @@ class FakeReceive final : public StreamProcess {
     /// Once, on the event loop: what arrived becomes the dataset's state.
     void apply() {
         if (result_) return;
-        if (killed_) {
-            result_ = error(Code::cancelled, "stopped before its end");
+        if (hang_) {
+            result_ = *hang_;
             return;
         }
         result_ = header_ ? zfs_.apply(spec_, *header_, received_)
@@ -211,10 +216,10 @@ class FakeReceive final : public StreamProcess {
 
     FakeZfs& zfs_;
     ReceiveSpec spec_;
+    std::optional<Error> hang_;  ///< never ends by itself, and with this when killed
     std::shared_ptr<Worker> worker_;
     std::optional<FakeZfs::Header> header_;
     std::uint64_t received_ = 0;
-    bool killed_ = false;
     std::optional<Result<void>> result_;
 };
 
@@ -309,7 +314,7 @@ Result<std::unique_ptr<StreamProcess>> FakeZfs::receive(ReceiveSpec spec, Fd in)
                                       std::move(spec),
                                       std::move(in),
                                       std::exchange(cut_, std::nullopt),
-                                      std::exchange(hang_, false)));
+                                      std::exchange(hang_, std::nullopt)));
 }
 
 Result<void> FakeZfs::accept(const ReceiveSpec& spec, const Header& header) {

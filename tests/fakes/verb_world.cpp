@@ -38,8 +38,8 @@ std::string facts_of(FakeZfs& zfs, const std::string& name) {
 }  // namespace
 
 VerbWorld::VerbWorld()
-    : scheduler_a(alpha->sync, alpha->engine),
-      scheduler_b(beta->sync, beta->engine),
+    : scheduler_a(alpha->sync, alpha->engine, alpha->peers),
+      scheduler_b(beta->sync, beta->engine, beta->peers),
       service_a(alpha->sync,
                 alpha->engine,
                 alpha->roles,
