@@ -4,9 +4,6 @@
 // into the past; what looks for the peer has a real clock and short limits (two_hosts.hpp).
 #include <gtest/gtest.h>
 #include <malloc.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/allocator_interface.h>
-#endif
 
 #include "daemon/log.hpp"
 #include "daemon/sched/scheduler.hpp"
@@ -28,13 +25,20 @@ constexpr int kEvery = 10;
 // Of the heap: the events and runs that are remembered (sync::EventBus::kKept).
 constexpr std::size_t kMostGrowth = 4 << 20;
 
+}  // namespace
+}  // namespace zrepd
+
+/// Of the sanitizers, where one is linked (sanitizer/allocator_interface.h).
+extern "C" __attribute__((weak)) std::size_t __sanitizer_get_current_allocated_bytes();
+
+namespace zrepd {
+namespace {
+
 /// What is allocated and not freed: of the address sanitizer's memory most is what it keeps back.
 std::size_t heap_bytes() {
-#ifdef __SANITIZE_ADDRESS__
-    return ::__sanitizer_get_current_allocated_bytes();
-#else
-    return ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
-#endif
+    const bool sanitized = __sanitizer_get_current_allocated_bytes != nullptr;
+    return sanitized ? __sanitizer_get_current_allocated_bytes()
+                     : ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
 }
 
 std::size_t occurrences(const std::string& text, const std::string& what) {

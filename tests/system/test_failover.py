@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Planned role changes on real ZFS: failover, takeover, and back."""
+import re
 import unittest
 
 from roles import COPY, FS, Roles
@@ -64,8 +65,11 @@ class Idle(Roles):
         self.zrepctl("sync", FS, timeout=240)
 
     def started(self, host, first, last):
-        """What zrepd started on a host, from the call with the one word to that with the other."""
-        calls = [line for line in self.calls(host) if line.split()[0] in ("zfs", "zpool")]
+        """What the change started on a host, from the call with the one word to that with the other.
+
+        Whole lists are the watch's, which looks when it pleases, and the short one is this test's own."""
+        calls = [line for line in self.calls(host)
+                 if line.split()[0] in ("zfs", "zpool") and re.search(r" (tank|backup)\S*$", line) and " -Hpo " not in line]
         begin = next(i for i, line in enumerate(calls) if first in line)
         end = next(i for i, line in enumerate(calls) if i >= begin and last in line)
         return len(calls), calls[begin:end + 1]
