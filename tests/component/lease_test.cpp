@@ -144,6 +144,28 @@ TEST_F(LeaseTest, WhileARoleChangeIsUnderWayItIsReadonlyAndTheJournalFollows) {
     test::run_until(io, [&] { return is_writable(); });
 }
 
+TEST_F(LeaseTest, AFailoverThatFindsItOutBlamesNobody) {
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kLease, "out");
+    give(*alpha, "tank/fs", prop::kFence, "lease");
+    discover();
+    for (const bool dry : {true, false}) {
+        std::optional<rpc::ItemError> error;
+        if (dry) {
+            const auto would =
+                test::run_task(io, alpha->roles.describe(Ask::failover, {fs}, 4s)).value();
+            error = would.results.at(0).error;
+        } else {
+            error = change(*alpha, Ask::failover, fs).error;
+        }
+        ASSERT_TRUE(error) << dry;
+        EXPECT_EQ(error->kind, "refused");
+        EXPECT_NE(error->message.find("its lease ran out"), std::string::npos) << error->message;
+        EXPECT_NE(error->remedy.find("as soon as beta answers"), std::string::npos);
+    }
+    EXPECT_EQ(alpha->zfs.count("set tank/fs"), 0U);
+}
+
 /// As a takeover whose hooks and mount took longer than the lease.
 TEST_F(LeaseTest, OneThatRunsOutBeforeAPromotionIsSettledHealsByItself) {
     begin();
