@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// zrep:fence=lease between two daemons in one process, with leases of two seconds: the times
-// are real, ZFS is not.
+// zrep:fence=lease: who makes the master readonly when, and how long a takeover waits for that.
 #include <gtest/gtest.h>
 
-#include "daemon/clock.hpp"
-#include "tests/fakes/roles_test.hpp"
+#include "tests/fakes/lease_test.hpp"
 
 namespace zrepd {
 namespace {
@@ -12,66 +10,8 @@ namespace {
 using failover::Ask;
 using namespace std::chrono_literals;
 
-constexpr auto kTime = 2s;
-
-class LeaseTest : public test::RolesTest {
-  protected:
-    LeaseTest() {
-        alpha->zfs.at("tank/fs").mounted = true;
-        for (auto* host : {&*alpha, &*beta}) host->config.lease_time = kTime;
-        watch_ = alpha->events.subscribe([this](const rpc::EventOut& event) {
-            seen.push_back(event.event);
-            return true;
-        });
-    }
-    void lease(test::TestHost& host, std::string_view dataset) {
-        give(host, dataset, prop::kFence, "lease");
-        EXPECT_TRUE(test::run_task(io, host.inventory.discover()));
-        host.roles.look_again();
-    }
-    /// alpha is master under a lease that beta confirmed.
-    void begin() {
-        discover();
-        start_loops();
-        lease(*alpha, "tank/fs");
-        test::run_until(io, [&] { return saw("lease_confirmed") && is_bound(); });
-        EXPECT_TRUE(is_writable());
-    }
-    /// The target knows on its disk that the master will be readonly without it.
-    bool is_bound() {
-        const std::string note = prop_of(*beta, "backup/fs", prop::kLease);
-        return !note.empty() && note.find(" open") == note.npos;
-    }
-    ~LeaseTest() override {
-        if (healed) test::run_task(io, healed->stop());
-    }
-    LeaseTest(const LeaseTest&) = delete;
-    LeaseTest& operator=(const LeaseTest&) = delete;
-
-    void cut_link() { test::run_task(io, healed ? healed->stop() : beta->server.stop()); }
-    void heal_link() {
-        healed.emplace(io.get_executor(), beta->target);
-        EXPECT_TRUE(healed->listen(directory / "beta.sock"));
-    }
-    bool saw(std::string_view event) {
-        return std::find(seen.begin(), seen.end(), event) != seen.end();
-    }
-    bool is_writable() { return prop_of(*alpha, "tank/fs", "readonly") != "on"; }
-    bool is_closed() {
-        return !is_writable() &&
-               prop_of(*alpha, "tank/fs", prop::kInprogress).starts_with("freezing");
-    }
-    void run_for(std::chrono::milliseconds time) {
-        const auto until = std::chrono::steady_clock::now() + time;
-        test::run_until(io, [&] { return std::chrono::steady_clock::now() > until; });
-    }
-
-    std::vector<std::string> seen;
-    std::optional<peer::Server> healed;  ///< what stopped once does not start again
-
-  private:
-    std::shared_ptr<void> watch_;
-};
+constexpr auto kTime = test::kLeaseTime;
+using LeaseTest = test::LeaseTest;
 
 TEST_F(LeaseTest, IsNotedOnTheTargetBeforeItCountsAndRenewedWithoutAProcess) {
     begin();
@@ -333,114 +273,6 @@ TEST_F(LeaseTest, TheTargetForgetsALeaseThatIsNoneAnyMore) {
     cut_link();
     run_for(2 * kTime);
     EXPECT_TRUE(is_writable());
-}
-
-/// The same with a folder that both hosts see.
-class WitnessTest : public LeaseTest {
-  protected:
-    WitnessTest() {
-        std::filesystem::create_directories(witness);
-        for (auto* host : {&*alpha, &*beta}) host->config.witness = witness;
-    }
-    /// Both sides have written there, and the target knows that it has to ask.
-    void begin_with_witness() {
-        begin();
-        EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease),
-                  "wait=12500ms witness=" + witness.string());
-        test::run_until(io, [&] { return records() == 2; });
-        run_for(kTime);
-    }
-    std::ptrdiff_t records() const {
-        return std::distance(std::filesystem::directory_iterator(witness), {});
-    }
-    /// What the old one could be: a mount that is missing.
-    void unmount(test::TestHost& host) {
-        std::filesystem::create_directories(directory / "empty");
-        host.config.witness = directory / "empty";
-    }
-    rpc::RunResult take_over() { return change(*beta, Ask::takeover_local, target_fs); }
-
-    std::filesystem::path witness = directory / "witness";
-};
-
-TEST_F(WitnessTest, AMasterThatReachesItStaysWritableAndIsNotTakenOver) {
-    begin_with_witness();
-    cut_link();
-    run_for(3 * kTime);
-    EXPECT_TRUE(is_writable());
-    const auto result = take_over();
-    ASSERT_TRUE(result.error) << result.text;
-    EXPECT_EQ(result.error->kind, "refused");
-    EXPECT_NE(result.error->message.find("still holds its lease at the witness"), std::string::npos)
-        << result.error->message;
-    EXPECT_TRUE(is_writable());
-    EXPECT_NE(prop_of(*beta, "backup/fs", prop::kMaster), "yes");
-}
-
-TEST_F(WitnessTest, AMasterThatReachesNobodyIsTakenOverAndSeesItThere) {
-    begin_with_witness();
-    cut_link();
-    // It comes back to the witness after the takeover, and hears nothing but that.
-    const auto folder = witness;
-    unmount(*alpha);
-    test::run_until(io, [&] { return is_closed(); });
-    const auto result = take_over();
-    EXPECT_EQ(result.outcome, "done") << result.text;
-    EXPECT_TRUE(is_closed());
-    alpha->config.witness = folder;
-    run_for(3 * kTime);
-    EXPECT_TRUE(is_closed()) << "the other side holds it there";
-    heal_link();
-    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
-}
-
-TEST_F(WitnessTest, AFolderThatTheOtherSideDoesNotSeeConfirmsNothing) {
-    begin_with_witness();
-    cut_link();
-    unmount(*alpha);
-    test::run_until(io, [&] { return is_closed(); });
-}
-
-TEST_F(WitnessTest, ItConfirmsAMasterThatWasReadonly) {
-    begin_with_witness();
-    const auto folder = witness;
-    cut_link();
-    unmount(*alpha);
-    test::run_until(io, [&] { return is_closed(); });
-    alpha->config.witness = folder;
-    test::run_until(io, [&] { return is_writable(); });
-}
-
-TEST_F(WitnessTest, ATakeoverLooksAtNoOtherFolderThanTheMaster) {
-    begin_with_witness();
-    const auto other = directory / "other";
-    std::filesystem::create_directories(other);
-    for (const auto& entry : std::filesystem::directory_iterator(witness))
-        std::filesystem::copy(entry.path(), other / entry.path().filename());
-    cut_link();
-    for (const std::string& ours : {other.string(), std::string()}) {
-        beta->config.witness = ours;
-        const auto result = take_over();
-        ASSERT_TRUE(result.error) << ours;
-        EXPECT_EQ(result.error->kind, "refused");
-        EXPECT_NE(result.error->message.find("alpha counts on the witness " + witness.string()),
-                  std::string::npos)
-            << result.error->message;
-        EXPECT_NE(result.error->remedy.find("set witness = " + witness.string()), std::string::npos)
-            << result.error->remedy;
-        EXPECT_TRUE(is_target(*beta, "backup/fs"));
-    }
-}
-
-TEST_F(WitnessTest, WithoutItATakeoverNeedsAnOperatorsWord) {
-    begin_with_witness();
-    unmount(*beta);
-    cut_link();
-    const auto result = take_over();
-    ASSERT_TRUE(result.error);
-    EXPECT_EQ(result.error->kind, "refused");
-    EXPECT_NE(result.error->remedy.find("--master-is-off 'backup/fs'"), std::string::npos)
-        << result.error->remedy;
 }
 
 }  // namespace
