@@ -103,12 +103,6 @@ std::optional<Conflict> check_roles(const Dataset& source, const TargetView& tar
 }
 
 std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes) {
-    if (dataset.available_bytes == 0) {
-        return no_space("the pool or a quota is full; no snapshot was taken",
-                        "free space in " + std::string(dataset.name.pool()) +
-                            ", or raise the quota (zfs get quota,refquota,available " +
-                            quote(dataset.name.str()) + ")");
-    }
     if (dataset.available_bytes >= minfree_bytes) return std::nullopt;
     return no_space(human_bytes(dataset.available_bytes) + " free, below zrep:minfree of " +
                         human_bytes(minfree_bytes) + "; no snapshot was taken",

@@ -261,10 +261,15 @@ TEST(Plan, StillSendsAPendingSnapshotBelowMinfree) {
     EXPECT_TRUE(step.existing);
 }
 
-TEST(Plan, TakesNoSnapshotInAFullPool) {
+TEST(Plan, SendsWhatReachedItsQuota) {
     Dataset full = master(5);
     full.available_bytes = 0;
-    expect_conflict(planned(full, "@zrep_000001:1+s", target("@zrep_000001:1")), Code::no_space);
+    const auto step =
+        expect_incremental(planned(full, "@zrep_000001:1+s", target("@zrep_000001:1")));
+    EXPECT_EQ(step.take, "zrep_000002") << "zfs takes it, or says that the pool is full";
+    expect_conflict(
+        planned(with(full, prop::kMinfree, "1"), "@zrep_000001:1+s", target("@zrep_000001:1")),
+        Code::no_space);
 }
 
 TEST(Plan, TakesNoSnapshotForAFullTarget) {
