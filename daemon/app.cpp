@@ -115,7 +115,7 @@ App::~App() = default;
 Result<void> App::Parts::start() {
     target.serve_roles(roles);
     service = std::make_unique<DaemonService>(
-        sync, engine, roles, copies, scheduler, peers, zfs.version());
+        sync, engine, roles, copies, scheduler, peers, processes, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;

@@ -60,6 +60,7 @@ DaemonService::DaemonService(sync::Parts& parts,
                              failover::Copies& copies,
                              sched::Scheduler& scheduler,
                              peer::Peers& peers,
+                             const Processes& processes,
                              std::string zfs_version)
     : parts_(parts),
       engine_(engine),
@@ -67,6 +68,7 @@ DaemonService::DaemonService(sync::Parts& parts,
       copies_(copies),
       scheduler_(scheduler),
       peers_(peers),
+      processes_(processes),
       zfs_version_(std::move(zfs_version)),
       started_(unix_now()) {}
 
