@@ -194,7 +194,8 @@ Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::C
     }
     const auto busy = busy_with_other(parts_.runs, *datasets, "expire", in.all);
     if (busy) co_return *busy;
-    auto found = co_await engine_.describe_expire(std::move(*datasets));
+    auto found =
+        co_await engine_.describe_expire(std::move(*datasets), in.local_only, kDryRunLimit);
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
 }

@@ -127,7 +127,36 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
     co_return out;
 }
 
+Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::LookIn in) {
+    std::vector<DatasetName> names;
+    for (const auto& pair : in.pairs) {
+        auto name = usable_name(pair.target);
+        if (name) names.push_back(*name);
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!seen) co_return seen.error();
+    rpc::PeerExpireOut out;
+    for (const auto& asked : in.pairs) {
+        rpc::PeerExpireOut::Item answer;
+        answer.target = asked.target;
+        auto name = usable_name(asked.target);
+        const auto pair = name ? side_with(peer, *name, asked.source) : std::nullopt;
+        if (!name)
+            answer.error = rpc::to_item_error(name.error());
+        else if (!pair)
+            answer.error = rpc::to_item_error(not_yours(peer, *name));
+        else
+            answer.destroyed = expiring(parts_.inventory, *name, pair->settings.retention);
+        out.items.push_back(std::move(answer));
+    }
+    co_return out;
+}
+
 Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
+    if (in.dry_run.value_or(false)) {
+        auto describing = describe_expire(std::move(peer), std::move(in));
+        co_return co_await std::move(describing);
+    }
     const auto locked = co_await lock_targets(peer, in.pairs);
     std::vector<DatasetName> names;
     for (const auto& pair : in.pairs) {
