@@ -139,6 +139,50 @@ TEST_F(LeaseTest, OneThatRanOutInARoleChangeOfAnEarlierZrepdIsWritableAgain) {
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
 }
 
+/// Its note says that it was closed once; what a role change opens meanwhile is closed again.
+TEST_F(LeaseTest, OneThatIsOpenedInARoleChangeIsClosedAgain) {
+    begin();
+    auto change = alpha->locks.try_lock(fs, lock::Scope::node, "failover");
+    ASSERT_TRUE(change);
+    cut_link();
+    test::run_until(io, [&] { return !is_writable(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "out");
+    give(*alpha, "tank/fs", "readonly", "off");
+    EXPECT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return !is_writable(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "out");
+}
+
+/// The lease runs out between the checks and the freeze: what the note says of readonly goes into
+/// the journal, not what the lease made of it.
+TEST_F(LeaseTest, AFreezeAfterItKnowsHowReadonlyWasBefore) {
+    for (const bool was_here : {false, true}) {
+        const failover::ClosedNote note{.readonly_was_here = was_here};
+        // The last thing that the target is asked before: how it would be served.
+        beta->zfs.on_call([&](const std::string& call) {
+            if (!call.starts_with("set backup/fs zrep:serve=")) return;
+            const PropertyList closed{{"readonly", "on"},
+                                      {std::string(prop::kLease), to_text(note)}};
+            for (const auto& [key, value] : closed) give(*alpha, "tank/fs", key, value);
+            alpha->inventory.note_set(fs, closed);
+        });
+        alpha->zfs.forget_calls();
+        const auto result = this->change(*alpha, Ask::failover, fs);
+        beta->zfs.on_call(nullptr);
+        std::string freeze;
+        for (const auto& call : alpha->zfs.calls()) {
+            if (call.find("zrep:inprogress=freezing") != call.npos && freeze.empty()) freeze = call;
+        }
+        ASSERT_NE(freeze, "") << result.text;
+        EXPECT_EQ(freeze.find("readonly=here") != freeze.npos, was_here) << freeze;
+        ASSERT_EQ(result.outcome, "done") << result.text;
+        ASSERT_EQ(this->change(*beta, Ask::failover, target_fs).outcome, "done");
+        give(*alpha, "tank/fs", "readonly", "off");
+        discover();
+    }
+}
+
 TEST_F(LeaseTest, ASetThatFailsIsTriedAgain) {
     begin();
     alpha->zfs.fail_at("set tank/fs", broken());
