@@ -168,7 +168,9 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
         return out;
     }
     if (const auto* resume = std::get_if<Resume>(&step)) {
-        return {"resume the interrupted stream of " + name + "@" + resume->snapshot.name};
+        const std::string what = name + "@" + resume->snapshot.name;
+        return {"resume the interrupted stream of " + what,
+                "acknowledge " + what + " on both sides"};
     }
     if (const auto* wrong = std::get_if<Conflict>(&step)) {
         return {name + ": " + wrong->error.text() + "; next: " + wrong->error.remedy};
@@ -180,6 +182,7 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     if (todo.abort_partial) out.emplace_back("discard the partly received stream on the target");
     if (todo.rollback_target) out.emplace_back("roll the target back to its newest snapshot");
     out.push_back("send " + what + " from " + todo.base);
+    out.push_back("acknowledge " + what + " on both sides");
     return out;
 }
 

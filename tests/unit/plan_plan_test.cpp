@@ -189,7 +189,8 @@ TEST(Plan, ResumesAStreamOfASnapshotNewerThanTheBase) {
     EXPECT_EQ(std::get<Resume>(step).snapshot.name, "zrep_000002");
     EXPECT_EQ(std::get<Resume>(step).token, "1-abc");
     EXPECT_EQ(describe(step, master(0).name),
-              std::vector<std::string>{"resume the interrupted stream of tank/fs@zrep_000002"});
+              (std::vector<std::string>{"resume the interrupted stream of tank/fs@zrep_000002",
+                                        "acknowledge tank/fs@zrep_000002 on both sides"}));
 }
 
 TEST(Plan, ResumesAFirstFullStream) {
@@ -289,7 +290,8 @@ TEST(Plan, DescribesTheStepsInTheOrderInWhichTheyAreTaken) {
               (std::vector<std::string>{"take snapshot tank/fs@zrep_000002",
                                         "discard the partly received stream on the target",
                                         "roll the target back to its newest snapshot",
-                                        "send tank/fs@zrep_000002 from @zrep_000001"}));
+                                        "send tank/fs@zrep_000002 from @zrep_000001",
+                                        "acknowledge tank/fs@zrep_000002 on both sides"}));
 }
 
 TEST(Plan, DescribesAConflictWithItsRemedy) {
