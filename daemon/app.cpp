@@ -19,6 +19,7 @@
 #include "daemon/peer/route.hpp"
 #include "daemon/peer/ssh_transport.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/peer_words.hpp"
 #include "daemon/sync/target.hpp"
 #include "daemon/zfs/subprocess.hpp"
 #include "daemon/zfs/zfs_cli.hpp"
@@ -61,10 +62,11 @@ struct App::Parts {
               self.host,
               {.config_file = config.ssh_config, .user = config.ssh_user}),
           route(self, local, ssh),
+          peer_words(io.get_executor(), events),
           peers(io.get_executor(),
                 route,
                 [this](const HostName& host, peer::PeerState state, const Error* error) {
-                    sync::tell_peer_state(events, host, state, error);
+                    peer_words.tell(host, state, error);
                 }),
           engine(sync, peers),
           roles({sync, engine, peers, processes}),
@@ -94,7 +96,8 @@ struct App::Parts {
     HelperProcesses helpers;
     peer::SshTransport ssh;
     peer::Route route;
-    peer::Peers peers;  // what we do on peers
+    sync::PeerWords peer_words;  // what is said of them
+    peer::Peers peers;           // what we do on them
     sync::Engine engine;
     failover::Roles roles;    // who is master
     failover::Copies copies;  // what stands beside a filesystem
@@ -112,7 +115,7 @@ App::~App() = default;
 Result<void> App::Parts::start() {
     target.serve_roles(roles);
     service = std::make_unique<DaemonService>(
-        sync, engine, roles, copies, scheduler, peers, zfs.version());
+        sync, engine, roles, copies, scheduler, peers, processes, zfs.version());
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;

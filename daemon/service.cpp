@@ -60,6 +60,7 @@ DaemonService::DaemonService(sync::Parts& parts,
                              failover::Copies& copies,
                              sched::Scheduler& scheduler,
                              peer::Peers& peers,
+                             const Processes& processes,
                              std::string zfs_version)
     : parts_(parts),
       engine_(engine),
@@ -67,6 +68,7 @@ DaemonService::DaemonService(sync::Parts& parts,
       copies_(copies),
       scheduler_(scheduler),
       peers_(peers),
+      processes_(processes),
       zfs_version_(std::move(zfs_version)),
       started_(unix_now()) {}
 
@@ -192,7 +194,8 @@ Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::C
     }
     const auto busy = busy_with_other(parts_.runs, *datasets, "expire", in.all);
     if (busy) co_return *busy;
-    auto found = co_await engine_.describe_expire(std::move(*datasets));
+    auto found =
+        co_await engine_.describe_expire(std::move(*datasets), in.local_only, kDryRunLimit);
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
 }

@@ -7,6 +7,7 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/plan/repoint.hpp"
 #include "daemon/sched/scheduler.hpp"
+#include "daemon/zfs/subprocess.hpp"
 
 namespace zrepd {
 
@@ -31,6 +32,7 @@ class DaemonService : public control::Service {
                   failover::Copies& copies,
                   sched::Scheduler& scheduler,
                   peer::Peers& peers,
+                  const Processes& processes,
                   std::string zfs_version);
 
     Task<Result<rpc::RunStarted>> init(rpc::InitIn in, control::Caller caller) override;
@@ -108,6 +110,8 @@ class DaemonService : public control::Service {
     std::optional<rpc::Trouble> first_seen(const std::string& of,
                                            const std::optional<Error>& found,
                                            UnixSeconds now);
+    /// service_processes.cpp
+    std::vector<rpc::AbandonedProcess> abandoned_processes(const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
 
     sync::Parts& parts_;
@@ -116,6 +120,7 @@ class DaemonService : public control::Service {
     failover::Copies& copies_;
     sched::Scheduler& scheduler_;
     peer::Peers& peers_;
+    const Processes& processes_;
     std::string zfs_version_;
     UnixSeconds started_;
     std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;

@@ -129,8 +129,8 @@ Task<Result<rpc::RunStarted>> DaemonService::refresh(rpc::SyncIn in, control::Ca
         });
     }
     if (datasets->empty()) co_return nothing_to_change();
-    if (!in.dry_run) co_return roles_.start_refresh(*datasets);
-    auto found = co_await roles_.describe_refresh(std::move(*datasets), kDryRunLimit);
+    if (!in.dry_run) co_return roles_.start_refresh(*datasets, in.all);
+    auto found = co_await roles_.describe_refresh(std::move(*datasets), kDryRunLimit, in.all);
     if (!found) co_return found.error();
     co_return answer_of(std::move(*found));
 }

@@ -49,6 +49,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     out.version = ZREPD_VERSION;
     out.time = to_rfc3339(now.wall);
     note_pool_troubles(now.wall);
+    out.abandoned = abandoned_processes(now);
     if (in.datasets.empty()) out.problem = unknown_pairs();
     if (in.datasets.empty() && !out.problem) out.problem = hidden_pairs(now.wall);
     std::vector<std::string> missing = in.datasets;

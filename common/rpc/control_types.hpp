@@ -233,12 +233,30 @@ struct PairStatus {
     }
 };
 
+/// A process that not even SIGKILL ended.
+struct AbandonedProcess {
+    std::int64_t pid = 0;
+    std::string command;
+    std::string since;
+    std::optional<std::string> dataset;
+    std::string remedy;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("pid", self.pid, "");
+        v("command", self.command, "its arguments, joined by spaces");
+        v("since", self.since, "when it was started, RFC 3339 UTC");
+        v("dataset", self.dataset, "that it works on; absent when its arguments name none");
+        v("remedy", self.remedy, "what to do next");
+    }
+};
+
 struct StatusOut {
     std::string host;
     std::string version;
     std::string time;
     std::optional<Trouble> problem;  ///< why there may be pairs that are not shown
     std::vector<PairStatus> pairs;
+    std::vector<AbandonedProcess> abandoned;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "this host's short name");
@@ -246,6 +264,10 @@ struct StatusOut {
         v("time", self.time, "of this answer, RFC 3339 UTC");
         v("problem", self.problem, "why not all pairs may be known; absent when they are");
         v("pairs", self.pairs, "sorted by dataset");
+        v.optional("abandoned",
+                   self.abandoned,
+                   "processes that wait in the kernel and did not end even when killed, until they "
+                   "do; at most 100");
     }
 };
 

@@ -192,10 +192,12 @@ struct HandOverIn {
 struct HandOverOut {
     std::string run_id;
     std::vector<std::string> steps;
+    std::optional<std::string> note;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "to be asked for with peer.run");
         v("steps", self.steps, "dry run: what would be done");
+        v("note", self.note, "why nothing is done, nor was started");
     }
 };
 
@@ -204,11 +206,13 @@ struct RefreshIn {
     std::string source;
     std::string target;
     bool dry_run = false;
+    std::optional<bool> all;  ///< absent: an older master knows no such key
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the asking side's dataset, a target");
         v("target", self.target, "its master here");
         v.optional("dry_run", self.dry_run, "only say what would be done");
+        v("all", self.all, "not asked for by name: nothing is done while the master is paused");
     }
 };
 

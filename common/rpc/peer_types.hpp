@@ -51,6 +51,7 @@ struct LookIn {
     };
     std::vector<Pair> pairs;
     bool sends = false;
+    std::optional<bool> dry_run;  ///< absent: an older peer knows no such key
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("pairs", self.pairs, "");
@@ -58,6 +59,7 @@ struct LookIn {
           self.sends,
           "the asking side sends nothing of these pairs now: what still arrives of an earlier "
           "stream is given up first");
+        v("dry_run", self.dry_run, "of peer.expire: only say what would be destroyed");
     }
 };
 

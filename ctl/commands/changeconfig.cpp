@@ -35,7 +35,7 @@ int run(const Invocation& invocation) {
 const Command kChangeconfig{
     "changeconfig",
     "-C",
-    "[-d] [--unchecked] FILESYSTEM HOST OTHER",
+    "[-d] [--unchecked] [--dry-run] FILESYSTEM HOST OTHER",
     "Say where the other side of a pair is now",
     "After a host or a filesystem was renamed or moved. It changes what this side knows, and sends,\n"
     "renames and destroys nothing. Run it on the copy's side first, with -d, where HOST and OTHER are the\n"

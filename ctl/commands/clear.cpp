@@ -22,7 +22,7 @@ int run(const Invocation& invocation) {
 const Command kClear{
     "clear",
     "",
-    "FILESYSTEM",
+    "[--dry-run] FILESYSTEM",
     "Forget a pair on this side; no data is destroyed",
     "Removes the pair's properties, our holds and our bookmarks. Snapshots stay. The other side is\n"
     "not asked; run it there too.\n\nExample:\n  zrepctl clear --dry-run tank/fs\n",

@@ -8,7 +8,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("local,L", "only on this side")
-        ("dry-run", "say what would be destroyed here, destroy nothing");
+        ("dry-run", "say what would be destroyed on both sides, destroy nothing");
     // clang-format on
 }
 
@@ -21,7 +21,7 @@ int run(const Invocation& invocation) {
 const Command kExpire{
     "expire",
     "-e",
-    "[-L] FILESYSTEM...|all",
+    "[-L] [--dry-run] FILESYSTEM...|all",
     "Destroy zrep snapshots beyond savecount",
     "Every sync does this by itself. Each side keeps its own zrep:savecount newest, and older\n"
     "ones by its zrep:keep. Never destroyed: the last common snapshot and anything newer, anything held or cloned, anything zrepd did not\n"

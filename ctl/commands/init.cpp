@@ -61,7 +61,7 @@ int run(const Invocation& invocation) {
 const Command kInit{
     "init",
     "-i",
-    "FILESYSTEM HOST DESTINATION",
+    "[-r|--adopt] [--savecount N] [--dry-run] FILESYSTEM HOST DESTINATION",
     "Make a pair and send everything for the first time",
     "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
     "its parent must exist and zrep:accept must list this host. HOST is the other host's own short\n"

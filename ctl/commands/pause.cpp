@@ -67,7 +67,7 @@ int run_unpause(const Invocation& invocation) {
 const Command kPause{
     "pause",
     "-p",
-    "FILESYSTEM...",
+    "[--until TIME] [--dry-run] FILESYSTEM...",
     "Leave pairs out of scheduled syncs and of `sync all`",
     "A dataset above pairs pauses all of them. A run under way is not stopped. A target\n"
     "is paused where its master is.\n\n"
@@ -79,7 +79,7 @@ const Command kPause{
 
 const Command kUnpause{"unpause",
                        "-u",
-                       "FILESYSTEM...",
+                       "[--dry-run] FILESYSTEM...",
                        "Undo pause",
                        "Where a dataset above stays paused, this one gets a value of its own.\n\n"
                        "Example:\n  zrepctl unpause tank/fs\n",

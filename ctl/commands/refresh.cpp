@@ -17,7 +17,7 @@ int run(const Invocation& invocation) {
 const Command kRefresh{
     "refresh",
     "",
-    "FILESYSTEM...|all",
+    "[--dry-run] FILESYSTEM...|all",
     "Have the master send what changed to a copy here",
     "Runs on the target's side: zrepctl sync, asked for from there. The master does it, and this waits\n"
     "for its end and says what came of it; a sync that is under way there already is waited for.\n"

@@ -41,7 +41,7 @@ int run(const Invocation& invocation) {
 const Command kResolve{
     "resolve",
     "",
-    "FILESYSTEM --keep HERE|PEER",
+    "[--dry-run] FILESYSTEM --keep HERE|PEER",
     "End a split brain: say whose data counts",
     "For when both sides are master of the same epoch, which zrepctl status shows as split_brain and\n"
     "in which nothing is sent either way. The losing side keeps what only it has in a copy beside the\n"

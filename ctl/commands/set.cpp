@@ -33,7 +33,7 @@ int run(const Invocation& invocation) {
 const Command kSet{
     "set",
     "",
-    "DATASET KEY=VALUE...",
+    "[--dry-run] DATASET KEY=VALUE...",
     "Change settings of a pair, or of every pair below a dataset",
     "Settings are ZFS user properties and inherit. KEY may lack its zrep: in front; KEY= removes one.\n"
     "  savecount  zrep snapshots to keep on this side, 2 to 1000000\n"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <system_error>
 
 #include "ctl/command.hpp"
 #include "ctl/render/columns.hpp"
@@ -35,14 +37,14 @@ std::string text_of(const rpc::StatusOut& status, const std::vector<std::string>
 }
 
 /// Asks once and prints.
-int show(const Invocation& invocation,
-         Client& client,
-         const std::vector<std::string>& names,
-         const std::vector<std::string>& columns) {
+Result<int> show(const Invocation& invocation,
+                 Client& client,
+                 const std::vector<std::string>& names,
+                 const std::vector<std::string>& columns) {
     auto reply = client.call("status.get", rpc::encode(rpc::DatasetsIn{names}));
-    if (!reply) return complain(invocation, reply.error());
+    if (!reply) return reply.error();
     auto status = rpc::decode_as<rpc::StatusOut>(*reply, rpc::Strictness::reply);
-    if (!status) return complain(invocation, status.error());
+    if (!status) return status.error();
     // The daemon's own document: a newer one may say more than we know.
     if (invocation.json)
         print_json(*reply);
@@ -51,26 +53,40 @@ int show(const Invocation& invocation,
     return tell_problem(invocation, status->problem);
 }
 
+/// A reader that left (`status -w | head`) wants to hear no more, of that neither.
+int tell_unwritten(int number) {
+    if (number != EPIPE) {
+        const std::string why = std::generic_category().message(number);
+        std::fprintf(stderr, "zrepctl: cannot write to standard output: %s\n", why.c_str());
+    }
+    return kFailed;
+}
+
+/// Ctrl-C is how one ends it: not a failure, wherever it comes.
+int end_of_watch(const Invocation& invocation, const Error& error) {
+    return error.code == Code::cancelled ? kDone : complain(invocation, error);
+}
+
 /// Until Ctrl-C, or until there is nothing more to show; on a terminal always at its top.
 int watch(const Invocation& invocation,
-          Client& client,
           const std::vector<std::string>& names,
           const std::vector<std::string>& columns) {
     constexpr std::chrono::seconds kAgain{2};
     const bool terminal = ::isatty(STDOUT_FILENO) != 0;
     catch_interrupt();
+    auto client = Client::connect(invocation.socket, /*read_only=*/true);
+    if (!client) return end_of_watch(invocation, client.error());
     while (true) {
         if (terminal) std::fputs("\033[H\033[2J", stdout);
-        const int shown = show(invocation, client, names, columns);
-        std::fflush(stdout);
-        // A pool that cannot be read is shown, and may come back.
-        if (shown != kDone && shown != kFailed) return shown;
-        if (std::ferror(stdout) != 0) return kFailed;
+        const auto shown = show(invocation, *client, names, columns);
+        const int status = shown ? *shown : end_of_watch(invocation, shown.error());
+        // What failed alone, as a pool that cannot be read, is shown and may come back.
+        if (!shown && status != kFailed) return status;
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return tell_unwritten(errno);
         // Nothing was subscribed to: this waits, and hears of Ctrl-C and of a daemon that is gone.
-        const auto waited = client.next_event(kAgain);
+        const auto waited = client->next_event(kAgain);
         if (waited || waited.error().code == Code::timed_out) continue;
-        const bool ended = waited.error().code == Code::cancelled;
-        return ended ? kDone : complain(invocation, waited.error());
+        return end_of_watch(invocation, waited.error());
     }
 }
 
@@ -79,11 +95,12 @@ int run(const Invocation& invocation) {
     if (!chosen) return usage_error(invocation, chosen.error());
     const auto columns = columns_of(invocation);
     if (!columns) return usage_error(invocation, columns.error());
+    const auto& names = chosen->datasets;
+    if (invocation.has("watch")) return watch(invocation, names, *columns);
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     if (!client) return complain(invocation, client.error());
-    const auto& names = chosen->datasets;
-    if (invocation.has("watch")) return watch(invocation, *client, names, *columns);
-    return show(invocation, *client, names, *columns);
+    const auto shown = show(invocation, *client, names, *columns);
+    return shown ? *shown : complain(invocation, shown.error());
 }
 
 }  // namespace
@@ -97,7 +114,8 @@ const Command kStatus{
     "next sync, whether anything is written or not. BACKLOG is what was written since, as last seen.\n"
     "Troubles follow the table, each with what to do next. The exit status is 0 whatever they are,\n"
     "and 1 when zrepd cannot know all of its pairs, or when some have a former name of\n"
-    "this host or of their filesystem. --json is a contract: docs/status.schema.json.\n\n"
+    "this host or of their filesystem. --watch ends with 0 at Ctrl-C. --json is a contract:\n"
+    "docs/status.schema.json.\n\n"
     "Columns for -o: dataset role epoch peer peer_dataset peer_state lag_seconds backlog_bytes paused\n"
     "health, as in --json, and error, the kind of last_error.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n"

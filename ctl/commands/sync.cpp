@@ -86,7 +86,7 @@ int run(const Invocation& invocation) {
 const Command kSync{
     "sync",
     "-S",
-    "FILESYSTEM...|all | FILESYSTEM@SNAPSHOT [--yes]",
+    "[--dry-run] FILESYSTEM...|all | FILESYSTEM@SNAPSHOT [--yes]",
     "Send what changed since the last sync",
     "Runs on the master's side. `all` means every filesystem whose master is here and that is not\n"
     "paused; a paused one can be synced by name. A filesystem that is being synced already is not\n"

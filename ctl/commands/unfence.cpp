@@ -17,7 +17,7 @@ int run(const Invocation& invocation) {
 const Command kUnfence{
     "unfence",
     "",
-    "FILESYSTEM...|all",
+    "[--dry-run] FILESYSTEM...|all",
     "Serve a master that zrep:fence keeps from it, without the other side's word",
     "With zrep:fence=boot a master is not mounted after a reboot until its peer says that it did not\n"
     "take over meanwhile. When the peer cannot be asked, somebody has to look who is the master there,\n"

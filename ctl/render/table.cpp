@@ -107,16 +107,10 @@ std::string error_text(const Error& error, const std::string& dataset) {
     return out;
 }
 
-std::string status_text(const rpc::StatusOut& status) {
-    if (status.pairs.empty() && status.problem) return "";
-    if (status.pairs.empty()) {
-        return "no pairs on " + printable(status.host) +
-               "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n";
-    }
-    std::vector<std::vector<std::string>> rows{
-        {"FILESYSTEM", "ROLE", "PEER", "LAST SYNC", "LAG", "BACKLOG", "STATE", "NEXT"}};
-    for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
-    std::string out = aligned(rows);
+namespace {
+
+std::string put_back_text(const rpc::StatusOut& status) {
+    std::string out;
     for (const auto& pair : status.pairs) {
         if (!pair.put_back) continue;
         const std::string name = quote(pair.dataset);
@@ -125,6 +119,11 @@ std::string status_text(const rpc::StatusOut& status) {
                "  next: " + printable("zrepctl unpause " + name + ", then zrepctl sync " + name) +
                "\n";
     }
+    return out;
+}
+
+std::string left_behind_text(const rpc::StatusOut& status) {
+    std::string out;
     for (const auto& pair : status.pairs) {
         for (const auto& copy : pair.left_behind) {
             out += "\n" + printable(pair.dataset) + ": " + printable(copy.dataset) + " on " +
@@ -133,15 +132,50 @@ std::string status_text(const rpc::StatusOut& status) {
                    "\n";
         }
     }
+    return out;
+}
+
+std::string since_text(const rpc::StatusOut& status, const std::string& since) {
+    return "  since: " + printable(since + ", " + ago(status.time, since)) + "\n";
+}
+
+std::string troubles_text(const rpc::StatusOut& status) {
+    std::string out;
     for (const auto& pair : status.pairs) {
         if (!pair.last_error) continue;
         const rpc::Trouble& trouble = *pair.last_error;
-        out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n";
-        out +=
-            "  since: " + printable(trouble.since + ", " + ago(status.time, trouble.since)) + "\n";
+        out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n" +
+               since_text(status, trouble.since);
         if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
     }
     return out;
+}
+
+std::string abandoned_text(const rpc::StatusOut& status) {
+    std::string out;
+    for (const auto& one : status.abandoned) {
+        out += "\nprocess " + std::to_string(one.pid) + " did not end even when killed" +
+               (one.dataset ? ", of " + printable(*one.dataset) : "") + ": " +
+               printable(one.command) + "\n" + since_text(status, one.since) +
+               "  next: " + printable(one.remedy) + "\n";
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string status_text(const rpc::StatusOut& status) {
+    if (status.pairs.empty() && status.problem) return abandoned_text(status);
+    if (status.pairs.empty()) {
+        return "no pairs on " + printable(status.host) +
+               "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n" +
+               abandoned_text(status);
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"FILESYSTEM", "ROLE", "PEER", "LAST SYNC", "LAG", "BACKLOG", "STATE", "NEXT"}};
+    for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
+    return aligned(rows) + put_back_text(status) + left_behind_text(status) +
+           troubles_text(status) + abandoned_text(status);
 }
 
 std::string list_text(const rpc::ListOut& list, bool verbose) {

@@ -11,6 +11,7 @@
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/go_back.hpp"
+#include "daemon/failover/lease.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
 namespace zrepd::failover {
@@ -113,6 +114,19 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
         "says what to do about snapshots"));
 }
 
+Error lease_ran_out(const Dataset& master) {
+    const std::string host(master.local(prop::kDestHost).value_or("its peer"));
+    const std::string there(master.local(prop::kDestFs).value_or(""));
+    return refused(
+        master.name.str() + " is readonly here because its lease ran out (zrep:fence=lease): " +
+            "nobody confirmed in time that " + host + ":" + there +
+            " did not take over; it was not handed over",
+        "it is writable again by itself as soon as " + host +
+            " answers: run it again then; if that cannot be: on " + host +
+            ": zrepctl takeover -L " + quote(there) + ", or, if you are sure that " + host +
+            " did not take over: zrepctl unfence " + quote(master.name.str()));
+}
+
 }  // namespace
 
 Guid newest_common(const Versions* ours, const std::vector<rpc::PeerSnapshot>& theirs) {
@@ -157,6 +171,7 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
 
 std::optional<Error> made_readonly(const Dataset& master) {
     if (!master.readonly) return std::nullopt;
+    if (closed_note_of(master) || entry_of(master).lease) return lease_ran_out(master);
     const std::string name = quote(master.name.str());
     return refused(master.name.str() + " is readonly here: somebody else made it so",
                    "zfs inherit readonly " + name +

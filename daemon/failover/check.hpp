@@ -40,7 +40,8 @@ rpc::CheckIn check_of(const plan::Pair& pair,
 /// What keeps this target from becoming the master; each with its remedy. Pure.
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);
 
-/// Why a master is not to be handed over: somebody else made it readonly. Pure.
+/// Why a master is not to be handed over: its lease ran out a moment ago, or somebody else made it
+/// readonly. Pure.
 std::optional<Error> made_readonly(const Dataset& master);
 
 /// Why the sync before a role change failed, as a refusal of that: a pool that takes no writes now

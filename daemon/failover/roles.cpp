@@ -142,7 +142,7 @@ Roles::Roles(RoleParts parts)
       tasks_(parts_.executor) {
     role_.fences = &fences_;
     role_.leases = &leases_;
-    subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
+    subscription_ = parts_.events.listen([this](const rpc::EventOut& event) {
         watch_results(event);
         return true;
     });

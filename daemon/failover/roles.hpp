@@ -68,10 +68,13 @@ class Roles : public peer::RoleService {
                                            std::chrono::seconds limit,
                                            OldMaster old = OldMaster::unknown);
     /// Asks the masters of these targets for a sync, and follows it. wrong_role for a master.
+    /// With `all` they were not named: one whose master is paused there is left alone.
     /// roles_takeover.cpp.
-    Result<rpc::RunStarted> start_refresh(const std::vector<DatasetName>& datasets);
+    Result<rpc::RunStarted> start_refresh(const std::vector<DatasetName>& datasets,
+                                          bool all = false);
     Task<Result<sync::DryRun>> describe_refresh(std::vector<DatasetName> datasets,
-                                                std::chrono::seconds limit);
+                                                std::chrono::seconds limit,
+                                                bool all = false);
     /// What start() would do, what it would lose, and what is in its way. At most about `limit`.
     Task<Result<sync::DryRun>> describe(Ask ask,
                                         std::vector<DatasetName> datasets,
@@ -143,11 +146,12 @@ class Roles : public peer::RoleService {
 
     // roles_takeover.cpp
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
-    Task<> refresh_one(sync::RunPtr run, DatasetName dataset);
-    Task<Result<rpc::RunResult>> ask_refresh(sync::RunPtr run, DatasetName dataset);
+    Task<> refresh_one(sync::RunPtr run, DatasetName dataset, bool all);
+    Task<Result<rpc::RunResult>> ask_refresh(sync::RunPtr run, DatasetName dataset, bool all);
     Task<Result<rpc::HandOverOut>> call_refresh(DatasetName dataset,
-                                                bool dry_run,
+                                                rpc::RefreshIn in,
                                                 std::chrono::seconds limit);
+    std::string paused_here(const plan::Pair& pair) const;
     Task<Result<plan::Pair>> master_of(const std::string& peer,
                                        std::string source,
                                        std::string target);

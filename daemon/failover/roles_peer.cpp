@@ -22,6 +22,41 @@ constexpr std::chrono::seconds kLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 constexpr std::chrono::seconds kYoungStream{2};
 
+Error not_served_so(const std::string& serve) {
+    return Error{.code = Code::invalid_params,
+                 .message = "not how a master is served: " + quote(serve),
+                 .remedy =
+                     "have the same version of zrepd on both hosts; zfs get "
+                     "canmount,mountpoint,volmode,zrep:interval on the master"};
+}
+
+/// What was asked, and what is known here without asking anybody.
+void add_state(TargetFacts& facts,
+               const sync::Parts& parts,
+               const plan::Pair& pair,
+               const rpc::CheckIn& in) {
+    facts.master_epoch = in.epoch;
+    facts.base = in.base;
+    facts.back = in.back.value_or(false);
+    // Back to a snapshot nothing is synced before.
+    facts.after_sync = in.dry_run && !facts.back;
+    facts.paused = sched::is_paused(pair.settings.paused, unix_now());
+    const auto holder = parts.locks.conflicting(pair.dataset, lock::Scope::node);
+    if (holder) facts.busy = holder->reason;
+}
+
+/// Why `self` cannot reach the master's host, to which it would replicate.
+Task<std::optional<Error>> way_back(peer::Peers& peers, HostName master, std::string self) {
+    Json nothing = Json::object();
+    auto asking = peers.call(master, "peer.ping", std::move(nothing), kWayBackLimit);
+    auto answer = co_await std::move(asking);
+    if (answer) co_return std::nullopt;
+    co_return Error{.code = Code::refused,
+                    .message = self + " cannot reach " + master.str() +
+                               ", to which it would replicate: " + answer.error().text(),
+                    .remedy = "on " + self + ": " + answer.error().remedy};
+}
+
 }  // namespace
 
 Error not_yours(const std::string& peer, const std::string& target) {
@@ -185,43 +220,22 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
     if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     const auto serve = parse_serve(in.serve);
-    if (!serve) {
-        co_return Error{.code = Code::invalid_params,
-                        .message = "not how a master is served: " + quote(in.serve),
-                        .remedy =
-                            "have the same version of zrepd on both hosts; zfs get "
-                            "canmount,mountpoint,volmode,zrep:interval on the master"};
-    }
+    if (!serve) co_return not_served_so(in.serve);
     TargetFacts facts;
     facts.writing = co_await writing_problem(*name, to_text(*serve), in.dry_run);
     facts.key = co_await key_problem(*name);
-    auto back = co_await role_.peers.call(pair->peer, "peer.ping", Json::object(), kWayBackLimit);
-    if (!back) {
-        facts.way_back =
-            Error{.code = Code::refused,
-                  .message = parts_.self.host.str() + " cannot reach " + pair->peer.str() +
-                             ", to which it would replicate: " + back.error().text(),
-                  .remedy = "on " + parts_.self.host.str() + ": " + back.error().remedy};
-    }
+    facts.way_back = co_await way_back(role_.peers, pair->peer, parts_.self.host.str());
     const auto versions = co_await sync::with_foreign_holds(parts_, *name, in.base);
     if (!versions) co_return versions.error();
     facts.dataset = parts_.inventory.find(*name);
     facts.versions = &*versions;
     if (facts.dataset == nullptr) co_return not_yours(peer, in.target);
     facts.pair = &*pair;
-    facts.master_epoch = in.epoch;
-    facts.base = in.base;
-    facts.back = in.back.value_or(false);
-    // Back to a snapshot nothing is synced before.
-    facts.after_sync = in.dry_run && !facts.back;
-    facts.paused = sched::is_paused(pair->settings.paused, unix_now());
-    const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
-    if (holder) facts.busy = holder->reason;
+    add_state(facts, parts_, *pair, in);
     facts.mountpoint = mountpoint_problem(*serve, *facts.dataset);
     rpc::CheckOut out;
-    for (const Error& problem : problems_of_target(facts, parts_.self)) {
+    for (const Error& problem : problems_of_target(facts, parts_.self))
         out.problems.push_back(rpc::to_item_error(problem));
-    }
     if (!out.problems.empty() || in.dry_run) co_return out;
     // Last, because it may do something: nothing else stands in the way.
     auto allowed = co_await ask_hooks(*pair, serve->mountpoint, /*planned=*/true);

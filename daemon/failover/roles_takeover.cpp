@@ -2,9 +2,12 @@
 // What a target asks of its master, and what the master answers: a planned takeover, a sync now.
 #include <algorithm>
 
+#include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/sched/due.hpp"
 #include "daemon/sync/peer_run.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -17,7 +20,44 @@ constexpr std::chrono::seconds kAskLimit{60};
 // Below the time in which the asking side has to answer its own client.
 constexpr std::chrono::seconds kDryRunLimit{4};
 
+rpc::RefreshIn wish(bool dry_run, bool all) {
+    rpc::RefreshIn out;
+    out.dry_run = dry_run;
+    if (all) out.all = true;
+    return out;
+}
+
+rpc::RunResult left_alone(const DatasetName& dataset, std::string why) {
+    rpc::RunResult out;
+    out.dataset = dataset.str();
+    out.outcome = "unchanged";
+    out.text = std::move(why);
+    return out;
+}
+
+/// An older zrepd refuses what it does not know: it would not see whether the master is paused.
+Error knows_no_pause(const plan::Pair& pair) {
+    return Error{.code = Code::unsupported,
+                 .message = "the zrepd on " + pair.peer.str() +
+                            " is too old to say whether the master of " + pair.dataset.str() +
+                            " is paused there",
+                 .remedy = "name it: zrepctl refresh " + quote(pair.dataset.str()) +
+                           "; or have the same version of zrepd on both hosts"};
+}
+
 }  // namespace
+
+/// Of a master; its copy waits, perhaps at an earlier snapshot (zrepctl sync FILESYSTEM@SNAPSHOT).
+std::string Roles::paused_here(const plan::Pair& pair) const {
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    const bool back = dataset != nullptr && dataset->local(prop::kBack).has_value();
+    const std::string& host = parts_.self.host.str();
+    return pair.dataset.str() + " on " + host + " is paused" +
+           (back ? ": its copy was put back and is to stay there" : "") +
+           "; nothing was sent; next: on " + host + ": zrepctl unpause " +
+           quote(pair.dataset.str()) + ", or here, by name: zrepctl refresh " +
+           quote(pair.peer_dataset.str());
+}
 
 /// A planned takeover is a failover that the target asks for.
 Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset, Guid back) {
@@ -59,7 +99,7 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     co_return result;
 }
 
-Result<rpc::RunStarted> Roles::start_refresh(const std::vector<DatasetName>& datasets) {
+Result<rpc::RunStarted> Roles::start_refresh(const std::vector<DatasetName>& datasets, bool all) {
     for (const auto& dataset : datasets) {
         const sync::RunPtr same = parts_.runs.active(dataset, kRefresh, "");
         if (same && datasets.size() == 1) return sync::same_work(*same, dataset);
@@ -68,15 +108,15 @@ Result<rpc::RunStarted> Roles::start_refresh(const std::vector<DatasetName>& dat
     rpc::RunStarted out;
     out.run_id = run->id();
     for (const auto& dataset : datasets)
-        tasks_.spawn("refresh " + dataset.str(), refresh_one(run, dataset));
+        tasks_.spawn("refresh " + dataset.str(), refresh_one(run, dataset, all));
     return out;
 }
 
-Task<> Roles::refresh_one(sync::RunPtr run, DatasetName dataset) {
+Task<> Roles::refresh_one(sync::RunPtr run, DatasetName dataset, bool all) {
     Result<rpc::RunResult> result = Error{};
     {
         auto place = co_await places_.acquire();
-        result = co_await ask_refresh(run, dataset);
+        result = co_await ask_refresh(run, dataset, all);
     }
     if (result)
         parts_.runs.succeed(*run, dataset, std::move(*result));
@@ -85,7 +125,7 @@ Task<> Roles::refresh_one(sync::RunPtr run, DatasetName dataset) {
 }
 
 Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
-                                                   bool dry_run,
+                                                   rpc::RefreshIn in,
                                                    std::chrono::seconds limit) {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
@@ -95,21 +135,23 @@ Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
                         .message = dataset.str() + " is no copy: it is the master here",
                         .remedy = "zrepctl sync " + quote(dataset.str())};
     }
-    rpc::RefreshIn in;
     in.source = dataset.str();
     in.target = pair->peer_dataset.str();
-    in.dry_run = dry_run;
     auto answer =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.refresh", in, limit);
+    if (!answer && in.all && answer.error().code == Code::invalid_params)
+        co_return knows_no_pause(*pair);
     if (!answer) co_return std::move(Error(answer.error())).in(pair->peer.str());
     co_return std::move(*answer);
 }
 
-Task<Result<rpc::RunResult>> Roles::ask_refresh(sync::RunPtr run, DatasetName dataset) {
+Task<Result<rpc::RunResult>> Roles::ask_refresh(sync::RunPtr run, DatasetName dataset, bool all) {
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
     if (!seen) co_return seen.error();
-    auto started = co_await call_refresh(dataset, /*dry_run=*/false, kAskLimit);
+    rpc::RefreshIn in = wish(/*dry_run=*/false, all);
+    auto started = co_await call_refresh(dataset, std::move(in), kAskLimit);
     if (!started) co_return started.error();
+    if (started->note) co_return left_alone(dataset, *started->note);
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "syncs"};
@@ -122,16 +164,20 @@ Task<Result<rpc::RunResult>> Roles::ask_refresh(sync::RunPtr run, DatasetName da
 }
 
 Task<Result<sync::DryRun>> Roles::describe_refresh(std::vector<DatasetName> datasets,
-                                                   std::chrono::seconds limit) {
+                                                   std::chrono::seconds limit,
+                                                   bool all) {
     const auto until = std::chrono::steady_clock::now() + limit;
     sync::DryRun out;
     for (const auto& dataset : datasets) {
         const auto left = std::max(
             std::chrono::ceil<std::chrono::seconds>(until - std::chrono::steady_clock::now()),
             std::chrono::seconds(1));
-        auto answer = co_await call_refresh(dataset, /*dry_run=*/true, left);
+        rpc::RefreshIn in = wish(/*dry_run=*/true, all);
+        auto answer = co_await call_refresh(dataset, std::move(in), left);
         if (!answer)
             out.results.push_back(sync::failed_result(dataset, answer.error()));
+        else if (answer->note)
+            out.results.push_back(left_alone(dataset, *answer->note));
         else
             for (auto& step : answer->steps) out.steps.push_back(std::move(step));
     }
@@ -161,6 +207,10 @@ Task<Result<rpc::HandOverOut>> Roles::refresh(std::string peer, rpc::RefreshIn i
     auto pair = co_await master_of(peer, in.source, in.target);
     if (!pair) co_return pair.error();
     rpc::HandOverOut out;
+    if (in.all.value_or(false) && sched::is_paused(pair->settings.paused, unix_now())) {
+        out.note = paused_here(*pair);
+        co_return out;
+    }
     std::vector<DatasetName> one{pair->dataset};
     if (in.dry_run) {
         auto found = co_await role_.engine.describe_sync(std::move(one), kDryRunLimit);

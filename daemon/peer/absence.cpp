@@ -2,6 +2,7 @@
 #include "daemon/peer/absence.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace zrepd::peer {
 namespace {
@@ -29,6 +30,25 @@ SteadyTime next_look(const Attempt& last, const LookLimits& limits, double jitte
 SteadyTime next_word(SteadyTime away_since, SteadyTime now) {
     const SteadyTime::duration passed = now - away_since;
     return now + std::clamp<SteadyTime::duration>(passed, kFirstWord, kLastWord);
+}
+
+bool note_change(Comings& comings, SteadyTime now) {
+    const bool calm = comings.changes == 0 || now - comings.changed >= kCalm;
+    if (calm && comings.unsaid == 0) comings = {.began = now, .next_word = now};
+    comings.changed = now;
+    ++comings.changes;
+    const bool seldom = comings.unsaid == 0 && now >= comings.next_word;
+    if (comings.changes > kSaidAtOnce && !seldom) {
+        ++comings.unsaid;
+        return false;
+    }
+    comings.next_word = next_word(comings.began, now);
+    return true;
+}
+
+unsigned take_unsaid(Comings& comings, SteadyTime now) {
+    comings.next_word = next_word(comings.began, now);
+    return std::exchange(comings.unsaid, 0);
 }
 
 }  // namespace zrepd::peer

@@ -43,4 +43,22 @@ inline constexpr std::chrono::seconds kSeldom{30};
 /// minute and at most an hour later.
 SteadyTime next_word(SteadyTime away_since, SteadyTime now);
 
+/// Of a peer that comes and goes: what was said of that, so that it fills no log.
+struct Comings {
+    SteadyTime began{};    ///< the first change after a calm
+    SteadyTime changed{};  ///< the last one
+    SteadyTime next_word{};
+    unsigned changes = 0;  ///< since `began`
+    unsigned unsaid = 0;   ///< of them, since the last word
+};
+inline constexpr unsigned kSaidAtOnce = 3;
+/// So long without a change, and the next one is said at once.
+inline constexpr std::chrono::hours kCalm{1};
+
+/// A change of its state; whether that is said now. The first kSaidAtOnce are, and those that come
+/// seldom; the others wait for the next word, together: take_unsaid().
+bool note_change(Comings& comings, SteadyTime now);
+/// What was not said is, `now`; how many changes that were.
+unsigned take_unsaid(Comings& comings, SteadyTime now);
+
 }  // namespace zrepd::peer

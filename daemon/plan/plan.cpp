@@ -103,12 +103,6 @@ std::optional<Conflict> check_roles(const Dataset& source, const TargetView& tar
 }
 
 std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes) {
-    if (dataset.available_bytes == 0) {
-        return no_space("the pool or a quota is full; no snapshot was taken",
-                        "free space in " + std::string(dataset.name.pool()) +
-                            ", or raise the quota (zfs get quota,refquota,available " +
-                            quote(dataset.name.str()) + ")");
-    }
     if (dataset.available_bytes >= minfree_bytes) return std::nullopt;
     return no_space(human_bytes(dataset.available_bytes) + " free, below zrep:minfree of " +
                         human_bytes(minfree_bytes) + "; no snapshot was taken",
@@ -174,7 +168,9 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
         return out;
     }
     if (const auto* resume = std::get_if<Resume>(&step)) {
-        return {"resume the interrupted stream of " + name + "@" + resume->snapshot.name};
+        const std::string what = name + "@" + resume->snapshot.name;
+        return {"resume the interrupted stream of " + what,
+                "acknowledge " + what + " on both sides"};
     }
     if (const auto* wrong = std::get_if<Conflict>(&step)) {
         return {name + ": " + wrong->error.text() + "; next: " + wrong->error.remedy};
@@ -186,6 +182,7 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     if (todo.abort_partial) out.emplace_back("discard the partly received stream on the target");
     if (todo.rollback_target) out.emplace_back("roll the target back to its newest snapshot");
     out.push_back("send " + what + " from " + todo.base);
+    out.push_back("acknowledge " + what + " on both sides");
     return out;
 }
 

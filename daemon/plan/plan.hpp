@@ -71,7 +71,8 @@ bool may_resume(const TokenInfo& token, const Dataset& source);
 
 /// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target);
-/// no_space when there is none here for a snapshot.
+/// no_space below zrep:minfree. Without that zfs decides: at a quota it takes a snapshot, of a full
+/// pool, or where a refreservation would not be kept, it does not.
 std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes);
 
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is

@@ -37,7 +37,7 @@ bool missed_its_peer(const sync::PairMemory* memory) {
 
 Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers)
     : parts_(parts), engine_(engine), peers_(peers), discover_at_(Clock::now()) {
-    subscription_ = parts_.events.subscribe([this](const rpc::EventOut& event) {
+    subscription_ = parts_.events.listen([this](const rpc::EventOut& event) {
         hear(event);
         return true;
     });

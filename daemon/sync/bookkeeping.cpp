@@ -139,14 +139,19 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
     co_return outcomes;
 }
 
+std::vector<std::string> expiring(const Inventory& inventory,
+                                  const DatasetName& dataset,
+                                  const plan::Retention& retention) {
+    const Versions* versions = inventory.versions(dataset);
+    const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
+    if (base == nullptr) return {};
+    return plan::to_destroy(plan::prune(*versions, base->guid, retention));
+}
+
 Task<Result<std::vector<std::string>>> expire(Parts& parts,
                                               DatasetName dataset,
                                               plan::Retention retention) {
-    const Versions* versions = parts.inventory.versions(dataset);
-    const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
-    if (base == nullptr) co_return std::vector<std::string>{};
-    std::vector<std::string> chosen =
-        plan::to_destroy(plan::prune(*versions, base->guid, retention));
+    std::vector<std::string> chosen = expiring(parts.inventory, dataset, retention);
     if (chosen.empty()) co_return chosen;
     auto destroyed = co_await parts.zfs.destroy_snapshots(dataset, chosen);
     if (!destroyed) co_return destroyed.error();

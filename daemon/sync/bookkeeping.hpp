@@ -26,6 +26,11 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
                                           UnixSeconds sent,
                                           std::vector<Acked> items);
 
+/// What expiry would destroy, as far as is known here; names after the '@'.
+std::vector<std::string> expiring(const Inventory& inventory,
+                                  const DatasetName& dataset,
+                                  const plan::Retention& retention);
+
 /// Expiry alone: what it destroyed, or what zfs said.
 Task<Result<std::vector<std::string>>> expire(Parts& parts,
                                               DatasetName dataset,

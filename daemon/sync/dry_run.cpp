@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a sync, init or expire would do: looks and plans as the run does, and changes nothing.
+// What a sync or init would do: looks and plans as the run does, and changes nothing.
 #include <algorithm>
 #include <iterator>
 
 #include "daemon/async/gather.hpp"
-#include "daemon/plan/prune.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -25,15 +24,6 @@ std::chrono::seconds left_until(SteadyClock::time_point until) {
 void append(DryRun& all, DryRun part) {
     std::move(part.steps.begin(), part.steps.end(), std::back_inserter(all.steps));
     std::move(part.results.begin(), part.results.end(), std::back_inserter(all.results));
-}
-
-void describe_expiry(const Parts& parts, const plan::Pair& side, DryRun& out) {
-    const Versions* versions = parts.inventory.versions(side.dataset);
-    const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
-    if (base == nullptr) return;
-    for (const auto& one : plan::prune(*versions, base->guid, side.settings.retention)) {
-        if (one.destroy) out.steps.push_back("destroy " + side.dataset.str() + "@" + one.snapshot);
-    }
 }
 
 }  // namespace
@@ -115,24 +105,6 @@ Task<Result<std::vector<std::string>>> Engine::describe_init(InitRequest request
     auto checked = co_await check_init_here(parts_, request);
     if (!checked) co_return checked.error();
     co_return co_await init_steps(source(), std::move(request), left_until(until));
-}
-
-Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets) {
-    auto seen = co_await look_here(parts_, datasets, Freshness::listed);
-    if (!seen) co_return seen.error();
-    DryRun out;
-    for (const auto& dataset : datasets) {
-        const auto pair = parts_.inventory.pair(dataset);
-        auto why = why_unseen(seen, dataset);
-        if (!why && !pair) why = no_pair(parts_, dataset);
-        if (why) {
-            out.results.push_back(failed_result(dataset, *why));
-            continue;
-        }
-        for (const auto& side : sides_of(parts_.inventory, *pair))
-            describe_expiry(parts_, side, out);
-    }
-    co_return out;
 }
 
 }  // namespace zrepd::sync

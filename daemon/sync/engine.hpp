@@ -52,8 +52,11 @@ class Engine {
     Result<rpc::RunStarted> start_put_back(PutBackRequest request);
     /// The steps of that, or what is in its way. At most about `limit`.
     Task<DryRun> describe_put_back(PutBackRequest request, std::chrono::seconds limit);
-    /// What expiry would destroy on this side, with fresh lists.
-    Task<Result<DryRun>> describe_expire(std::vector<DatasetName> datasets);
+    /// What expiry would destroy on this side, with fresh lists, and, but for `local_only`, on the
+    /// others'; what a peer does not know to say is said to be unknown. dry_run_expire.cpp.
+    Task<Result<DryRun>> describe_expire(std::vector<DatasetName> datasets,
+                                         bool local_only,
+                                         std::chrono::seconds limit);
     Result<rpc::RunStarted> start_expire(const std::vector<DatasetName>& datasets,
                                          bool local_only,
                                          WhenBusy when_busy = WhenBusy::refuse_one);
@@ -102,6 +105,12 @@ class Engine {
                     DryRun* answer,
                     std::size_t* left,
                     Signal* done);
+    Task<> ask_expiry(HostName peer,
+                      rpc::LookIn in,
+                      std::chrono::seconds limit,
+                      DryRun* answer,
+                      std::size_t* left,
+                      Signal* done);
     SourceParts source() { return {parts_, peers_, streams_, tasks_}; }
 
     Parts& parts_;

@@ -4,25 +4,42 @@
 #include <algorithm>
 
 #include "daemon/clock.hpp"
-#include "daemon/log.hpp"
 
 namespace zrepd::sync {
 
-std::shared_ptr<void> EventBus::subscribe(Callback callback) {
-    auto subscriber = std::make_shared<Subscriber>(Subscriber{std::move(callback)});
+std::shared_ptr<void> EventBus::add(Callback callback, bool listens) {
+    auto subscriber = std::make_shared<Subscriber>(Subscriber{std::move(callback), listens});
     subscribers_.push_back(subscriber);
     return subscriber;
 }
 
-void EventBus::publish(rpc::EventOut event) {
-    event.seq = {++seq_};
-    event.time = to_rfc3339(unix_now());
+std::shared_ptr<void> EventBus::subscribe(Callback callback) {
+    return add(std::move(callback), /*listens=*/false);
+}
+
+std::shared_ptr<void> EventBus::listen(Callback callback) {
+    return add(std::move(callback), /*listens=*/true);
+}
+
+void EventBus::hand_to(const rpc::EventOut& event, bool listening) {
     for (auto it = subscribers_.begin(); it != subscribers_.end();) {
         const auto subscriber = it->lock();
-        const bool keep = subscriber && subscriber->callback(event);
+        const bool concerned = subscriber && subscriber->listens == listening;
+        const bool keep = subscriber && (!concerned || subscriber->callback(event));
         it = keep ? std::next(it) : subscribers_.erase(it);
     }
+}
+
+void EventBus::give(rpc::EventOut event, bool listeners_too) {
+    event.seq = {++seq_};
+    event.time = to_rfc3339(unix_now());
+    if (listeners_too) hand_to(event, /*listening=*/true);
+    hand_to(event, /*listening=*/false);
     if (!event.progress) remember(std::move(event));
+}
+
+void EventBus::publish(rpc::EventOut event) {
+    give(std::move(event), /*listeners_too=*/true);
 }
 
 void EventBus::remember(rpc::EventOut event) {
@@ -48,15 +65,18 @@ void EventBus::publish(std::string name, std::string dataset, std::string text) 
     publish(std::move(event));
 }
 
-void tell_peer_state(EventBus& events,
-                     const HostName& host,
-                     peer::PeerState state,
-                     const Error* error) {
-    const bool up = state == peer::PeerState::connected;
-    log::event(up ? log::Level::info : log::Level::warn,
-               up ? "peer_up" : "peer_down",
-               {{"peer", host.str()}, {"error", error == nullptr ? "" : error->text()}});
-    events.publish(up ? "peer_up" : "peer_down", "", host.str());
+void EventBus::hint(std::string name, std::string text) {
+    rpc::EventOut event;
+    event.event = std::move(name);
+    event.text = std::move(text);
+    hand_to(event, /*listening=*/true);
+}
+
+void EventBus::say(std::string name, std::string text) {
+    rpc::EventOut event;
+    event.event = std::move(name);
+    event.text = std::move(text);
+    give(std::move(event), /*listeners_too=*/false);
 }
 
 }  // namespace zrepd::sync

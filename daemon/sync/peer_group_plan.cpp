@@ -1,8 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The first half of a pass: what the peer has, and what is therefore to be done.
+#include <limits>
+
+#include "daemon/plan/prune.hpp"
 #include "daemon/sync/peer_group.hpp"
 
 namespace zrepd::sync {
+namespace {
+
+/// What goes on this side with the acknowledgement of such a step.
+std::vector<std::string> expiring_with(const Versions* versions,
+                                       const plan::Retention& retention,
+                                       const plan::Step& step) {
+    if (versions == nullptr) return {};
+    Versions then = *versions;
+    Guid base;
+    if (const auto* skip = std::get_if<plan::Skip>(&step); skip != nullptr && skip->acknowledge)
+        base = skip->acknowledge->guid;
+    if (const auto* resume = std::get_if<plan::Resume>(&step)) base = resume->snapshot.guid;
+    if (const auto* next = std::get_if<plan::Incremental>(&step)) {
+        Snapshot taken;
+        taken.name = next->take;
+        taken.guid = Guid{std::numeric_limits<std::uint64_t>::max()};
+        taken.createtxg = std::numeric_limits<std::uint64_t>::max();
+        if (!next->existing) then.snapshots.push_back(taken);
+        base = next->existing ? next->existing->guid : taken.guid;
+    }
+    return plan::to_destroy(plan::prune(then, base, retention));
+}
+
+}  // namespace
 
 Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
     for (const auto& pair : pairs_) {
@@ -58,6 +85,11 @@ Task<DryRun> PeerGroup::describe(SteadyClock::time_point until) {
         } else {
             for (auto& line : plan::describe(job->step, job->pair.dataset))
                 out.steps.push_back(std::move(line));
+            const DatasetName& name = job->pair.dataset;
+            const Versions* versions = parts_.inventory.versions(name);
+            const auto& retention = job->pair.settings.retention;
+            for (const auto& gone : expiring_with(versions, retention, job->step))
+                out.steps.push_back("destroy " + name.str() + "@" + gone);
         }
     }
     co_return out;

@@ -33,6 +33,7 @@ class Target : public peer::TargetService {
     Task<Result<rpc::CommitOut>> commit(std::string peer, rpc::CommitIn in) override;
     /// target_roll_back.cpp
     Task<Result<rpc::RollBackOut>> roll_back(std::string peer, rpc::RollBackIn in) override;
+    /// With in.dry_run: what it would destroy, without a lock.
     Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override;
     Task<Result<rpc::FactsOut>> facts(std::string peer, rpc::FactsIn in) override;
     Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
@@ -83,6 +84,7 @@ class Target : public peer::TargetService {
                                                 DatasetName target,
                                                 rpc::RollBackIn in);
     Task<Result<void>> take_step(DatasetName target, plan::RollBackStep step);
+    Task<Result<rpc::PeerExpireOut>> describe_expire(std::string peer, rpc::LookIn in);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Task<> note_master(rpc::CommitIn in);
     Result<void> check_founded_pair(const std::string& peer,

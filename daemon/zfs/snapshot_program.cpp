@@ -42,8 +42,11 @@ Error refused(const SnapshotName& name, int number) {
             return {.code = Code::not_found, .message = what + "the filesystem is gone"};
         case ENOSPC:
             return {.code = Code::no_space,
-                    .message = what + "the pool is out of space",
-                    .remedy = "make room: zfs list -o space shows who uses it"};
+                    .message = what + "there is no room in the pool, or for its refreservation",
+                    .remedy =
+                        "make room: zfs list -o space shows who uses it; zfs get "
+                        "refreservation,quota,available " +
+                        quote(name.dataset().str())};
         case EDQUOT:
             return {.code = Code::no_space,
                     .message = what + "a quota or snapshot limit is exceeded",

@@ -112,11 +112,14 @@ class Processes {
     /// not_found when argv[0] is not in the path; io_error when the exec fails.
     Result<Child> start(SpawnSpec spec);
     /// Runs to the end and collects stdout. Any exit status is a success here: the caller reads it.
-    /// timed_out after `timeout`, cancelled after a cancel; the process is gone then, or abandoned.
-    /// `input` is at most kMaxInputBytes, given as stdin.
+    /// timed_out after `timeout`, with ETIMEDOUT when the process is gone and without when it was
+    /// abandoned; cancelled after a cancel.
+    /// `input` is at most kMaxInputBytes, given as stdin. One that writes more than `most` is
+    /// killed: io_error with EFBIG.
     Task<Result<Output>> run(std::vector<std::string> argv,
                              std::chrono::milliseconds timeout,
-                             std::string input = "");
+                             std::string input = "",
+                             std::size_t most = kMaxOutputBytes);
 
     std::uint64_t started() const;
     /// Those that ended neither by themselves nor by SIGKILL, in this daemon's life.

@@ -20,8 +20,8 @@ constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 /// The read end of a child's stdout while run() collects it.
 struct Collector {
-    Collector(const asio::any_io_executor& executor, Fd read_end)
-        : fd(executor, read_end.release()), chunk(kReadBytes) {
+    Collector(const asio::any_io_executor& executor, Fd read_end, std::size_t at_most)
+        : fd(executor, read_end.release()), chunk(kReadBytes), most(at_most) {
         fd.non_blocking(true);
     }
 
@@ -31,11 +31,12 @@ struct Collector {
         const std::size_t size = fd.read_some(asio::buffer(chunk), ec);
         if (ec || size == 0) return false;
         text.append(chunk.data(), size);
-        return text.size() <= kMaxOutputBytes;
+        return text.size() <= most;
     }
 
     asio::posix::stream_descriptor fd;
     std::vector<char> chunk;
+    std::size_t most;
     std::string text;
 };
 
@@ -44,7 +45,7 @@ Task<> collect(Collector& out, Child& child) {
     // The exit ends the read too: a grandchild, or a child in uninterruptible sleep, keeps it open.
     child.on_end([&out] { out.fd.cancel(); });
     bool eof = false;
-    while (!eof && !child.ended() && out.text.size() <= kMaxOutputBytes) {
+    while (!eof && !child.ended() && out.text.size() <= out.most) {
         const auto [ec, size] = co_await out.fd.async_read_some(asio::buffer(out.chunk), nothrow);
         out.text.append(out.chunk.data(), size);
         const bool stop = co_await cancelled();
@@ -72,7 +73,8 @@ Error not_finished(const std::string& command, Code code, std::chrono::seconds l
     return Error{.code = code,
                  .message = quote(command) + " did not end within " +
                             std::to_string(limit.count()) + " s and was killed",
-                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs"};
+                 .remedy = "look at zpool status, and at dmesg for a disk or path that hangs",
+                 .sys_errno = ETIMEDOUT};
 }
 
 }  // namespace
@@ -102,7 +104,8 @@ Result<Fd> pipe_with(const std::string& input, std::size_t most) {
 
 Task<Result<Output>> Processes::run(std::vector<std::string> argv,
                                     std::chrono::milliseconds timeout,
-                                    std::string input) {
+                                    std::string input,
+                                    std::size_t most) {
     const std::string command = join(argv, " ");
     const bool too_late = co_await cancelled();
     if (too_late) {
@@ -117,10 +120,10 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
     if (!started.has_value()) co_return started.error();
     Child& child = *started;
 
-    Collector out(executor_, std::move(pipe->read));
+    Collector out(executor_, std::move(pipe->read), most);
     Deadline deadline(executor_, timeout, [&child] { child.terminate(); });
     co_await collect(out, child);
-    const bool too_long = out.text.size() > kMaxOutputBytes;
+    const bool too_long = out.text.size() > most;
     if (too_long) child.kill();
     const ExitStatus status = co_await child.wait();
 
@@ -131,7 +134,9 @@ Task<Result<Output>> Processes::run(std::vector<std::string> argv,
     if (deadline.expired()) co_return not_finished(command, Code::timed_out, limit);
     if (too_long) {
         co_return Error{.code = Code::io_error,
-                        .message = quote(command) + " wrote more than 64 MiB and was killed"};
+                        .message = quote(command) + " wrote more than " +
+                                   std::to_string(most >> 20U) + " MiB and was killed",
+                        .sys_errno = EFBIG};
     }
     co_return Output{.status = status, .out = std::move(out.text), .err = child.stderr_tail()};
 }

@@ -2,6 +2,7 @@
 #include "daemon/zfs/zfs_cli.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -37,6 +38,11 @@ std::map<std::string, std::vector<SnapshotName>> by_pool(const std::vector<Snaps
         result[std::string(name.dataset().pool())].push_back(name);
     }
     return result;
+}
+
+/// It was killed for what it wrote, or how long it took; not for a disk that does not answer.
+bool is_too_much(const Error& error) {
+    return error.sys_errno == EFBIG || error.sys_errno == ETIMEDOUT;
 }
 
 }  // namespace
@@ -107,10 +113,13 @@ Task<Result<void>> ZfsCli::mutate(std::string pool, std::vector<Argv> commands) 
     co_return ok();
 }
 
-Task<Result<Output>> ZfsCli::list(std::vector<Argv> commands) {
+Task<Result<Output>> ZfsCli::list(std::vector<Argv> commands,
+                                  std::chrono::seconds limit,
+                                  std::size_t most) {
     Output all;
     for (Argv& argv : commands) {
-        Result<Output> output = co_await processes_.run(argv, kListLimit);
+        std::string nothing;
+        Result<Output> output = co_await processes_.run(argv, limit, std::move(nothing), most);
         if (!output.has_value()) co_return output;
         const bool usable = output->status.ok() || parse::only_missing(output->err);
         if (!usable) co_return failed(argv, *output);
@@ -135,11 +144,11 @@ Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> whi
     co_return parse::datasets(output->out);
 }
 
-Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<DatasetName> which) {
-    if (which.empty()) co_return std::map<DatasetName, Versions>();
-    Result<void> checked = check_pools(which);
-    if (!checked.has_value()) co_return checked.error();
-    Result<Output> output = co_await list(command::get_versions(which));
+Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions_of(std::vector<DatasetName> which) {
+    const bool alone = which.size() == 1;
+    Result<Output> output = co_await list(command::get_versions(which),
+                                          alone ? kListAloneLimit : kListLimit,
+                                          alone ? kMaxAloneBytes : kMaxOutputBytes);
     if (!output.has_value()) co_return output.error();
     Result<std::map<DatasetName, Versions>> found = parse::versions(output->out);
     if (!found.has_value()) co_return found;
@@ -148,6 +157,38 @@ Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<Datas
         if (!missing) found->try_emplace(dataset);
     }
     co_return found;
+}
+
+Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<DatasetName> which) {
+    std::map<DatasetName, Versions> all;
+    if (which.empty()) co_return all;
+    Result<void> checked = check_pools(which);
+    if (!checked.has_value()) co_return checked.error();
+    const auto until = std::chrono::steady_clock::now() + kListAllLimit;
+    std::vector<std::vector<DatasetName>> left{std::move(which)};
+    while (!left.empty()) {
+        const std::vector<DatasetName> part = std::move(left.back());
+        left.pop_back();
+        if (part.size() > names_at_once_) {
+            const auto half = part.begin() + static_cast<std::ptrdiff_t>(part.size() / 2);
+            left.emplace_back(half, part.end());
+            left.emplace_back(part.begin(), half);
+            continue;
+        }
+        const auto began = std::chrono::steady_clock::now();
+        auto found = co_await versions_of(part);
+        const auto now = std::chrono::steady_clock::now();
+        if (!found && part.size() > 1 && is_too_much(found.error()) && now < until) {
+            names_at_once_ = part.size() / 2;
+            left.push_back(part);
+            continue;
+        }
+        if (!found) co_return found;
+        // What made it slow may be over.
+        if (part.size() == names_at_once_ && now - began < kListLimit / 10) names_at_once_ *= 2;
+        all.merge(*found);
+    }
+    co_return all;
 }
 
 Task<Result<void>> ZfsCli::set(DatasetName dataset, PropertyList properties) {

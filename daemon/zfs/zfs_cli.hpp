@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <limits>
 #include <string>
 
 #include "daemon/zfs/parse.hpp"
@@ -14,6 +15,13 @@ namespace zrepd {
 
 /// A listing of 10,000 datasets on a busy pool takes about ten seconds.
 inline constexpr std::chrono::seconds kListLimit{60};
+/// One filesystem's snapshots are one command, however many they are: it may say and take more than
+/// a listing of several, which is cut in halves where it is too much. 170,000 of one would take two
+/// minutes on a slow host, and 50 MB.
+inline constexpr std::size_t kMaxAloneBytes = std::size_t{256} << 20;
+inline constexpr std::chrono::seconds kListAloneLimit{300};
+/// After this no listing is cut in halves any more: a pool that hangs must not be asked for ever.
+inline constexpr std::chrono::seconds kListAllLimit{900};
 /// Each waits for a transaction group, which a loaded pool may take half a minute to write.
 inline constexpr std::chrono::seconds kMutationLimit{120};
 /// Rolling back or aborting a receive frees blocks first.
@@ -84,7 +92,10 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> mutate(std::string pool, std::vector<Argv> commands);
     /// The stdout of all, and in `err` what they complained of; only missing datasets are
     /// tolerated.
-    Task<Result<Output>> list(std::vector<Argv> commands);
+    Task<Result<Output>> list(std::vector<Argv> commands,
+                              std::chrono::seconds limit = kListLimit,
+                              std::size_t most = kMaxOutputBytes);
+    Task<Result<std::map<DatasetName, Versions>>> versions_of(std::vector<DatasetName> which);
     /// As mutate, but goes on after a failure; complaints of the tolerated kind are no error.
     Task<Result<void>> tag_snapshots(std::vector<SnapshotName> names, bool release);
     Task<Result<void>> destroy_each(DatasetName dataset,
@@ -119,6 +130,8 @@ class ZfsCli final : public Zfs {
 
     Processes& processes_;
     ZfsPaths paths_;
+    /// Datasets whose snapshots one listing may have; fewer after one that was too much.
+    std::size_t names_at_once_ = std::numeric_limits<std::size_t>::max();
     bool programs_refused_ = false;  ///< found out once; then plain commands at once
 };
 

@@ -289,5 +289,38 @@ TEST_F(AwayTest, APeerThatComesAndGoesIsLeftAtTheBackOff) {
     test::run_until(io, [this] { return in_step(names[0], *beta); });
 }
 
+TEST_F(AwayTest, APeerThatGreetsAndDropsFillsNeitherLogNorEvents) {
+    constexpr int kTimes = 30;
+    int heard = 0;
+    const auto parts = alpha->events.listen([&heard](const rpc::EventOut& event) {
+        heard += event.event == "peer_up" ? 1 : 0;
+        return true;
+    });
+    int told = 0;
+    const auto outside = alpha->events.subscribe([&told](const rpc::EventOut& event) {
+        told += event.event.starts_with("peer_") ? 1 : 0;
+        return true;
+    });
+    const HostName host = beta->config.host;
+    ::testing::internal::CaptureStdout();
+    for (int i = 0; i < kTimes; ++i) {
+        Json params = Json::object();
+        EXPECT_TRUE(
+            test::run_task(io, alpha->peers.call(host, "peer.ping", std::move(params), 10s)));
+        ::kill(alpha->relay.children.back(), SIGKILL);
+        test::run_until(io,
+                        [&] { return alpha->peers.state(host) == peer::PeerState::unreachable; });
+    }
+    log::flush();
+    const std::string said = ::testing::internal::GetCapturedStdout();
+    EXPECT_EQ(heard, kTimes) << "what waits for it must not miss its return";
+    EXPECT_LE(occurrences(said, " peer=beta"), peer::kSaidAtOnce + 1U) << said;
+    EXPECT_LE(told, static_cast<int>(peer::kSaidAtOnce) + 1);
+    std::size_t kept = 0;
+    for (const auto& event : alpha->events.recent(sync::EventBus::kKept))
+        kept += event.text == "beta" ? 1 : 0;
+    EXPECT_LE(kept, peer::kSaidAtOnce + 1U);
+}
+
 }  // namespace
 }  // namespace zrepd

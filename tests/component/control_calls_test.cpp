@@ -87,5 +87,20 @@ TEST(ControlLog, KeepsALongOrWickedCallOnOneShortLine) {
     EXPECT_LT(line.size(), 700U);
 }
 
+/// Whoever makes up keys for both must not have to know how we tell them apart.
+TEST(ControlKeys, OfADryRunAndOfARunAreNeverTheSame) {
+    FakeDaemon daemon;
+    LineClient client = greeted(daemon.socket());
+    const auto clear = [&](const char* rest) {
+        const std::string params = std::string(R"({"dataset":"tank/fs",)") + rest + "}";
+        EXPECT_TRUE(client.call("pair.clear", params).contains("result")) << params;
+    };
+    clear(R"("dry_run":true,"request_key":"k")");
+    clear(R"("request_key":"dry k")");
+    clear(R"("request_key":"k")");
+    clear(R"("dry_run":true,"request_key":"run k")");
+    daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 4U) << "each is work of its own"; });
+}
+
 }  // namespace
 }  // namespace zrepd::control

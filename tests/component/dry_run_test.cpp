@@ -62,7 +62,10 @@ TEST_F(DryRuns, UnchangedIsNoStepAndWhatIsNoPairKeepsNoOtherFromItsSteps) {
 TEST_F(DryRuns, WhatCannotBeExpiredIsNoStep) {
     ASSERT_EQ(init().outcome, "done");
     std::vector<DatasetName> named{fs, *DatasetName::parse("tank")};
-    const auto found = test::run_task(io, alpha->engine.describe_expire(std::move(named)));
+    const auto found =
+        test::run_task(io,
+                       alpha->engine.describe_expire(
+                           std::move(named), /*local_only=*/true, std::chrono::seconds(4)));
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->steps.empty());
     ASSERT_EQ(found->results.size(), 1U);

@@ -287,5 +287,22 @@ TEST_F(GoBack, ADryRunSaysHowMuchAndWhere) {
     EXPECT_EQ(beta->zfs.count("set "), 0U);
 }
 
+/// Nothing is synced before it, so nothing is healed by a sync.
+TEST_F(GoBack, ADryRunPromisesNothingThatTheRunRefuses) {
+    give(*alpha, "tank/fs", prop::kEpoch, "2");
+    discover();
+    const auto found = described(*alpha, Ask::failover, fs);
+    EXPECT_TRUE(found.steps.empty()) << join_steps(found);
+    ASSERT_EQ(found.results.size(), 1U);
+    ASSERT_TRUE(found.results[0].error);
+    EXPECT_NE(found.results[0].error->message.find("the epochs disagree"), std::string::npos)
+        << found.results[0].error->message;
+    const auto run = change(*alpha, Ask::failover, fs);
+    ASSERT_TRUE(run.error) << run.text;
+    EXPECT_EQ(run.error->kind, found.results[0].error->kind);
+    EXPECT_NE(run.error->message.find(found.results[0].error->message), std::string::npos)
+        << run.error->message;
+}
+
 }  // namespace
 }  // namespace zrepd

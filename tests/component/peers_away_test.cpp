@@ -165,5 +165,29 @@ TEST_F(PeersAway, ASessionThatSomebodyWaitsForIsNotClosed) {
     test::run_until(io, [&] { return asking.size() == 0; });
 }
 
+/// Its connection is being opened, and 1024 callers wait for that: there is no place for a look.
+TEST_F(PeersAway, AFullQueueIsNoReasonToAskAgainAtOnce) {
+    make({.hello = 3s, .look = {.every = 1ms, .pause = 0ms}});
+    relay.away["beta"] = Code::peer_unreachable;
+    EXPECT_FALSE(ping());
+    relay.away.clear();
+    relay.silent.insert("beta");
+    TaskGroup asking(io.get_executor());
+    const auto ask = [](Peers* who, HostName host) -> Task<> {
+        Json params = Json::object();
+        co_await who->call(std::move(host), "peer.ping", std::move(params), 2s);
+    };
+    for (std::size_t i = 0; i < 1024; ++i) asking.spawn("ping", ask(&*peers, beta));
+    test::run_ready(io);
+    ASSERT_TRUE(peers->away(beta));
+    peers->await_return(beta);
+    std::size_t handlers = 0;
+    const auto until = Clock::now() + 500ms;
+    while (Clock::now() < until) handlers += io.run_one_for(50ms);
+    EXPECT_LT(handlers, 20U);
+    EXPECT_TRUE(peers->next_look(beta)) << "it goes on looking";
+    test::run_until(io, [&] { return asking.size() == 0; });
+}
+
 }  // namespace
 }  // namespace zrepd::peer

@@ -87,8 +87,14 @@ class PutBack : public test::RolesTest {
     std::uint64_t first = 0;
     std::uint64_t newest = 0;
     sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{
-        alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
+    DaemonService service{alpha->sync,
+                          alpha->engine,
+                          alpha->roles,
+                          alpha->copies,
+                          scheduler,
+                          alpha->peers,
+                          alpha->processes,
+                          "2.3.2"};
 };
 
 TEST_F(PutBack, AQuestionWithAKeyWaitsForASlowPeerAsTheRealThingDoes) {

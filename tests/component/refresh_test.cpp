@@ -9,8 +9,8 @@ namespace {
 
 class Refresh : public test::RolesTest {
   protected:
-    rpc::RunResult refresh(test::TestHost& host, const DatasetName& dataset) {
-        const auto started = host.roles.start_refresh({dataset});
+    rpc::RunResult refresh(test::TestHost& host, const DatasetName& dataset, bool all = false) {
+        const auto started = host.roles.start_refresh({dataset}, all);
         if (!started) return sync::failed_result(dataset, started.error());
         const sync::RunPtr run = host.runs.find(started->run_id);
         test::run_until(io, [&run] { return run->finished(); });
@@ -50,11 +50,34 @@ TEST_F(Refresh, OfAPeerIsOnlyForWhatIsItsOwn) {
         {"beta", "backup/fs", "tank/none", Code::not_accepted},
         {"beta", "backup/fs", "-F", Code::invalid_params}};
     for (const auto& [peer, source, target, code] : table) {
-        const auto out = test::run_task(io, alpha->roles.refresh(peer, {source, target, false}));
+        const auto out =
+            test::run_task(io, alpha->roles.refresh(peer, {source, target, false, {}}));
         ASSERT_FALSE(out) << peer << " " << target;
         EXPECT_EQ(out.error().code, code) << out.error().text();
     }
     EXPECT_EQ(alpha->zfs.count("snapshot"), 0U);
+}
+
+/// As `zrepctl sync FILESYSTEM@SNAPSHOT` leaves a pair: the pause is the master's alone.
+TEST_F(Refresh, OfAllLeavesAPausedMasterAlone) {
+    give(*alpha, "tank/fs", prop::kPaused, "yes");
+    give(*alpha, "tank/fs", prop::kBack, "1");
+    discover();
+    alpha->zfs.write("tank/fs", 5'000);
+    const auto result = refresh(*beta, target_fs, /*all=*/true);
+    EXPECT_EQ(result.outcome, "unchanged") << result.text;
+    EXPECT_NE(result.text.find("tank/fs on alpha is paused: its copy was put back"),
+              std::string::npos)
+        << result.text;
+    EXPECT_NE(result.text.find("on alpha: zrepctl unpause 'tank/fs'"), std::string::npos);
+    const auto would = test::run_task(
+        io, beta->roles.describe_refresh({target_fs}, std::chrono::seconds(10), /*all=*/true));
+    ASSERT_TRUE(would);
+    EXPECT_TRUE(would->steps.empty());
+    EXPECT_EQ(would->results.at(0).text, result.text);
+    EXPECT_EQ(alpha->zfs.count("snapshot"), 0U);
+    EXPECT_EQ(refresh(*beta, target_fs).outcome, "done") << "by name it was meant";
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
 TEST_F(Refresh, DryRunSaysWhatTheMasterWouldDo) {

@@ -185,5 +185,29 @@ TEST_F(SchedulerTest, LeavesAPausedPairAlone) {
     EXPECT_EQ(alpha->runs.active_count(), 0U);
 }
 
+TEST_F(SchedulerTest, APausedPairOfAnAbsentPeerWakesNobody) {
+    make_pair("1h");
+    set("tank/fs", prop::kPaused, "yes");
+    ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()).has_value());
+    // Away, and looked for by nobody.
+    alpha->relay.away["beta"] = Code::peer_unreachable;
+    peer::Peers peers(io.get_executor(), alpha->relay, nullptr);
+    Json nothing = Json::object();
+    EXPECT_FALSE(
+        test::run_task(io, peers.call(beta->config.host, "peer.ping", std::move(nothing), 5s)));
+    alpha->runs.memory(fs).error = peers.away(beta->config.host);
+    ASSERT_TRUE(alpha->runs.memory(fs).error);
+    sched::Scheduler idle(alpha->sync, alpha->engine, peers);
+    tasks.spawn("scheduler", idle.run());
+    test::run_ready(io);
+    const auto until = std::chrono::steady_clock::now() + 2500ms;
+    std::size_t wakes = 0;
+    while (std::chrono::steady_clock::now() < until) wakes += io.run_one_for(100ms);
+    EXPECT_EQ(wakes, 0U) << "there is nothing to look at before it is told";
+    tasks.cancel();
+    test::run_until(io, [this] { return tasks.size() == 0; });
+    test::run_task(io, peers.stop());
+}
+
 }  // namespace
 }  // namespace zrepd

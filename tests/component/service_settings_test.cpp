@@ -55,8 +55,14 @@ class Settings : public test::TwoHosts {
     }
 
     sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{
-        alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
+    DaemonService service{alpha->sync,
+                          alpha->engine,
+                          alpha->roles,
+                          alpha->copies,
+                          scheduler,
+                          alpha->peers,
+                          alpha->processes,
+                          "2.3.2"};
 };
 
 TEST_F(Settings, PauseOfATargetIsRefusedAndNamesTheMaster) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/time.hpp"
+#include "ctl/render/table.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -57,8 +59,14 @@ class ServiceTest : public test::TwoHosts {
     }
 
     sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{
-        alpha->sync, alpha->engine, alpha->roles, alpha->copies, scheduler, alpha->peers, "2.3.2"};
+    DaemonService service{alpha->sync,
+                          alpha->engine,
+                          alpha->roles,
+                          alpha->copies,
+                          scheduler,
+                          alpha->peers,
+                          alpha->processes,
+                          "2.3.2"};
 };
 
 /// Beside it, renamed, and above it where there was no room; each once, whatever it is called.
@@ -331,6 +339,34 @@ TEST_F(ServiceTest, StatusSaysHowAnInitGoesOnThatWasCutOffByARestart) {
     const auto refused = sync();
     EXPECT_EQ(refused.error.value().message, seen.last_error->message);
     EXPECT_EQ(refused.error->remedy, seen.last_error->remedy);
+}
+
+/// It has moved to a group of its own parent's, where no kill of a group reaches it.
+TEST_F(ServiceTest, AProcessThatNoKillEndsIsListedUntilItDies) {
+    look();
+    EXPECT_TRUE(status()->abandoned.empty());
+    const char* out_of_reach =
+        "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)";
+    std::vector<std::string> argv{"python3", "-c", out_of_reach, "-r", "tank", "tank/fs@zrep_1"};
+    const auto ended =
+        test::run_task(io, alpha->processes.run(std::move(argv), std::chrono::seconds(2)));
+    ASSERT_FALSE(ended);
+    const auto listed = status();
+    ASSERT_TRUE(listed);
+    ASSERT_EQ(listed->abandoned.size(), 1U);
+    const rpc::AbandonedProcess& one = listed->abandoned.front();
+    EXPECT_NE(ended.error().message.find(std::to_string(one.pid)), std::string::npos);
+    EXPECT_NE(one.command.find("tank/fs@zrep_1"), std::string::npos) << one.command;
+    EXPECT_EQ(one.dataset, "tank/fs");
+    EXPECT_GE(from_rfc3339(listed->time).value() - from_rfc3339(one.since).value(), 10);
+    EXPECT_NE(one.remedy.find("zpool status 'tank'"), std::string::npos) << one.remedy;
+    const std::string shown = ctl::status_text(*listed);
+    EXPECT_NE(shown.find("process " + std::to_string(one.pid) +
+                         " did not end even when killed, of tank/fs"),
+              std::string::npos)
+        << shown;
+    ::kill(static_cast<pid_t>(one.pid), SIGKILL);
+    test::run_until(io, [this] { return status()->abandoned.empty(); });
 }
 
 }  // namespace

@@ -79,6 +79,27 @@ TEST_F(ZfsCliTest, SnapshotsOfOnePoolTakeOneProcess) {
                                         "program -j -- tank - tank/a@x tank/b c@x"}));
 }
 
+/// The last of them alone has 70 MB to say, more than a listing of several may.
+TEST_F(ZfsCliTest, ListsSnapshotsInPartsWhereThereAreTooManyAndMoreOfOneAlone) {
+    script("zfs",
+           "case \"$*\" in *'tank/a tank/b'*) yes | head -c 80000000; exit 0;; esac\n"
+           "for name in $(printf '%s\\n' \"$@\" | grep ^tank/); do awk -v n=$name 'BEGIN { "
+           "p = sprintf(\"%150s\", \"\"); gsub(/ /, \"x\", p); "
+           "for (i = 1; i <= (n == \"tank/d\" ? 200000 : 3); i++) { "
+           "printf \"%s@%s%d\\tguid\\t%d\\n%s@%s%d\\tcreatetxg\\t%d\\n\", "
+           "n, p, i, i, n, p, i, i } }'; done");
+    std::vector<DatasetName> which;
+    for (const char* name : {"tank/a", "tank/b", "tank/c", "tank/d"})
+        which.push_back(dataset(name));
+    const auto found = run_task(io, zfs->versions(which));
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(found->size(), 4U);
+    EXPECT_EQ(found->at(dataset("tank/a")).snapshots.size(), 3U);
+    EXPECT_EQ(found->at(dataset("tank/d")).snapshots.size(), 200'000U);
+    EXPECT_GE(calls().size(), 5U) << "all, then in halves";
+    EXPECT_LE(calls().size(), 7U);
+}
+
 TEST_F(ZfsCliTest, TakesATreesSnapshotsWithOneCommandAndReadsThemWithAnother) {
     script("zfs",
            "case \"$1\" in get) for n in a b; do printf "

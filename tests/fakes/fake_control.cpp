@@ -172,7 +172,8 @@ Result<rpc::StatusOut> FakeService::status(const rpc::DatasetsIn& in) {
                        .version = "0.1.0",
                        .time = "2026-03-01T12:00:00Z",
                        .problem = problem,
-                       .pairs = pairs};
+                       .pairs = pairs,
+                       .abandoned = {}};
     if (in.datasets.empty()) return out;
     std::erase_if(out.pairs, [&](const auto& pair) { return pair.dataset != in.datasets.front(); });
     if (!out.pairs.empty()) return out;

@@ -13,6 +13,7 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/peer/server.hpp"
 #include "daemon/sync/engine.hpp"
+#include "daemon/sync/peer_words.hpp"
 #include "daemon/sync/target.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 #include "tests/fakes/peer_links.hpp"
@@ -38,10 +39,11 @@ struct TestHost {
           target(sync),
           server(io.get_executor(), target),
           relay(peer_socket, name),
+          peer_words(io.get_executor(), events),
           peers(io.get_executor(),
                 relay,
                 [this](const HostName& host, peer::PeerState state, const Error* error) {
-                    sync::tell_peer_state(events, host, state, error);
+                    peer_words.tell(host, state, error);
                 },
                 {.look = {.every = std::chrono::milliseconds(300),
                           .pause = std::chrono::milliseconds(100)},
@@ -78,6 +80,7 @@ struct TestHost {
     sync::Target target;
     peer::Server server;
     RelayTransport relay;
+    sync::PeerWords peer_words;
     peer::Peers peers;
     sync::Engine engine;
     failover::Roles roles;

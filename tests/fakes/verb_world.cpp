@@ -46,9 +46,16 @@ VerbWorld::VerbWorld()
                 alpha->copies,
                 scheduler_a,
                 alpha->peers,
+                alpha->processes,
                 "2.3.2"),
-      service_b(
-          beta->sync, beta->engine, beta->roles, beta->copies, scheduler_b, beta->peers, "2.3.2") {
+      service_b(beta->sync,
+                beta->engine,
+                beta->roles,
+                beta->copies,
+                scheduler_b,
+                beta->peers,
+                beta->processes,
+                "2.3.2") {
     for (const char* name : {"tank/new", "tank/plain", "tank/fs_diverged_9"})
         alpha->zfs.create(name);
     beta->zfs.create("backup/plain");

@@ -153,7 +153,7 @@ def space():
     thin = {"alpha": (("alpha", "thin"),), "beta": (("beta", "thin"),)}
     return [
         Scenario("target's quota", quota("beta", 0), no_quota, full),
-        Scenario("master's quota", fill_quota, on("alpha", "zfs set quota=none tank/fs; rm /tank/fs/filler"), full, writes=False),
+        Scenario("master's quota", fill_quota, on("alpha", "zfs set quota=none tank/fs; rm /tank/fs/filler"), writes=False),
         Scenario("target pool full", pool_state("beta", "backup", FILL), pool_state("beta", "backup", EMPTY), full,
                  pools=small["beta"]),
         Scenario("target pool suspended", pool_state("beta", "backup", SUSPEND), pool_state("beta", "backup", RESUME),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A target pool without room: named, with what to do; the source is not changed for it, and the same command
-works once there is room."""
+works once there is room. A source without."""
 import unittest
 
 from support import Case
@@ -69,6 +69,38 @@ class FullTarget(Case):
             said = self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=1).err
         self.assertRegex(said, r"beta: the first stream is about 20\d\.\d MiB, and backup has [\d.]+ MiB free")
         self.assertIn("next: on beta free space in 'backup'", said)
+
+
+class FullSource(Case):
+    """A master at its own quota takes a snapshot, which is what ZFS allows; one in a full pool takes none."""
+
+    def fill(self, pool, place):
+        self.alpha.run(f"for round in $(seq 20); do for size in 1M 64k 4k; do "
+                       f"dd if=/dev/urandom of={place}/$round.$size bs=$size status=none 2>/dev/null; "
+                       f"sync; zpool sync {pool}; done; "
+                       f'[ "$(zfs get -Hpo value available {pool}/fs)" = 0 ] && exit 0; done; '
+                       f"zfs list -o space {pool}/fs >&2; exit 1", timeout=240)
+
+    def test_master_at_its_quota_and_in_a_full_pool(self):
+        self.alpha.run("rm -f /run/small; truncate -s 128M /run/small; "
+                       "zpool create -O compression=off -O mountpoint=/small small /run/small; zfs create small/fs")
+        self.addCleanup(self.alpha.run, "zpool destroy -f small; rm -f /run/small", check=False)
+        self.write("small/fs", "first", 2)
+        self.zrepctl("init", "small/fs", "beta", "backup/small")
+        self.alpha.run("zfs set quota=16M small/fs")
+        self.fill("small", "/small/fs")
+        self.assertIn("take snapshot small/fs@zrep_000001", self.zrepctl("sync", "small/fs", "--dry-run").out)
+        self.zrepctl("sync", "small/fs")
+        self.assert_in_step("small/fs", "backup/small")
+        self.assert_same_data("small/fs", "backup/small")
+        self.alpha.run("zfs set quota=none small/fs")
+        self.fill("small", "/small/fs")
+        before = self.snapshots(self.alpha, "small/fs")
+        for _ in range(2):
+            said = self.zrepctl("sync", "small/fs", code=1).err
+            self.assertIn("cannot take snapshot small/fs@zrep_000002: there is no room in the pool", said)
+            self.assertIn("next: make room: zfs list -o space", said)
+        self.assertEqual(self.snapshots(self.alpha, "small/fs"), before)
 
 
 if __name__ == "__main__":

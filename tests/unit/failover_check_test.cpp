@@ -96,6 +96,31 @@ TEST_F(FailoverCheck, OneErrorTellsAllThatIsWrongThere) {
     EXPECT_EQ(error.remedy, "do this; do that");
 }
 
+TEST_F(FailoverCheck, ALeaseThatRanOutIsNotBlamedOnSomebody) {
+    Dataset master = test::master(0);
+    EXPECT_FALSE(made_readonly(master));
+    master.readonly = true;
+    EXPECT_NE(made_readonly(master)->message.find("somebody else made it so"), std::string::npos);
+    EXPECT_NE(made_readonly(master)->remedy.find("zfs inherit readonly"), std::string::npos);
+    const auto expect_lease = [&master] {
+        const auto error = made_readonly(master);
+        ASSERT_TRUE(error);
+        EXPECT_EQ(error->message.find("somebody"), std::string::npos) << error->message;
+        EXPECT_NE(error->message.find("its lease ran out"), std::string::npos) << error->message;
+        EXPECT_NE(error->remedy.find("as soon as beta answers"), std::string::npos);
+        EXPECT_NE(error->remedy.find("zrepctl unfence 'tank/fs'"), std::string::npos);
+        EXPECT_EQ(error->remedy.find("zfs inherit"), std::string::npos) << "it would be undone";
+    };
+    for (const char* note : {"out", "out readonly=here"}) {
+        master.props[std::string(prop::kLease)] = {note, Source::local};
+        expect_lease();
+    }
+    master.props.erase(std::string(prop::kLease));
+    const Entry closed{.journal = Journal::freezing, .lease = true};
+    master.props[std::string(prop::kInprogress)] = {to_text(closed), Source::local};
+    expect_lease();
+}
+
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {
     const test::TempFolder temp;
     Serve serve{.canmount = "on", .mounted = true, .mountpoint = temp.path};

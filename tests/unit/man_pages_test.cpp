@@ -2,6 +2,7 @@
 // The man pages name every command, option, setting and property that the programs have.
 #include <gtest/gtest.h>
 
+#include <boost/program_options/cmdline.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <fstream>
 #include <iterator>
@@ -45,9 +46,16 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOption) {
         if (command->add_options == nullptr) continue;
         boost::program_options::options_description options;
         command->add_options(options);
+        const std::string usage = command->arguments;
         for (const auto& option : options.options()) {
             EXPECT_NE(text.find("--" + option->long_name()), std::string::npos)
                 << command->name << " --" << option->long_name();
+            // "-L" for "local,L".
+            const auto prefix = boost::program_options::command_line_style::allow_dash_for_short;
+            const std::string spelled = option->canonical_display_name(prefix);
+            const bool used = usage.find("--" + option->long_name()) != std::string::npos ||
+                              usage.find(spelled) != std::string::npos;
+            EXPECT_TRUE(used) << command->name << " lacks " << spelled << " in its usage line";
         }
     }
     for (const auto& property : prop::kSettings) {
@@ -86,6 +94,8 @@ TEST(ManPages, WhatChangesSomethingHasADryRunInItsHelpAndInItsPart) {
         EXPECT_NE(options.find_nothrow("dry-run", /*approx=*/false), nullptr) << command->name;
         EXPECT_NE(part_of(text, command->name).find("--dry-run"), std::string::npos)
             << command->name;
+        EXPECT_NE(std::string(command->arguments).find("--dry-run"), std::string::npos)
+            << command->name << ": its usage line";
     }
 }
 

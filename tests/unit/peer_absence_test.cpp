@@ -79,5 +79,31 @@ TEST(NextWord, MakesOfADayThirtyLines) {
     EXPECT_GE(lines, 24);
 }
 
+TEST(Comings, OfAPeerThatComesAndGoesAreToldAsOftenAsTheBackOffHasSteps) {
+    Comings comings;
+    unsigned lines = 0;
+    unsigned told = 0;
+    // A greeting and its end every seven seconds, for a day.
+    for (SteadyTime now = kNow; now < kNow + 24h; now += 3500ms) {
+        if (comings.unsaid != 0 && now >= comings.next_word) {
+            told += take_unsaid(comings, now);
+            ++lines;
+        }
+        if (!note_change(comings, now)) continue;
+        ++told;
+        ++lines;
+    }
+    EXPECT_LE(lines, kSaidAtOnce + 8 + 24)
+        << "doubled from half a minute to an hour, then each hour";
+    EXPECT_EQ(told + comings.unsaid, comings.changes) << "none is lost from the count";
+}
+
+TEST(Comings, ThatAreSeldomAreToldAtOnce) {
+    Comings comings;
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(note_change(comings, kNow + i * 1h)) << i;
+    for (unsigned i = 0; i < kSaidAtOnce - 1; ++i)
+        EXPECT_TRUE(note_change(comings, kNow + 40h + i * 1s)) << "lost and back at once: " << i;
+}
+
 }  // namespace
 }  // namespace zrepd::peer

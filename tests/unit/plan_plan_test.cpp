@@ -189,7 +189,8 @@ TEST(Plan, ResumesAStreamOfASnapshotNewerThanTheBase) {
     EXPECT_EQ(std::get<Resume>(step).snapshot.name, "zrep_000002");
     EXPECT_EQ(std::get<Resume>(step).token, "1-abc");
     EXPECT_EQ(describe(step, master(0).name),
-              std::vector<std::string>{"resume the interrupted stream of tank/fs@zrep_000002"});
+              (std::vector<std::string>{"resume the interrupted stream of tank/fs@zrep_000002",
+                                        "acknowledge tank/fs@zrep_000002 on both sides"}));
 }
 
 TEST(Plan, ResumesAFirstFullStream) {
@@ -261,10 +262,15 @@ TEST(Plan, StillSendsAPendingSnapshotBelowMinfree) {
     EXPECT_TRUE(step.existing);
 }
 
-TEST(Plan, TakesNoSnapshotInAFullPool) {
+TEST(Plan, SendsWhatReachedItsQuota) {
     Dataset full = master(5);
     full.available_bytes = 0;
-    expect_conflict(planned(full, "@zrep_000001:1+s", target("@zrep_000001:1")), Code::no_space);
+    const auto step =
+        expect_incremental(planned(full, "@zrep_000001:1+s", target("@zrep_000001:1")));
+    EXPECT_EQ(step.take, "zrep_000002") << "zfs takes it, or says that the pool is full";
+    expect_conflict(
+        planned(with(full, prop::kMinfree, "1"), "@zrep_000001:1+s", target("@zrep_000001:1")),
+        Code::no_space);
 }
 
 TEST(Plan, TakesNoSnapshotForAFullTarget) {
@@ -284,7 +290,8 @@ TEST(Plan, DescribesTheStepsInTheOrderInWhichTheyAreTaken) {
               (std::vector<std::string>{"take snapshot tank/fs@zrep_000002",
                                         "discard the partly received stream on the target",
                                         "roll the target back to its newest snapshot",
-                                        "send tank/fs@zrep_000002 from @zrep_000001"}));
+                                        "send tank/fs@zrep_000002 from @zrep_000001",
+                                        "acknowledge tank/fs@zrep_000002 on both sides"}));
 }
 
 TEST(Plan, DescribesAConflictWithItsRemedy) {

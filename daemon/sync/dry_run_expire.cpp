@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What an expire would destroy, here and on the other side.
+#include <iterator>
+
+#include "daemon/async/gather.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/engine.hpp"
+#include "daemon/sync/refusals.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+using ToAsk = std::map<HostName, rpc::LookIn>;
+
+/// This side of a pair; what there is to be asked of the other goes into `asked`.
+void describe_here(const Parts& parts, const plan::Pair& side, DryRun& out, ToAsk& asked) {
+    for (const auto& name : expiring(parts.inventory, side.dataset, side.settings.retention))
+        out.steps.push_back("destroy " + side.dataset.str() + "@" + name);
+    if (side.role != plan::Role::master) return;
+    const Versions* versions = parts.inventory.versions(side.dataset);
+    // What joined a tree just now has no copy yet.
+    if (side.tree && (versions == nullptr || last_acked(*versions) == nullptr)) return;
+    asked[side.peer].pairs.push_back({side.dataset.str(), side.peer_dataset.str()});
+}
+
+/// The run goes on there all the same: an older zrepd only does not say beforehand what it will do.
+rpc::RunResult not_known(const rpc::LookIn::Pair& pair, const HostName& peer) {
+    rpc::RunResult out;
+    out.dataset = pair.source;
+    out.outcome = "unchanged";
+    out.text = "what would be destroyed of " + pair.target + " on " + peer.str() +
+               " is not known: its zrepd is older and does not say";
+    return out;
+}
+
+void add_answer(const rpc::LookIn& in,
+                const HostName& peer,
+                const Result<rpc::PeerExpireOut>& answer,
+                DryRun& out) {
+    const bool older = !answer && answer.error().code == Code::invalid_params;
+    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
+        const auto name = DatasetName::parse(in.pairs[i].source);
+        if (older) {
+            out.results.push_back(not_known(in.pairs[i], peer));
+        } else if (!answer || i >= answer->items.size()) {
+            const Error none{.code = Code::peer_protocol, .message = "no answer"};
+            out.results.push_back(failed_result(*name, answer ? none : answer.error()));
+        } else if (const auto& item = answer->items[i]; item.error) {
+            Error error = rpc::from_item_error(*item.error).in(peer.str());
+            out.results.push_back(failed_result(*name, error));
+        } else {
+            for (const auto& gone : item.destroyed)
+                out.steps.push_back("destroy " + item.target + "@" + gone + " on " + peer.str());
+        }
+    }
+}
+
+}  // namespace
+
+Task<> Engine::ask_expiry(HostName peer,
+                          rpc::LookIn in,
+                          std::chrono::seconds limit,
+                          DryRun* answer,
+                          std::size_t* left,
+                          Signal* done) {
+    in.dry_run = true;
+    auto said = co_await peers_.call_as<rpc::PeerExpireOut>(peer, "peer.expire", in, limit);
+    add_answer(in, peer, said, *answer);
+    --*left;
+    done->notify();
+}
+
+Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets,
+                                             bool local_only,
+                                             std::chrono::seconds limit) {
+    auto seen = co_await look_here(parts_, datasets, Freshness::listed);
+    if (!seen) co_return seen.error();
+    DryRun out;
+    ToAsk asked;
+    for (const auto& dataset : datasets) {
+        const auto pair = parts_.inventory.pair(dataset);
+        auto why = why_unseen(seen, dataset);
+        if (!why && !pair) why = no_pair(parts_, dataset);
+        if (why)
+            out.results.push_back(failed_result(dataset, *why));
+        else
+            for (const auto& side : sides_of(parts_.inventory, *pair))
+                describe_here(parts_, side, out, asked);
+    }
+    if (local_only) asked.clear();
+    std::vector<DryRun> answers(asked.size());
+    std::size_t left = answers.size();
+    Signal done(parts_.executor);
+    TaskGroup asking(parts_.executor);
+    auto answer = answers.begin();
+    for (auto& [peer, in] : asked)
+        asking.spawn("dry run of an expire", ask_expiry(peer, in, limit, &*answer++, &left, &done));
+    co_await gather(asking, left, done);
+    for (DryRun& one : answers) {
+        std::move(one.steps.begin(), one.steps.end(), std::back_inserter(out.steps));
+        std::move(one.results.begin(), one.results.end(), std::back_inserter(out.results));
+    }
+    co_return out;
+}
+
+}  // namespace zrepd::sync

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is recorded and expired here when a peer asks for it.
+#include <set>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/failover/journal.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/target.hpp"
+
+namespace zrepd::sync {
+namespace {
+
+// What holds a target for longer is told to its master instead of waited for.
+constexpr std::chrono::seconds kLockWait{60};
+
+}  // namespace
+
+/// A first stream makes a dataset that our cache has not seen yet.
+Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in) {
+    std::vector<DatasetName> unknown;
+    for (const auto& item : in.items) {
+        auto target = usable_name(item.target);
+        if (target && !side_with(peer, *target, item.source)) unknown.push_back(*target);
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
+    if (!seen) co_return seen.error();
+    co_return ok();
+}
+
+/// The targets' locks, in order, each with its error where it could not be had: nothing else works
+/// on them while we record and expire. What is not this peer's is not locked.
+Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
+    std::string peer, std::vector<rpc::LookIn::Pair> pairs) {
+    const auto deadline = SteadyClock::now() + kLockWait;
+    std::vector<Result<lock::LockTable::Guard>> out;
+    std::set<DatasetName> named;
+    for (const auto& pair : pairs) {
+        auto name = usable_name(pair.target);
+        if (!name) {
+            out.emplace_back(name.error());
+        } else if (!side_with(peer, *name, pair.source)) {
+            out.emplace_back(not_yours(peer, *name));
+        } else if (!named.insert(*name).second) {
+            out.emplace_back(
+                Error{.code = Code::invalid_params, .message = name->str() + " is named twice"});
+        } else {
+            const auto left =
+                std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
+            auto guard = co_await parts_.locks.lock(
+                *name, lock::Scope::node, "bookkeeping for " + peer, left);
+            out.push_back(std::move(guard));
+        }
+    }
+    co_return out;
+}
+
+/// What the master says of itself, where it is news: a process each, which only a change costs.
+Task<> Target::note_master(rpc::CommitIn in) {
+    for (const auto& item : in.items) {
+        auto name = usable_name(item.target);
+        const Dataset* dataset = name ? parts_.inventory.find(*name) : nullptr;
+        if (dataset == nullptr || dataset->local(prop::kMaster) == "yes") continue;
+        // Of a tree all of that is the root's.
+        if (!parts_.inventory.pair(*name)) continue;
+        const auto epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
+        PropertyList news;
+        // A target that missed a role change follows its master, never the other way round.
+        if (item.epoch > epoch) news.emplace_back(prop::kEpoch, std::to_string(item.epoch));
+        const bool served = !item.serve.empty() && failover::parse_serve(item.serve);
+        if (served && dataset->own(prop::kServe) != item.serve) {
+            news.emplace_back(prop::kServe, item.serve);
+        }
+        if (news.empty()) continue;
+        auto set = co_await parts_.zfs.set(*name, news);
+        if (set) parts_.inventory.note_set(*name, news);
+        if (!set) {
+            log::event(log::Level::warn,
+                       "bookkeeping",
+                       {{"dataset", name->str()}, {"warning", set.error().text()}});
+        }
+    }
+}
+
+Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
+    auto seen = co_await look_for_new_pairs(peer, in);
+    if (!seen) co_return seen.error();
+    std::vector<rpc::LookIn::Pair> named;
+    for (const auto& item : in.items) named.push_back({item.source, item.target});
+    const auto locked = co_await lock_targets(peer, std::move(named));
+    rpc::CommitOut out;
+    std::vector<Acked> acked;
+    std::vector<std::size_t> places;
+    rpc::CommitIn ours;
+    for (const auto& item : in.items) {
+        rpc::CommitOut::Item answer;
+        answer.target = item.target;
+        const auto& lock = locked[out.items.size()];
+        auto target = usable_name(item.target);
+        auto name = target ? SnapshotName::make(*target, item.snapshot)
+                           : Result<SnapshotName>(target.error());
+        const auto pair = name ? side_with(peer, *target, item.source) : std::nullopt;
+        if (!name || !lock) {
+            answer.error = rpc::to_item_error(name ? lock.error() : name.error());
+        } else if (!pair) {
+            answer.error = rpc::to_item_error(not_yours(peer, *target));
+        } else if (auto rescued = check_rescued(*target); !rescued) {
+            // It goes back behind that.
+            answer.error = rpc::to_item_error(rescued.error());
+        } else {
+            ours.items.push_back(item);
+            places.push_back(out.items.size());
+            acked.push_back({*name, item.guid, pair->settings.retention});
+        }
+        out.items.push_back(std::move(answer));
+    }
+    if (acked.empty()) co_return out;
+    co_await note_master(std::move(ours));
+    auto outcomes = co_await acknowledge(parts_, Side::target, in.sent, std::move(acked));
+    for (std::size_t i = 0; i < places.size() && i < outcomes.size(); ++i) {
+        auto& answer = out.items[places[i]];
+        if (!outcomes[i].acknowledged) {
+            answer.error = rpc::to_item_error(outcomes[i].acknowledged.error());
+        }
+        answer.warnings = std::move(outcomes[i].failed);
+    }
+    co_return out;
+}
+
+Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::LookIn in) {
+    std::vector<DatasetName> names;
+    for (const auto& pair : in.pairs) {
+        auto name = usable_name(pair.target);
+        if (name) names.push_back(*name);
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!seen) co_return seen.error();
+    rpc::PeerExpireOut out;
+    for (const auto& asked : in.pairs) {
+        rpc::PeerExpireOut::Item answer;
+        answer.target = asked.target;
+        auto name = usable_name(asked.target);
+        const auto pair = name ? side_with(peer, *name, asked.source) : std::nullopt;
+        if (!name)
+            answer.error = rpc::to_item_error(name.error());
+        else if (!pair)
+            answer.error = rpc::to_item_error(not_yours(peer, *name));
+        else
+            answer.destroyed = expiring(parts_.inventory, *name, pair->settings.retention);
+        out.items.push_back(std::move(answer));
+    }
+    co_return out;
+}
+
+Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in) {
+    if (in.dry_run.value_or(false)) {
+        auto describing = describe_expire(std::move(peer), std::move(in));
+        co_return co_await std::move(describing);
+    }
+    const auto locked = co_await lock_targets(peer, in.pairs);
+    std::vector<DatasetName> names;
+    for (const auto& pair : in.pairs) {
+        auto name = usable_name(pair.target);
+        if (name) names.push_back(*name);
+    }
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!seen) co_return seen.error();
+    rpc::PeerExpireOut out;
+    for (const auto& asked : in.pairs) {
+        rpc::PeerExpireOut::Item answer;
+        answer.target = asked.target;
+        const auto& lock = locked[out.items.size()];
+        auto name = usable_name(asked.target);
+        const auto pair = name ? side_with(peer, *name, asked.source) : std::nullopt;
+        if (!name || !lock) {
+            answer.error = rpc::to_item_error(name ? lock.error() : name.error());
+        } else if (!pair) {
+            answer.error = rpc::to_item_error(not_yours(peer, *name));
+        } else {
+            auto destroyed = co_await sync::expire(parts_, *name, pair->settings.retention);
+            if (destroyed)
+                answer.destroyed = std::move(*destroyed);
+            else
+                answer.error = rpc::to_item_error(destroyed.error());
+        }
+        out.items.push_back(std::move(answer));
+    }
+    co_return out;
+}
+
+}  // namespace zrepd::sync

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Whether a peer may create a target here.
+#include "common/text.hpp"
+#include "common/units.hpp"
+#include "daemon/sync/target.hpp"
+
+namespace zrepd::sync {
+
+Result<void> Target::may_create(const std::string& peer, const DatasetName& target) const {
+    const auto parent = target.parent();
+    if (!parent) {
+        return Error{.code = Code::invalid_params,
+                     .message = quote(target.str()) + " is a pool; a filesystem in it is needed",
+                     .remedy = "use " + target.str() + "/NAME"};
+    }
+    const Dataset* above = parts_.inventory.find(*parent);
+    const auto pool = DatasetName::parse(target.pool());
+    if (above == nullptr && pool && parts_.inventory.find(*pool) == nullptr) {
+        return Error{.code = Code::not_found,
+                     .message = parts_.self.host.str() + " has no pool " + quote(pool->str()),
+                     .remedy = "on " + parts_.self.host.str() +
+                               " run: zpool list, and zpool import if it is not imported"};
+    }
+    if (above == nullptr) {
+        return Error{
+            .code = Code::not_found,
+            .message = "the destination's parent " + parent->str() + " does not exist",
+            .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
+    }
+    // A pair between two pools of one host was asked for by this host's own administrator.
+    if (parts_.self.is(peer) || plan::accepts(*above, peer)) return ok();
+    return Error{.code = Code::not_accepted,
+                 .message = parts_.self.host.str() + " does not accept filesystems from " + peer +
+                            " below " + parent->str(),
+                 .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " +
+                           quote(parent->str()) + " zrep:accept=" + peer};
+}
+
+/// No pair above or below, nor one that is just being made.
+Result<void> Target::stands_alone(const DatasetName& target) const {
+    std::optional<DatasetName> other = parts_.runs.nested_newcomer(target);
+    for (const auto& pair : parts_.inventory.pairs()) {
+        // A pair below a tree's root keeps its own chain.
+        if (target.is_below(pair.dataset) && !pair.tree) other = pair.dataset;
+        if (pair.dataset.is_below(target)) other = pair.dataset;
+    }
+    if (!other) return ok();
+    return Error{
+        .code = Code::nested_pair,
+        .message = target.str() + " and the pair " + other->str() + " lie inside each other",
+        .remedy = "choose a destination outside " + other->str()};
+}
+
+Result<void> Target::room_for(const rpc::PrepareIn& in, const DatasetName& target) const {
+    const auto parent = target.parent();
+    const Dataset* above = parent ? parts_.inventory.find(*parent) : nullptr;
+    if (above != nullptr && above->available_bytes < in.referenced_bytes) {
+        return Error{.code = Code::no_space,
+                     .message = "the first stream is about " + human_bytes(in.referenced_bytes) +
+                                ", and " + parent->str() + " has " +
+                                human_bytes(above->available_bytes) + " free",
+                     .remedy = "on " + parts_.self.host.str() + " free space in " +
+                               quote(target.pool()) + ", or raise the quota of " + parent->str()};
+    }
+    return ok();
+}
+
+/// Both sides store each other's name and know each other by it: one that reached us by an alias or
+/// an address would find no pair of its own here afterwards.
+Result<void> Target::check_own_name(const std::string& host,
+                                    const std::string& source,
+                                    const std::string& target) const {
+    if (parts_.self.is(host)) return ok();
+    const std::string& own = parts_.self.host.str();
+    return Error{.code = Code::invalid_params,
+                 .message = "this host calls itself " + own + ", not " + quote(host),
+                 .remedy = "run zrepctl init " + quote(source) + " " + own + " " + quote(target) +
+                           "; where ssh does not know " + own +
+                           ", give it that name in /etc/hosts or ssh's configuration"};
+}
+
+Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn in) {
+    auto target = DatasetName::parse(in.target);
+    if (!target) co_return target.error();
+    auto named = check_own_name(in.host, in.source, in.target);
+    if (!named) co_return named.error();
+    auto available = parts_.zfs.check_pool(target->pool());
+    if (!available) co_return available.error();
+    auto seen = co_await parts_.inventory.discover();
+    if (!seen) co_return seen.error();
+    auto allowed = may_create(peer, *target);
+    if (!allowed) co_return allowed.error();
+    rpc::PrepareOut out;
+    out.state = "new";
+    const Dataset* dataset = parts_.inventory.find(*target);
+    if (dataset == nullptr) {
+        auto alone = stands_alone(*target);
+        if (!alone) co_return alone.error();
+        auto room = room_for(in, *target);
+        if (!room) co_return room.error();
+        const auto parent = target->parent();
+        const Dataset* above = parent ? parts_.inventory.find(*parent) : nullptr;
+        out.encrypts = above != nullptr && above->encrypted;
+        co_return out;
+    }
+    if (!pair_with(peer, *target, in.source)) {
+        co_return Error{.code = Code::already_exists,
+                        .message = target->str() + " exists already on " + parts_.self.host.str(),
+                        .remedy =
+                            "choose another name; zrepd never overwrites a filesystem. If it "
+                            "is a copy of this one: zrepctl init --adopt"};
+    }
+    if (in.sends) {
+        std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};
+        co_await end_streams(std::move(peer), std::move(one));
+    }
+    if (parts_.locks.conflicting(*target, lock::Scope::node)) {
+        co_return Error{.code = Code::busy,
+                        .message = target->str() + " is still receiving",
+                        .remedy =
+                            "wait; a zfs receive that hangs is ended after six times "
+                            "stall-timeout"};
+    }
+    // The list may be from the middle of its first stream.
+    auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);
+    if (!fresh) co_return fresh.error();
+    dataset = parts_.inventory.find(*target);
+    if (dataset == nullptr) co_return out;
+    out.resume_token = dataset->resume_token;
+    out.snapshots = newest_snapshots(parts_.inventory.versions(*target));
+    out.state = out.resume_token.empty() ? "received" : "resume";
+    co_return out;
+}
+
+}  // namespace zrepd::sync

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// `--dry-run` of each verb that changes something prints the steps that the run takes: for each
+// step the table names the calls to zfs that it stands for, on both hosts, and the run makes those,
+// in this order, and no others. A verb without a row fails.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "common/text.hpp"
+#include "tests/fakes/verb_world.hpp"
+
+namespace zrepd {
+namespace {
+
+using test::VerbWorld;
+using Calls = std::vector<std::string>;
+
+/// A line of the dry run, by its beginning, and the beginnings of what is called for it.
+struct Line {
+    std::string says;
+    Calls on_alpha = {};
+    Calls on_beta = {};
+};
+
+struct Row {
+    std::string verb;
+    std::function<void(VerbWorld&)> prepare;
+    std::vector<Line> lines;
+};
+
+const DatasetName kMaster = *DatasetName::parse("tank/fs");
+
+void nothing(VerbWorld&) {}
+
+/// Another snapshot on both sides, and something written since.
+void sync_once(VerbWorld& w) {
+    const auto done = test::run_task(w.context(), w.a().engine.sync_now(kMaster));
+    EXPECT_EQ(done.outcome, "done") << done.text;
+    w.a().zfs.write("tank/fs", 7'000);
+    w.look_again();
+}
+/// One more than is to be kept, on both sides.
+void keep_too_many(VerbWorld& w) {
+    for (int i = 0; i < 2; ++i) sync_once(w);
+    w.give(w.a(), "tank/fs", prop::kSavecount, "2");
+    w.give(w.b(), "backup/fs", prop::kSavecount, "2");
+    w.look_again();
+}
+void be_fenced(VerbWorld& w) {
+    for (const auto& state : test::bad_states()) {
+        if (state.name == "fenced") state.make(w);
+    }
+    w.look_again();
+}
+void be_paused(VerbWorld& w) {
+    w.give(w.a(), "tank/fs", prop::kPaused, "yes");
+    w.look_again();
+}
+
+/// Of a snapshot that was received, after the one that was the base.
+Line acknowledged(const std::string& snapshot, const std::string& before) {
+    return {"acknowledge tank/fs@" + snapshot + " on both sides",
+            {"hold tank/fs@" + snapshot,
+             "acknowledge tank/fs@" + snapshot,
+             "release tank/fs@" + before},
+            {"hold backup/fs@" + snapshot,
+             "acknowledge backup/fs@" + snapshot,
+             "release backup/fs@" + before}};
+}
+std::vector<Line> lines_of_sync() {
+    return {{"take snapshot tank/fs@zrep_000001", {"snapshot tank/fs@zrep_000001"}},
+            {"send tank/fs@zrep_000001 from @zrep_000000", {}, {"receive backup/fs@zrep_000001"}},
+            acknowledged("zrep_000001", "zrep_000000")};
+}
+/// The target is told how the master is served when it is asked whether it may become that.
+std::vector<Line> lines_of_failover() {
+    std::vector<Line> out{{"sync tank/fs to beta:backup/fs, 3.9 KiB written"}};
+    for (const Line& line : lines_of_sync()) out.push_back(line);
+    out.push_back({"make tank/fs readonly, sync what came meanwhile",
+                   {"set tank/fs readonly=on zrep:inprogress=freezing"},
+                   {"set backup/fs zrep:serve="}});
+    out.push_back({"make tank/fs the target of epoch 2",
+                   {"set tank/fs readonly=on zrep:inprogress=handed_over",
+                    "unmount tank/fs",
+                    "inherit tank/fs zrep:inprogress"}});
+    out.push_back({"make beta:backup/fs the master of epoch 2 and mount it",
+                   {},
+                   {"set backup/fs readonly=off zrep:inprogress=promoted",
+                    "mount backup/fs",
+                    "inherit backup/fs zrep:inprogress"}});
+    return out;
+}
+std::vector<Line> lines_of_return() {
+    return {
+        {"make tank/fs readonly and the target of epoch 2",
+         {"set tank/fs readonly=on zrep:inprogress=stepping_down", "unmount tank/fs"},
+         {"set backup/fs zrep:serve="}},
+        {"keep 10.7 KiB in 1 snapshots and since",
+         {"snapshot tank/fs@zrep_diverged_2",
+          "receive tank/fs_diverged_2@zrep_000001",
+          "receive tank/fs_diverged_2@zrep_diverged_2",
+          "set tank/fs zrep:inprogress=stepping_down base="}},
+        {"roll tank/fs back to @zrep_000000",
+         {"release tank/fs@zrep_000001",
+          "destroy_bookmark tank/fs#zrep_",
+          "destroy_snapshots tank/fs@zrep_000001,zrep_diverged_2",
+          "rollback tank/fs@zrep_000000",
+          "set tank/fs readonly=on zrep:inprogress=handed_over",
+          "inherit tank/fs zrep:inprogress"}},
+        {"beta:backup/fs keeps what it has after @zrep_000000 beside it, rolls back, and becomes",
+         {},
+         {"set backup/fs readonly=on zrep:inprogress=rejoining",
+          "receive backup/fs_diverged_1@zrep_000001",
+          "set backup/fs zrep:inprogress=rejoining base=",
+          "release backup/fs@zrep_000001",
+          "destroy_snapshots backup/fs@zrep_000001",
+          "rollback backup/fs@zrep_000000",
+          "set backup/fs readonly=off zrep:inprogress=promoted",
+          "mount backup/fs",
+          "inherit backup/fs zrep:inprogress"}}};
+}
+
+std::vector<Row> rows_of_syncs() {
+    return {
+        {"init",
+         nothing,
+         {{"store the pair's properties on tank/new", {"set tank/new zrep:src-host=alpha"}},
+          {"take snapshot tank/new@zrep_000000",
+           {"snapshot tank/new@zrep_000000", "hold tank/new@zrep_000000"}},
+          {"send it whole", {}, {"receive backup/new@zrep_000000"}},
+          {"acknowledge it on both sides and make this side the master",
+           {"hold tank/new@zrep_000000",
+            "acknowledge tank/new@zrep_000000",
+            "set tank/new zrep:master=yes zrep:inprogress=",
+            "inherit tank/new zrep:inprogress"},
+           {"set backup/new zrep:serve=",
+            "hold backup/new@zrep_000000",
+            "acknowledge backup/new@zrep_000000"}}}},
+        {"sync", nothing, lines_of_sync()},
+        {"refresh", nothing, lines_of_sync()},
+        {"sync@",
+         sync_once,
+         {{"pause tank/fs", {"set tank/fs zrep:paused=yes"}},
+          {"hold and bookmark tank/fs@zrep_000000",
+           {"hold tank/fs@zrep_000000", "acknowledge tank/fs@zrep_000000"}},
+          {"hold backup/fs@zrep_000000 on beta", {}, {"hold backup/fs@zrep_000000"}},
+          {"release zrepd's hold on backup/fs@zrep_000001", {}, {"release backup/fs@zrep_000001"}},
+          {"destroy backup/fs@zrep_000001 on beta",
+           {},
+           {"destroy_snapshots backup/fs@zrep_000001"}},
+          {"roll backup/fs on beta back to @zrep_000000", {}, {"rollback backup/fs@zrep_000000"}},
+          {"take tank/fs@zrep_000001 for not acknowledged any more",
+           {"forget_sent tank/fs@zrep_000001"}}}},
+        {"expire",
+         keep_too_many,
+         {{"destroy tank/fs@zrep_000000", {"destroy_snapshots tank/fs@zrep_000000"}},
+          {"destroy backup/fs@zrep_000000 on beta",
+           {},
+           {"destroy_snapshots backup/fs@zrep_000000"}}}}};
+}
+
+std::vector<Row> rows_of_roles() {
+    return {{"failover", nothing, lines_of_failover()},
+            {"takeover", nothing, lines_of_failover()},
+            {"failover@", sync_once, lines_of_return()},
+            {"takeover@", sync_once, lines_of_return()},
+            {"failover-L",
+             nothing,
+             {{"make tank/fs readonly and the target of epoch 2",
+               {"set tank/fs readonly=on zrep:inprogress=stepping_down", "unmount tank/fs"}},
+              {"the other side does not get: 3.9 KiB written here",
+               {"snapshot tank/fs@zrep_diverged_2",
+                "receive tank/fs_diverged_2@zrep_diverged_2",
+                "set tank/fs zrep:inprogress=stepping_down base="}},
+              {"roll tank/fs back to the last acknowledged snapshot",
+               {"destroy_snapshots tank/fs@zrep_diverged_2",
+                "rollback tank/fs@zrep_000000",
+                "set tank/fs readonly=on zrep:inprogress=handed_over",
+                "inherit tank/fs zrep:inprogress"}},
+              {"beta:backup/fs becomes the master as soon as it answers",
+               {},
+               {"set backup/fs readonly=off zrep:inprogress=promoted",
+                "mount backup/fs",
+                "inherit backup/fs zrep:inprogress"}}}},
+            {"takeover-L",
+             nothing,
+             {{"the data is of "},
+              {"make backup/fs writable and the master of epoch 2 and mount it; alpha is not asked",
+               {},
+               {"set backup/fs readonly=off zrep:inprogress=promoted",
+                "mount backup/fs",
+                "inherit backup/fs zrep:inprogress"}}}},
+            {"resolve",
+             [](VerbWorld& w) { w.split(); },
+             {{"make tank/fs the master of epoch 3",
+               {"set tank/fs readonly=off zrep:inprogress= zrep:epoch=3 zrep:master=yes"}},
+              {"beta:backup/fs becomes its target as soon as it hears of it"}}},
+            {"unfence",
+             be_fenced,
+             {{"serve tank/fs without the word of beta:backup/fs",
+               {"mount tank/fs", "inherit tank/fs zrep:inprogress"}}}},
+            {"drill",
+             nothing,
+             {{"clone the newest acknowledged snapshot of backup/fs, mount the clone readonly",
+               {},
+               {"clone backup/fs@zrep_000000 backup/fs_drill",
+                "mount backup/fs_drill",
+                "unmount backup/fs_drill",
+                "destroy_dataset backup/fs_drill"}}}},
+            {"rescue-drop",
+             nothing,
+             {{"destroy tank/fs_diverged_9 with its snapshots",
+               {"unmount tank/fs_diverged_9",
+                "destroy_snapshots tank/fs_diverged_9@zrep_diverged_9",
+                "destroy_dataset tank/fs_diverged_9"}}}}};
+}
+
+std::vector<Row> rows_of_settings() {
+    return {
+        {"pause",
+         nothing,
+         {{"zfs set zrep:paused=yes 'tank/fs'", {"set tank/fs zrep:paused=yes"}},
+          {"a run under way is not stopped"}}},
+        {"unpause",
+         be_paused,
+         {{"zfs inherit zrep:paused 'tank/fs'", {"inherit tank/fs zrep:paused"}}}},
+        {"clear",
+         nothing,
+         {{"release the hold on 'tank/fs@zrep_000000'", {"release tank/fs@zrep_000000"}},
+          {"destroy bookmark 'tank/fs#zrep_", {"destroy_bookmark tank/fs#zrep_"}},
+          {"remove zrep:src-host, zrep:src-fs, zrep:dest-host, zrep:dest-fs, zrep:master",
+           {"inherit tank/fs zrep:src-host zrep:src-fs zrep:dest-host zrep:dest-fs zrep:master"}},
+          {"its snapshots stay"},
+          {"the other side still knows the pair"}}},
+        {"changeconfig",
+         nothing,
+         {{"zfs set zrep:src-host=alpha 'tank/fs'",
+           {"set tank/fs zrep:src-host=alpha zrep:src-fs=tank/fs zrep:dest-host=beta "
+            "zrep:dest-fs=backup/fs"}},
+          {"zfs set zrep:src-fs=tank/fs 'tank/fs'"},
+          {"zfs set zrep:dest-host=beta 'tank/fs'"},
+          {"zfs set zrep:dest-fs=backup/fs 'tank/fs'"},
+          {"the other side is not changed from here"}}},
+        {"set",
+         nothing,
+         {{"zfs set zrep:interval=1h 'tank/fs'", {"set tank/fs zrep:interval=1h"}}}}};
+}
+
+std::vector<Row> all_rows() {
+    std::vector<Row> out;
+    for (const auto& part : {rows_of_syncs(), rows_of_roles(), rows_of_settings()})
+        out.insert(out.end(), part.begin(), part.end());
+    return out;
+}
+
+/// What was printed, a step or note each.
+Calls lines_of(const test::Outcome& dry) {
+    Calls out;
+    for (const auto line : split(dry.said, '\n')) {
+        const std::string_view would = line.starts_with("would ") ? line.substr(6) : line;
+        if (!would.empty()) out.emplace_back(would);
+    }
+    return out;
+}
+
+/// Each begins as expected, and there is neither more nor less.
+void expect_begins(const Calls& is, const Calls& wanted, const char* what) {
+    for (std::size_t i = 0; i < std::max(is.size(), wanted.size()); ++i) {
+        const std::string got = i < is.size() ? is[i] : "(nothing)";
+        const std::string want = i < wanted.size() ? wanted[i] : "(nothing)";
+        EXPECT_TRUE(got.starts_with(want))
+            << what << " " << i << ": " << got << "\n  not: " << want;
+    }
+}
+
+test::Outcome ask(VerbWorld& w, const test::Verb& verb, bool dry) {
+    for (auto* host : {&w.a(), &w.b()}) host->zfs.forget_calls();
+    w.dry = dry;
+    return verb.ask(w);
+}
+
+class DryRunSteps : public testing::TestWithParam<test::Verb> {};
+
+TEST_P(DryRunSteps, AreThoseThatTheRunTakes) {
+    const std::set<std::string> readers{"rescue-list", "rescue-diff", "check", "status"};
+    const test::Verb& verb = GetParam();
+    const auto rows = all_rows();
+    const auto row = std::find_if(
+        rows.begin(), rows.end(), [&](const Row& one) { return one.verb == verb.name; });
+    VerbWorld w;
+    if (row != rows.end()) row->prepare(w);
+    const test::Outcome dry = ask(w, verb, /*dry=*/true);
+    EXPECT_TRUE(w.a().zfs.changes().empty() && w.b().zfs.changes().empty());
+    if (readers.contains(verb.name)) return;
+    ASSERT_NE(row, rows.end()) << "no row for it";
+    ASSERT_EQ(dry.exit_status, 0) << dry.said;
+    const test::Outcome run = ask(w, verb, /*dry=*/false);
+    EXPECT_EQ(run.exit_status, 0) << run.said;
+    Calls lines;
+    Calls on_alpha;
+    Calls on_beta;
+    for (const Line& line : row->lines) {
+        lines.push_back(line.says);
+        on_alpha.insert(on_alpha.end(), line.on_alpha.begin(), line.on_alpha.end());
+        on_beta.insert(on_beta.end(), line.on_beta.begin(), line.on_beta.end());
+    }
+    expect_begins(lines_of(dry), lines, "step");
+    expect_begins(w.a().zfs.changes(), on_alpha, "on alpha");
+    expect_begins(w.b().zfs.changes(), on_beta, "on beta");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, DryRunSteps, testing::ValuesIn(test::verbs()), [](const auto& one) {
+    std::string name = one.param.name;
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == '-' || c == '@'; }, '_');
+    return name;
+});
+
+}  // namespace
+}  // namespace zrepd
