@@ -117,14 +117,14 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
 Error lease_ran_out(const Dataset& master) {
     const std::string host(master.local(prop::kDestHost).value_or("its peer"));
     const std::string there(master.local(prop::kDestFs).value_or(""));
-    return refused(
-        master.name.str() + " is readonly here because its lease ran out (zrep:fence=lease): " +
-            "nobody confirmed in time that " + host + ":" + there +
-            " did not take over; it was not handed over",
-        "it is writable again by itself as soon as " + host +
-            " answers: run it again then; if that cannot be: on " + host +
-            ": zrepctl takeover -L " + quote(there) + ", or, if you are sure that " + host +
-            " did not take over: zrepctl unfence " + quote(master.name.str()));
+    return refused(master.name.str() +
+                       " is readonly here because its lease ran out (zrep:fence=lease): " +
+                       "nobody confirmed in time that " + host + ":" + there +
+                       " did not take over; it was not handed over",
+                   "it is writable again by itself as soon as " + host +
+                       " answers: run it again then; if that cannot be: on " + host +
+                       ": zrepctl takeover -L " + quote(there) + ", or, if you are sure that " +
+                       host + " did not take over: zrepctl unfence " + quote(master.name.str()));
 }
 
 }  // namespace
