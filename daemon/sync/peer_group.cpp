@@ -315,10 +315,8 @@ void PeerGroup::fail(const Job& job, const Error& error) {
     fail(job.pair.dataset, error);
 }
 
-/// That a peer is away is one line of its own (peer_down), however many filesystems miss it.
 void PeerGroup::fail(const DatasetName& dataset, const Error& error) {
-    const bool told = peer::is_absence(error.code) && source_.peers.away(peer_);
-    parts_.runs.fail(*run_, dataset, error, told ? Runs::Told::yes : Runs::Told::no);
+    parts_.runs.fail(*run_, dataset, error, told_of(source_, peer_, error));
 }
 
 }  // namespace zrepd::sync

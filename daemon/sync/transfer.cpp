@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "daemon/log.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/plan/plan.hpp"
 #include "daemon/stream/pump.hpp"
 
@@ -74,6 +75,11 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
         {{"dataset", dataset.str()},
          {"error", decoded ? "it is for another snapshot, or not raw" : decoded.error().text()}});
     co_return std::optional<TokenInfo>{};
+}
+
+Runs::Told told_of(const SourceParts& source, const HostName& peer, const Error& error) {
+    const bool told = peer::is_absence(error.code) && source.peers.away(peer);
+    return told ? Runs::Told::yes : Runs::Told::no;
 }
 
 Task<Result<void>> end_within(StreamProcess& process, std::chrono::seconds limit) {

@@ -19,6 +19,10 @@ struct SourceParts {
     TaskGroup& tasks;
 };
 
+/// Whether a failure needs no line of its own: that a peer is away is one line (peer_down), however
+/// many filesystems miss it.
+Runs::Told told_of(const SourceParts& source, const HostName& peer, const Error& error);
+
 struct Transfer {
     DatasetName dataset;  ///< ours; for progress
     HostName peer;

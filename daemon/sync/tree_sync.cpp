@@ -41,7 +41,8 @@ Task<> TreeSync::go() {
     if (result)
         parts_.runs.succeed(*run_, root_.dataset, std::move(*result));
     else
-        parts_.runs.fail(*run_, root_.dataset, result.error());
+        parts_.runs.fail(
+            *run_, root_.dataset, result.error(), told_of(source_, root_.peer, result.error()));
 }
 
 Task<Result<rpc::RunResult>> TreeSync::sync() {

@@ -3,6 +3,8 @@
 // together; what comes, goes, or is in the way.
 #include <gtest/gtest.h>
 
+#include "daemon/log.hpp"
+#include "daemon/peer/absence.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -313,6 +315,22 @@ TEST_F(TreePair, PuttingItsTargetBackIsRefused) {
         ended(alpha->engine.start_put_back({.dataset = fs, .snapshot = "zrep_000000"}));
     ASSERT_TRUE(back.error);
     EXPECT_EQ(back.error->kind, "refused");
+}
+
+/// As of any other pair: one line for a peer that is away.
+TEST_F(TreePair, ThatItsPeerIsAwayIsNotToldOfEachSync) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    for (const pid_t child : alpha->relay.children) ::kill(child, SIGKILL);
+    alpha->relay.away["beta"] = Code::peer_unreachable;
+    test::run_until(io, [this] { return alpha->peers.away(beta->config.host).has_value(); });
+    alpha->zfs.write("tank/fs/a", 4'000);
+    ::testing::internal::CaptureStdout();
+    const auto missed = sync();
+    log::flush();
+    const std::string said = ::testing::internal::GetCapturedStdout();
+    ASSERT_TRUE(missed.error);
+    EXPECT_TRUE(peer::is_absence(alpha->runs.memory(fs).error->code)) << missed.text;
+    EXPECT_EQ(said.find("dataset_failed"), std::string::npos) << said;
 }
 
 TEST_F(TreePair, AnInitOfTheOtherKindDoesNotGoOnWithIt) {
