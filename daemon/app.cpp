@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include "daemon/helper_processes.hpp"
 #include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
+#include "daemon/notify.hpp"
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/route.hpp"
 #include "daemon/peer/ssh_transport.hpp"
@@ -78,6 +80,7 @@ struct App::Parts {
     Result<void> start();
     Task<> run_roles();
     Task<> watch_pools();
+    std::string status_line() const;
     Task<> stop();
 
     config::Config config;
@@ -105,6 +108,7 @@ struct App::Parts {
     failover::EventHooks event_hooks;  // who is told of events
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
+    Notifier manager = Notifier::from_environment();
     TaskGroup tasks;  // scheduler, roles, event watcher
     bool stopped_in_time = true;
 };
@@ -126,6 +130,8 @@ Result<void> App::Parts::start() {
     tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
     tasks.spawn("pool events", watch_pools());
+    tasks.spawn("service manager", manager.run([this] { return status_line(); }));
+    manager.ready();
     log::event(log::Level::info,
                "started",
                {{"version", ZREPD_VERSION},
@@ -151,8 +157,23 @@ Task<> App::Parts::watch_pools() {
     co_await zfs.watch([this](Change change) { inventory.note(change); });
 }
 
+/// What `systemctl status` shows at a glance; zrepctl has the rest.
+std::string App::Parts::status_line() const {
+    const auto pairs = inventory.pairs();
+    const auto failed = std::count_if(pairs.begin(), pairs.end(), [this](const auto& pair) {
+        const auto* memory = runs.remembered(pair.dataset);
+        return memory != nullptr && memory->error;
+    });
+    std::string out = std::to_string(pairs.size()) + (pairs.size() == 1 ? " pair, " : " pairs, ") +
+                      std::to_string(runs.active_count()) + " running";
+    if (failed > 0)
+        out += "; the last run of " + std::to_string(failed) + " failed: zrepctl status";
+    return out;
+}
+
 /// Nothing new first, then what runs, then the links it ran over.
 Task<> App::Parts::stop() {
+    manager.stopping();
     log::event(log::Level::info, "stopping", {{"runs", std::to_string(runs.active_count())}});
     tasks.cancel();
     event_hooks.cancel();

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/notify.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+
+#include "daemon/async/signal.hpp"
+
+namespace zrepd {
+namespace {
+
+// How old what `systemctl status` shows may be where nothing has to be heard of the loop.
+constexpr std::chrono::seconds kAgain{10};
+// A watchdog of microseconds would be a loop that does nothing else.
+constexpr std::chrono::milliseconds kShortest{10};
+
+/// What it was set to; it is gone then.
+std::string taken(const char* name) {
+    const char* value = std::getenv(name);
+    std::string out = value == nullptr ? "" : value;
+    ::unsetenv(name);
+    return out;
+}
+
+std::uint64_t number(const std::string& text) {
+    std::uint64_t out = 0;
+    const char* end = text.data() + text.size();
+    const auto [last, error] = std::from_chars(text.data(), end, out);
+    return error == std::errc() && last == end ? out : 0;
+}
+
+}  // namespace
+
+Notifier Notifier::from_environment() {
+    std::string socket = taken("NOTIFY_SOCKET");
+    const std::uint64_t limit = number(taken("WATCHDOG_USEC"));
+    const std::string pid = taken("WATCHDOG_PID");
+    const bool ours = pid.empty() || pid == std::to_string(::getpid());
+    // More than a year is never.
+    const std::uint64_t longest = 31'536'000'000'000;
+    return {std::move(socket), std::chrono::microseconds(ours ? std::min(limit, longest) : 0)};
+}
+
+Notifier::Notifier(std::string socket, std::chrono::microseconds watchdog)
+    : socket_(std::move(socket)), watchdog_(watchdog) {
+    if (socket_.empty() || socket_.size() >= sizeof(sockaddr_un::sun_path)) return;
+    fd_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+/// A manager that does not take it now gets the next one.
+void Notifier::send(std::string_view text) const {
+    if (fd_.get() < 0) return;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, socket_.data(), socket_.size());
+    // An abstract name begins with a zero, and ends where the address does.
+    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size());
+    std::ignore = ::sendto(fd_.get(),
+                           text.data(),
+                           text.size(),
+                           MSG_NOSIGNAL,
+                           reinterpret_cast<const sockaddr*>(&address),
+                           size);
+}
+
+void Notifier::ready() {
+    send("READY=1");
+}
+
+void Notifier::stopping() {
+    send("STOPPING=1\nSTATUS=stopping");
+}
+
+Task<> Notifier::run(std::function<std::string()> status) {
+    if (fd_.get() < 0) co_return;
+    const bool watched = watchdog_.count() > 0;
+    const auto third = std::chrono::duration_cast<std::chrono::milliseconds>(watchdog_ / 3);
+    const std::chrono::milliseconds often = std::max(kShortest, third);
+    std::string told;
+    while (true) {
+        if (watched) send("WATCHDOG=1");
+        std::string now = status();
+        if (now != told) send("STATUS=" + now);
+        told = std::move(now);
+        co_await sleep_for(watched ? std::min<std::chrono::milliseconds>(often, kAgain) : kAgain);
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
+    }
+}
+
+}  // namespace zrepd

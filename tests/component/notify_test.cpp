@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a service manager hears, on a socket as systemd has one.
+#include "daemon/notify.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "tests/fakes/run_task.hpp"
+#include "tests/fakes/temp_folder.hpp"
+
+namespace zrepd {
+namespace {
+
+using namespace std::chrono_literals;
+
+class NotifyTest : public ::testing::Test {
+  protected:
+    NotifyTest() {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strcpy(address.sun_path, path.c_str());
+        const auto* bound = reinterpret_cast<const sockaddr*>(&address);
+        EXPECT_EQ(::bind(manager.get(), bound, sizeof address), 0);
+    }
+    ~NotifyTest() override {
+        for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+            ::unsetenv(name);
+    }
+    /// All that came since.
+    std::vector<std::string> heard() {
+        std::vector<std::string> out;
+        char text[512];
+        while (true) {
+            const ssize_t size = ::recv(manager.get(), text, sizeof text, MSG_DONTWAIT);
+            if (size < 0) return out;
+            out.emplace_back(text, static_cast<std::size_t>(size));
+        }
+    }
+
+    test::TempFolder temp;
+    std::string path = (temp.path / "notify").string();
+    Fd manager{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    asio::io_context io;
+};
+
+TEST_F(NotifyTest, SaysThatItServesAndThatItStops) {
+    Notifier notifier(path, 0us);
+    notifier.ready();
+    notifier.stopping();
+    EXPECT_EQ(heard(), (std::vector<std::string>{"READY=1", "STOPPING=1\nSTATUS=stopping"}));
+}
+
+TEST_F(NotifyTest, ALoopThatTurnsIsHeardThreeTimesAsOftenAsItHasTo) {
+    Notifier notifier(path, 90ms);
+    TaskGroup tasks(io.get_executor());
+    int asked = 0;
+    tasks.spawn("notify", notifier.run([&asked] { return ++asked < 3 ? "1 pair" : "2 pairs"; }));
+    test::run_until(io, [&asked] { return asked == 4; });
+    std::vector<std::string> all = heard();
+    EXPECT_EQ(std::count(all.begin(), all.end(), "WATCHDOG=1"), 4);
+    std::erase(all, "WATCHDOG=1");
+    EXPECT_EQ(all, (std::vector<std::string>{"STATUS=1 pair", "STATUS=2 pairs"}));
+    // One that does not turn is not heard, whatever else the process does.
+    std::this_thread::sleep_for(100ms);
+    EXPECT_TRUE(heard().empty());
+    tasks.cancel();
+    test::run_until(io, [&tasks] { return tasks.size() == 0; });
+}
+
+TEST_F(NotifyTest, WhatIsForThisProcessIsNotLeftToItsChildren) {
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    ::setenv("WATCHDOG_USEC", "30000", 1);
+    ::setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
+    Notifier notifier = Notifier::from_environment();
+    for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+        EXPECT_EQ(::getenv(name), nullptr) << name;
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("notify", notifier.run([] { return "ok"; }));
+    test::run_ready(io);
+    EXPECT_EQ(heard(), (std::vector<std::string>{"WATCHDOG=1", "STATUS=ok"}));
+    tasks.cancel();
+    test::run_until(io, [&tasks] { return tasks.size() == 0; });
+}
+
+TEST_F(NotifyTest, AnotherProcessesWatchdogIsNotFed) {
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    ::setenv("WATCHDOG_USEC", "30000", 1);
+    ::setenv("WATCHDOG_PID", "1", 1);
+    Notifier notifier = Notifier::from_environment();
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("notify", notifier.run([] { return "ok"; }));
+    test::run_ready(io);
+    EXPECT_EQ(heard(), (std::vector<std::string>{"STATUS=ok"}));
+    tasks.cancel();
+    test::run_until(io, [&tasks] { return tasks.size() == 0; });
+}
+
+TEST_F(NotifyTest, WithoutAManagerNothingIsDone) {
+    for (const std::string& socket : {std::string(), (temp.path / "none").string()}) {
+        Notifier notifier(socket, 0us);
+        notifier.ready();
+        notifier.stopping();
+    }
+    Notifier nobody("", 1ms);
+    test::run_task(io, nobody.run([] { return "ok"; }));
+    EXPECT_TRUE(heard().empty());
+}
+
+}  // namespace
+}  // namespace zrepd
