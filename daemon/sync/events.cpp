@@ -33,8 +33,9 @@ void EventBus::hand_to(const rpc::EventOut& event, bool listening) {
 void EventBus::give(rpc::EventOut event, bool listeners_too) {
     event.seq = {++seq_};
     event.time = to_rfc3339(unix_now());
-    if (listeners_too) hand_to(event, /*listening=*/true);
+    // Subscribers first: what a listener does about it may be an event of its own.
     hand_to(event, /*listening=*/false);
+    if (listeners_too) hand_to(event, /*listening=*/true);
     if (!event.progress) remember(std::move(event));
 }
 

@@ -5,6 +5,23 @@
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
+namespace {
+
+Error exists_already(const DatasetName& target, const HostName& host) {
+    return Error{.code = Code::already_exists,
+                 .message = target.str() + " exists already on " + host.str(),
+                 .remedy =
+                     "choose another name; zrepd never overwrites a filesystem. If it "
+                     "is a copy of this one: zrepctl init --adopt"};
+}
+
+Error still_receiving(const DatasetName& target) {
+    return Error{.code = Code::busy,
+                 .message = target.str() + " is still receiving",
+                 .remedy = "wait; a zfs receive that hangs is ended after six times stall-timeout"};
+}
+
+}  // namespace
 
 Result<void> Target::may_create(const std::string& peer, const DatasetName& target) const {
     const auto parent = target.parent();
@@ -103,24 +120,12 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
         out.encrypts = above != nullptr && above->encrypted;
         co_return out;
     }
-    if (!pair_with(peer, *target, in.source)) {
-        co_return Error{.code = Code::already_exists,
-                        .message = target->str() + " exists already on " + parts_.self.host.str(),
-                        .remedy =
-                            "choose another name; zrepd never overwrites a filesystem. If it "
-                            "is a copy of this one: zrepctl init --adopt"};
-    }
+    if (!pair_with(peer, *target, in.source)) co_return exists_already(*target, parts_.self.host);
     if (in.sends) {
         std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};
         co_await end_streams(std::move(peer), std::move(one));
     }
-    if (parts_.locks.conflicting(*target, lock::Scope::node)) {
-        co_return Error{.code = Code::busy,
-                        .message = target->str() + " is still receiving",
-                        .remedy =
-                            "wait; a zfs receive that hangs is ended after six times "
-                            "stall-timeout"};
-    }
+    if (parts_.locks.conflicting(*target, lock::Scope::node)) co_return still_receiving(*target);
     // The list may be from the middle of its first stream.
     auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);
     if (!fresh) co_return fresh.error();

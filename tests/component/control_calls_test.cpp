@@ -95,8 +95,8 @@ TEST(ControlKeys, OfADryRunAndOfARunAreNeverTheSame) {
         const std::string params = std::string(R"({"dataset":"tank/fs",)") + rest + "}";
         EXPECT_TRUE(client.call("pair.clear", params).contains("result")) << params;
     };
-    clear(R"("dry_run":true,"request_key":"k")");
     clear(R"("request_key":"dry k")");
+    clear(R"("dry_run":true,"request_key":"k")");
     clear(R"("request_key":"k")");
     clear(R"("dry_run":true,"request_key":"run k")");
     daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 4U) << "each is work of its own"; });

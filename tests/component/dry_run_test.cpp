@@ -53,7 +53,7 @@ TEST_F(DryRuns, UnchangedIsNoStepAndWhatIsNoPairKeepsNoOtherFromItsSteps) {
     EXPECT_FALSE(unchanged.results[0].error);
     alpha->zfs.write("tank/fs", 5'000);
     const auto mixed = describe({*DatasetName::parse("tank/nope"), fs});
-    EXPECT_EQ(mixed.steps.size(), 2U);
+    EXPECT_EQ(mixed.steps.size(), 3U);
     ASSERT_EQ(mixed.results.size(), 1U);
     EXPECT_EQ(mixed.results[0].dataset, "tank/nope");
     EXPECT_EQ(mixed.results[0].error.value().kind, "not_found");

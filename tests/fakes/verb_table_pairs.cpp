@@ -163,7 +163,7 @@ std::vector<Row> verb_table_of_pairs() {
          1,
          "zrepd is not running on beta",
          "start it there: `systemctl start zrepd`",
-         0},
+         {}},
         works(
             "peer away",
             "failover-L takeover-L drill pause unpause clear set rescue-list rescue-diff rescue-drop"),
@@ -210,7 +210,7 @@ std::vector<Row> verb_table_of_pairs() {
          5,
          "backup/fs is not the target of a filesystem of alpha's",
          "zrepctl list on both hosts shows the pairs",
-         0},
+         {}},
         works("peer refuses us",
               "failover-L pause unpause clear set rescue-list rescue-diff rescue-drop"),
         {"peer refuses us",

@@ -290,7 +290,7 @@ std::vector<Row> verb_table_of_roles() {
          5,
          "backup/fs is not the target of a filesystem of alpha's",
          "zrepctl list on both hosts shows the pairs",
-         0},
+         {}},
         works(
             "split brain",
             "failover-L resolve drill pause unpause clear set rescue-list rescue-diff rescue-drop"),
