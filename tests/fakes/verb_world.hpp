@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -85,6 +86,8 @@ struct Verb {
 struct BadState {
     std::string name;
     std::function<void(VerbWorld&)> make;
+    /// The name of its test, for ctest.
+    friend void PrintTo(const BadState& state, std::ostream* out) { *out << state.name; }
 };
 
 /// Every method of the control socket that takes a dataset, with the variants of them that decide
