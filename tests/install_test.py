@@ -30,7 +30,7 @@ class Install(unittest.TestCase):
     def test_everything_is_in_its_place_and_nothing_else(self):
         files = {path for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(files, {self.agent()} | {self.installed(name) for name in (
-            "bin/zrepctl", "lib/systemd/system/zrepd.service", "sbin/zrepd", "share/man/man8/zrepctl.8",
+            "bin/zrepctl", "lib/systemd/system/zrepd.service", "lib/sysusers.d/zrepd.conf", "sbin/zrepd", "share/man/man8/zrepctl.8",
             "share/man/man8/zrepd.8")})
 
     def agent(self):
@@ -46,6 +46,12 @@ class Install(unittest.TestCase):
         client = re.search(r'(?m)^: "\$\{ZREPCTL:=(\S+)\}"', self.agent().read_text())[1]
         self.assertEqual(client, str(self.prefix / "bin/zrepctl"))
         self.assertTrue(os.access(self.agent(), os.X_OK))
+
+    def test_names_the_programs_of_the_prefix_that_it_was_given(self):
+        subprocess.run([CMAKE, "--install", str(BUILD), "--prefix", "/opt/zrepd"], check=True, stdout=subprocess.DEVNULL,
+                       timeout=60, env={**os.environ, "DESTDIR": str(self.root)})
+        unit = (self.root / "opt/zrepd/lib/systemd/system/zrepd.service").read_text()
+        self.assertIn("ExecStart=/opt/zrepd/sbin/zrepd\n", unit)
 
     def test_service_starts_the_program_that_was_installed(self):
         unit = self.installed("lib/systemd/system/zrepd.service").read_text()

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# cpack runs this between installing and packing: documents where Debian has them, and what it wants
+# compressed (without a time, so that the same source makes the same package).
+set(root "${CPACK_TEMPORARY_INSTALL_DIRECTORY}")
+set(docs "${root}/usr/share/doc/zrepd")
+file(MAKE_DIRECTORY "${docs}")
+file(READ "${CPACK_ZREPD_SOURCE}/LICENSE" license)
+file(WRITE "${docs}/copyright" "${license}")
+configure_file("${CPACK_ZREPD_SOURCE}/CHANGELOG.md" "${docs}/CHANGELOG.md" COPYONLY)
+configure_file("${CPACK_ZREPD_BINARY}/package/changelog" "${docs}/changelog" COPYONLY)
+file(COPY "${CPACK_ZREPD_SOURCE}/README.md" "${CPACK_ZREPD_SOURCE}/docs/operations.md"
+    "${CPACK_ZREPD_SOURCE}/docs/failover.md" "${CPACK_ZREPD_SOURCE}/docs/events.md"
+    "${CPACK_ZREPD_SOURCE}/docs/pacemaker.md" "${CPACK_ZREPD_SOURCE}/docs/examples" DESTINATION "${docs}")
+file(GLOB pages "${root}/usr/share/man/man*/*.[0-9]")
+execute_process(COMMAND gzip -9n "${docs}/CHANGELOG.md" "${docs}/changelog" ${pages} COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB_RECURSE all LIST_DIRECTORIES true "${root}/*")
+foreach(path IN LISTS all)
+    if(IS_DIRECTORY "${path}")
+        file(CHMOD "${path}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
+            WORLD_READ WORLD_EXECUTE)
+    endif()
+endforeach()
