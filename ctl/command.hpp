@@ -5,6 +5,7 @@
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,14 @@ struct Command {
 extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
     kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh,
     kChangeconfig, kDoctor;
+
+/// All of them, as help lists them; by name or by the seed's letter; with the options that all
+/// have. dispatch.cpp.
+std::span<const Command* const> commands();
+const Command* find_command(const std::string& word);
+boost::program_options::options_description all_options(const Command& command);
+/// Of $ZREPD_SOCKET, or where zrepd has it.
+std::string default_socket();
 
 /// Datasets named on the command line, each checked; the daemon judges again. With `all_allowed`,
 /// the single word "all" sets `all` instead.

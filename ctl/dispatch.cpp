@@ -40,13 +40,36 @@ po::options_description global_options(const Command& command) {
     return out;
 }
 
-const Command* find(const std::string& verb) {
+}  // namespace
+
+std::span<const Command* const> commands() {
+    return kCommands;
+}
+
+const Command* find_command(const std::string& verb) {
     for (const Command* command : kCommands) {
         if (verb == command->name || (*command->letter != 0 && verb == command->letter))
             return command;
     }
     return nullptr;
 }
+
+po::options_description all_options(const Command& command) {
+    po::options_description out;
+    po::options_description own("Options of this command");
+    command.add_options(own);
+    if (!own.options().empty()) out.add(own);
+    out.add(global_options(command));
+    return out;
+}
+
+std::string default_socket() {
+    const char* from_environment = std::getenv("ZREPD_SOCKET");  // NOLINT(concurrency-mt-unsafe)
+    return from_environment != nullptr && *from_environment != 0 ? from_environment
+                                                                 : kDefaultSocket;
+}
+
+namespace {
 
 std::size_t distance(const std::string& a, const std::string& b) {
     std::vector<std::size_t> row(b.size() + 1);
@@ -86,15 +109,6 @@ int unknown(const std::string& verb, bool json) {
 bool wants_json(const std::vector<std::string>& arguments) {
     const auto end = std::find(arguments.begin(), arguments.end(), "--");
     return std::find(arguments.begin(), end, "--json") != end;
-}
-
-po::options_description all_options(const Command& command) {
-    po::options_description out;
-    po::options_description own("Options of this command");
-    command.add_options(own);
-    if (!own.options().empty()) out.add(own);
-    out.add(global_options(command));
-    return out;
 }
 
 std::string help_of(const Command& command) {
@@ -148,9 +162,7 @@ Result<po::variables_map> parse(const Command& command, const std::vector<std::s
 
 std::string socket_of(const Invocation& invocation) {
     if (invocation.has("socket")) return invocation.options["socket"].as<std::string>();
-    const char* from_environment = std::getenv("ZREPD_SOCKET");  // NOLINT(concurrency-mt-unsafe)
-    return from_environment != nullptr && *from_environment != 0 ? from_environment
-                                                                 : kDefaultSocket;
+    return default_socket();
 }
 
 int run(const Command& command, const std::vector<std::string>& arguments) {
@@ -224,7 +236,7 @@ int help(const std::vector<std::string>& arguments) {
         std::fputs(help_text().c_str(), stdout);
         return kDone;
     }
-    const Command* command = find(*verb);
+    const Command* command = find_command(*verb);
     if (command == nullptr) return unknown(*verb, wants_json(arguments));
     std::fputs(help_of(*command).c_str(), stdout);
     return kDone;
@@ -239,12 +251,13 @@ int choose(std::vector<std::string> arguments) {
     const std::string verb = arguments[at];
     arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(at));
     if (verb == "peer") return command_peer(arguments);
+    if (verb == "complete") return command_complete(std::move(arguments));
     if (verb == "help" || verb == "--help" || verb == "-h") return help(arguments);
     if (verb == "--version") {
         std::puts("zrepctl " ZREPD_VERSION);
         return kDone;
     }
-    const Command* command = find(verb);
+    const Command* command = find_command(verb);
     return command == nullptr ? unknown(verb, wants_json(arguments)) : run(*command, arguments);
 }
 

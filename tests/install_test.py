@@ -31,7 +31,8 @@ class Install(unittest.TestCase):
         files = {path for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(files, {self.agent()} | {self.installed(name) for name in (
             "bin/zrepctl", "lib/systemd/system/zrepd.service", "lib/sysusers.d/zrepd.conf", "sbin/zrepd", "share/man/man8/zrepctl.8",
-            "share/man/man8/zrepd.8")})
+            "share/man/man8/zrepd.8", "share/bash-completion/completions/zrepctl", "share/zsh/vendor-completions/_zrepctl",
+            "share/fish/vendor_completions.d/zrepctl.fish")})
 
     def agent(self):
         return self.root / cached("ZREPD_OCF_FOLDER").lstrip("/") / "zrepd/filesystem"
