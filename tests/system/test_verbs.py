@@ -156,7 +156,10 @@ class Verbs(StreamCase):
         self.zrepctl("set", "tank/fs", "savecount=2")
         self.zrepctl("set", "backup/fs", "savecount=3", on="beta")
         would = self.zrepctl("expire", "--dry-run", "tank/fs").out
-        self.assertEqual(would.splitlines(), [f"would destroy tank/fs@zrep_00000{n}" for n in range(3)])
+        here = [f"would destroy tank/fs@zrep_00000{n}" for n in range(3)]
+        there = [f"would destroy backup/fs@zrep_00000{n} on beta" for n in range(2)]
+        self.assertEqual(would.splitlines(), here + there)
+        self.assertEqual(self.zrepctl("expire", "-L", "--dry-run", "tank/fs").out.splitlines(), here)
         self.assertIn("destroyed 3 here", self.zrepctl("expire", "-L", "tank/fs").out)
         self.assertEqual(len(self.snapshots(self.beta, "backup/fs")), 5)
         self.assertIn("destroyed 0 here, 2 on beta", self.zrepctl("expire", "all").out)
