@@ -12,7 +12,8 @@ int command_peer(const std::vector<std::string>& args);
 
 namespace ctl {
 
-/// `zrepctl complete -- WORD...`: what may stand next, one per line; for the shells (ctl/completion/).
+/// `zrepctl complete -- WORD...`: what may stand next, one per line; for the shells
+/// (ctl/completion/).
 int command_complete(std::vector<std::string> words);
 
 }  // namespace ctl
