@@ -108,13 +108,18 @@ Result<DatasetName> Target::usable_name(const std::string& text) const {
     return name;
 }
 
+std::vector<DatasetName> Target::usable_names(const std::vector<rpc::LookIn::Pair>& pairs) const {
+    std::vector<DatasetName> out;
+    for (const auto& pair : pairs) {
+        auto name = usable_name(pair.target);
+        if (name) out.push_back(*name);
+    }
+    return out;
+}
+
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     if (in.sends) co_await end_streams(peer, in.pairs);
-    std::vector<DatasetName> names;
-    for (const auto& pair : in.pairs) {
-        auto name = usable_name(pair.target);
-        if (name) names.push_back(*name);
-    }
+    std::vector<DatasetName> names = usable_names(in.pairs);
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::LookOut out;

@@ -43,6 +43,8 @@ class Target : public peer::TargetService {
     static Error not_yours(const std::string& peer, const DatasetName& target);
     /// A name that is one, in a pool that can be read now.
     Result<DatasetName> usable_name(const std::string& text) const;
+    /// The targets of these whose names and pools can be used.
+    std::vector<DatasetName> usable_names(const std::vector<rpc::LookIn::Pair>& pairs) const;
     /// The pair, if `target` is the target side of one with this peer and source.
     std::optional<plan::Pair> pair_with(const std::string& peer,
                                         const DatasetName& target,

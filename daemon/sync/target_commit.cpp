@@ -128,11 +128,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
 }
 
 Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::LookIn in) {
-    std::vector<DatasetName> names;
-    for (const auto& pair : in.pairs) {
-        auto name = usable_name(pair.target);
-        if (name) names.push_back(*name);
-    }
+    std::vector<DatasetName> names = usable_names(in.pairs);
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::PeerExpireOut out;
@@ -158,11 +154,7 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         co_return co_await std::move(describing);
     }
     const auto locked = co_await lock_targets(peer, in.pairs);
-    std::vector<DatasetName> names;
-    for (const auto& pair : in.pairs) {
-        auto name = usable_name(pair.target);
-        if (name) names.push_back(*name);
-    }
+    std::vector<DatasetName> names = usable_names(in.pairs);
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::PeerExpireOut out;
