@@ -13,14 +13,18 @@ import unittest
 BUILD = pathlib.Path(sys.argv[1])
 FILES = pathlib.Path(__file__).resolve().parent.parent / "ctl/completion"
 ANSWERS = "tank/fs\ntank/my files\n"
-# What a person sees after Tab, in a terminal of zsh's own.
+# What a person sees after Tab, in a terminal of zsh's own; each wait has an end.
+ZSHRC = """fpath=(FILES $fpath)
+autoload -U compinit
+compinit -u -D
+PS1='ready> '
+"""
 ZSH = """
 zmodload zsh/zpty
-zpty z zsh -f -i
-zpty -w z "PS1=; fpath=(FILES \\$fpath); autoload -U compinit; compinit -u -D; PATH=$PATH; unsetopt ZLE_RPROMPT 2>/dev/null; print READY"
-zpty -r z line '*READY*READY*'
+zpty -b z zsh -i
+for i in {1..200}; do zpty -rt z more && seen+=$more; [[ $seen == *ready* ]] && break; sleep 0.1; done
 zpty -w -n z $'LINE\\t'
-for i in {1..50}; do sleep 0.1; zpty -rt z more && line+=$more; done
+for i in {1..30}; do sleep 0.1; zpty -rt z more && line+=$more; done
 print -r -- "$line"
 zpty -d z
 """
@@ -72,7 +76,8 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.fish("zrepctl sync ta"), ["tank/fs", "tank/my files"])
 
     def zsh(self, line):
-        seen = self.run_in("zsh", ZSH.replace("FILES", str(FILES)).replace("LINE", line), "-f")
+        (self.folder / ".zshrc").write_text(ZSHRC.replace("FILES", str(FILES)), encoding="utf-8")
+        seen = self.run_in("zsh", ZSH.replace("LINE", line), "-f")
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x07", "", seen)
 
     def test_zsh(self):
