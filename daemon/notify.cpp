@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <tuple>
 
 #include "daemon/async/signal.hpp"
 
@@ -21,12 +20,10 @@ constexpr std::chrono::seconds kAgain{10};
 // A watchdog of microseconds would be a loop that does nothing else.
 constexpr std::chrono::milliseconds kShortest{10};
 
-/// What it was set to; it is gone then.
-std::string taken(const char* name) {
+std::string value_of(const char* name) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the daemon changes its environment
     const char* value = std::getenv(name);
-    std::string out = value == nullptr ? "" : value;
-    ::unsetenv(name);
-    return out;
+    return value == nullptr ? "" : value;
 }
 
 std::uint64_t number(const std::string& text) {
@@ -39,9 +36,9 @@ std::uint64_t number(const std::string& text) {
 }  // namespace
 
 Notifier Notifier::from_environment() {
-    std::string socket = taken("NOTIFY_SOCKET");
-    const std::uint64_t limit = number(taken("WATCHDOG_USEC"));
-    const std::string pid = taken("WATCHDOG_PID");
+    std::string socket = value_of("NOTIFY_SOCKET");
+    const std::uint64_t limit = number(value_of("WATCHDOG_USEC"));
+    const std::string pid = value_of("WATCHDOG_PID");
     const bool ours = pid.empty() || pid == std::to_string(::getpid());
     // More than a year is never.
     const std::uint64_t longest = 31'536'000'000'000;
@@ -54,25 +51,25 @@ Notifier::Notifier(std::string socket, std::chrono::microseconds watchdog)
     fd_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-/// A manager that does not take it now gets the next one.
-void Notifier::send(std::string_view text) const {
-    if (fd_.get() < 0) return;
+bool Notifier::send(std::string_view text) const {
+    if (fd_.get() < 0) return false;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, socket_.data(), socket_.size());
     // An abstract name begins with a zero, and ends where the address does.
     if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size());
-    std::ignore = ::sendto(fd_.get(),
-                           text.data(),
-                           text.size(),
-                           MSG_NOSIGNAL,
-                           reinterpret_cast<const sockaddr*>(&address),
-                           size);
+    const ssize_t sent = ::sendto(fd_.get(),
+                                  text.data(),
+                                  text.size(),
+                                  MSG_NOSIGNAL,
+                                  reinterpret_cast<const sockaddr*>(&address),
+                                  size);
+    return sent >= 0;
 }
 
 void Notifier::ready() {
-    send("READY=1");
+    ready_untold_ = !send("READY=1");
 }
 
 void Notifier::stopping() {
@@ -87,9 +84,9 @@ Task<> Notifier::run(std::function<std::string()> status) {
     std::string told;
     while (true) {
         if (watched) send("WATCHDOG=1");
+        if (ready_untold_) ready();
         std::string now = status();
-        if (now != told) send("STATUS=" + now);
-        told = std::move(now);
+        if (now != told && send("STATUS=" + now)) told = std::move(now);
         co_await sleep_for(watched ? std::min<std::chrono::milliseconds>(often, kAgain) : kAgain);
         const bool stop = co_await cancelled();
         if (stop) co_return;

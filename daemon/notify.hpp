@@ -23,19 +23,21 @@ class Notifier {
     /// longest silence before the manager takes this process for stuck; zero: any.
     Notifier(std::string socket, std::chrono::microseconds watchdog);
 
-    /// Whoever waited for this service may go on.
+    /// Whoever waited for this service may go on. What the manager does not take now run() repeats.
     void ready();
     void stopping();
-    /// Until it is cancelled: says that the loop turns, three times as often as it has to, and what
-    /// status() says, when that changed.
+    /// Until it is cancelled: says that the loop turns, at least three times as often as it has to,
+    /// and what status() says, when that changed.
     Task<> run(std::function<std::string()> status);
 
   private:
-    void send(std::string_view text) const;
+    /// False when the manager has no room for it now.
+    bool send(std::string_view text) const;
 
     std::string socket_;
     std::chrono::microseconds watchdog_;
     Fd fd_;
+    bool ready_untold_ = false;
 };
 
 }  // namespace zrepd

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Processes that wait in the kernel and did not end even when killed, for status.
 #include <algorithm>
+#include <set>
+#include <sstream>
 
 #include "common/text.hpp"
 #include "daemon/service.hpp"
@@ -11,28 +13,32 @@ namespace {
 // A pool that hangs and is asked again and again; the oldest say enough.
 constexpr std::size_t kMostTold = 100;
 
-/// Whether `name` is an argument of the command, or the dataset of one.
-bool names(const std::string& command, const std::string& name) {
-    for (auto at = command.find(name); at != command.npos; at = command.find(name, at + 1)) {
-        const std::size_t end = at + name.size();
-        const bool begins = at > 0 && command[at - 1] == ' ';
-        const bool ends = end == command.size() || command.find_first_of(" @#", end) == end;
-        if (begins && ends) return true;
-    }
-    return false;
+// A listing may name thousands of filesystems: what it is shows at its beginning.
+constexpr std::size_t kMostOfACommand = 1024;
+
+std::string shortened(const std::string& command) {
+    if (command.size() <= kMostOfACommand) return command;
+    return command.substr(0, kMostOfACommand) + "...";
 }
 
-/// The one dataset that it works on; a pool and what lies in it is the latter.
+/// The one dataset that it works on; a pool and what lies in it is the latter. nullopt too where a
+/// name has spaces, which are the arguments' ends here.
 std::optional<std::string> dataset_of(const std::string& command,
                                       const sync::Inventory& inventory) {
-    std::vector<DatasetName> found;
-    for (const auto& [name, dataset] : inventory.all()) {
-        if (!names(command, name.str())) continue;
-        if (!found.empty() && name.is_below(found.back())) found.pop_back();
-        found.push_back(name);
+    if (command.size() > kMostOfACommand) return std::nullopt;
+    std::set<DatasetName> found;
+    std::istringstream words(command);
+    for (std::string word; words >> word;) {
+        const auto name = DatasetName::parse(word.substr(0, word.find_first_of("@#")));
+        if (name && inventory.find(*name) != nullptr) found.insert(*name);
     }
+    std::erase_if(found, [&found](const DatasetName& one) {
+        return std::any_of(found.begin(), found.end(), [&](const DatasetName& other) {
+            return other.is_below(one);
+        });
+    });
     if (found.size() != 1) return std::nullopt;
-    return found.front().str();
+    return found.begin()->str();
 }
 
 std::string what_to_do(const std::optional<std::string>& dataset) {
@@ -57,7 +63,7 @@ std::vector<rpc::AbandonedProcess> DaemonService::abandoned_processes(const Mome
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(now.steady - one.since);
         rpc::AbandonedProcess told;
         told.pid = one.pid;
-        told.command = one.command;
+        told.command = shortened(one.command);
         told.since = to_rfc3339(now.wall - age.count());
         told.dataset = dataset_of(one.command, parts_.inventory);
         told.remedy = what_to_do(told.dataset);

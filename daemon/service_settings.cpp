@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The methods that change stored settings: set, pause, unpause, clear.
+// The methods that change stored settings: set, pause, unpause.
 #include <algorithm>
 #include <array>
 
@@ -12,78 +12,6 @@
 
 namespace zrepd {
 namespace {
-
-Error no_dataset(const DatasetName& name) {
-    return Error{.code = Code::not_found,
-                 .message = "no filesystem or volume " + quote(name.str()) + " here",
-                 .remedy = "zfs list shows what there is"};
-}
-
-/// Everything that makes a dataset part of a pair, where it is this dataset's own.
-std::vector<std::string> own_pair_properties(const Dataset& dataset) {
-    constexpr std::array kSettingsToKeep{prop::kAccept,
-                                         prop::kKeep,
-                                         prop::kInterval,
-                                         prop::kPaused,
-                                         prop::kLimit,
-                                         prop::kMinfree,
-                                         prop::kMaxsnaps,
-                                         prop::kFence};
-    std::vector<std::string> out;
-    for (const auto name : prop::kOnDataset) {
-        const bool kept = std::find(kSettingsToKeep.begin(), kSettingsToKeep.end(), name) !=
-                          kSettingsToKeep.end();
-        const auto found = dataset.props.find(name);
-        if (kept || found == dataset.props.end()) continue;
-        const Source source = found->second.source;
-        if (source == Source::local || source == Source::received) out.emplace_back(name);
-    }
-    return out;
-}
-
-std::vector<SnapshotName> held_by_us(const DatasetName& dataset, const Versions* versions) {
-    std::vector<SnapshotName> out;
-    if (versions == nullptr) return out;
-    for (const Snapshot& snapshot : versions->snapshots) {
-        if (!snapshot.held || !zrep_sequence(snapshot.name)) continue;
-        auto name = SnapshotName::make(dataset, snapshot.name);
-        if (name) out.push_back(*name);
-    }
-    return out;
-}
-
-std::vector<std::string> own_bookmarks(const Versions* versions) {
-    std::vector<std::string> out;
-    if (versions == nullptr) return out;
-    for (const Bookmark& bookmark : versions->bookmarks) {
-        if (bookmark.name == zrep_bookmark_name(bookmark.guid)) out.push_back(bookmark.name);
-    }
-    return out;
-}
-
-/// A command as it is run where the pair's master is.
-std::string where_the_master_is(const plan::Pair& pair, const std::string& command) {
-    const bool here = pair.peer.str() == "localhost";
-    return (here ? "run: " : "on " + pair.peer.str() + " run: ") + command;
-}
-
-/// How a copy is taken into use once nothing is received into it any more.
-std::string advice_for_copy(const Dataset& dataset) {
-    const std::string name = quote(dataset.name.str());
-    const std::string out = dataset.name.str() + " is still readonly; to use it: zfs set ";
-    if (dataset.kind == Kind::volume) return out + "readonly=off volmode=default " + name;
-    return out + "readonly=off canmount=on " + name + ", then zfs mount " + name;
-}
-
-void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
-    if (pair.role == plan::Role::target && dataset.readonly) {
-        out.notes.push_back(advice_for_copy(dataset));
-    }
-    out.notes.emplace_back("its snapshots stay; zrepd no longer expires them");
-    const std::string command = "zrepctl clear " + quote(pair.peer_dataset.str());
-    out.notes.push_back("the other side still knows the pair; " +
-                        where_the_master_is(pair, command));
-}
 
 void add_steps(const SettingChange& change, rpc::Done& out) {
     const std::string name = quote(change.dataset.str());
@@ -102,7 +30,7 @@ Error not_paused_here(const plan::Pair& pair, const std::optional<std::string>& 
                  .message = pair.dataset.str() + " is the target here; when it is synced is " +
                             "decided by its master, " + pair.peer_dataset.str() + " on " +
                             pair.peer.str(),
-                 .remedy = where_the_master_is(pair, command)};
+                 .remedy = sync::where_the_master_is(pair, command)};
 }
 
 /// A target keeps what steers syncs for the day on which it is the master.
@@ -126,7 +54,7 @@ void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::D
     const std::string command = "zrepctl set " + quote(pair.peer_dataset.str()) + words;
     out.notes.push_back(pair.dataset.str() + " is the target here: " + join(keys, ", ") +
                         " takes effect here only while this side is master; until then " +
-                        where_the_master_is(pair, command));
+                        sync::where_the_master_is(pair, command));
 }
 
 bool sets_fence(const SettingChange& change) {
@@ -144,7 +72,7 @@ void add_fence_note(const plan::Pair& pair, const SettingChange& change, rpc::Do
         out.notes.push_back(
             "it counts on this side alone; for the day on which the other side is "
             "the master " +
-            where_the_master_is(pair, command));
+            sync::where_the_master_is(pair, command));
     }
 }
 
@@ -220,7 +148,7 @@ Task<Result<std::vector<DatasetName>>> DaemonService::look_up(std::vector<std::s
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
     for (const auto& name : *parsed) {
-        if (parts_.inventory.find(name) == nullptr) co_return no_dataset(name);
+        if (parts_.inventory.find(name) == nullptr) co_return sync::no_dataset(name);
     }
     co_return parsed;
 }
@@ -344,59 +272,6 @@ Task<Result<rpc::Done>> DaemonService::unpause(rpc::UnpauseIn in, control::Calle
         changes.push_back(std::move(change));
     }
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
-}
-
-Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
-    auto dataset = DatasetName::parse(in.dataset);
-    if (!dataset) co_return dataset.error();
-    auto guard = parts_.locks.try_lock(*dataset, lock::Scope::node, "clear");
-    if (!guard) co_return guard.error();
-    std::vector<DatasetName> one{*dataset};
-    auto seen = co_await sync::look_here(parts_, std::move(one), sync::Freshness::listed);
-    if (!seen) co_return seen.error();
-    if (const auto why = sync::why_unseen(seen, *dataset)) co_return *why;
-    const Dataset* found = parts_.inventory.find(*dataset);
-    if (found == nullptr) co_return no_dataset(*dataset);
-    const auto pair = parts_.inventory.pair(*dataset);
-    std::vector<std::string> remove = own_pair_properties(*found);
-    if (remove.empty()) {
-        co_return sync::not_configured(parts_, *dataset);
-    }
-    std::vector<SnapshotName> held;
-    std::vector<std::pair<DatasetName, std::string>> bookmarks;
-    for (const auto& name : parts_.inventory.with_members({*dataset})) {
-        const Versions* versions = parts_.inventory.versions(name);
-        for (auto& one_held : held_by_us(name, versions)) held.push_back(std::move(one_held));
-        for (auto& bookmark : own_bookmarks(versions)) bookmarks.emplace_back(name, bookmark);
-    }
-    rpc::Done out;
-    for (const auto& name : held) out.steps.push_back("release the hold on " + quote(name.str()));
-    for (const auto& [of, name] : bookmarks) {
-        out.steps.push_back("destroy bookmark " + quote(of.str() + "#" + name));
-    }
-    // Without the pair nobody would open its fence.
-    PropertyList unfenced;
-    const std::string canmount = failover::canmount_of(*found);
-    const bool master = pair && pair->role == plan::Role::master;
-    if (master && canmount != found->canmount) unfenced.emplace_back("canmount", canmount);
-    if (!unfenced.empty()) out.steps.push_back("set canmount=" + canmount);
-    out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
-    if (pair) add_notes(*pair, *found, out);
-    if (in.dry_run) co_return out;
-    // The properties last: cut off before that, it is still a pair, and clear can be run again.
-    if (!held.empty()) {
-        auto released = co_await parts_.zfs.release(std::move(held));
-        if (!released) out.notes.push_back(released.error().text());
-    }
-    for (const auto& [of, name] : bookmarks) {
-        auto gone = co_await parts_.zfs.destroy_bookmark(of, name);
-        if (!gone) out.notes.push_back(gone.error().text());
-    }
-    std::vector<SettingChange> changes{{*dataset, std::move(unfenced), std::move(remove)}};
-    auto stored = co_await store(std::move(changes));
-    if (!stored) co_return stored.error();
-    parts_.runs.forget(*dataset);
-    co_return out;
 }
 
 }  // namespace zrepd

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # cpack runs this between installing and packing: documents where Debian has them, and what it wants
-# compressed (without a time, so that the same source makes the same package).
+# compressed.
 set(root "${CPACK_TEMPORARY_INSTALL_DIRECTORY}")
 set(docs "${root}/usr/share/doc/zrepd")
 file(MAKE_DIRECTORY "${docs}")

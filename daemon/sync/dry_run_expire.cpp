@@ -10,7 +10,16 @@
 namespace zrepd::sync {
 namespace {
 
-using ToAsk = std::map<HostName, rpc::LookIn>;
+/// Requests, each of at most kMaxPerRequest pairs.
+using ToAsk = std::multimap<HostName, rpc::LookIn>;
+
+void ask_of(const HostName& peer, rpc::LookIn::Pair pair, ToAsk& asked) {
+    auto last = asked.upper_bound(peer);
+    const bool any = last != asked.begin() && std::prev(last)->first == peer;
+    const bool room = any && std::prev(last)->second.pairs.size() < kMaxPerRequest;
+    const auto to = room ? std::prev(last) : asked.emplace(peer, rpc::LookIn{});
+    to->second.pairs.push_back(std::move(pair));
+}
 
 /// This side of a pair; what there is to be asked of the other goes into `asked`.
 void describe_here(const Parts& parts, const plan::Pair& side, DryRun& out, ToAsk& asked) {
@@ -20,7 +29,7 @@ void describe_here(const Parts& parts, const plan::Pair& side, DryRun& out, ToAs
     const Versions* versions = parts.inventory.versions(side.dataset);
     // What joined a tree just now has no copy yet.
     if (side.tree && (versions == nullptr || last_acked(*versions) == nullptr)) return;
-    asked[side.peer].pairs.push_back({side.dataset.str(), side.peer_dataset.str()});
+    ask_of(side.peer, {side.dataset.str(), side.peer_dataset.str()}, asked);
 }
 
 /// The run goes on there all the same: an older zrepd only does not say beforehand what it will do.
@@ -37,7 +46,8 @@ void add_answer(const rpc::LookIn& in,
                 const HostName& peer,
                 const Result<rpc::PeerExpireOut>& answer,
                 DryRun& out) {
-    const bool older = !answer && answer.error().code == Code::invalid_params;
+    const bool older = !answer && answer.error().code == Code::invalid_params &&
+                       answer.error().message.find("dry_run") != std::string::npos;
     for (std::size_t i = 0; i < in.pairs.size(); ++i) {
         const auto name = DatasetName::parse(in.pairs[i].source);
         if (older) {

@@ -294,10 +294,31 @@ Task<> Engine::run_expire(RunPtr run, std::vector<DatasetName> datasets, bool lo
     }
 }
 
+/// How many went over there, asked for so many at a time.
+Task<Result<std::size_t>> Engine::expire_there(HostName peer, rpc::LookIn all) {
+    std::size_t gone = 0;
+    for (std::size_t from = 0; from < all.pairs.size(); from += kMaxPerRequest) {
+        const auto begin = all.pairs.begin() + static_cast<std::ptrdiff_t>(from);
+        const std::size_t size = std::min(all.pairs.size() - from, kMaxPerRequest);
+        rpc::LookIn in;
+        in.pairs.assign(begin, begin + static_cast<std::ptrdiff_t>(size));
+        auto answer =
+            co_await peers_.call_as<rpc::PeerExpireOut>(peer, "peer.expire", in, kExpireLimit);
+        if (!answer) co_return answer.error();
+        if (answer->items.size() != in.pairs.size()) {
+            co_return Error{.code = Code::peer_protocol, .message = "no answer"};
+        }
+        for (const auto& item : answer->items) {
+            if (item.error) co_return rpc::from_item_error(*item.error).in(peer.str());
+            gone += item.destroyed.size();
+        }
+    }
+    co_return gone;
+}
+
 /// Here, then over there where that is wanted; how many went on this side and on the other.
 Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bool local_only) {
     std::size_t here = 0;
-    std::size_t there = 0;
     rpc::LookIn in;
     for (const auto& side : sides) {
         auto gone = co_await expire(parts_, side.dataset, side.settings.retention);
@@ -311,17 +332,9 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
     std::string text = "destroyed " + std::to_string(here) + " here";
     if (local_only || sides.empty() || sides.front().role != plan::Role::master) co_return text;
     const HostName& peer = sides.front().peer;
-    auto answer =
-        co_await peers_.call_as<rpc::PeerExpireOut>(peer, "peer.expire", in, kExpireLimit);
-    if (!answer) co_return answer.error();
-    if (answer->items.size() != in.pairs.size()) {
-        co_return Error{.code = Code::peer_protocol, .message = "no answer"};
-    }
-    for (const auto& item : answer->items) {
-        if (item.error) co_return rpc::from_item_error(*item.error).in(peer.str());
-        there += item.destroyed.size();
-    }
-    co_return text + ", " + std::to_string(there) + " on " + peer.str();
+    auto there = co_await expire_there(peer, std::move(in));
+    if (!there) co_return there.error();
+    co_return text + ", " + std::to_string(*there) + " on " + peer.str();
 }
 
 Task<> Engine::expire_one(RunPtr run, plan::Pair pair, bool local_only) {

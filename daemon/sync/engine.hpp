@@ -83,6 +83,7 @@ class Engine {
     Task<> run_init(RunPtr run, InitRequest request);
     Task<> run_put_back(RunPtr run, PutBackRequest request);
     Task<> run_expire(RunPtr run, std::vector<DatasetName> datasets, bool local_only);
+    Task<Result<std::size_t>> expire_there(HostName peer, rpc::LookIn all);
     Task<Result<std::string>> expire_sides(std::vector<plan::Pair> sides, bool local_only);
     Task<> expire_one(RunPtr run, plan::Pair pair, bool local_only);
     /// Those that are not locked in time, or whose pool is unavailable, fail in the run; the others

@@ -12,6 +12,7 @@
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init_plan.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "daemon/sync/target.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
@@ -20,18 +21,6 @@ namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
 constexpr std::chrono::seconds kCommitLimit{180};
-
-/// What the pair of an init with -r will be, before it is stored.
-plan::Pair tree_pair(const InitRequest& request) {
-    plan::Pair out{.dataset = request.dataset,
-                   .role = plan::Role::initializing,
-                   .peer = request.host,
-                   .peer_dataset = request.target,
-                   .epoch = 1,
-                   .settings = {},
-                   .tree = true};
-    return out;
-}
 
 /// One init under way, cut into its steps.
 class Init {
@@ -336,12 +325,7 @@ Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     auto seen = co_await parts.inventory.discover();
     if (!seen) co_return seen;
     const Dataset* dataset = parts.inventory.find(request.dataset);
-    if (dataset == nullptr) {
-        co_return Error{
-            .code = Code::not_found,
-            .message = "no filesystem or volume " + quote(request.dataset.str()) + " here",
-            .remedy = "zfs list shows what there is"};
-    }
+    if (dataset == nullptr) co_return no_dataset(request.dataset);
     auto nesting = check_nesting(parts, request);
     if (!nesting || !request.recursive) co_return nesting;
     co_return check_tree(parts, request);
@@ -352,71 +336,6 @@ Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request
     if (!other) return ok();
     return nested_pair(
         request.dataset, *other, request.dataset.is_below(*other) ? "inside" : "around");
-}
-
-namespace {
-
-Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
-                                                  InitRequest request,
-                                                  std::chrono::seconds limit) {
-    const auto until = SteadyClock::now() + limit;
-    std::vector<DatasetName> members = source.parts.inventory.members(request.dataset);
-    auto seen = co_await source.parts.inventory.refresh(std::move(members), Freshness::listed);
-    if (!seen) co_return seen.error();
-    Founding founding;
-    for (auto& [key, value] : pair_properties(source.parts, request)) founding[key] = value;
-    TreeSync work(source, nullptr, tree_pair(request), std::move(founding));
-    DryRun found = co_await work.describe(until);
-    for (const auto& result : found.results) {
-        if (result.error) co_return rpc::from_item_error(*result.error);
-    }
-    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
-    for (std::string& step : found.steps) out.push_back(std::move(step));
-    out.emplace_back("make this side the master");
-    co_return out;
-}
-
-}  // namespace
-
-Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
-                                                  InitRequest request,
-                                                  std::chrono::seconds limit) {
-    const Dataset* dataset = source.parts.inventory.find(request.dataset);
-    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-    if (request.adopt) {
-        auto seen = co_await source.parts.inventory.refresh_one(request.dataset, Freshness::listed);
-        if (!seen) co_return seen.error();
-        dataset = source.parts.inventory.find(request.dataset);
-        if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-        const Versions* versions = source.parts.inventory.versions(request.dataset);
-        const rpc::AdoptIn in = adopt_request(*dataset, versions, request, /*dry_run=*/true);
-        auto found =
-            co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
-        if (!found) co_return std::move(Error(found.error())).in(request.host.str());
-        found->steps.push_back("record @" + found->base.name +
-                               " as acknowledged on both sides and make this side the master");
-        co_return std::move(found->steps);
-    }
-    rpc::PrepareIn ask = prepare_request(*dataset, request);
-    if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
-    const std::uint64_t size = dataset->referenced_bytes;
-    auto prepared =
-        co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
-    if (!prepared) co_return prepared.error().in(request.host.str());
-    auto fits = check_encryption(*dataset, *prepared, request);
-    if (!fits) co_return fits.error();
-    if (request.recursive) co_return co_await tree_steps(source, request, limit);
-    const std::string there = request.host.str() + ":" + request.target.str();
-    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
-    if (prepared->state == "new") {
-        const Versions* versions = source.parts.inventory.versions(request.dataset);
-        out.push_back("take snapshot " + request.dataset.str() + "@" + next_name(versions));
-        out.push_back("send it whole, about " + human_bytes(size) + ", to " + there);
-    } else if (prepared->state == "resume") {
-        out.push_back("continue the interrupted stream to " + there);
-    }
-    out.emplace_back("acknowledge it on both sides and make this side the master");
-    co_return out;
 }
 
 Task<Result<rpc::RunResult>> init_pair(SourceParts source, RunPtr run, InitRequest request) {

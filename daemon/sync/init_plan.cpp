@@ -204,4 +204,15 @@ std::string next_name(const Versions* versions) {
     return zrep_snapshot_name(next);
 }
 
+plan::Pair tree_pair(const InitRequest& request) {
+    plan::Pair out{.dataset = request.dataset,
+                   .role = plan::Role::initializing,
+                   .peer = request.host,
+                   .peer_dataset = request.target,
+                   .epoch = 1,
+                   .settings = {},
+                   .tree = true};
+    return out;
+}
+
 }  // namespace zrepd::sync

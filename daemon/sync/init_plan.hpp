@@ -28,6 +28,8 @@ Result<void> check_encryption(const Dataset& dataset,
 Result<void> check_tree(const Parts& parts, const InitRequest& request);
 /// That there is no such pair yet, nor one inside or around that it could not live with.
 Result<void> check_nesting(const Parts& parts, const InitRequest& request);
+/// What the pair of an init with -r will be, before it is stored.
+plan::Pair tree_pair(const InitRequest& request);
 /// What the first streams of a tree carry, about.
 std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root);
 /// The role properties of both sides but zrep:master, which comes last.

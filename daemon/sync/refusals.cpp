@@ -137,4 +137,15 @@ std::optional<Error> why_not_synced(const Parts& parts,
     return found == nullptr ? std::nullopt : plan::unreadable_epoch(*found);
 }
 
+Error no_dataset(const DatasetName& name) {
+    return Error{.code = Code::not_found,
+                 .message = "no filesystem or volume " + quote(name.str()) + " here",
+                 .remedy = "zfs list shows what there is"};
+}
+
+std::string where_the_master_is(const plan::Pair& pair, const std::string& command) {
+    const bool here = pair.peer.str() == "localhost";
+    return (here ? "run: " : "on " + pair.peer.str() + " run: ") + command;
+}
+
 }  // namespace zrepd::sync

@@ -28,4 +28,9 @@ std::optional<Error> why_not_synced(const Parts& parts,
                                     const Result<LeftOut>& seen,
                                     const DatasetName& dataset);
 
+/// not_found: neither a filesystem nor a volume of this host.
+Error no_dataset(const DatasetName& name);
+/// A command as it is run where the pair's master is.
+std::string where_the_master_is(const plan::Pair& pair, const std::string& command);
+
 }  // namespace zrepd::sync

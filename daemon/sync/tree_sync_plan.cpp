@@ -23,11 +23,13 @@ Error too_old(const HostName& peer) {
                  .remedy = "install this version there: zrepctl version on both hosts"};
 }
 
-/// How to let go of a copy that nothing is sent to any more. zrepd never does it.
+/// How to let go of a copy that nothing is sent to any more. zrepd never does it. Not `destroy -r`,
+/// which takes whatever else lies below: zfs refuses this while something does.
 std::string letting_go(const HostName& peer, const DatasetName& copy, const std::string& snapshot) {
     const std::string name = quote(copy.str());
     return "on " + peer.str() + ", if nobody needs it: zfs release zrep_base " +
-           quote(copy.str() + "@" + snapshot) + "; zfs destroy -r " + name;
+           quote(copy.str() + "@" + snapshot) + "; zfs destroy " + quote(copy.str() + "@%") +
+           "; zfs destroy " + name + " (the innermost first)";
 }
 
 }  // namespace

@@ -176,6 +176,13 @@ Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<Datas
             continue;
         }
         const auto began = std::chrono::steady_clock::now();
+        if (began >= until) {
+            co_return Error{.code = Code::timed_out,
+                            .message = "the snapshots were not listed within 15 minutes",
+                            .remedy =
+                                "zpool status and zpool iostat show what the pool is busy with; "
+                                "fewer snapshots list faster"};
+        }
         auto found = co_await versions_of(part);
         const auto now = std::chrono::steady_clock::now();
         if (!found && part.size() > 1 && is_too_much(found.error()) && now < until) {
@@ -184,8 +191,9 @@ Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<Datas
             continue;
         }
         if (!found) co_return found;
-        // What made it slow may be over.
-        if (part.size() == names_at_once_ && now - began < kListLimit / 10) names_at_once_ *= 2;
+        // What made it slow may be over. The halves of what was too much are never more than half
+        // of it.
+        if (part.size() > names_at_once_ / 2 && now - began < kListLimit / 10) names_at_once_ *= 2;
         all.merge(*found);
     }
     co_return all;

@@ -10,6 +10,7 @@
 #include "ctl/probe.hpp"
 #include "daemon/service.hpp"
 #include "tests/fakes/hook_folder.hpp"
+#include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -30,15 +31,8 @@ class DoctorTest : public test::TwoHosts {
         }
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{alpha->sync,
-                          alpha->engine,
-                          alpha->roles,
-                          alpha->copies,
-                          scheduler,
-                          alpha->peers,
-                          alpha->processes,
-                          "2.3.2"};
+    test::ServedHost served{*alpha};
+    DaemonService& service = served.service;
 };
 
 TEST_F(DoctorTest, TellsOfAHealthyPairFromBothSides) {
@@ -82,7 +76,7 @@ TEST_F(DoctorTest, LeavesNoConnectionToAHostWithoutPairs) {
     ASSERT_TRUE(doctor({"beta"}));
     ASSERT_EQ(alpha->peers.session_count(), 1U);
     TaskGroup tasks(io.get_executor());
-    tasks.spawn("scheduler", scheduler.run());
+    tasks.spawn("scheduler", served.scheduler.run());
     test::run_until(io, [this] {
         alpha->inventory.changed().notify();
         return alpha->peers.session_count() == 0;

@@ -72,6 +72,60 @@ TEST_F(DryRuns, WhatCannotBeExpiredIsNoStep) {
     EXPECT_EQ(found->results[0].error.value().kind, "not_configured");
 }
 
+/// The dry run of an expire of these, whose copies are with this peer.
+class ExpiresThere : public DryRuns {
+  protected:
+    ExpiresThere() { EXPECT_TRUE(server.listen(directory / "there.sock")); }
+    ~ExpiresThere() override {
+        test::run_task(io, engine.stop());
+        test::run_task(io, peers.stop());
+        test::run_task(io, server.stop());
+    }
+    sync::DryRun expire(std::size_t pairs) {
+        std::vector<DatasetName> datasets;
+        for (std::size_t i = 0; i < pairs; ++i) {
+            const std::string name = "tank/" + std::to_string(i);
+            store_master(name, "there");
+            datasets.push_back(*DatasetName::parse(name));
+        }
+        auto found = test::run_task(io,
+                                    engine.describe_expire(std::move(datasets),
+                                                           /*local_only=*/false,
+                                                           std::chrono::seconds(20)));
+        EXPECT_TRUE(found);
+        return std::move(*found);
+    }
+
+    test::FakeTarget target{io.get_executor()};
+    peer::Server server{io.get_executor(), target};
+    test::RelayTransport relay{directory / "there.sock"};
+    peer::Peers peers{io.get_executor(), relay, nullptr};
+    sync::Engine engine{alpha->sync, peers};
+};
+
+TEST_F(ExpiresThere, AskForSoManyPairsAtATime) {
+    EXPECT_TRUE(expire(2 * sync::kMaxPerRequest + 1).results.empty());
+    EXPECT_EQ(target.calls.size(), 3U);
+}
+
+TEST_F(ExpiresThere, AnOlderPeerDoesNotSay) {
+    // What a peer says that does not know the key.
+    auto words = rpc::decode_as<rpc::Empty>(Json{{"dry_run", true}}, rpc::Strictness::request);
+    ASSERT_FALSE(words);
+    target.refuse_expire = words.error();
+    const auto found = expire(1);
+    ASSERT_EQ(found.results.size(), 1U);
+    EXPECT_EQ(found.results[0].outcome, "unchanged");
+    EXPECT_NE(found.results[0].text.find("its zrepd is older"), std::string::npos);
+}
+
+TEST_F(ExpiresThere, AnotherMistakeIsNotTakenForItsAge) {
+    target.refuse_expire = {.code = Code::invalid_params, .message = "pairs: too many"};
+    const auto found = expire(1);
+    ASSERT_EQ(found.results.size(), 1U);
+    EXPECT_EQ(found.results[0].error.value().kind, "invalid_params");
+}
+
 TEST_F(DryRuns, SeveralDeadPeersTakeNoLongerThanOne) {
     std::vector<DatasetName> datasets;
     for (const char* host : {"gamma", "delta", "epsilon"}) {

@@ -7,6 +7,7 @@
 
 #include "daemon/service.hpp"
 #include "tests/fakes/roles_test.hpp"
+#include "tests/fakes/served_host.hpp"
 
 namespace zrepd {
 namespace {
@@ -86,15 +87,8 @@ class PutBack : public test::RolesTest {
 
     std::uint64_t first = 0;
     std::uint64_t newest = 0;
-    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{alpha->sync,
-                          alpha->engine,
-                          alpha->roles,
-                          alpha->copies,
-                          scheduler,
-                          alpha->peers,
-                          alpha->processes,
-                          "2.3.2"};
+    test::ServedHost served{*alpha};
+    DaemonService& service = served.service;
 };
 
 TEST_F(PutBack, AQuestionWithAKeyWaitsForASlowPeerAsTheRealThingDoes) {

@@ -4,6 +4,7 @@
 
 #include "common/text.hpp"
 #include "daemon/service.hpp"
+#include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -54,15 +55,8 @@ class Settings : public test::TwoHosts {
         return join(lines, "\n").find(text) != std::string::npos;
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{alpha->sync,
-                          alpha->engine,
-                          alpha->roles,
-                          alpha->copies,
-                          scheduler,
-                          alpha->peers,
-                          alpha->processes,
-                          "2.3.2"};
+    test::ServedHost served{*alpha};
+    DaemonService& service = served.service;
 };
 
 TEST_F(Settings, PauseOfATargetIsRefusedAndNamesTheMaster) {

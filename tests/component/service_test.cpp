@@ -6,6 +6,7 @@
 
 #include "common/time.hpp"
 #include "ctl/render/table.hpp"
+#include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -58,15 +59,8 @@ class ServiceTest : public test::TwoHosts {
         if (!target) set(dataset, prop::kMaster, "yes");
     }
 
-    sched::Scheduler scheduler{alpha->sync, alpha->engine, alpha->peers};
-    DaemonService service{alpha->sync,
-                          alpha->engine,
-                          alpha->roles,
-                          alpha->copies,
-                          scheduler,
-                          alpha->peers,
-                          alpha->processes,
-                          "2.3.2"};
+    test::ServedHost served{*alpha};
+    DaemonService& service = served.service;
 };
 
 /// Beside it, renamed, and above it where there was no room; each once, whatever it is called.

@@ -35,6 +35,7 @@ class FakeTarget : public peer::TargetService {
     std::optional<Error> refuse_stream;     ///< the answer to stream.receive
     std::optional<Error> fail_after_bytes;  ///< receive() gives up with it …
     std::uint64_t fail_at = 0;              ///< … once it saw this many bytes
+    std::optional<Error> refuse_expire;
     std::chrono::milliseconds look_takes{0};
     bool hold_commits = false;  ///< peer.commit waits for release_commits()
 
@@ -93,9 +94,12 @@ class FakeTarget : public peer::TargetService {
         calls.push_back("roll_back from " + peer);
         co_return Error{.code = Code::not_accepted, .message = in.target + " is not for you"};
     }
-    Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn) override {
+    Task<Result<rpc::PeerExpireOut>> expire(std::string peer, rpc::LookIn in) override {
         calls.push_back("expire from " + peer);
-        co_return rpc::PeerExpireOut{};
+        if (refuse_expire) co_return *refuse_expire;
+        rpc::PeerExpireOut out;
+        for (const auto& pair : in.pairs) out.items.emplace_back().target = pair.target;
+        co_return out;
     }
     Task<Result<std::unique_ptr<Receiver>>> open_receive(std::string peer,
                                                          rpc::ReceiveIn in) override {

@@ -37,25 +37,7 @@ std::string facts_of(FakeZfs& zfs, const std::string& name) {
 
 }  // namespace
 
-VerbWorld::VerbWorld()
-    : scheduler_a(alpha->sync, alpha->engine, alpha->peers),
-      scheduler_b(beta->sync, beta->engine, beta->peers),
-      service_a(alpha->sync,
-                alpha->engine,
-                alpha->roles,
-                alpha->copies,
-                scheduler_a,
-                alpha->peers,
-                alpha->processes,
-                "2.3.2"),
-      service_b(beta->sync,
-                beta->engine,
-                beta->roles,
-                beta->copies,
-                scheduler_b,
-                beta->peers,
-                beta->processes,
-                "2.3.2") {
+VerbWorld::VerbWorld() : served_a(*alpha), served_b(*beta) {
     for (const char* name : {"tank/new", "tank/plain", "tank/fs_diverged_9"})
         alpha->zfs.create(name);
     beta->zfs.create("backup/plain");

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/service.hpp"
 #include "tests/fakes/roles_test.hpp"
+#include "tests/fakes/served_host.hpp"
 
 namespace zrepd::test {
 
@@ -49,7 +49,9 @@ class VerbWorld : public RolesTest {
     asio::io_context& context() { return io; }
     TestHost& a() { return *alpha; }
     TestHost& b() { return *beta; }
-    DaemonService& service(TestHost& host) { return &host == &*alpha ? service_a : service_b; }
+    DaemonService& service(TestHost& host) {
+        return (&host == &*alpha ? served_a : served_b).service;
+    }
     /// A run that something else has begun, holding the lock; ended by release().
     void occupy(TestHost& host, const DatasetName& dataset, const std::string& operation);
     void release();
@@ -71,10 +73,8 @@ class VerbWorld : public RolesTest {
         sync::RunPtr run;
         lock::LockTable::Guard guard;
     };
-    sched::Scheduler scheduler_a;
-    sched::Scheduler scheduler_b;
-    DaemonService service_a;
-    DaemonService service_b;
+    ServedHost served_a;
+    ServedHost served_b;
     std::vector<Held> held_;
 };
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A host with what its control socket offers: the daemon's own service and scheduler.
+#pragma once
+
+#include "daemon/sched/scheduler.hpp"
+#include "daemon/service.hpp"
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd::test {
+
+struct ServedHost {
+    explicit ServedHost(TestHost& host)
+        : scheduler(host.sync, host.engine, host.peers),
+          service(host.sync,
+                  host.engine,
+                  host.roles,
+                  host.copies,
+                  scheduler,
+                  host.peers,
+                  host.processes,
+                  "2.3.2") {}
+
+    sched::Scheduler scheduler;
+    DaemonService service;
+};
+
+}  // namespace zrepd::test
