@@ -17,8 +17,9 @@ constexpr std::size_t kMostTold = 100;
 constexpr std::size_t kMostOfACommand = 1024;
 
 std::string shortened(const std::string& command) {
-    if (command.size() <= kMostOfACommand) return command;
-    return command.substr(0, kMostOfACommand) + "...";
+    std::string out(command, 0, kMostOfACommand);
+    if (out.size() < command.size()) out += "...";
+    return out;
 }
 
 /// The one dataset that it works on; a pool and what lies in it is the latter. nullopt too where a

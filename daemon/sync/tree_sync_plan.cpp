@@ -27,9 +27,10 @@ Error too_old(const HostName& peer) {
 /// which takes whatever else lies below: zfs refuses this while something does.
 std::string letting_go(const HostName& peer, const DatasetName& copy, const std::string& snapshot) {
     const std::string name = quote(copy.str());
-    return "on " + peer.str() + ", if nobody needs it: zfs release zrep_base " +
+    return "on " + peer.str() +
+           ", if nobody needs it, the innermost first: zfs release zrep_base " +
            quote(copy.str() + "@" + snapshot) + "; zfs destroy " + quote(copy.str() + "@%") +
-           "; zfs destroy " + name + " (the innermost first)";
+           "; zfs destroy " + name;
 }
 
 }  // namespace

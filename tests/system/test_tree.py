@@ -100,8 +100,16 @@ class Tree(StreamCase):
             self.zrepctl("sync", "tank/fs")
             self.assert_tree_in_step(("", "/a", "/a/deep", "/other", "/other/below"))
             self.assert_same_data("tank/fs/other/below", "backup/fs/other/below")
-            left = [copy["dataset"] for copy in self.status("tank/fs")["left_behind"]]
-            self.assertEqual(left, ["backup/fs/new", "backup/fs/new/below"])
+            left = self.status("tank/fs")["left_behind"]
+            self.assertEqual([copy["dataset"] for copy in left], ["backup/fs/new", "backup/fs/new/below"])
+            outer, inner = (copy["remedy"].split(": ", 1)[1] for copy in left)
+            # In the wrong order nothing goes that something else lies below.
+            self.assertNotEqual(self.beta.run(outer, check=False).code, 0)
+            self.beta.run("zfs list backup/fs/new backup/fs/new/below")
+            self.beta.run(inner)
+            self.beta.run("zfs destroy backup/fs/new")
+            self.zrepctl("sync", "tank/fs")
+            self.assertEqual(self.status("tank/fs").get("left_behind", []), [])
         with self.subTest("a stranger in the place"):
             self.beta.run("zfs create -o canmount=off backup/fs/x")
             self.alpha.run("zfs create tank/fs/x")
