@@ -58,6 +58,19 @@ struct RolesOut {
     }
 };
 
+/// What is asked of one member of a recursive pair, beside its root.
+struct TreePart {
+    std::string name;
+    Guid base;
+    std::string serve;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("name", self.name, "relative to the root");
+        v("base", self.base, "guid of its part of the root's base");
+        v("serve", self.serve, "how the master's is served, as in zrep:serve");
+    }
+};
+
 /// peer.check: what would keep this target from becoming the master.
 struct CheckIn {
     std::string source;
@@ -67,6 +80,7 @@ struct CheckIn {
     std::string serve;
     bool dry_run = false;
     std::optional<bool> back;
+    std::optional<std::vector<TreePart>> members;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the master's dataset on the asking side");
@@ -78,6 +92,7 @@ struct CheckIn {
         v("back",
           self.back,
           "it is to begin at `base`: what is newer there is kept beside it first");
+        v("members", self.members, "of a recursive pair, all that have the base");
     }
 };
 struct CheckOut {
@@ -96,6 +111,7 @@ struct PromoteIn {
     Guid base;
     std::string serve;
     std::optional<bool> back;
+    std::optional<std::vector<TreePart>> members;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the asking side's dataset");
@@ -104,6 +120,7 @@ struct PromoteIn {
         v("base", self.base, "guid of a snapshot that this side must have");
         v("serve", self.serve, "how the master was served");
         v("back", self.back, "begin at `base`: what is newer is kept beside it first");
+        v("members", self.members, "of a recursive pair, all that have the base");
     }
 };
 struct PromoteOut {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/failover/change.hpp"
 
+#include <algorithm>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
@@ -11,6 +13,7 @@
 #include "daemon/failover/leases.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/failover/tree_ways.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -35,11 +38,11 @@ Change::Change(RoleParts parts, sync::RunPtr run, DatasetName dataset, std::stri
 
 Task<Result<State>> Change::look() {
     if (role_.leases != nullptr) co_await role_.leases->settled(name_);
-    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::cached);
+    pair_ = parts_.inventory.pair(name_);
+    auto seen = co_await look_at_all(Freshness::cached);
     if (!seen) co_return seen.error();
     pair_ = parts_.inventory.pair(name_);
     if (!pair_) co_return gone();
-    if (pair_->tree) co_return sync::not_of_a_tree(*pair_, "a role change");
     entry_ = entry_of(*dataset());
     base_ = back_to_.known() ? back_to_ : agreed_.known() ? agreed_ : entry_.base;
     State state;
@@ -277,6 +280,20 @@ bool is_ahead(const Versions* versions, Guid common) {
 
 }  // namespace
 
+/// Of a tree: any part of it.
+bool Change::is_ahead_of(Guid common) const {
+    const Versions* root = parts_.inventory.versions(name_);
+    if (is_ahead(root, common)) return true;
+    const Snapshot* base = root == nullptr ? nullptr : find_snapshot(*root, common);
+    const auto all = datasets();
+    return base != nullptr && std::any_of(all.begin(), all.end(), [&](const DatasetName& name) {
+               const Versions* versions = parts_.inventory.versions(name);
+               const Snapshot* part =
+                   versions == nullptr ? nullptr : plan::part_of(*versions, *base);
+               return part != nullptr && is_ahead(versions, part->guid);
+           });
+}
+
 Task<Event> Change::ask_peer() {
     parts_.runs.phase(*run_, name_, "asking");
     rpc::RolesIn in;
@@ -298,7 +315,7 @@ Task<Event> Change::ask_peer() {
     const Guid common = newest_common(versions, side.snapshots);
     if (common.known()) base_ = common;
     co_return Event(
-        PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead(versions, base_)});
+        PeerIs{.master = side.master, .epoch = side.epoch, .has_ours = !is_ahead_of(base_)});
 }
 
 /// Before a closed master is served again whoever could take over has to wait for it. True where
@@ -338,6 +355,7 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     in.base = entry_.base;
     in.serve = dataset()->own(prop::kServe).value_or("");
     if (entry_.back) in.back = true;
+    if (pair_->tree) in.members = parts_of_tree(parts_.inventory, *pair_, entry_.base);
     const auto limit = kPromoteLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer =
         co_await role_.peers.call_as<rpc::PromoteOut>(pair_->peer, "peer.promote", in, limit);
@@ -347,20 +365,27 @@ Task<Event> Change::ask_to_promote(Stored stored) {
         co_return no_base ? Event(NoBase{}) : Event(Failed{});
     }
     trouble_.reset();
+    // Nobody waits for that: it is readonly already.
+    co_await hide_members();
     co_return Event(PeerIs{.master = answer->master, .epoch = answer->epoch});
 }
 
 Task<bool> Change::rescue(Stored stored) {
     co_await leave();
+    co_await hide_members();
     auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);
     if (!saved) co_return fail(saved.error());
-    if (saved->copy) {
-        const std::string which =
-            entry_.back ? " after the snapshot" : " that " + pair_->peer.str() + " never got";
-        note(human_bytes(saved->bytes) + which + " are kept in " + saved->copy->str() +
-             " (zrepctl rescue list)");
-    }
-    co_return true;
+    note_kept(*saved);
+    if (!pair_->tree) co_return true;
+    co_return co_await rescue_members(stored.epoch);
+}
+
+void Change::note_kept(const Rescued& kept) {
+    if (!kept.copy) return;
+    const std::string which =
+        entry_.back ? " after the snapshot" : " that " + pair_->peer.str() + " never got";
+    note(human_bytes(kept.bytes) + which + " are kept in " + kept.copy->str() +
+         " (zrepctl rescue list)");
 }
 
 Error Change::gone() const {

@@ -5,6 +5,7 @@
 // journal.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "daemon/failover/fsm.hpp"
 #include "daemon/failover/hooks.hpp"
 #include "daemon/failover/parts.hpp"
+#include "daemon/failover/rescue.hpp"
 
 namespace zrepd::failover {
 
@@ -24,6 +26,8 @@ class Change {
 
     /// How the other side says it was served; else zrep:serve counts.
     void serve_as(const Serve& serve) { serve_ = serve; }
+    /// The same of a tree's members, by their names here.
+    void serve_members_as(std::map<DatasetName, Serve> serve) { members_serve_ = std::move(serve); }
     /// The other side does not take part; hooks are told.
     void alone() { planned_ = false; }
     /// What both sides have, as the other one just said; else the newest acknowledged snapshot is
@@ -53,6 +57,7 @@ class Change {
 
   private:
     Task<Result<State>> look();
+    Task<Result<void>> look_at_all(sync::Freshness freshness);
     Task<Event> perform(Action action, State state);
     Task<bool> check();
     Task<bool> sync_first();
@@ -79,8 +84,22 @@ class Change {
     Task<> leave();
     Task<> unmount();
     Task<bool> rescue(Stored stored);
+    void note_kept(const Rescued& kept);
+    bool is_ahead_of(Guid common) const;
     Entry entry_for(const Stored& wanted) const;
     Guid last_acked() const;
+    // change_tree.cpp
+    /// The root alone, or all of a tree: parents before children.
+    std::vector<DatasetName> datasets() const;
+    Task<> unmount_all();
+    Task<> unmount_one(DatasetName name);
+    Task<> hide_members();
+    Task<> show_members();
+    Task<> show_one(DatasetName member);
+    Task<> mount_member(DatasetName member, Serve place);
+    Task<> set_on(DatasetName member, PropertyList properties);
+    Task<bool> rescue_members(std::uint64_t epoch);
+    Task<Result<void>> rescue_member(DatasetName member, Guid part, std::uint64_t epoch);
     Error refusal(std::string_view why) const;
     Error gone() const;
     bool fail(Error error);
@@ -96,6 +115,7 @@ class Change {
     std::optional<plan::Pair> pair_;
     Entry entry_;
     std::optional<Serve> serve_;
+    std::map<DatasetName, Serve> members_serve_;
     Guid base_;
     Guid agreed_;
     Guid back_to_;

@@ -6,6 +6,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/fences.hpp"
+#include "daemon/failover/tree_ways.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 
@@ -26,6 +27,12 @@ Task<bool> Change::check() {
     if (now == nullptr) co_return fail(gone());
     const auto closed = made_readonly(*now);
     if (closed) co_return fail(*closed);
+    for (const auto& name : datasets()) {
+        const Dataset* one = parts_.inventory.find(name);
+        const bool member = one != nullptr && name != name_;
+        const auto open = member ? escapes_readonly(*one, parts_.self.host) : std::nullopt;
+        if (open) co_return fail(*open);
+    }
     // What is newer than the snapshot that it goes back to is not wanted over there.
     bool synced = true;
     if (!back_to_.known()) synced = co_await sync_first();
@@ -51,8 +58,8 @@ Task<bool> Change::sync_first() {
 Task<bool> Change::ask_target() {
     parts_.runs.phase(*run_, name_, "checking");
     if (dataset() == nullptr) co_return fail(gone());
-    const rpc::CheckIn in =
-        check_of(*pair_, *dataset(), parts_.inventory.versions(name_), back_to_);
+    rpc::CheckIn in = check_of(*pair_, *dataset(), parts_.inventory.versions(name_), back_to_);
+    if (pair_->tree) in.members = parts_of_tree(parts_.inventory, *pair_, in.base);
     const auto limit = kCheckLimit + parts_.config.hook_timeout * kMaxHookPrograms;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair_->peer, "peer.check", in, limit);
     if (!answer) co_return fail(std::move(Error(answer.error())).in(pair_->peer.str()));
@@ -63,20 +70,25 @@ Task<bool> Change::ask_target() {
 /// True when the target has everything.
 Task<Result<bool>> Change::is_drained() {
     if (dataset() == nullptr) co_return gone();
-    if (dataset()->mounted) {
-        auto written = co_await parts_.zfs.sync_files(dataset()->mountpoint);
+    for (const DatasetName& name : datasets()) {
+        const Dataset* now = parts_.inventory.find(name);
+        if (now == nullptr || !now->mounted) continue;
+        auto written = co_await parts_.zfs.sync_files(now->mountpoint);
         if (!written) co_return written.error();
     }
     std::vector<std::string> pools{std::string(name_.pool())};
     auto flushed = co_await parts_.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed.error();
     // A snapshot of somebody else's a moment ago would make `written` zero.
-    auto seen = co_await parts_.inventory.refresh_one(name_, Freshness::listed);
+    auto seen = co_await look_at_all(Freshness::listed);
     if (!seen) co_return seen.error();
-    const Dataset* now = dataset();
-    const Versions* versions = parts_.inventory.versions(name_);
-    if (now == nullptr || versions == nullptr || versions->snapshots.empty()) co_return gone();
-    co_return now->written_bytes == 0 && versions->snapshots.back().sent.has_value();
+    for (const DatasetName& name : datasets()) {
+        const Dataset* now = parts_.inventory.find(name);
+        const Versions* versions = parts_.inventory.versions(name);
+        if (now == nullptr || versions == nullptr) co_return gone();
+        if (!failover::is_drained(*now, *versions)) co_return false;
+    }
+    co_return true;
 }
 
 Task<bool> Change::drain() {
@@ -123,13 +135,20 @@ Task<> Change::leave() {
 
 /// Nobody is thrown out: who still uses it keeps a readonly filesystem, which is said.
 Task<> Change::unmount() {
-    const Dataset* now = dataset();
+    if (pair_->tree)
+        co_await unmount_all();
+    else
+        co_await unmount_one(name_);
+}
+
+Task<> Change::unmount_one(DatasetName name) {
+    const Dataset* now = parts_.inventory.find(name);
     if (now == nullptr || !now->mounted) co_return;
-    auto done = co_await parts_.zfs.unmount(name_);
+    auto done = co_await parts_.zfs.unmount(name);
     if (done || left_) co_return;
     Error error = std::move(Error(done.error())).in("unmount the old master");
     error.remedy =
-        "it stays mounted, readonly; when its users are gone: zfs unmount " + quote(name_.str());
+        "it stays mounted, readonly; when its users are gone: zfs unmount " + quote(name.str());
     warn("still_mounted", error);
 }
 
@@ -182,6 +201,7 @@ Task<> Change::serve_it() {
     if (!served) co_return;
     served_ = true;
     if (role_.fences != nullptr) role_.fences->opened(name_);
+    co_await show_members();
     if (dataset() != nullptr) co_await hook_after(Hook::post_promote, operation_);
 }
 

@@ -151,6 +151,27 @@ rpc::CheckIn check_of(const plan::Pair& pair,
     return out;
 }
 
+std::vector<rpc::TreePart> parts_of_tree(const sync::Inventory& inventory,
+                                         const plan::Pair& root,
+                                         Guid base) {
+    std::vector<rpc::TreePart> out;
+    const Versions* all = inventory.versions(root.dataset);
+    const Snapshot* point = all == nullptr ? nullptr : find_snapshot(*all, base);
+    if (point == nullptr) return out;
+    for (const auto& name : inventory.members(root.dataset)) {
+        const Dataset* member = inventory.find(name);
+        const Versions* versions = inventory.versions(name);
+        if (name == root.dataset || member == nullptr || versions == nullptr) continue;
+        const Snapshot* part = plan::part_of(*versions, *point);
+        if (part == nullptr) continue;
+        // Of one that is hidden already, how it was.
+        const auto noted = member->own(prop::kServe);
+        const std::string serve = noted ? *noted : to_text(serve_of_member(*member));
+        out.push_back({plan::relative_name(root.dataset, name), part->guid, serve});
+    }
+    return out;
+}
+
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self) {
     std::vector<Error> out;
     const std::string& host = self.host.str();

@@ -8,6 +8,7 @@
 #include "common/rpc/peer_role_types.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/plan/pair.hpp"
+#include "daemon/sync/inventory.hpp"
 
 namespace zrepd::failover {
 
@@ -36,6 +37,11 @@ rpc::CheckIn check_of(const plan::Pair& pair,
                       const Dataset& master,
                       const Versions* versions,
                       Guid back);
+
+/// Of a recursive pair: its members here that have a part of the root's snapshot `base`. Pure.
+std::vector<rpc::TreePart> parts_of_tree(const sync::Inventory& inventory,
+                                         const plan::Pair& root,
+                                         Guid base);
 
 /// What keeps this target from becoming the master; each with its remedy. Pure.
 std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self& self);

@@ -8,9 +8,11 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/failover/tree_ways.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
+#include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -22,10 +24,25 @@ std::string there(const plan::Pair& pair) {
     return pair.peer.str() + ":" + pair.peer_dataset.str();
 }
 
-Steps failover_steps(const plan::Pair& pair, const Dataset& dataset, Steps of_sync) {
-    const std::string name = pair.dataset.str();
+/// The pair's name, of a tree with how much lies below it.
+std::string whole(const sync::Inventory& inventory, const plan::Pair& pair) {
+    return with_members(pair.dataset, inventory.with_members({pair.dataset}).size());
+}
+
+std::uint64_t written_now(const sync::Inventory& inventory, const plan::Pair& pair) {
+    std::uint64_t sum = 0;
+    for (const auto& name : inventory.with_members({pair.dataset})) {
+        const Dataset* dataset = inventory.find(name);
+        if (dataset != nullptr) sum += dataset->written_bytes;
+    }
+    return sum;
+}
+
+Steps failover_steps(const sync::Inventory& inventory, const plan::Pair& pair, Steps of_sync) {
+    const std::string name = whole(inventory, pair);
     const std::string epoch = std::to_string(pair.epoch + 1);
-    Steps out{"sync " + name + " to " + there(pair) + ", " + human_bytes(dataset.written_bytes) +
+    Steps out{"sync " + name + " to " + there(pair) + ", " +
+              human_bytes(written_now(inventory, pair)) +
               " written since the last snapshot; nothing is lost"};
     out.insert(out.end(), of_sync.begin(), of_sync.end());
     for (std::string& step :
@@ -37,29 +54,52 @@ Steps failover_steps(const plan::Pair& pair, const Dataset& dataset, Steps of_sy
     return out;
 }
 
+/// What was written since a snapshot of the pair, of a tree everywhere in it.
+std::uint64_t written_since(const sync::Inventory& inventory,
+                            const plan::Pair& pair,
+                            const Snapshot& point) {
+    std::uint64_t sum = 0;
+    for (const auto& name : inventory.with_members({pair.dataset})) {
+        const Dataset* dataset = inventory.find(name);
+        const Versions* versions = inventory.versions(name);
+        const Snapshot* part = versions == nullptr ? nullptr : plan::part_of(*versions, point);
+        if (dataset == nullptr || part == nullptr) continue;
+        const auto found = divergence(*dataset, *versions, part->guid);
+        if (found) sum += found->bytes();
+    }
+    return sum;
+}
+
 /// What this side has that the other never acknowledged.
-std::string loss(const Dataset& dataset, const Versions& versions) {
+std::string loss(const sync::Inventory& inventory,
+                 const plan::Pair& pair,
+                 const Versions& versions) {
     const Snapshot* acked = sync::last_acked(versions);
     if (acked == nullptr) return "everything: nothing was ever acknowledged";
-    const auto found = divergence(dataset, versions, acked->guid);
-    if (!found || found->none()) return "nothing: all of it was acknowledged";
-    return human_bytes(found->bytes()) + " written here since @" + acked->name + " (acknowledged " +
+    const Versions* now = inventory.versions(pair.dataset);
+    const std::uint64_t bytes = written_since(inventory, pair, *acked);
+    const bool newer =
+        now != nullptr && !now->snapshots.empty() && now->snapshots.back().guid != acked->guid;
+    if (bytes == 0 && !newer) return "nothing: all of it was acknowledged";
+    return human_bytes(bytes) + " written here since @" + acked->name + " (acknowledged " +
            to_rfc3339(acked->sent.value_or(0)) + "), kept beside it";
 }
 
-Steps stepping_down_steps(const plan::Pair& pair,
-                          const Dataset& dataset,
+Steps stepping_down_steps(const sync::Inventory& inventory,
+                          const plan::Pair& pair,
                           const Versions& versions) {
-    const std::string name = pair.dataset.str();
+    const std::string name = whole(inventory, pair);
     return {"make " + name + " readonly and the target of epoch " + std::to_string(pair.epoch + 1),
-            "the other side does not get: " + loss(dataset, versions),
+            "the other side does not get: " + loss(inventory, pair, versions),
             "roll " + name + " back to the last acknowledged snapshot",
             there(pair) + " becomes the master as soon as it answers"};
 }
 
 /// How old the copy is that would become the truth.
-Steps takeover_steps(const plan::Pair& pair, const Versions& versions) {
-    const std::string name = pair.dataset.str();
+Steps takeover_steps(const sync::Inventory& inventory,
+                     const plan::Pair& pair,
+                     const Versions& versions) {
+    const std::string name = whole(inventory, pair);
     const Snapshot* acked = sync::last_acked(versions);
     std::string age = "the copy was never complete";
     if (acked != nullptr) {
@@ -87,7 +127,6 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     if (!available) co_return available.error();
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;
-    if (pair.tree) co_return sync::not_of_a_tree(pair, "a role change");
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
@@ -121,14 +160,14 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
         case Ask::failover_local: {
             const auto alone = nothing_acknowledged(pair, versions);
             if (alone) co_return *alone;
-            co_return stepping_down_steps(pair, *dataset, *versions);
+            co_return stepping_down_steps(parts_.inventory, pair, *versions);
         }
         case Ask::keep_peer:
-            co_return stepping_down_steps(pair, *dataset, *versions);
+            co_return stepping_down_steps(parts_.inventory, pair, *versions);
         case Ask::unfence:
             break;
         case Ask::takeover_local: {
-            Steps steps = takeover_steps(pair, *versions);
+            Steps steps = takeover_steps(parts_.inventory, pair, *versions);
             const auto before = lease_steps(pair, old);
             if (!before) co_return before.error();
             steps.insert(steps.begin() + 1, before->begin(), before->end());
@@ -183,7 +222,7 @@ Task<Result<Steps>> Roles::describe_failover(plan::Pair pair, std::chrono::secon
     if (first.refused) co_return *first.refused;
     dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
-    co_return failover_steps(pair, *dataset, std::move(first.synced->steps));
+    co_return failover_steps(parts_.inventory, pair, std::move(first.synced->steps));
 }
 
 Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
@@ -192,6 +231,7 @@ Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
     rpc::CheckIn in = check_of(pair, *dataset, parts_.inventory.versions(pair.dataset), back);
+    if (pair.tree) in.members = parts_of_tree(parts_.inventory, pair, in.base);
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
     if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
@@ -227,7 +267,7 @@ Task<Result<sync::DryRun>> Roles::describe(Ask ask,
                                            std::vector<DatasetName> datasets,
                                            std::chrono::seconds limit,
                                            OldMaster old) {
-    auto seen = co_await parts_.inventory.refresh(datasets, Freshness::listed);
+    auto seen = co_await sync::look_here(parts_, datasets, Freshness::listed);
     if (!seen) co_return seen.error();
     Dry out{.found = {}, .left = datasets.size(), .old = old};
     Signal done(parts_.executor);

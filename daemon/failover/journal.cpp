@@ -124,4 +124,11 @@ Serve serve_of(const Dataset& dataset) {
     return out;
 }
 
+Serve serve_of_member(const Dataset& dataset) {
+    Serve out = serve_of(dataset);
+    out.interval.clear();
+    if (!dataset.mountpoint_here) out.mountpoint.clear();
+    return out;
+}
+
 }  // namespace zrepd::failover

@@ -49,5 +49,7 @@ std::string to_text(const Serve& serve);
 std::optional<Serve> parse_serve(std::string_view text);
 /// What a master's dataset says of itself now.
 Serve serve_of(const Dataset& dataset);
+/// The same of a tree's member: what it inherits comes with its root.
+Serve serve_of_member(const Dataset& dataset);
 
 }  // namespace zrepd::failover

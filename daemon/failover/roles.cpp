@@ -157,8 +157,6 @@ Result<rpc::RunStarted> Roles::start(Ask ask,
     const bool alone = datasets.size() == 1;
     const std::string operation(operation_of(ask));
     for (const auto& dataset : datasets) {
-        const auto pair = parts_.inventory.pair(dataset);
-        if (alone && pair && pair->tree) return sync::not_of_a_tree(*pair, "a role change");
         const sync::RunPtr other = parts_.runs.active(dataset);
         // What finds out who is master waits for a peer that does not answer: so does nobody here.
         const bool waits_out = ask == Ask::unfence || (ask == Ask::takeover_local && other &&
@@ -214,7 +212,9 @@ Task<> Roles::run_one(sync::RunPtr run,
 
 Task<Result<lock::LockTable::Guard>> Roles::lock(sync::RunPtr run, Ask ask, DatasetName dataset) {
     // A stream of a dead master would hold it until it stalls.
-    if (ask == Ask::takeover_local) parts_.receives.end(dataset);
+    if (ask == Ask::takeover_local) {
+        for (const auto& name : parts_.inventory.with_members({dataset})) parts_.receives.end(name);
+    }
     auto guard = co_await parts_.locks.lock(
         dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
     co_return guard;
@@ -226,14 +226,13 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
                                               OldMaster old) {
     auto available = parts_.zfs.check_pool(dataset.pool());
     if (!available) co_return available.error();
-    auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
+    auto seen = co_await look_at(dataset);
     if (!seen) co_return seen.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset));
     if (spoiled) co_return *spoiled;
-    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
     Result<Guid> base = Guid{};
@@ -253,10 +252,12 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     if (!guard) co_return guard.error();
     const auto now = parts_.inventory.pair(dataset);
     if (!now) co_return sync::no_pair(parts_, dataset);
-    if (ask == Ask::takeover_local && now->role == plan::Role::target) {
+    const bool alone_now = ask == Ask::takeover_local && now->role == plan::Role::target;
+    if (alone_now) {
         auto willing = co_await must_be_willing(*now);
         if (!willing) co_return willing.error();
     }
+    if (alone_now && now->tree) co_return co_await take_tree(run, *now);
     co_return co_await change(run, ask, dataset, {.agreed = *base});
 }
 

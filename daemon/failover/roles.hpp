@@ -43,6 +43,8 @@ rpc::RolesIn::Side asking_side(const plan::Pair& pair);
 std::string outcome_of(const plan::Pair& pair, const Stored& stored);
 /// A peer names what is no pair of its own.
 Error not_yours(const std::string& peer, const std::string& target);
+/// It tells how its master is served in words that are none.
+Error not_served_so(const std::string& serve);
 /// Asked of the side that cannot do it.
 Error wrong_side(Ask ask, const plan::Pair& pair);
 
@@ -236,6 +238,25 @@ class Roles : public peer::RoleService {
     Task<Result<rpc::PromoteOut>> promote_locked(rpc::PromoteIn in, DatasetName dataset);
     void peer_is_back(const std::string& peer);
     void peer_answers(const std::string& peer);
+
+    // roles_tree.cpp
+    /// The members' locks, the root's being held: their streams are received under their own.
+    using Guards = std::vector<lock::LockTable::Guard>;
+    Task<Result<Guards>> lock_members(DatasetName root,
+                                      std::string operation,
+                                      std::chrono::seconds limit);
+    /// Afresh: the dataset, and all members where it is a tree's root.
+    Task<Result<void>> look_at(DatasetName dataset);
+    /// A takeover alone: of what the copy has whole, never of two moments.
+    Task<Result<rpc::RunResult>> take_tree(sync::RunPtr run, plan::Pair root);
+    Task<Result<std::vector<Error>>> problems_of_members(plan::Pair root, rpc::CheckIn in);
+    Task<std::optional<Error>> problem_of_storing(DatasetName member, std::string serve);
+    /// The base that the old master handed over with, and every member's part of it.
+    bool has_all(const DatasetName& root, const rpc::PromoteIn& in) const;
+    std::map<DatasetName, Serve> served_as(const DatasetName& root, const rpc::PromoteIn& in) const;
+    /// Whether a member has more than its part of the root's snapshot `base`. refused where it
+    /// could not be rolled back.
+    Task<Result<bool>> are_members_ahead_of(DatasetName root, Guid base);
 
     // roles_watch.cpp
     void watch_results(const rpc::EventOut& event);

@@ -9,6 +9,7 @@
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
+#include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -60,7 +61,12 @@ Task<Result<void>> look_anew(sync::Parts& parts, DatasetName dataset) {
     std::vector<std::string> pools{std::string(dataset.pool())};
     auto flushed = co_await parts.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed;
-    co_return co_await parts.inventory.refresh_one(dataset, Freshness::listed);
+    std::vector<DatasetName> one{dataset};
+    auto seen = co_await sync::look_here(parts, std::move(one), Freshness::listed);
+    if (!seen) co_return seen.error();
+    const auto unseen = seen->find(dataset);
+    if (unseen != seen->end()) co_return unseen->second;
+    co_return ok();
 }
 
 std::string free_rescue(const sync::Inventory& inventory,
@@ -197,9 +203,11 @@ Task<Result<bool>> Roles::is_ahead_of(DatasetName dataset, Guid base) {
     if (now == nullptr) co_return sync::no_pair(parts_, dataset);
     auto newer = divergence(*now, *versions, base);
     if (!newer) co_return newer.error();
-    if (newer->none()) co_return false;
+    if (newer->none()) co_return co_await are_members_ahead_of(dataset, base);
     const auto blocks = blocks_way_back(*now, *versions, newer->base);
     if (!blocks.empty()) co_return blocks.front();
+    auto below = co_await are_members_ahead_of(dataset, base);
+    if (!below) co_return below.error();
     co_return true;
 }
 

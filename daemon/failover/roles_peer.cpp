@@ -22,14 +22,6 @@ constexpr std::chrono::seconds kPeerLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 constexpr std::chrono::seconds kYoungStream{2};
 
-Error not_served_so(const std::string& serve) {
-    return Error{.code = Code::invalid_params,
-                 .message = "not how a master is served: " + quote(serve),
-                 .remedy =
-                     "have the same version of zrepd on both hosts; zfs get "
-                     "canmount,mountpoint,volmode,zrep:interval on the master"};
-}
-
 /// What was asked, and what is known here without asking anybody.
 void add_state(TargetFacts& facts,
                const sync::Parts& parts,
@@ -58,6 +50,14 @@ Task<std::optional<Error>> way_back(peer::Peers& peers, HostName master, std::st
 }
 
 }  // namespace
+
+Error not_served_so(const std::string& serve) {
+    return Error{.code = Code::invalid_params,
+                 .message = "not how a master is served: " + quote(serve),
+                 .remedy =
+                     "have the same version of zrepd on both hosts; zfs get "
+                     "canmount,mountpoint,volmode,zrep:interval on the master"};
+}
 
 Error not_yours(const std::string& peer, const std::string& target) {
     return Error{.code = Code::not_accepted,
@@ -214,11 +214,10 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (!name) co_return name.error();
     auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
-    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::listed);
+    auto seen = co_await look_at(*name);
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
-    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     const auto serve = parse_serve(in.serve);
     if (!serve) co_return not_served_so(in.serve);
     TargetFacts facts;
@@ -236,6 +235,11 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     rpc::CheckOut out;
     for (const Error& problem : problems_of_target(facts, parts_.self))
         out.problems.push_back(rpc::to_item_error(problem));
+    if (pair->tree) {
+        auto below = co_await problems_of_members(*pair, in);
+        if (!below) co_return below.error();
+        for (const Error& problem : *below) out.problems.push_back(rpc::to_item_error(problem));
+    }
     if (!out.problems.empty() || in.dry_run) co_return out;
     // Last, because it may do something: nothing else stands in the way.
     auto allowed = co_await ask_hooks(*pair, serve->mountpoint, /*planned=*/true);
@@ -257,7 +261,6 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     }
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair) co_return not_yours(peer, in.target);
-    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     // Stale, or done already. Answered without the lock: our side may hold it while it asks the
     // same of the other, with a later epoch.
     if (pair->epoch >= in.epoch) {
@@ -271,6 +274,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     auto guard =
         co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kPeerLockWait);
     if (!guard) co_return guard.error();
+    const auto below = co_await lock_members(*name, std::string(kPromote), kPeerLockWait);
+    if (!below) co_return below.error();
     log::event(log::Level::info,
                "promotion_asked",
                {{"dataset", name->str()}, {"peer", peer}, {"epoch", std::to_string(in.epoch)}});
@@ -278,13 +283,11 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
 }
 
 Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetName dataset) {
-    const Versions* versions = parts_.inventory.versions(dataset);
-    bool base_here = versions != nullptr && find_snapshot(*versions, in.base) != nullptr;
+    bool base_here = has_all(dataset, in);
     if (!base_here) {
-        auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
+        auto seen = co_await look_at(dataset);
         if (!seen) co_return seen.error();
-        versions = parts_.inventory.versions(dataset);
-        base_here = versions != nullptr && find_snapshot(*versions, in.base) != nullptr;
+        base_here = has_all(dataset, in);
     }
     std::vector<DatasetName> one{dataset};
     sync::RunPtr run = parts_.runs.start(std::string(kPromote), one);
@@ -299,6 +302,7 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     if (*ahead) work.go_back(in.base);
     const auto serve = parse_serve(in.serve);
     if (serve && !in.serve.empty()) work.serve_as(*serve);
+    work.serve_members_as(served_as(dataset, in));
     auto stored = co_await carry(
         &work, dataset, Promote{.epoch = in.epoch, .base_here = base_here, .ahead = *ahead});
     // A stale request is answered with how things stand: the asking side draws its conclusions.

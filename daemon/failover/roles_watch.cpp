@@ -96,8 +96,7 @@ Clock::time_point Roles::look_after_pairs() {
     fences_.forget_gone();
     leases_.look_again();
     for (const auto& pair : parts_.inventory.pairs()) {
-        // Of a tree it would be done to the root alone (ADR 0015).
-        if (pair.role == plan::Role::initializing || pair.tree) continue;
+        if (pair.role == plan::Role::initializing) continue;
         fences_.look_after(pair, tasks_);
         const bool waits = fences_.waits(pair.dataset) && !pending_.contains(pair.dataset);
         if (waits) heard_.erase(pair.dataset);
@@ -140,8 +139,7 @@ void Roles::forget_former_pairs() {
 void Roles::ask_peers(Clock::time_point now) {
     std::map<HostName, std::vector<plan::Pair>> unheard;
     for (auto& pair : parts_.inventory.pairs()) {
-        const bool known =
-            pair.role == plan::Role::initializing || pair.tree || heard_.contains(pair.dataset);
+        const bool known = pair.role == plan::Role::initializing || heard_.contains(pair.dataset);
         if (!known) unheard[pair.peer].push_back(std::move(pair));
     }
     std::erase_if(asking_, [&](const auto& entry) {

@@ -50,6 +50,14 @@ std::optional<Pair> tree_around(const Datasets& all, const DatasetName& name, co
     return std::nullopt;
 }
 
+const Snapshot* part_of(const Versions& member, const Snapshot& root) {
+    const auto& all = member.snapshots;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Snapshot& s) {
+        return s.name == root.name && (!s.sent || !root.sent || s.sent == root.sent);
+    });
+    return found == all.end() ? nullptr : &*found;
+}
+
 Result<Pair> member_pair(const Pair& root, const Dataset& member) {
     auto there = member_name(root.peer_dataset, relative_name(root.dataset, member.name));
     if (!there) return there.error();

@@ -31,6 +31,11 @@ std::vector<DatasetName> members_of(const Datasets& all, const DatasetName& root
 /// The pair of the tree in which a dataset of this name is a member, or would be one: it need not
 /// exist. nullopt for the root itself.
 std::optional<Pair> tree_around(const Datasets& all, const DatasetName& name, const Self& self);
+/// The member's part of what was taken of all at one moment, given the root's; nullptr: it was born
+/// later, or is the copy of what is gone. By its name, which a tree gives to no second one: on a
+/// side that received them their transaction groups differ. An acknowledgement is of one moment as
+/// well, where both were acknowledged.
+const Snapshot* part_of(const Versions& member, const Snapshot& root);
 /// One member's share of the tree's pair: its own settings, the root's role and epoch.
 /// invalid_params when its name on the other side would be too long.
 Result<Pair> member_pair(const Pair& root, const Dataset& member);

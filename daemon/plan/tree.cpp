@@ -29,8 +29,8 @@ struct Seen {
 };
 using AllSeen = std::vector<Seen>;
 
-/// The member's part of what was taken of all in one transaction group.
-const Snapshot* part_of(const Versions& versions, const Snapshot& point) {
+/// The member's part of what was taken here of all in one transaction group.
+const Snapshot* taken_with(const Versions& versions, const Snapshot& point) {
     const auto& all = versions.snapshots;
     const auto found = std::find_if(all.begin(), all.end(), [&](const Snapshot& s) {
         return s.name == point.name && s.createtxg == point.createtxg;
@@ -45,7 +45,7 @@ const Snapshot* pending_point(const AllSeen& all) {
     if (newest == here.rend()) return nullptr;
     bool pending = false;
     for (const Seen& one : all) {
-        const Snapshot* part = part_of(one.versions(), *newest);
+        const Snapshot* part = taken_with(one.versions(), *newest);
         if (part == nullptr || one.has(part->guid)) {
             pending = pending || (part != nullptr && !part->sent);
             continue;
@@ -166,7 +166,7 @@ TreeStep checked(TreeSend send, const AllSeen& all, const Pair& root) {
 TreeStep finish(const Snapshot& point, const AllSeen& all, const Pair& root) {
     TreeSend send{.snapshot = point.name, .take = false, .steps = {}};
     for (const Seen& one : all) {
-        const Snapshot* part = part_of(one.versions(), point);
+        const Snapshot* part = taken_with(one.versions(), point);
         send.steps.push_back(part == nullptr ? MemberStep{} : step_of(one, part));
     }
     return checked(std::move(send), all, root);

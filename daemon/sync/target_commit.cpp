@@ -55,12 +55,13 @@ Task<> Target::note_master(rpc::CommitIn in) {
         auto name = usable_name(item.target);
         const Dataset* dataset = name ? parts_.inventory.find(*name) : nullptr;
         if (dataset == nullptr || dataset->local(prop::kMaster) == "yes") continue;
-        // Of a tree all of that is the root's.
-        if (!parts_.inventory.pair(*name)) continue;
+        // The epoch of a tree is its root's.
+        const bool member = !parts_.inventory.pair(*name);
         const auto epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
         PropertyList news;
         // A target that missed a role change follows its master, never the other way round.
-        if (item.epoch > epoch) news.emplace_back(prop::kEpoch, std::to_string(item.epoch));
+        if (!member && item.epoch > epoch)
+            news.emplace_back(prop::kEpoch, std::to_string(item.epoch));
         const bool served = !item.serve.empty() && failover::parse_serve(item.serve);
         if (served && dataset->own(prop::kServe) != item.serve) {
             news.emplace_back(prop::kServe, item.serve);

@@ -122,7 +122,9 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
 /// A side that stepped down or was overtaken may hold data that exists nowhere else. Between its
 /// tries to rescue that, or after a power cut, nothing holds its lock: the journal says so.
 Result<void> Target::check_rescued(const DatasetName& target) const {
-    const Dataset* dataset = parts_.inventory.find(target);
+    // A tree goes back as a whole: its root says so.
+    const auto root = plan::tree_around(parts_.inventory.all(), target, parts_.self);
+    const Dataset* dataset = parts_.inventory.find(root ? root->dataset : target);
     if (dataset == nullptr) return ok();
     const auto journal = failover::entry_of(*dataset).journal;
     const bool waits =

@@ -23,6 +23,12 @@ bool streams(const plan::MemberStep& step) {
 
 }  // namespace
 
+std::string TreeSync::served_as(const Dataset& dataset) const {
+    const bool root = dataset.name == root_.dataset;
+    return failover::to_text(root ? failover::serve_of(dataset)
+                                  : failover::serve_of_member(dataset));
+}
+
 TreeSync::TreeSync(SourceParts source, RunPtr run, plan::Pair root, Founding founding)
     : source_(source),
       parts_(source.parts),
@@ -214,14 +220,12 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
         const plan::Pair& pair = members_[i].pair;
         const Snapshot& snapshot = *send->steps[i].snapshot;
         const Dataset* dataset = parts_.inventory.find(pair.dataset);
-        const bool root = pair.dataset == root_.dataset;
-        in.items.push_back(
-            {pair.dataset.str(),
-             pair.peer_dataset.str(),
-             snapshot.name,
-             snapshot.guid,
-             pair.epoch,
-             root && dataset != nullptr ? failover::to_text(failover::serve_of(*dataset)) : ""});
+        in.items.push_back({pair.dataset.str(),
+                            pair.peer_dataset.str(),
+                            snapshot.name,
+                            snapshot.guid,
+                            pair.epoch,
+                            dataset == nullptr ? "" : served_as(*dataset)});
         auto name = SnapshotName::make(pair.dataset, snapshot.name);
         if (!name) co_return name.error();
         acked.push_back({*name, snapshot.guid, pair.settings.retention});

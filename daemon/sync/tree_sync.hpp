@@ -50,6 +50,7 @@ class TreeSync {
     Task<Result<void>> stream_all(const plan::TreeSend* send);
     Result<Transfer> transfer_of(const Member& member, const plan::MemberStep& step) const;
     Task<Result<void>> commit(const plan::TreeSend* send);
+    std::string served_as(const Dataset& dataset) const;
     Task<Result<void>> tell_peer(rpc::CommitIn all);
     void tell_who_joined(const plan::TreeSend& send);
     void remember_left();

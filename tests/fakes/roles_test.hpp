@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// RolesTest: two daemons with one pair, tank/fs on alpha its master, backup/fs on beta its target,
-// and what tests of role changes ask of them.
+// RolesTest: two daemons with one pair, tank/fs on alpha its master, backup/fs on beta its target.
+// TwoRoles: the same before anything was made a pair, and what tests of role changes ask of them.
 #pragma once
 
 #include "tests/fakes/two_hosts.hpp"
@@ -9,20 +9,21 @@ namespace zrepd::test {
 
 using failover::Ask;
 
-class RolesTest : public TwoHosts {
+class TwoRoles : public TwoHosts {
   protected:
-    RolesTest() : loops(io.get_executor()) {
-        EXPECT_EQ(init().outcome, "done");
+    TwoRoles() : loops(io.get_executor()) {}
+    ~TwoRoles() override {
+        loops.cancel();
+        run_task(io, loops.join());
+    }
+    TwoRoles(const TwoRoles&) = delete;
+    TwoRoles& operator=(const TwoRoles&) = delete;
+
+    void made() {
         discover();
         alpha->zfs.forget_calls();
         beta->zfs.forget_calls();
     }
-    ~RolesTest() override {
-        loops.cancel();
-        run_task(io, loops.join());
-    }
-    RolesTest(const RolesTest&) = delete;
-    RolesTest& operator=(const RolesTest&) = delete;
 
     void discover() {
         for (auto* host : {&*alpha, &*beta}) {
@@ -79,6 +80,14 @@ class RolesTest : public TwoHosts {
     }
 
     TaskGroup loops;
+};
+
+class RolesTest : public TwoRoles {
+  protected:
+    RolesTest() {
+        EXPECT_EQ(init().outcome, "done");
+        made();
+    }
 };
 
 }  // namespace zrepd::test

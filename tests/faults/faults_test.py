@@ -2,6 +2,7 @@
 """What the fault injector decides without a host: which points, and what counts as broken."""
 import unittest
 
+import tree
 from environment import SCHEDULE, SHORT_TEN_MINUTES, TEN_MINUTES, scenarios
 from outcome import Expected, Side, error_in, judge, parse, printed, roles, undone
 from points import FAULTS, Call, Point, Row, by_fault, calls_of, failed, key_of, markdown, numbers, points, shortened, summary
@@ -207,6 +208,41 @@ class Judge(unittest.TestCase):
         found = parse(text)
         self.assertEqual((found.properties["zrep:epoch"], found.snapshots), ("3", [("zrep_000001", "7")]))
         self.assertEqual((found.rescued_files, found.rescued_records), (["a", "b"], ["r1", "r2"]))
+
+
+class Tree(unittest.TestCase):
+    """What is wrong with a tree's member is said."""
+
+    @staticmethod
+    def side(master, **changes):
+        ways = ("yes", "off", "on") if master else ("no", "on", "noauto")
+        names = ("mounted", "readonly", "canmount")
+        whole = {"properties": [f"{name}\t{value}" for name, value in zip(names, ways)] + ["zrep:inprogress\t-"],
+                 "guid": ["77"], "root": ["r1", "r2"], "member": ["r1", "r2"], "end": []}
+        return {**whole, **changes}
+
+    def judge(self, master=None, target=None, written=("r1", "r2"), loses=False):
+        return tree.judge(self.side(True, **master or {}), self.side(False, **target or {}), written, loses)
+
+    def test_order(self):
+        self.assertEqual(self.judge(), [])
+
+    def test_two_moments(self):
+        self.assertIn("two moments on the target", self.judge(target={"member": ["r1"]})[0])
+        self.assertIn("two moments on the master", self.judge(master={"root": ["r1"]})[0])
+
+    def test_how_it_is_served(self):
+        shown = ["mounted\tyes", "readonly\ton", "canmount\tnoauto", "zrep:inprogress\trejoining base=1"]
+        self.assertEqual(self.judge(target={"properties": shown}),
+                         ["the target's member has mounted=yes", "a journal on the target's member: rejoining base=1"])
+
+    def test_lost_unless_rescued(self):
+        self.assertEqual(self.judge(written=("r1", "r2", "r3")), ["lost of the member: ['r3']"])
+        self.assertEqual(self.judge(written=("r1", "r2", "r3"), loses=True, target={"rescued": ["r3"]}), [])
+        self.assertEqual(self.judge(written=("r1", "r2", "r3"), target={"rescued": ["r3"]}), ["lost of the member: ['r3']"])
+
+    def test_not_in_step(self):
+        self.assertIn("not in step", self.judge(target={"guid": ["78"]})[0])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/system")]
 import outcome  # noqa: E402
+import tree  # noqa: E402
 from client import Background, Client  # noqa: E402
 from injector import INSTALL, REMOVE, Injector  # noqa: E402
 from machine import LabError  # noqa: E402  (the lab's folder has to be on the path first)
@@ -43,8 +44,9 @@ class Broken(Exception):
 class Pair:
     """Of a lab that is up."""
 
-    def __init__(self, lab, fence=False):
+    def __init__(self, lab, fence=False, whole_tree=False):
         self.lab = lab
+        self.members = {name: f"{fs}/{tree.MEMBER}" for name, fs in FS.items()} if whole_tree else {}
         self.settings = "; zrepctl set {} fence=boot" if fence else ""
         self.injector = Injector(lab)
         self.pools = {}  # what they lie on, where that is no whole disk
@@ -84,6 +86,8 @@ class Pair:
 
     def fresh_pool(self, name):
         pool, make = POOLS[name], "zfs create tank/fs" if name == "alpha" else "true"
+        if name == "alpha" and self.members:
+            make += f" && zfs create {self.members[name]}"
         accept = "-O zrep:accept=alpha" if name == "beta" else ""
         device, made = DEVICES[self.pools.get(name, "disk")]
         self.power_on(name)
@@ -97,7 +101,7 @@ class Pair:
         """A fresh pair with alpha as master; its syncs expire a snapshot each."""
         self.fresh_pools()
         self.write()
-        self.host("alpha").run("zrepctl init tank/fs beta backup/fs", timeout=120)
+        self.host("alpha").run(f"zrepctl init {'-r ' if self.members else ''}tank/fs beta backup/fs", timeout=120)
         self.keep(SAVECOUNT)
         for _ in range(SAVECOUNT):
             self.write()
@@ -151,9 +155,11 @@ class Pair:
     def write(self, count=3):
         """Records appended to a file, fsynced when this returns."""
         records = [f"r{next(self.numbers)}" for _ in range(count)]
-        done = self.host(self.master).run(
-            f"[ \"$(/usr/sbin/zfs get -Ho value mounted {FS[self.master]})\" = yes ] && "
-            f"printf '%s\\n' {' '.join(records)} >>/tank/fs/records && sync /tank/fs/records", check=False)
+        datasets = [FS[self.master], *([self.members[self.master]] if self.members else [])]
+        done = self.host(self.master).run(" && ".join(
+            f"[ \"$(/usr/sbin/zfs get -Ho value mounted {dataset})\" = yes ] && "
+            f"printf '%s\\n' {' '.join(records)} >>{place}/records && sync {place}/records"
+            for dataset, place in zip(datasets, ("/tank/fs", f"/tank/fs/{tree.MEMBER}"))), check=False)
         if done.code != 0:
             raise Broken(f"the master {self.master} is not writable: {done.err.strip()}")
         self.written += records
@@ -267,7 +273,10 @@ class Pair:
         sides = dict(zip(FS, self.both(lambda name: outcome.look(self.host(name), FS[name]))))
         master, target = sides[self.master], sides[OTHER[self.master]]
         expected = outcome.Expected(self.written, before, self.files, loses, back)
-        wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values()})
+        wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values(), *self.members.values()})
+        if self.members:
+            looks = dict(zip(FS, self.both(lambda name: tree.look(self.host(name), FS[name]))))
+            wrong += tree.judge(looks[self.master], looks[OTHER[self.master]], self.written, loses)
         if wrong:
             raise Broken(*wrong)
         # Two lists: only one of them grows with the next write.
@@ -276,6 +285,6 @@ class Pair:
             self.both(self.drop_rescues)
 
     def drop_rescues(self, name):
-        self.host(name).run(f"for d in $(zfs list -Ho name | grep '^{FS[name]}_diverged_'); do zfs destroy -r $d; done; "
-                            f"for s in $(zfs list -Ho name -t snapshot -d 1 {FS[name]} | grep @zrep_diverged); do "
+        self.host(name).run(f"for d in $(zfs list -Ho name | grep -E '^{FS[name]}(/{tree.MEMBER})?_diverged_'); do zfs destroy -r $d; done; "
+                            f"for s in $(zfs list -Ho name -t snapshot -d 2 {FS[name]} | grep @zrep_diverged); do "
                             "zfs destroy $s; done")

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The members of a recursive pair in a role change (ADR 0015). Each of these may be cut anywhere
+// and is done again: what is left to do is seen in what lies there, while the root's journal is
+// still open.
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/failover/change.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/tree_ways.hpp"
+#include "daemon/sync/tree_sync.hpp"
+
+namespace zrepd::failover {
+
+using sync::Freshness;
+
+std::vector<DatasetName> Change::datasets() const {
+    if (!pair_ || !pair_->tree) return {name_};
+    return parts_.inventory.members(name_);
+}
+
+Task<Result<void>> Change::look_at_all(Freshness freshness) {
+    if (!pair_ || !pair_->tree) co_return co_await parts_.inventory.refresh_one(name_, freshness);
+    std::vector<DatasetName> one{name_};
+    auto left_out = co_await sync::look_here(parts_, std::move(one), freshness);
+    if (!left_out) co_return left_out.error();
+    const auto unseen = left_out->find(name_);
+    if (unseen != left_out->end()) co_return unseen->second;
+    co_return ok();
+}
+
+/// zfs unmounts what inherits its mount point with the root, in one process; the rest one by one,
+/// children first.
+Task<> Change::unmount_all() {
+    const Dataset* root = dataset();
+    if (root != nullptr && root->mounted) {
+        auto done = co_await parts_.zfs.unmount(name_);
+        // Whatever it came to: what is mounted still is seen now, and told of below.
+        auto seen = co_await look_at_all(Freshness::cached);
+        if (!done && !seen) warn("still_mounted", done.error());
+    }
+    const std::vector<DatasetName> all = datasets();
+    for (auto it = all.rbegin(); it != all.rend(); ++it) co_await unmount_one(*it);
+}
+
+Task<> Change::set_on(DatasetName member, PropertyList properties) {
+    if (properties.empty()) co_return;
+    auto set = co_await parts_.zfs.set(member, properties);
+    if (set) parts_.inventory.note_set(member, properties);
+    if (!set) warn("bookkeeping", set.error());
+}
+
+/// Nobody is shown a copy at the next boot.
+Task<> Change::hide_members() {
+    for (const DatasetName& name : datasets()) {
+        const Dataset* member = parts_.inventory.find(name);
+        if (name == name_ || member == nullptr) continue;
+        co_await set_on(name, hide_member(*member));
+    }
+}
+
+Task<> Change::show_members() {
+    if (!pair_->tree) co_return;
+    // What a member inherits has changed with its root.
+    auto seen = co_await look_at_all(Freshness::cached);
+    if (!seen) warn("not_mounted", seen.error());
+    for (const DatasetName& name : datasets()) {
+        if (name != name_) co_await show_one(name);
+    }
+}
+
+Task<> Change::show_one(DatasetName member) {
+    const Dataset* now = parts_.inventory.find(member);
+    if (now != nullptr && !now->resume_token.empty()) {
+        auto aborted = co_await parts_.zfs.abort_receive(member);
+        if (!aborted) warn("abort_failed", aborted.error());
+        // What was never received whole is gone with it.
+        auto seen = co_await parts_.inventory.refresh_one(member, Freshness::listed);
+        if (!seen) warn("not_mounted", seen.error());
+        now = parts_.inventory.find(member);
+    }
+    const Versions* versions = parts_.inventory.versions(member);
+    if (now == nullptr) co_return;
+    const bool copy = versions != nullptr && sync::last_acked(*versions) != nullptr;
+    const auto found = members_serve_.find(member);
+    const auto told = found == members_serve_.end() ? std::nullopt : std::optional(found->second);
+    const MemberWays ways = show_member(*now, told, copy);
+    co_await set_on(member, ways.before);
+    if (ways.mount) co_await mount_member(member, ways.place);
+    co_await set_on(member, ways.after);
+}
+
+Task<> Change::mount_member(DatasetName member, Serve place) {
+    const Dataset* now = parts_.inventory.find(member);
+    if (now == nullptr) co_return;
+    auto problem = mountpoint_problem(place, *now);
+    if (problem) {
+        problem->remedy += "; then: zfs mount " + quote(member.str());
+        warn("not_mounted", *problem);
+        co_return;
+    }
+    if (!now->key_loaded) {
+        auto loaded = co_await parts_.zfs.load_key(member, /*only_try=*/false);
+        if (!loaded) warn("key_not_loaded", loaded.error());
+    }
+    auto mounted = co_await parts_.zfs.mount(member);
+    if (mounted) co_return;
+    Error error = mounted.error();
+    if (error.remedy.empty()) error.remedy = "zfs mount " + quote(member.str());
+    warn("not_mounted", error);
+}
+
+/// The root is back at the base; so is every member that has a part of it.
+Task<bool> Change::rescue_members(std::uint64_t epoch) {
+    std::vector<std::string> pools{std::string(name_.pool())};
+    auto flushed = co_await parts_.zfs.flush(std::move(pools));
+    if (!flushed) co_return fail(flushed.error());
+    auto seen = co_await look_at_all(Freshness::listed);
+    if (!seen) co_return fail(seen.error());
+    const Versions* versions = parts_.inventory.versions(name_);
+    const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, entry_.base);
+    if (found == nullptr) co_return fail(gone());
+    const Snapshot base = *found;
+    for (const DatasetName& name : datasets()) {
+        const Versions* there = parts_.inventory.versions(name);
+        if (name == name_ || there == nullptr) continue;
+        const Snapshot* part = plan::part_of(*there, base);
+        if (part == nullptr) {
+            note(name.str() + " has no part of @" + base.name + ": it stays as it is, readonly");
+            continue;
+        }
+        auto kept = co_await rescue_member(name, part->guid, epoch);
+        if (!kept) co_return fail(kept.error());
+    }
+    co_return true;
+}
+
+/// Its own journal remembers what of it was copied; it goes when the member is back.
+Task<Result<void>> Change::rescue_member(DatasetName member, Guid part, std::uint64_t epoch) {
+    const Dataset* now = parts_.inventory.find(member);
+    if (now == nullptr) co_return ok();
+    Entry entry = entry_of(*now);
+    const bool open = entry.journal != Journal::none;
+    auto newer = divergence(*now, *parts_.inventory.versions(member), part);
+    if (!newer) co_return newer.error();
+    if (newer->none() && !open) co_return ok();
+    if (!open || entry.base != part) {
+        entry = {.journal = Journal::rejoining, .base = part};
+        entry.back = entry_.back;
+    }
+    auto saved = co_await failover::rescue(parts_, run_, member, epoch, entry);
+    if (!saved) co_return saved.error();
+    note_kept(*saved);
+    std::vector<std::string> journal{std::string(prop::kInprogress)};
+    auto cleared = co_await parts_.zfs.inherit(member, std::move(journal));
+    if (cleared) parts_.inventory.note_set(member, {{std::string(prop::kInprogress), ""}});
+    co_return cleared;
+}
+
+}  // namespace zrepd::failover

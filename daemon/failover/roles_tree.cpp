@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Role changes of a recursive pair (ADR 0015): what is looked at, locked and asked of its members
+// beside the root.
+#include <algorithm>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/go_back.hpp"
+#include "daemon/failover/roles.hpp"
+#include "daemon/failover/tree_ways.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
+#include "daemon/sync/tree_sync.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+using sync::Freshness;
+
+Error not_there(const DatasetName& member, const HostName& host) {
+    return refused(
+        member.str() + " is not there on " + host.str() + ", or no part of the tree there",
+        "run zrepctl sync on the master first: it sends it whole");
+}
+
+/// The copy never was whole: as a master it would be of no moment at all.
+Error never_whole(const plan::Pair& root) {
+    return refused(root.dataset.str() +
+                       " was never received whole, with everything below it: it cannot be the "
+                       "master",
+                   "let the first sync end: zrepctl status " + quote(root.dataset.str()) +
+                       "; if its master is lost for good: zrepctl clear " +
+                       quote(root.dataset.str()) +
+                       " destroys nothing, and each dataset can be used as it is");
+}
+
+}  // namespace
+
+Task<Result<void>> Roles::look_at(DatasetName dataset) {
+    std::vector<DatasetName> one{dataset};
+    auto left_out = co_await sync::look_here(parts_, std::move(one), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    const auto unseen = left_out->find(dataset);
+    if (unseen != left_out->end()) co_return unseen->second;
+    co_return ok();
+}
+
+Task<Result<Roles::Guards>> Roles::lock_members(DatasetName root,
+                                                std::string operation,
+                                                std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    Guards out;
+    for (const DatasetName& name : parts_.inventory.with_members({root})) {
+        if (name == root) continue;
+        const auto left = std::max(until - std::chrono::steady_clock::now(),
+                                   std::chrono::steady_clock::duration::zero());
+        auto guard = co_await parts_.locks.lock(name, lock::Scope::node, operation, left);
+        if (!guard) co_return guard.error();
+        out.push_back(std::move(*guard));
+    }
+    co_return out;
+}
+
+/// What is stored of how it is served is what a takeover without the master goes by.
+Task<std::optional<Error>> Roles::problem_of_storing(DatasetName member, std::string serve) {
+    const Dataset* now = parts_.inventory.find(member);
+    if (now == nullptr || now->own(prop::kServe) == serve) co_return std::nullopt;
+    co_return co_await writing_problem(std::move(member), std::move(serve), /*dry_run=*/false);
+}
+
+Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc::CheckIn in) {
+    std::vector<Error> out;
+    const std::vector<DatasetName> here = parts_.inventory.members(root.dataset);
+    for (const rpc::TreePart& part : in.members.value_or(std::vector<rpc::TreePart>{})) {
+        auto name = plan::member_name(root.dataset, part.name);
+        if (!name) co_return name.error();
+        const auto serve = parse_serve(part.serve);
+        if (!serve) co_return not_served_so(part.serve);
+        if (std::find(here.begin(), here.end(), *name) == here.end()) {
+            out.push_back(not_there(*name, parts_.self.host));
+            continue;
+        }
+        TargetFacts facts;
+        facts.pair = &root;
+        facts.master_epoch = root.epoch;
+        facts.base = part.base;
+        facts.back = in.back.value_or(false);
+        facts.after_sync = in.dry_run && !facts.back;
+        facts.key = co_await key_problem(*name);
+        if (!in.dry_run) facts.writing = co_await problem_of_storing(*name, part.serve);
+        const auto versions = co_await sync::with_foreign_holds(parts_, *name, part.base);
+        if (!versions) co_return versions.error();
+        facts.versions = &*versions;
+        facts.dataset = parts_.inventory.find(*name);
+        if (facts.dataset == nullptr) continue;
+        const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);
+        if (holder) facts.busy = holder->reason;
+        if (!serve->mountpoint.empty())
+            facts.mountpoint = mountpoint_problem(*serve, *facts.dataset);
+        for (Error& problem : problems_of_target(facts, parts_.self)) out.push_back(problem);
+        if (auto open = escapes_readonly(*facts.dataset, parts_.self.host)) out.push_back(*open);
+    }
+    co_return out;
+}
+
+bool Roles::has_all(const DatasetName& root, const rpc::PromoteIn& in) const {
+    const auto has = [&](const DatasetName& name, Guid base) {
+        const Versions* versions = parts_.inventory.versions(name);
+        return versions != nullptr && find_snapshot(*versions, base) != nullptr;
+    };
+    if (!has(root, in.base)) return false;
+    if (!in.members) return true;
+    return std::all_of(in.members->begin(), in.members->end(), [&](const rpc::TreePart& part) {
+        const auto name = plan::member_name(root, part.name);
+        return name && has(*name, part.base);
+    });
+}
+
+std::map<DatasetName, Serve> Roles::served_as(const DatasetName& root,
+                                              const rpc::PromoteIn& in) const {
+    std::map<DatasetName, Serve> out;
+    for (const rpc::TreePart& part : in.members.value_or(std::vector<rpc::TreePart>{})) {
+        const auto name = plan::member_name(root, part.name);
+        const auto serve = parse_serve(part.serve);
+        if (name && serve && !part.serve.empty()) out.emplace(*name, *serve);
+    }
+    return out;
+}
+
+Task<Result<bool>> Roles::are_members_ahead_of(DatasetName root, Guid base) {
+    const Versions* all = parts_.inventory.versions(root);
+    const Snapshot* found = all == nullptr ? nullptr : find_snapshot(*all, base);
+    if (found == nullptr) co_return false;
+    const Snapshot point = *found;
+    bool ahead = false;
+    for (const DatasetName& name : parts_.inventory.with_members({root})) {
+        const Versions* versions = parts_.inventory.versions(name);
+        const Snapshot* part = versions == nullptr ? nullptr : plan::part_of(*versions, point);
+        if (name == root || part == nullptr) continue;
+        const auto held = co_await sync::with_foreign_holds(parts_, name, part->guid);
+        if (!held) co_return held.error();
+        const Dataset* now = parts_.inventory.find(name);
+        if (now == nullptr) continue;
+        const auto newer = divergence(*now, *held, part->guid);
+        if (!newer) co_return newer.error();
+        if (newer->none()) continue;
+        const auto blocks = blocks_way_back(*now, *held, newer->base);
+        if (!blocks.empty()) co_return blocks.front();
+        ahead = true;
+    }
+    co_return ahead;
+}
+
+Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {
+    const auto below = co_await lock_members(root.dataset, run->operation(), kLockWait);
+    if (!below) co_return below.error();
+    auto seen = co_await look_at(root.dataset);
+    if (!seen) co_return seen.error();
+    const Versions* versions = parts_.inventory.versions(root.dataset);
+    const Snapshot* whole = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    if (whole == nullptr) co_return never_whole(root);
+    const Guid base = whole->guid;
+    auto ahead = co_await is_ahead_of(root.dataset, base);
+    if (!ahead) co_return ahead.error();
+    const Guid back = *ahead ? base : Guid{};
+    co_return co_await change(run, Ask::takeover_local, root.dataset, {.back = back});
+}
+
+}  // namespace zrepd::failover
