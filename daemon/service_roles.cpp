@@ -166,7 +166,7 @@ Task<Result<rpc::RunStarted>> DaemonService::drill(rpc::DrillIn in, control::Cal
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();
     const auto pair = parts_.inventory.pair(*dataset);
-    if (pair && pair->tree) co_return sync::not_of_a_tree(*pair, "a drill");
+    if (pair && pair->tree) co_return sync::not_of_a_tree(*pair, sync::NotOfATree::drill);
     if (!in.dry_run) co_return copies_.start_drill(*dataset, in.program);
     if (!parts_.inventory.pair(*dataset)) co_return sync::no_pair(parts_, *dataset);
     std::string step = "clone the newest acknowledged snapshot of " + dataset->str() +

@@ -138,7 +138,10 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     out.fenced = roles_.is_fenced(pair.dataset);
     out.last_error = trouble_of(out, pair, now.wall);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
-    out.rescues = rescues_of(pair.dataset);
+    for (const auto& name : parts_.inventory.with_members({pair.dataset})) {
+        const auto found = rescues_of(name);
+        out.rescues.insert(out.rescues.end(), found.begin(), found.end());
+    }
     out.health = health_of(out, pair);
     return out;
 }

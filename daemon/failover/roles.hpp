@@ -173,12 +173,22 @@ class Roles : public peer::RoleService {
     /// What stands before a takeover without the master; refused as by decide().
     Result<std::vector<std::string>> lease_steps(const plan::Pair& pair, OldMaster old) const;
 
+    // roles_tree.cpp
+    /// What members have beyond their parts of the root's snapshot `base`. refused where one could
+    /// not be rolled back.
+    struct Below {
+        bool ahead = false;
+        std::uint64_t bytes = 0;
+    };
+    Task<Result<Below>> newer_below(DatasetName root, Guid base);
+
     // roles_back.cpp
     /// What start_at() is about, found and judged.
     struct Back {
         plan::Pair pair;
         Snapshot snapshot;
         Divergence newer;    ///< on this side
+        Below below = {};    ///< the same of a tree's members
         bool plain = false;  ///< nothing is newer: an ordinary role change does it
     };
     Task<Result<Back>> look_back(Ask ask, DatasetName dataset, StartPoint from);
@@ -254,9 +264,6 @@ class Roles : public peer::RoleService {
     /// The base that the old master handed over with, and every member's part of it.
     bool has_all(const DatasetName& root, const rpc::PromoteIn& in) const;
     std::map<DatasetName, Serve> served_as(const DatasetName& root, const rpc::PromoteIn& in) const;
-    /// Whether a member has more than its part of the root's snapshot `base`. refused where it
-    /// could not be rolled back.
-    Task<Result<bool>> are_members_ahead_of(DatasetName root, Guid base);
 
     // roles_watch.cpp
     void watch_results(const rpc::EventOut& event);

@@ -3,6 +3,7 @@
 // have that is newer beside the filesystem before they roll it back (docs/failover.md).
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "common/units.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
@@ -87,6 +88,7 @@ std::string free_rescue(const sync::Inventory& inventory,
 Steps back_steps(Ask ask,
                  const plan::Pair& pair,
                  const Divergence& newer,
+                 std::optional<std::uint64_t> below_bytes,
                  const std::string& copy) {
     const std::string name = pair.dataset.str();
     const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
@@ -99,6 +101,9 @@ Steps back_steps(Ask ask,
         out.push_back("keep " + rolled_back_text(newer, unix_now()) + ", in " + copy);
         out.push_back("roll " + name + " back to " + start);
     }
+    if (below_bytes)
+        out.push_back("keep " + human_bytes(*below_bytes) +
+                      " of what lies below it, beside each, and roll that back, too");
     if (wants_target(ask)) {
         out.push_back("make " + name + " writable and the master of epoch " + epoch +
                       " and mount it; " + pair.peer.str() +
@@ -123,7 +128,6 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
     const auto spoiled = plan::unreadable_epoch(*now);
     if (spoiled) co_return *spoiled;
-    if (pair->tree) co_return sync::not_of_a_tree(*pair, "a role change");
     auto wrong = not_now(ask, *pair, *now);
     if (wrong) co_return *wrong;
     auto snapshot = find_start(*now, *versions, from);
@@ -138,13 +142,19 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!blocks.empty()) co_return blocks.front();
     auto newer = divergence(*now, *held, snapshot->guid);
     if (!newer) co_return newer.error();
-    const auto full = no_room(*now, newer->bytes());
-    if (full) co_return *full;
     Back out{.pair = *pair, .snapshot = *snapshot, .newer = *newer};
+    auto below = co_await newer_below(dataset, snapshot->guid);
+    if (!below) co_return below.error();
+    out.below = *below;
+    now = parts_.inventory.find(dataset);
+    if (now == nullptr) co_return sync::no_pair(parts_, dataset);
+    const auto full = no_room(*now, newer->bytes() + below->bytes);
+    if (full) co_return *full;
     const Snapshot* acked = sync::last_acked(*held);
     const bool newest = acked != nullptr && acked->guid == snapshot->guid;
     // After failover -L the other side may have more all the same: it has to be told.
-    out.plain = newer->none() && (ask == Ask::takeover_local || (ask == Ask::failover && newest));
+    out.plain = newer->none() && !below->ahead &&
+                (ask == Ask::takeover_local || (ask == Ask::failover && newest));
     co_return out;
 }
 
@@ -203,12 +213,11 @@ Task<Result<bool>> Roles::is_ahead_of(DatasetName dataset, Guid base) {
     if (now == nullptr) co_return sync::no_pair(parts_, dataset);
     auto newer = divergence(*now, *versions, base);
     if (!newer) co_return newer.error();
-    if (newer->none()) co_return co_await are_members_ahead_of(dataset, base);
     const auto blocks = blocks_way_back(*now, *versions, newer->base);
-    if (!blocks.empty()) co_return blocks.front();
-    auto below = co_await are_members_ahead_of(dataset, base);
+    if (!newer->none() && !blocks.empty()) co_return blocks.front();
+    auto below = co_await newer_below(dataset, base);
     if (!below) co_return below.error();
-    co_return true;
+    co_return !newer->none() || below->ahead;
 }
 
 Task<Result<rpc::HandOverOut>> Roles::hand_over_at(rpc::HandOverIn in, DatasetName dataset) {
@@ -258,7 +267,8 @@ Task<Result<Steps>> Roles::steps_at(
         if (!before) co_return before.error();
         steps = std::move(*before);
     }
-    for (std::string& step : back_steps(ask, pair, look->newer, copy)) {
+    const auto below = look->below.ahead ? std::optional(look->below.bytes) : std::nullopt;
+    for (std::string& step : back_steps(ask, pair, look->newer, below, copy)) {
         steps.push_back(std::move(step));
     }
     co_return steps;

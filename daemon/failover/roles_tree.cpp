@@ -128,12 +128,12 @@ std::map<DatasetName, Serve> Roles::served_as(const DatasetName& root,
     return out;
 }
 
-Task<Result<bool>> Roles::are_members_ahead_of(DatasetName root, Guid base) {
+Task<Result<Roles::Below>> Roles::newer_below(DatasetName root, Guid base) {
     const Versions* all = parts_.inventory.versions(root);
     const Snapshot* found = all == nullptr ? nullptr : find_snapshot(*all, base);
-    if (found == nullptr) co_return false;
+    Below out;
+    if (found == nullptr) co_return out;
     const Snapshot point = *found;
-    bool ahead = false;
     for (const DatasetName& name : parts_.inventory.with_members({root})) {
         const Versions* versions = parts_.inventory.versions(name);
         const Snapshot* part = versions == nullptr ? nullptr : plan::part_of(*versions, point);
@@ -147,9 +147,10 @@ Task<Result<bool>> Roles::are_members_ahead_of(DatasetName root, Guid base) {
         if (newer->none()) continue;
         const auto blocks = blocks_way_back(*now, *held, newer->base);
         if (!blocks.empty()) co_return blocks.front();
-        ahead = true;
+        out.ahead = true;
+        out.bytes += newer->bytes();
     }
-    co_return ahead;
+    co_return out;
 }
 
 Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {

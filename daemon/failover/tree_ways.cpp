@@ -32,7 +32,7 @@ MemberWays show_member(const Dataset& member, const std::optional<Serve>& told, 
     MemberWays out;
     if (!told && !noted && !(copy && is_kept_back(member))) return out;
     const Serve untold{.canmount = "on", .mounted = true};
-    const Serve serve = told ? *told : parse_serve(noted.value_or("")).value_or(untold);
+    const Serve serve = told ? *told : noted ? parse_serve(*noted).value_or(untold) : untold;
     if (member.kind == Kind::volume) {
         add(out.after, "volmode", serve.volmode.empty() ? "default" : serve.volmode);
     } else {
@@ -56,13 +56,8 @@ std::optional<Error> escapes_readonly(const Dataset& member, const HostName& hos
 }
 
 bool is_drained(const Dataset& dataset, const Versions& versions) {
-    if (dataset.written_bytes != 0) return false;
-    for (auto it = versions.snapshots.rbegin(); it != versions.snapshots.rend(); ++it) {
-        if (it->sent) return true;
-        // Somebody else's, of what is there already.
-        if (it->written_bytes != 0) return false;
-    }
-    return false;
+    const auto& all = versions.snapshots;
+    return dataset.written_bytes == 0 && !all.empty() && all.back().sent.has_value();
 }
 
 std::string with_members(const DatasetName& root, std::size_t members) {

@@ -33,7 +33,7 @@ MemberWays show_member(const Dataset& member, const std::optional<Serve>& told, 
 /// Why readonly of the root would not reach this member; `host` where it lies.
 std::optional<Error> escapes_readonly(const Dataset& member, const HostName& host);
 
-/// Whether all of it is in acknowledged snapshots.
+/// Whether all of it is in the newest snapshot, and the other side has that.
 bool is_drained(const Dataset& dataset, const Versions& versions);
 
 /// "tank/fs and the 3 below it".

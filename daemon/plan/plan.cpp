@@ -127,8 +127,11 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         newer.begin(), newer.end(), [](const Snapshot* s) { return sendable(*s) && !s->sent; });
     // A target that was touched goes back with the next stream, however little that carries: until
     // then it could not become the master.
-    const bool nothing_written =
-        base && !pending && unsent_bytes(source, newer) == 0 && target.written_bytes == 0;
+    // Frozen for a role change: what is newer than the base here would keep this side from being a
+    // target, so the newest one has to be ours.
+    const bool overtaken = dataset.readonly && !newer.empty();
+    const bool nothing_written = base && !pending && !overtaken &&
+                                 unsent_bytes(source, newer) == 0 && target.written_bytes == 0;
     if (is_unrecorded(base_here)) {
         // Before anything is sent from it: an unrecorded base is held and marked on neither side.
         return Skip{*base_here, "received, but not yet recorded here", !nothing_written};

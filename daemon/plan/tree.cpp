@@ -69,7 +69,9 @@ bool is_written(const Seen& one) {
 bool is_settled(const Seen& one, const Base& root) {
     if (!one.target().exists || !one.base || one.base->name != root.name) return false;
     const Snapshot* base = find_snapshot(one.versions(), one.base->guid);
-    return base != nullptr && base->sent && !is_written(one);
+    // Frozen for a role change, its newest snapshot has to be the one that both sides have.
+    const bool overtaken = one.dataset().readonly && base != &one.versions().snapshots.back();
+    return base != nullptr && base->sent && !overtaken && !is_written(one);
 }
 
 std::uint64_t next_sequence(const AllSeen& all) {

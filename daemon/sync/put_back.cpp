@@ -44,7 +44,7 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     if (pair->role != plan::Role::master) co_return put_back_elsewhere(*pair, request.snapshot);
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;
-    if (pair->tree) co_return not_of_a_tree(*pair, "putting the target back");
+    if (pair->tree) co_return not_of_a_tree(*pair, NotOfATree::put_back);
     auto unfinished = not_now(*pair, *dataset);
     if (unfinished) co_return *unfinished;
     auto what = plan::put_back(*dataset, *versions, request.snapshot);

@@ -38,7 +38,7 @@ Result<plan::Pair> Target::may_roll_back(const std::string& peer,
                                          const rpc::RollBackIn& in) const {
     const auto pair = pair_with(peer, target, in.source);
     if (!pair) return not_yours(peer, target);
-    if (pair->tree) return not_of_a_tree(*pair, "putting the target back");
+    if (pair->tree) return not_of_a_tree(*pair, NotOfATree::put_back);
     if (pair->epoch != in.epoch) return other_epoch(*pair, in.epoch);
     const auto journal = failover::entry_of(*parts_.inventory.find(target)).journal;
     if (journal == failover::Journal::none) return *pair;

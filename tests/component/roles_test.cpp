@@ -29,6 +29,18 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
+/// As sanoid takes them every hour, of what is idle too.
+TEST_F(RolesTest, SomebodyElsesSnapshotOfAnIdleMasterIsInNoWay) {
+    alpha->zfs.take("tank/fs@hourly");
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    expect_roles(false, "2");
+    beta->zfs.write("backup/fs", 7'000);
+    const auto back = change(*beta, Ask::failover, target_fs);
+    ASSERT_EQ(back.outcome, "done") << back.text;
+    expect_roles(true, "3");
+}
+
 TEST_F(RolesTest, OnlyTheSameFailoverIsFollowedInsteadOfBegun) {
     const auto first = alpha->roles.start(Ask::failover, {fs});
     ASSERT_TRUE(first);

@@ -9,6 +9,7 @@ namespace zrepd {
 namespace {
 
 using test::Ask;
+using test::TestHost;
 
 const std::vector<std::string> kBelow{"", "/a", "/a/deep", "/vol"};
 
@@ -25,7 +26,7 @@ class TreeRoles : public test::TwoRoles {
             alpha->zfs.write(name, 30'000);
         sync::InitRequest request{.dataset = fs, .host = beta->config.host, .target = target_fs};
         request.recursive = true;
-        auto started = run_task(io, alpha->engine.start_init(std::move(request)));
+        auto started = test::run_task(io, alpha->engine.start_init(std::move(request)));
         EXPECT_EQ(ended(started).outcome, "done");
         made();
     }
@@ -123,6 +124,39 @@ TEST_F(TreeRoles, OneSetMakesAllOfItReadonlyAndOneWritable) {
     EXPECT_EQ(beta->zfs.count("set backup/fs readonly=off"), 1U);
 }
 
+TEST_F(TreeRoles, SomebodyElsesSnapshotOfAMemberIsInNoWay) {
+    alpha->zfs.take("tank/fs/a@hourly");
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    write_all(*beta, "backup/fs");
+    const auto back = change(*beta, Ask::failover, target_fs);
+    ASSERT_EQ(back.outcome, "done") << back.text;
+    expect_roles(true, "3");
+    expect_equal();
+}
+
+TEST_F(TreeRoles, BackToASnapshotEachMemberKeepsWhatIsNewer) {
+    std::map<std::string, std::uint64_t> before;
+    for (const auto& below : kBelow) before[below] = alpha->zfs.content("tank/fs" + below);
+    write_all(*alpha, "tank/fs");
+    ASSERT_EQ(sync_from(*alpha, fs).outcome, "done");
+    alpha->zfs.write("tank/fs/a/deep", 1'000);
+    discover();
+    const auto started = alpha->roles.start_at(Ask::failover, fs, {.name = "zrep_000000"});
+    ASSERT_TRUE(started) << started.error().text();
+    const auto there = ended(started);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    expect_roles(false, "2");
+    for (const auto& below : kBelow) {
+        EXPECT_EQ(beta->zfs.content("backup/fs" + below), before[below]) << below;
+        EXPECT_EQ(alpha->zfs.content("tank/fs" + below), before[below]) << below;
+    }
+    EXPECT_TRUE(alpha->zfs.exists("tank/fs/a/deep_diverged_2"));
+    EXPECT_TRUE(beta->zfs.exists("backup/fs/vol_diverged_1"));
+    expect_served(*beta, "backup/fs");
+    expect_hidden(*alpha, "tank/fs");
+}
+
 TEST_F(TreeRoles, HowMembersWereServedIsKept) {
     give(*alpha, "tank/fs/a", "canmount", "off");
     alpha->zfs.at("tank/fs/a").mounted = false;
@@ -148,7 +182,7 @@ TEST_F(TreeRoles, AMemberThatWouldStayWritableRefuses) {
     ASSERT_EQ(here.outcome, "failed");
     EXPECT_EQ(here.error->kind, "refused");
     expect_in(here.error->message, "tank/fs/a on alpha has readonly=off of its own");
-    expect_in(here.error->remedy, "zfs inherit readonly tank/fs/a");
+    expect_in(here.error->remedy, "zfs inherit readonly 'tank/fs/a'");
     expect_roles(true, "1");
     alpha->zfs.at("tank/fs/a").props.erase("readonly");
     give(*beta, "backup/fs/vol", "readonly", "off");

@@ -375,7 +375,9 @@ Task<Result<void>> FakeZfs::set(DatasetName dataset, PropertyList properties) {
     for (const auto& [name, value] : properties) {
         fake->props[name] = Property{.value = value, .source = Source::local};
         // As zfs(8) does when it gets a mountpoint and may mount.
-        if (name == "mountpoint" && fake->key_loaded) fake->mounted = true;
+        const auto canmount = fake->props.find("canmount");
+        const bool may = canmount == fake->props.end() || canmount->second.value == "on";
+        if (name == "mountpoint" && fake->key_loaded && may) fake->mounted = true;
     }
     changed(dataset, /*versions_only=*/false);
     co_return leave();

@@ -357,7 +357,12 @@ Result<void> FakeZfs::apply(const ReceiveSpec& spec, const Header& header, std::
     if (!accepted.has_value()) return accepted;
     FakeDataset* there = find(target);
     if (there == nullptr) {
-        create(target.str());
+        // Its streams do not say what they are of: what is made of them does.
+        const bool volume = std::any_of(spec.properties.begin(),
+                                        spec.properties.end(),
+                                        [](const auto& one) { return one.first == "volmode"; });
+        const FakeDataset* from = spec.origin ? find(spec.origin->dataset()) : nullptr;
+        create(target.str(), from ? from->kind : volume ? Kind::volume : Kind::filesystem);
         there = find(target);
         there->content = 0;
         there->mounted = false;

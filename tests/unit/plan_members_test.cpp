@@ -138,5 +138,18 @@ TEST(MemberName, GoesBothWays) {
     EXPECT_EQ(relative_name(root, root), "");
 }
 
+/// Received, the parts of one moment have transaction groups of their own.
+TEST(PartOf, IsFoundByNameAndOfOneAcknowledgement) {
+    const Versions root = test::snaps("@zrep_000001:1+s @zrep_000002:2");
+    const Versions member = test::snaps("@other:9 @zrep_000001:7+s @zrep_000002:8");
+    ASSERT_NE(part_of(member, root.snapshots[0]), nullptr);
+    EXPECT_EQ(part_of(member, root.snapshots[0])->guid, Guid{7});
+    EXPECT_EQ(part_of(member, root.snapshots[1])->guid, Guid{8});
+    Snapshot earlier = root.snapshots[0];
+    earlier.sent = *earlier.sent - 1;
+    EXPECT_EQ(part_of(member, earlier), nullptr);
+    EXPECT_EQ(part_of(test::snaps("@other:9"), root.snapshots[0]), nullptr);
+}
+
 }  // namespace
 }  // namespace zrepd::plan

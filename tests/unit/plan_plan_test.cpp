@@ -16,6 +16,17 @@ TEST(Plan, SkipsWhenOnlyEmptyForeignSnapshotsFollow) {
     expect_skip(planned(0, "@zrep_000001:1+s @daily:2 @hourly:3", target("@zrep_000001:1")));
 }
 
+TEST(Plan, TakesOneForAFrozenMasterWhoseNewestIsSomebodyElses) {
+    Dataset frozen = master(0);
+    const auto there = target("@zrep_000001:1");
+    expect_skip(planned(frozen, "@zrep_000001:1+s @daily:2", there));
+    frozen.readonly = true;
+    expect_skip(planned(frozen, "@daily:2 @zrep_000001:1+s", there));
+    const auto step = expect_incremental(planned(frozen, "@zrep_000001:1+s @daily:2", there));
+    EXPECT_EQ(step.base, "@zrep_000001");
+    EXPECT_EQ(step.take, "zrep_000002");
+}
+
 TEST(Plan, SkipsWhenTheBaseIsOnlyABookmarkAndNothingFollows) {
     expect_skip(planned(0, "@older:5 #zrep_1:1", target("@zrep_000001:1")));
 }

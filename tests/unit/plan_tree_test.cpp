@@ -82,6 +82,9 @@ class Tree : public ::testing::Test {
         const TreeStep step = plan();
         EXPECT_TRUE(std::holds_alternative<TreeUnchanged>(step)) << describe(step, members).front();
     }
+    void freeze() {
+        for (Dataset& dataset : datasets_) dataset.readonly = true;
+    }
     static void expect_in(const std::string& text, std::string_view part) {
         EXPECT_NE(text.find(part), text.npos) << "'" << part << "' is not in: " << text;
     }
@@ -93,6 +96,15 @@ class Tree : public ::testing::Test {
 };
 
 using Kinds = std::vector<Kind>;
+
+TEST_F(Tree, IsTakenWhenFrozenAndTheNewestOfAMemberIsSomebodyElses) {
+    add("tank/a", "@zrep_000000:1+s", "@zrep_000000:1");
+    add("tank/a/b", "@zrep_000000:2+s @daily:3", "@zrep_000000:2");
+    expect_unchanged();
+    freeze();
+    EXPECT_EQ(sent().snapshot, "zrep_000001");
+    EXPECT_TRUE(sent().take);
+}
 
 TEST_F(Tree, IsUnchangedWhenNoMemberWasWrittenTo) {
     add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1");
