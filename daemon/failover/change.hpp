@@ -92,7 +92,8 @@ class Change {
     /// The root alone, or all of a tree: parents before children.
     std::vector<DatasetName> datasets() const;
     Task<> unmount_all();
-    Task<> unmount_one(DatasetName name);
+    /// False: it is in use.
+    Task<bool> unmount_one(DatasetName name);
     Task<> hide_members();
     Task<> show_members();
     Task<> show_one(DatasetName member);

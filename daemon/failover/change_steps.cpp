@@ -141,15 +141,19 @@ Task<> Change::unmount() {
         co_await unmount_one(name_);
 }
 
-Task<> Change::unmount_one(DatasetName name) {
+Task<bool> Change::unmount_one(DatasetName name) {
     const Dataset* now = parts_.inventory.find(name);
-    if (now == nullptr || !now->mounted) co_return;
+    if (now == nullptr || !now->mounted) co_return true;
     auto done = co_await parts_.zfs.unmount(name);
-    if (done || left_) co_return;
+    if (done) co_return true;
+    if (left_) co_return false;
     Error error = std::move(Error(done.error())).in("unmount the old master");
     error.remedy =
         "it stays mounted, readonly; when its users are gone: zfs unmount " + quote(name.str());
+    // Of a tree, what it is mounted in stays as well.
+    if (name != name_) error.remedy += "; zfs unmount " + quote(name_.str());
     warn("still_mounted", error);
+    co_return false;
 }
 
 /// False when a fence is to stay closed: it could not be mounted, and is tried again. Without one

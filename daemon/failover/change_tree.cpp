@@ -2,6 +2,8 @@
 // The members of a recursive pair in a role change (ADR 0015). Each of these may be cut anywhere
 // and is done again: what is left to do is seen in what lies there, while the root's journal is
 // still open.
+#include <algorithm>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/change.hpp"
@@ -39,7 +41,14 @@ Task<> Change::unmount_all() {
         if (!done && !seen) warn("still_mounted", done.error());
     }
     const std::vector<DatasetName> all = datasets();
-    for (auto it = all.rbegin(); it != all.rend(); ++it) co_await unmount_one(*it);
+    std::vector<DatasetName> in_use;
+    for (auto it = all.rbegin(); it != all.rend(); ++it) {
+        const bool holds_one = std::any_of(
+            in_use.begin(), in_use.end(), [&](const auto& below) { return below.is_below(*it); });
+        if (holds_one) continue;
+        const bool done = co_await unmount_one(*it);
+        if (!done) in_use.push_back(*it);
+    }
 }
 
 Task<> Change::set_on(DatasetName member, PropertyList properties) {

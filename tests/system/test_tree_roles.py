@@ -123,14 +123,19 @@ class TreeRoles(Roles):
 
     def test_a_member_in_use_stays_mounted_and_readonly(self):
         user = self.alpha.spawn("exec sh -c 'cd /tank/fs/a/deep && echo in && exec sleep 600'")
+        # A pool in use is not destroyed: the next test would have it.
+        self.addCleanup(self.alpha.run, "pkill -x sleep", check=False)
         wait_for("it is in use", 20, lambda: "/tank/fs/a/deep" in self.alpha.run("ls -l /proc/[0-9]*/cwd", check=False).out)
         done = self.zrepctl("failover", FS)
-        self.assertIn("zfs unmount tank/fs/a/deep", done.out + done.err)
+        self.assertIn("zfs unmount 'tank/fs/a/deep'; zfs unmount 'tank/fs'", done.out + done.err)
+        self.assertNotIn("zfs unmount 'tank/fs/a'", done.out + done.err)
         self.assert_master("beta")
         self.assertNotEqual(self.alpha.run("touch /tank/fs/a/deep/x", check=False).code, 0)
         self.assert_served(self.beta, COPY)
         self.alpha.run("pkill -x sleep", check=False)
         user.communicate(timeout=30)
+        self.alpha.run("zfs unmount tank/fs/a/deep; zfs unmount tank/fs")
+        self.assert_hidden(self.alpha, FS)
 
     def test_killed_in_the_middle_it_goes_on_by_itself(self):
         for number, name in enumerate(("alpha", "beta", "alpha", "beta")):
