@@ -41,7 +41,11 @@ po::options_description settings() {
         ("lease-time", po::value<std::string>()->value_name("TIME"),
          "zrep:fence=lease: a master is readonly when nobody confirmed it this long, 5s to 10m [20s]")
         ("witness", po::value<std::string>()->value_name("DIR"),
-         "folder on a third host, mounted on both, that confirms leases too [none]");
+         "folder on a third host, mounted on both, that confirms leases too [none]")
+        ("metrics-listen", po::value<std::string>()->value_name("ADDRESS"),
+         "figures for monitoring by HTTP: the path of a socket, 127.0.0.1:PORT or [::1]:PORT [none]")
+        ("metrics-file", po::value<std::string>()->value_name("FILE"),
+         "the same as a file for node_exporter, NAME.prom in a folder of root's [none]");
     // clang-format on
     return out;
 }
@@ -164,6 +168,24 @@ Result<void> apply_witness(Config& config, const std::string& value) {
     return ok();
 }
 
+Result<void> apply_metrics_listen(Config& config, const std::string& value) {
+    auto address = ListenAddress::parse(value);
+    if (!address) return bad("metrics-listen " + address.error().text());
+    config.metrics_listen = std::move(*address);
+    return ok();
+}
+
+/// The folder is looked at when it is written to: a copy is worth more than its figures.
+Result<void> apply_metrics_file(Config& config, const std::string& value) {
+    const std::filesystem::path path(value);
+    if (!path.is_absolute()) return bad("metrics-file must be an absolute path");
+    if (path.extension() != ".prom") {
+        return bad("metrics-file must end in .prom: node_exporter reads no other file");
+    }
+    config.metrics_file = path;
+    return ok();
+}
+
 /// Puts one checked setting into the configuration.
 Result<void> apply(Config& config, const std::string& key, const std::string& value) {
     if (key == "streams") return apply_number(config, value);
@@ -199,6 +221,10 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         return apply_lease_time(config, value);
     } else if (key == "witness") {
         return apply_witness(config, value);
+    } else if (key == "metrics-listen") {
+        return apply_metrics_listen(config, value);
+    } else if (key == "metrics-file") {
+        return apply_metrics_file(config, value);
     }
     return ok();
 }
