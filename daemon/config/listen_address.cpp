@@ -32,16 +32,17 @@ Result<ListenAddress> ListenAddress::parse(std::string_view text) {
     if (text.starts_with('/')) return parse_path(text);
     const std::size_t colon = text.rfind(':');
     if (colon == text.npos) return wrong(text, "");
-    std::string_view where = text.substr(0, colon);
+    const std::string_view where = text.substr(0, colon);
     const auto number = parse_u64(text.substr(colon + 1));
     if (!number || *number == 0 || *number > std::numeric_limits<std::uint16_t>::max()) {
         return wrong(text, "a port is 1 to 65535");
     }
-    if (where == "[::1]") where = "::1";
-    if (where != "127.0.0.1" && where != "::1") {
+    const bool v6 = where == "[::1]";
+    if (!v6 && where != "127.0.0.1") {
         return wrong(text, "only this host may ask; let a proxy with a password serve others");
     }
-    return ListenAddress{.host = std::string(where), .port = static_cast<std::uint16_t>(*number)};
+    return ListenAddress{.host = v6 ? "::1" : std::string(where),
+                         .port = static_cast<std::uint16_t>(*number)};
 }
 
 std::string ListenAddress::text() const {
