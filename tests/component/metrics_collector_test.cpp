@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "daemon/metrics/exporter.hpp"
 #include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
@@ -121,10 +123,13 @@ TEST_F(MetricsCollectorTest, ForgetsAPairThatIsGone) {
 TEST_F(MetricsCollectorTest, PromtoolFindsNothingToSay) {
     ASSERT_EQ(init().outcome, "done");
     ASSERT_EQ(sync().outcome, "unchanged");
-    auto checked =
-        test::run_task(io, alpha->processes.run({"promtool", "check", "metrics"}, 60s, text()));
-    if (!checked && checked.error().code == Code::not_found) GTEST_SKIP() << "no promtool";
+    const std::string file = directory / "figures.prom";
+    std::ofstream(file) << text();
+    const std::string script =
+        "command -v promtool >/dev/null || exit 77; exec promtool check metrics <\"$0\"";
+    auto checked = test::run_task(io, alpha->processes.run({"sh", "-c", script, file}, 60s));
     ASSERT_TRUE(checked) << checked.error().text();
+    if (checked->status.code == 77) GTEST_SKIP() << "no promtool";
     EXPECT_EQ(checked->status.code, 0);
     EXPECT_EQ(checked->out + checked->err, "");
 }
