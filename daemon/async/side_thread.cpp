@@ -12,14 +12,43 @@
 namespace zrepd {
 
 /// Shared with a thread that may hang when everything else has ended.
-struct SideThread::State {
+struct SideThread::State : std::enable_shared_from_this<State> {
     explicit State(asio::any_io_executor on) : executor(on) { ended.emplace(std::move(on)); }
+
+    void wake() {
+        if (ended) ended->notify();
+    }
+    bool begin(std::function<void()> work, std::shared_ptr<bool> done);
+
     asio::any_io_executor executor;
     std::optional<Signal> ended;  ///< of the event loop: gone before that is
     bool busy = false;
     std::mutex guard;
     bool alive = true;  ///< the event loop is there; under `guard`
 };
+
+/// False when the system gives us no thread.
+bool SideThread::State::begin(std::function<void()> work, std::shared_ptr<bool> done) {
+    const auto body = [self = shared_from_this(), done, work = std::move(work)] {
+        work();
+        const std::lock_guard lock(self->guard);
+        if (!self->alive) return;
+        asio::post(self->executor, [self, done] {
+            *done = true;
+            self->busy = false;
+            self->wake();
+        });
+    };
+    busy = true;
+    try {
+        // Nobody waits for its end: it may never come.
+        std::thread(body).detach();
+        return true;
+    } catch (const std::system_error&) {
+        busy = false;
+        return false;
+    }
+}
 
 SideThread::SideThread(asio::any_io_executor executor)
     : state_(std::make_shared<State>(std::move(executor))) {}
@@ -30,37 +59,23 @@ SideThread::~SideThread() {
     state_->ended.reset();
 }
 
-Task<bool> SideThread::run(std::function<void()> work, std::chrono::milliseconds limit) {
+Task<SideThread::End> SideThread::run(std::function<void()> work, std::chrono::milliseconds limit) {
     const std::shared_ptr<State> state = state_;
-    if (state->busy) co_return false;
+    const Deadline late(state->executor, limit, [state] { state->wake(); });
+    bool stop = false;
+    while (state->busy && !late.expired() && !stop) {
+        stop = co_await cancelled();
+        if (!stop) co_await state->ended->wait();
+    }
+    if (state->busy) co_return End::not_begun;
     const auto done = std::make_shared<bool>(false);
-    const auto body = [state, done, work = std::move(work)] {
-        work();
-        const std::lock_guard lock(state->guard);
-        if (!state->alive) return;
-        asio::post(state->executor, [state, done] {
-            *done = true;
-            state->busy = false;
-            if (state->ended) state->ended->notify();
-        });
-    };
-    const Deadline late(state->executor, limit, [state] {
-        if (state->ended) state->ended->notify();
-    });
-    state->busy = true;
-    try {
-        // Nobody waits for its end: it may never come.
-        std::thread(body).detach();
-    } catch (const std::system_error&) {
-        state->busy = false;
-        co_return false;
+    if (!state->begin(std::move(work), done)) co_return End::not_begun;
+    stop = false;
+    while (!*done && !late.expired() && !stop) {
+        stop = co_await cancelled();
+        if (!stop) co_await state->ended->wait();
     }
-    while (!*done && !late.expired()) {
-        co_await state->ended->wait();
-        const bool stop = co_await cancelled();
-        if (stop) break;
-    }
-    co_return *done;
+    co_return *done ? End::done : End::late;
 }
 
 }  // namespace zrepd

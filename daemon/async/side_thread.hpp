@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // For system calls that may block for ever, as on a disk that hangs: they run on a thread of their
 // own, and the event loop goes on. Thread: the io thread, but for the work. Limits: one call at a
-// time; while one hangs, the next is not begun.
+// time: the next one waits.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -21,10 +21,14 @@ class SideThread {
     /// Does not wait for what hangs.
     ~SideThread();
 
-    /// True when `work` has run to its end. False: it has not within `limit`, an earlier one hangs
-    /// still, there is no thread to be had, or the task was cancelled. What hangs may go on when
+    enum class End {
+        done,
+        late,      ///< not within the limit, or the task was cancelled; it may go on
+        not_begun  ///< an earlier one hangs still, or there is no thread to be had
+    };
+    /// Waits for its turn and for the end of `work`, `limit` together. What hangs may go on when
     /// everything else has ended: `work` owns all that it touches.
-    Task<bool> run(std::function<void()> work, std::chrono::milliseconds limit);
+    Task<End> run(std::function<void()> work, std::chrono::milliseconds limit);
 
   private:
     struct State;

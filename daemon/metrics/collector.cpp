@@ -42,8 +42,11 @@ std::set<std::string, std::less<>> names(const rpc::StatusOut& status) {
 
 }  // namespace
 
-Collector::Collector(control::Service& service, sync::Runs& runs, const Processes& processes)
-    : service_(service), runs_(runs), processes_(processes), started_(unix_now()) {
+Collector::Collector(control::Service& service,
+                     sync::Runs& runs,
+                     const Processes& processes,
+                     std::chrono::milliseconds fresh)
+    : service_(service), runs_(runs), processes_(processes), fresh_(fresh), started_(unix_now()) {
     runs_.on_part_end([this](const sync::PartEnd& end) { note(end); });
 }
 
@@ -62,7 +65,7 @@ void Collector::note(const sync::PartEnd& end) {
 std::shared_ptr<const std::string> Collector::text(Format format) {
     const auto now = std::chrono::steady_clock::now();
     auto& made = made_[static_cast<std::size_t>(format)];
-    if (!made || now - made->at >= kFresh) {
+    if (!made || now - made->at >= fresh_) {
         made = Made{now, std::make_shared<const std::string>(make(format))};
     }
     return made->text;

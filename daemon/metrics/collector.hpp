@@ -19,12 +19,15 @@ namespace zrepd::metrics {
 class Collector {
   public:
     /// Counts from now on, until it is destroyed.
-    Collector(control::Service& service, sync::Runs& runs, const Processes& processes);
+    Collector(control::Service& service,
+              sync::Runs& runs,
+              const Processes& processes,
+              std::chrono::milliseconds fresh = kFresh);
     ~Collector();
     Collector(const Collector&) = delete;
     Collector& operator=(const Collector&) = delete;
 
-    /// The figures of this moment, or of less than kFresh ago.
+    /// The figures of this moment, or of less than `fresh` ago.
     std::shared_ptr<const std::string> text(Format format);
 
     static constexpr std::chrono::milliseconds kFresh{1'000};
@@ -40,6 +43,7 @@ class Collector {
     control::Service& service_;
     sync::Runs& runs_;
     const Processes& processes_;
+    const std::chrono::milliseconds fresh_;
     const UnixSeconds started_;
     Counters counters_;
     std::array<std::optional<Made>, 2> made_;  ///< by format

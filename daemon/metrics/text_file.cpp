@@ -129,8 +129,8 @@ Task<> TextFile::write_once() {
         *outcome = write_file(file, *text);
     };
     written_ = true;
-    const bool ended = co_await disk_.run(work, kWriteLimit);
-    if (ended) {
+    const auto ended = co_await disk_.run(work, kWriteLimit);
+    if (ended == SideThread::End::done) {
         say(*outcome);
         co_return;
     }

@@ -17,12 +17,7 @@ using namespace std::chrono_literals;
 
 class MetricsCollectorTest : public test::TwoHosts {
   protected:
-    /// As if nobody had asked for a while.
-    std::string text(Format format = Format::prometheus) {
-        const auto until = std::chrono::steady_clock::now() + Collector::kFresh;
-        test::run_until(io, [until] { return std::chrono::steady_clock::now() >= until; });
-        return *collector.text(format);
-    }
+    std::string text(Format format = Format::prometheus) { return *collector.text(format); }
     /// Of a sample whose name and labels are these; empty when there is none.
     static std::string value(const std::string& text, const std::string& sample) {
         const auto at = text.find("\n" + sample + " ");
@@ -31,8 +26,23 @@ class MetricsCollectorTest : public test::TwoHosts {
         return text.substr(begin, text.find('\n', begin) - begin);
     }
 
+    /// What a program says of the figures of a pair, whose file's name is its $0; nullopt when it
+    /// ends with 77, as it is not installed.
+    std::optional<std::string> judge(Format format, const std::string& script) {
+        EXPECT_EQ(init().outcome, "done");
+        EXPECT_EQ(sync().outcome, "unchanged");
+        const std::string file = directory / "figures";
+        std::ofstream(file) << text(format);
+        auto checked = test::run_task(io, alpha->processes.run({"sh", "-c", script, file}, 60s));
+        if (!checked) return checked.error().text();
+        if (checked->status.code == 77) return std::nullopt;
+        EXPECT_EQ(checked->status.code, 0);
+        return checked->out + checked->err;
+    }
+
     test::ServedHost served{*alpha};
-    Collector collector{served.service, alpha->runs, alpha->processes};
+    /// Made anew for everybody who asks.
+    Collector collector{served.service, alpha->runs, alpha->processes, 0ms};
 };
 
 TEST_F(MetricsCollectorTest, CountsWhatRunsDid) {
@@ -95,14 +105,20 @@ TEST_F(MetricsCollectorTest, CountsOnTheTargetsSideToo) {
     EXPECT_GT(std::stoull("0" + bytes), 0U);
 }
 
-TEST_F(MetricsCollectorTest, AsksZfsNothingAndMakesTheTextOnceASecond) {
+TEST_F(MetricsCollectorTest, AsksZfsNothing) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.forget_calls();
-    const auto first = collector.text(Format::open_metrics);
-    EXPECT_EQ(collector.text(Format::open_metrics), first) << "the same text, not one like it";
-    EXPECT_NE(collector.text(Format::prometheus), first);
     EXPECT_NE(text(Format::open_metrics), "");
+    EXPECT_NE(text(Format::prometheus), "");
     EXPECT_TRUE(alpha->zfs.calls().empty());
+}
+
+TEST_F(MetricsCollectorTest, MakesTheTextOnceForAllWhoAskWithinASecond) {
+    Collector kept(served.service, alpha->runs, alpha->processes, 1h);
+    const auto first = kept.text(Format::open_metrics);
+    EXPECT_EQ(kept.text(Format::open_metrics), first) << "the same text, not one like it";
+    EXPECT_NE(kept.text(Format::prometheus), first);
+    EXPECT_NE(collector.text(Format::open_metrics), collector.text(Format::open_metrics));
 }
 
 TEST_F(MetricsCollectorTest, ForgetsAPairThatIsGone) {
@@ -121,17 +137,25 @@ TEST_F(MetricsCollectorTest, ForgetsAPairThatIsGone) {
 
 /// Debian's package prometheus has it; it reads the format that node_exporter reads.
 TEST_F(MetricsCollectorTest, PromtoolFindsNothingToSay) {
-    ASSERT_EQ(init().outcome, "done");
-    ASSERT_EQ(sync().outcome, "unchanged");
-    const std::string file = directory / "figures.prom";
-    std::ofstream(file) << text();
-    const std::string script =
-        "command -v promtool >/dev/null || exit 77; exec promtool check metrics <\"$0\"";
-    auto checked = test::run_task(io, alpha->processes.run({"sh", "-c", script, file}, 60s));
-    ASSERT_TRUE(checked) << checked.error().text();
-    if (checked->status.code == 77) GTEST_SKIP() << "no promtool";
-    EXPECT_EQ(checked->status.code, 0);
-    EXPECT_EQ(checked->out + checked->err, "");
+    const auto said = judge(Format::prometheus,
+                            "command -v promtool >/dev/null || exit 77; "
+                            "exec promtool check metrics <\"$0\"");
+    if (!said) GTEST_SKIP() << "no promtool";
+    EXPECT_EQ(*said, "");
+}
+
+/// That of Prometheus' own client library, which is strict (Debian: python3-prometheus-client).
+TEST_F(MetricsCollectorTest, AParserOfOpenMetricsTakesIt) {
+    const auto said = judge(Format::open_metrics,
+                            "/usr/bin/python3 -c 'import prometheus_client' || exit 77; "
+                            "exec /usr/bin/python3 -c '\n"
+                            "import sys\n"
+                            "from prometheus_client.openmetrics import parser\n"
+                            "text = open(sys.argv[1]).read()\n"
+                            "print(len(list(parser.text_string_to_metric_families(text))))\n"
+                            "' \"$0\"");
+    if (!said) GTEST_SKIP() << "no python3-prometheus-client";
+    EXPECT_EQ(*said, std::to_string(families().size()) + "\n");
 }
 
 TEST_F(MetricsCollectorTest, NothingIsServedOrWrittenWithoutASetting) {

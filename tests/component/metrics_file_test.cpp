@@ -134,6 +134,8 @@ TEST_F(MetricsFileTest, SaysOnceThatItFailsAndOnceThatItIsWellAgain) {
     EXPECT_EQ(said.find("metrics_file_written", well + 1), said.npos) << said;
 }
 
+using End = SideThread::End;
+
 class SideThreadTest : public ::testing::Test {
   protected:
     asio::io_context io{1};
@@ -143,21 +145,21 @@ TEST_F(SideThreadTest, RunsTheWorkElsewhereAndWaitsForItsEnd) {
     SideThread side(io.get_executor());
     const auto where = std::make_shared<std::thread::id>(std::this_thread::get_id());
     const std::function<void()> work = [where] { *where = std::this_thread::get_id(); };
-    EXPECT_TRUE(run_task(io, side.run(work, 10s)));
+    EXPECT_EQ(run_task(io, side.run(work, 10s)), End::done);
     EXPECT_NE(*where, std::this_thread::get_id());
 }
 
-TEST_F(SideThreadTest, WaitsNoLongerThanItsLimitAndBeginsNothingMeanwhile) {
+TEST_F(SideThreadTest, WaitsNoLongerThanItsLimitAndForItsTurn) {
     SideThread side(io.get_executor());
     const auto gate = std::make_shared<std::promise<void>>();
     const std::function<void()> hangs = [wait = gate->get_future().share()] { wait.wait(); };
-    EXPECT_FALSE(run_task(io, side.run(hangs, 20ms)));
+    EXPECT_EQ(run_task(io, side.run(hangs, 20ms)), End::late);
     const auto ran = std::make_shared<int>(0);
     const std::function<void()> counts = [ran] { ++*ran; };
-    EXPECT_FALSE(run_task(io, side.run(counts, 10s)));
+    EXPECT_EQ(run_task(io, side.run(counts, 20ms)), End::not_begun);
     EXPECT_EQ(*ran, 0);
     gate->set_value();
-    run_until(io, [&] { return run_task(io, side.run(counts, 10s)); });
+    EXPECT_EQ(run_task(io, side.run(counts, 10s)), End::done);
     EXPECT_EQ(*ran, 1);
 }
 
@@ -170,7 +172,7 @@ TEST_F(SideThreadTest, MayGoBeforeWhatHangs) {
             wait.wait();
             through->set_value();
         };
-        EXPECT_FALSE(run_task(io, side.run(hangs, 20ms)));
+        EXPECT_EQ(run_task(io, side.run(hangs, 20ms)), End::late);
     }
     gate->set_value();
     through->get_future().wait();
