@@ -186,9 +186,22 @@ Result<void> apply_metrics_file(Config& config, const std::string& value) {
     return ok();
 }
 
+/// Settings with a function of their own.
+constexpr std::pair<std::string_view, Result<void> (*)(Config&, const std::string&)> kOfTheirOwn[] =
+    {{"streams", apply_number},
+     {"ssh-config", apply_ssh_config},
+     {"hooks-dir", apply_hooks_dir},
+     {"hook-timeout", apply_hook_timeout},
+     {"lease-time", apply_lease_time},
+     {"witness", apply_witness},
+     {"metrics-listen", apply_metrics_listen},
+     {"metrics-file", apply_metrics_file}};
+
 /// Puts one checked setting into the configuration.
 Result<void> apply(Config& config, const std::string& key, const std::string& value) {
-    if (key == "streams") return apply_number(config, value);
+    for (const auto& [name, apply_it] : kOfTheirOwn) {
+        if (key == name) return apply_it(config, value);
+    }
     if (key == "runtime-dir") {
         if (!value.starts_with('/')) return bad("runtime-dir must be an absolute path");
         config.runtime_dir = value;
@@ -208,23 +221,9 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         if (!time) return bad(time.error().text());
         if (time->count() < 5) return bad("stall-timeout must be at least 5s");
         config.stall_timeout = *time;
-    } else if (key == "ssh-config") {
-        return apply_ssh_config(config, value);
     } else if (key == "ssh-user") {
         if (value.empty() || value.starts_with('-')) return bad("ssh-user is not a user name");
         config.ssh_user = value;
-    } else if (key == "hooks-dir") {
-        return apply_hooks_dir(config, value);
-    } else if (key == "hook-timeout") {
-        return apply_hook_timeout(config, value);
-    } else if (key == "lease-time") {
-        return apply_lease_time(config, value);
-    } else if (key == "witness") {
-        return apply_witness(config, value);
-    } else if (key == "metrics-listen") {
-        return apply_metrics_listen(config, value);
-    } else if (key == "metrics-file") {
-        return apply_metrics_file(config, value);
     }
     return ok();
 }

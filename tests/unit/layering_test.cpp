@@ -68,7 +68,8 @@ bool is_pure(const std::string& file) {
            begins("daemon/failover/lease.") || begins("daemon/failover/witness.") ||
            begins("daemon/metrics/text.") || begins("daemon/metrics/counters.") ||
            begins("daemon/metrics/families.") || begins("daemon/metrics/samples.") ||
-           begins("daemon/metrics/http_reply.") || begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
+           begins("daemon/metrics/http_reply.") || begins("daemon/zfs/zfs_spec.") ||
+           file.find("_program.") != std::string::npos;
 }
 
 /// Height of a daemon file or header; 0: what everything may use.
