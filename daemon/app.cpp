@@ -16,6 +16,7 @@
 #include "daemon/helper_processes.hpp"
 #include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
+#include "daemon/metrics/exporter.hpp"
 #include "daemon/notify.hpp"
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/route.hpp"
@@ -108,6 +109,7 @@ struct App::Parts {
     failover::EventHooks event_hooks;  // who is told of events
     std::unique_ptr<DaemonService> service;
     std::unique_ptr<control::Server> control;
+    std::unique_ptr<metrics::Exporter> exporter;  // what monitoring is told
     Notifier manager = Notifier::from_environment();
     TaskGroup tasks;  // scheduler, roles, event watcher
     bool stopped_in_time = true;
@@ -126,6 +128,9 @@ Result<void> App::Parts::start() {
     auto listens = control->listen(config.runtime_dir);
     if (!listens) return listens;
     event_hooks.start();
+    exporter =
+        std::make_unique<metrics::Exporter>(io.get_executor(), config, *service, runs, processes);
+    exporter->start();
     tasks.spawn("scheduler", scheduler.run());
     tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
@@ -177,6 +182,7 @@ Task<> App::Parts::stop() {
     log::event(log::Level::info, "stopping", {{"runs", std::to_string(runs.active_count())}});
     tasks.cancel();
     event_hooks.cancel();
+    if (exporter) co_await exporter->stop();
     co_await control->stop();
     co_await roles.stop();
     co_await copies.stop();

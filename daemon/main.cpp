@@ -12,6 +12,7 @@
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
 #include "daemon/log.hpp"
+#include "daemon/metrics/text_file.hpp"
 
 namespace {
 
@@ -31,6 +32,17 @@ void keep_a_little_memory() {
 #endif
 }
 
+/// What a start would only warn of, or find out later, is an error to who asks.
+int check(const zrepd::config::Config& config) {
+    if (auto hooks = zrepd::failover::check_hooks(config); !hooks) return complain(hooks.error());
+    if (!config.metrics_file.empty()) {
+        auto folder = zrepd::metrics::check_folder(config.metrics_file);
+        if (!folder) return complain(folder.error());
+    }
+    std::puts("settings are fine");
+    return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
     auto command = zrepd::config::read(arguments);
     if (!command) return complain(command.error());
@@ -43,11 +55,7 @@ int run(const std::vector<std::string>& arguments) {
             std::puts("zrepd " ZREPD_VERSION);
             return 0;
         case Action::check_config:
-            if (auto hooks = zrepd::failover::check_hooks(command->config); !hooks) {
-                return complain(hooks.error());
-            }
-            std::puts("settings are fine");
-            return 0;
+            return check(command->config);
         case Action::run:
             break;
     }

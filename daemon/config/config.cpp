@@ -41,7 +41,11 @@ po::options_description settings() {
         ("lease-time", po::value<std::string>()->value_name("TIME"),
          "zrep:fence=lease: a master is readonly when nobody confirmed it this long, 5s to 10m [20s]")
         ("witness", po::value<std::string>()->value_name("DIR"),
-         "folder on a third host, mounted on both, that confirms leases too [none]");
+         "folder on a third host, mounted on both, that confirms leases too [none]")
+        ("metrics-listen", po::value<std::string>()->value_name("ADDRESS"),
+         "figures for monitoring by HTTP: the path of a socket, 127.0.0.1:PORT or [::1]:PORT [none]")
+        ("metrics-file", po::value<std::string>()->value_name("FILE"),
+         "the same as a file for node_exporter, NAME.prom in a folder of root's [none]");
     // clang-format on
     return out;
 }
@@ -164,9 +168,40 @@ Result<void> apply_witness(Config& config, const std::string& value) {
     return ok();
 }
 
+Result<void> apply_metrics_listen(Config& config, const std::string& value) {
+    auto address = ListenAddress::parse(value);
+    if (!address) return bad("metrics-listen " + address.error().text());
+    config.metrics_listen = std::move(*address);
+    return ok();
+}
+
+/// The folder is looked at when it is written to: a copy is worth more than its figures.
+Result<void> apply_metrics_file(Config& config, const std::string& value) {
+    const std::filesystem::path path(value);
+    if (!path.is_absolute()) return bad("metrics-file must be an absolute path");
+    if (path.extension() != ".prom") {
+        return bad("metrics-file must end in .prom: node_exporter reads no other file");
+    }
+    config.metrics_file = path;
+    return ok();
+}
+
+/// Settings with a function of their own.
+constexpr std::pair<std::string_view, Result<void> (*)(Config&, const std::string&)> kOfTheirOwn[] =
+    {{"streams", apply_number},
+     {"ssh-config", apply_ssh_config},
+     {"hooks-dir", apply_hooks_dir},
+     {"hook-timeout", apply_hook_timeout},
+     {"lease-time", apply_lease_time},
+     {"witness", apply_witness},
+     {"metrics-listen", apply_metrics_listen},
+     {"metrics-file", apply_metrics_file}};
+
 /// Puts one checked setting into the configuration.
 Result<void> apply(Config& config, const std::string& key, const std::string& value) {
-    if (key == "streams") return apply_number(config, value);
+    for (const auto& [name, apply_it] : kOfTheirOwn) {
+        if (key == name) return apply_it(config, value);
+    }
     if (key == "runtime-dir") {
         if (!value.starts_with('/')) return bad("runtime-dir must be an absolute path");
         config.runtime_dir = value;
@@ -186,19 +221,9 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
         if (!time) return bad(time.error().text());
         if (time->count() < 5) return bad("stall-timeout must be at least 5s");
         config.stall_timeout = *time;
-    } else if (key == "ssh-config") {
-        return apply_ssh_config(config, value);
     } else if (key == "ssh-user") {
         if (value.empty() || value.starts_with('-')) return bad("ssh-user is not a user name");
         config.ssh_user = value;
-    } else if (key == "hooks-dir") {
-        return apply_hooks_dir(config, value);
-    } else if (key == "hook-timeout") {
-        return apply_hook_timeout(config, value);
-    } else if (key == "lease-time") {
-        return apply_lease_time(config, value);
-    } else if (key == "witness") {
-        return apply_witness(config, value);
     }
     return ok();
 }

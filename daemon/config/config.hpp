@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/ids.hpp"
+#include "daemon/config/listen_address.hpp"
 
 namespace zrepd::config {
 
@@ -30,6 +32,9 @@ struct Config {
     /// A master under zrep:fence=lease is readonly when nobody confirmed it for so long.
     std::chrono::milliseconds lease_time{20'000};
     std::string witness = {};  ///< an absolute path, the folder; empty: none
+    /// Where figures are asked for by HTTP; nullopt: nowhere.
+    std::optional<ListenAddress> metrics_listen = {};
+    std::filesystem::path metrics_file = {};  ///< where they are written to; empty: nowhere
 };
 
 struct CommandLine {

@@ -6,10 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/post.hpp>
-#include <mutex>
-#include <system_error>
-#include <thread>
 
 #include "common/text.hpp"
 #include "daemon/async/fd.hpp"
@@ -60,75 +56,32 @@ Error unanswered(const std::filesystem::path& folder, const std::string& why) {
                  .remedy = "look at its mount: ls " + quote(folder.string())};
 }
 
-}  // namespace
-
-/// Shared with a thread that may hang when everything else has ended.
-struct WitnessFolder::State {
-    explicit State(asio::any_io_executor on) : executor(on) { ended.emplace(on); }
-    asio::any_io_executor executor;
-    std::optional<Signal> ended;  ///< of the event loop: gone before that is
-    bool busy = false;
-    std::mutex guard;
-    bool alive = true;  ///< the event loop is there; under `guard`
-};
-
-namespace {
-
 struct Call {
     std::filesystem::path folder;
     std::vector<Item> items;
     std::vector<Found> found = {};
-    bool done = false;
 };
 
 }  // namespace
 
-WitnessFolder::WitnessFolder(asio::any_io_executor executor)
-    : state_(std::make_shared<State>(std::move(executor))) {}
-
-WitnessFolder::~WitnessFolder() {
-    const std::lock_guard lock(state_->guard);
-    state_->alive = false;
-    state_->ended.reset();
-}
+WitnessFolder::WitnessFolder(asio::any_io_executor executor) : thread_(std::move(executor)) {}
 
 Task<Result<std::vector<Found>>> WitnessFolder::exchange(std::filesystem::path folder,
                                                          std::vector<Item> items,
                                                          std::chrono::milliseconds limit) {
-    const std::shared_ptr<State> state = state_;
-    const Deadline late(state->executor, limit, [state] { state->ended->notify(); });
-    // Another one of ours may be on its way, and quick.
-    while (state->busy && !late.expired()) {
-        const bool stop = co_await cancelled();
-        if (stop) break;
-        co_await state->ended->wait();
-    }
-    if (state->busy) co_return unanswered(folder, ": an earlier request hangs");
     const auto call = std::make_shared<Call>(Call{.folder = folder, .items = std::move(items)});
-    const auto work = [state, call] {
+    const std::function<void()> work = [call] {
         call->found = carry_out(call->folder, call->items);
-        const std::lock_guard lock(state->guard);
-        if (!state->alive) return;
-        asio::post(state->executor, [state, call] {
-            call->done = true;
-            state->busy = false;
-            state->ended->notify();
-        });
     };
-    state->busy = true;
-    try {
-        // Nobody waits for its end: it may never come.
-        std::thread(work).detach();
-    } catch (const std::system_error& e) {
-        state->busy = false;
-        co_return Error{.code = Code::busy, .message = e.what()};
+    const auto end = co_await thread_.run(work, limit);
+    switch (end) {
+        case SideThread::End::done:
+            break;
+        case SideThread::End::late:
+            co_return unanswered(folder, " in time");
+        case SideThread::End::not_begun:
+            co_return unanswered(folder, ": an earlier request hangs, or no thread is to be had");
     }
-    while (!call->done && !late.expired()) {
-        const bool stop = co_await cancelled();
-        if (stop) break;
-        co_await state->ended->wait();
-    }
-    if (!call->done) co_return unanswered(folder, " in time");
     co_return std::move(call->found);
 }
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The witness's folder: writes our records and reads the other sides'. Thread: asked on the io
 // thread; the calls are made by a thread of their own, because a shared folder may hang for ever.
-// Errors: timed_out, busy. Atomicity: a record is one small write, synced. Limits: one request
+// Errors: timed_out. Atomicity: a record is one small write, synced. Limits: one request
 // at a time; while one hangs every other one fails at once, and nothing piles up.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "daemon/async/signal.hpp"
+#include "daemon/async/side_thread.hpp"
 #include "daemon/failover/witness.hpp"
 
 namespace zrepd::failover {
@@ -20,9 +19,6 @@ namespace zrepd::failover {
 class WitnessFolder {
   public:
     explicit WitnessFolder(asio::any_io_executor executor);
-    ~WitnessFolder();
-    WitnessFolder(const WitnessFolder&) = delete;
-    WitnessFolder& operator=(const WitnessFolder&) = delete;
 
     struct Item {
         Sides sides;
@@ -38,8 +34,7 @@ class WitnessFolder {
                                               std::chrono::milliseconds limit);
 
   private:
-    struct State;
-    std::shared_ptr<State> state_;
+    SideThread thread_;
 };
 
 }  // namespace zrepd::failover

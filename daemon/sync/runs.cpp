@@ -56,6 +56,7 @@ RunPtr Runs::start(std::string operation,
     run->out_.operation = std::move(operation);
     run->goal_ = std::move(goal);
     run->started_ = unix_now();
+    run->began_ = SteadyClock::now();
     run->open_ = datasets.size();
     for (const auto& dataset : datasets) {
         run->slots_[dataset].index = run->out_.results.size();
@@ -156,6 +157,7 @@ void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     slot.done = true;
     slot.lock = {};
     run.out_.results[slot.index] = std::move(result);
+    tell_end(run, dataset, slot);
     if (--run.open_ != 0) return;
     run.out_.finished = true;
     const auto found = std::find_if(
@@ -169,6 +171,16 @@ void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     event.event = "run_finished";
     event.run = run.out_;
     events_.publish(std::move(event));
+}
+
+void Runs::tell_end(const Run& run, const DatasetName& dataset, const Run::Slot& slot) const {
+    if (!on_part_end_) return;
+    const rpc::RunResult& result = run.out_.results[slot.index];
+    on_part_end_({.dataset = dataset,
+                  .operation = run.operation(),
+                  .result = result,
+                  .bytes = std::max(result.bytes, slot.earlier_bytes + slot.bytes),
+                  .took = SteadyClock::now() - run.began_});
 }
 
 RunPtr Runs::active(const DatasetName& dataset) const {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -62,9 +63,19 @@ class Run {
     std::string goal_;
     std::map<DatasetName, Slot> slots_;
     UnixSeconds started_ = 0;
+    SteadyClock::time_point began_{};
     std::size_t open_ = 0;
 };
 using RunPtr = std::shared_ptr<Run>;
+
+/// How one dataset's part of a run ended, for who counts. Valid during the call.
+struct PartEnd {
+    const DatasetName& dataset;
+    const std::string& operation;
+    const rpc::RunResult& result;
+    std::uint64_t bytes = 0;             ///< moved, by streams that were cut off as well
+    std::chrono::duration<double> took;  ///< since the run began, its waiting included
+};
 
 /// The result of a dataset's part that ended, or could only end, with this error.
 rpc::RunResult failed_result(const DatasetName& dataset, const Error& error);
@@ -85,6 +96,11 @@ class Runs {
     /// The log may have been told already, by one line for all the datasets.
     enum class Told { no, yes };
     void fail(Run& run, const DatasetName& dataset, const Error& error, Told told = Told::no);
+
+    /// Called at each such end, before its event. Must not throw or wait.
+    void on_part_end(std::function<void(const PartEnd&)> handler) {
+        on_part_end_ = std::move(handler);
+    }
 
     /// The unfinished run that still works on this dataset; the oldest when others wait for it.
     RunPtr active(const DatasetName& dataset) const;
@@ -107,7 +123,10 @@ class Runs {
     void end(Run& run, const DatasetName& dataset, rpc::RunResult result);
     rpc::Progress progress_of(const Run& run, const Run::Slot& slot) const;
 
+    void tell_end(const Run& run, const DatasetName& dataset, const Run::Slot& slot) const;
+
     EventBus& events_;
+    std::function<void(const PartEnd&)> on_part_end_;
     std::string boot_tag_;
     std::uint64_t next_ = 1;
     std::vector<RunPtr> active_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "daemon/sync/receiver.hpp"
@@ -164,10 +165,18 @@ TEST_F(Sync, AFilesystemIsFreeAgainWhenItsOwnPartOfTheRunIsOver) {
     init_second(second);
     alpha->zfs.write("tank/fs", 50'000);
     alpha->zfs.stall_next_send(1'000);
+    alpha->zfs.forget_calls();
     const auto slow = alpha->engine.start_sync({fs, second}, sync::Freshness::listed);
     ASSERT_TRUE(slow);
     const sync::RunPtr run = alpha->runs.find(slow->run_id);
-    test::run_until(io, [&] { return !run->pending(second); });
+    // The send that stalls is to be this run's, not the next one's.
+    const auto sends = [this] {
+        const auto& calls = alpha->zfs.calls();
+        return std::any_of(calls.begin(), calls.end(), [](const std::string& call) {
+            return call.starts_with("send ");
+        });
+    };
+    test::run_until(io, [&] { return !run->pending(second) && sends(); });
     alpha->zfs.write("tank/second", 5'000);
     const auto again = ended(alpha->engine.start_sync({second}, sync::Freshness::listed));
     EXPECT_EQ(again.outcome, "done") << again.text;

@@ -112,6 +112,48 @@ TEST_F(ConfigTest, LeasesHaveATimeAndPerhapsAWitness) {
     }
 }
 
+TEST_F(ConfigTest, MetricsAreServedOnThisHostAlone) {
+    EXPECT_FALSE(read_text("").value().config.metrics_listen);
+    for (const char* right : {"/run/zrepd/metrics.sock", "127.0.0.1:9820", "[::1]:65535"}) {
+        const auto out = read_text(std::string("metrics-listen = ") + right + "\n");
+        ASSERT_TRUE(out) << right << ": " << out.error().text();
+        EXPECT_EQ(out->config.metrics_listen.value().text(), right);
+    }
+    EXPECT_EQ(read_text("metrics-listen = [::1]:80\n")->config.metrics_listen->host, "::1");
+    const std::string long_path = "/" + std::string(107, 'x');
+    for (const std::string& wrong : {std::string("0.0.0.0:9820"),
+                                     std::string("192.168.1.1:9820"),
+                                     std::string("[::]:9820"),
+                                     std::string("::1:9820"),
+                                     std::string("localhost:9820"),
+                                     std::string(":9820"),
+                                     std::string("9820"),
+                                     std::string("127.0.0.1"),
+                                     std::string("127.0.0.1:0"),
+                                     std::string("127.0.0.1:65536"),
+                                     std::string("127.0.0.1:http"),
+                                     std::string("metrics.sock"),
+                                     std::string("/run/zrepd/"),
+                                     std::string(),
+                                     long_path}) {
+        const auto out = read_text("metrics-listen = " + wrong + "\n");
+        ASSERT_FALSE(out) << wrong;
+        EXPECT_NE(out.error().text().find("zrepd.conf:1: metrics-listen: "), std::string::npos);
+        EXPECT_NE(out.error().text().find("127.0.0.1:PORT"), std::string::npos);
+    }
+    EXPECT_NE(read_text("metrics-listen = 10.0.0.1:80\n").error().text().find("only this host"),
+              std::string::npos);
+}
+
+TEST_F(ConfigTest, AMetricsFileIsOneThatNodeExporterReads) {
+    EXPECT_EQ(read_text("").value().config.metrics_file, "");
+    EXPECT_EQ(read_text("metrics-file = /srv/x/zrepd.prom\n").value().config.metrics_file,
+              "/srv/x/zrepd.prom");
+    for (const char* wrong : {"zrepd.prom", "/srv/zrepd.txt", "/srv/.prom", ""}) {
+        EXPECT_FALSE(read_text(std::string("metrics-file = ") + wrong + "\n")) << wrong;
+    }
+}
+
 TEST_F(ConfigTest, IsCalledWhatTheSystemSaysWithoutItsDomain) {
     const auto out = read({}, "Alpha.example.org");
     ASSERT_TRUE(out) << out.error().text();

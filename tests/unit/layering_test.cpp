@@ -66,7 +66,10 @@ bool is_pure(const std::string& file) {
            begins("daemon/failover/journal.") || begins("daemon/failover/changes.") ||
            begins("daemon/failover/rescue_plan.") || begins("daemon/failover/fence.") ||
            begins("daemon/failover/lease.") || begins("daemon/failover/witness.") ||
-           begins("daemon/zfs/zfs_spec.") || file.find("_program.") != std::string::npos;
+           begins("daemon/metrics/text.") || begins("daemon/metrics/counters.") ||
+           begins("daemon/metrics/families.") || begins("daemon/metrics/samples.") ||
+           begins("daemon/metrics/http_reply.") || begins("daemon/zfs/zfs_spec.") ||
+           file.find("_program.") != std::string::npos;
 }
 
 /// Height of a daemon file or header; 0: what everything may use.
@@ -80,6 +83,7 @@ int rank_of(const std::string& file) {
                                                      {"sync", 3},
                                                      {"sched", 3},
                                                      {"failover", 3},
+                                                     {"metrics", 3},
                                                      {"control", 3}};
     if (is_pure(file)) return 1;
     const std::string rest = file.substr(std::string("daemon/").size());
