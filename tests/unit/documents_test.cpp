@@ -143,6 +143,18 @@ TEST(Documents, OperationsListsEverySettingOfTheDaemonAndNoOther) {
               documents::found(settings, "--([a-z-]+)"));
 }
 
+TEST(Documents, TheSmfManifestHasEverySettingOfTheDaemonAndNoOther) {
+    const std::string text = documents::text_of("smf/zrepd.xml");
+    const std::size_t begin = text.find("<property_group name=\"config\"");
+    ASSERT_NE(begin, text.npos);
+    const auto asked = config::read({"--help"});
+    ASSERT_TRUE(asked);
+    const std::string settings = asked->help.substr(asked->help.find("Settings ("));
+    EXPECT_EQ(documents::found(text.substr(begin, text.find("</property_group>", begin) - begin),
+                               "<propval name=\"([a-z-]+)\" type=\"astring\" value=\"\"/>"),
+              documents::found(settings, "--([a-z-]+)"));
+}
+
 TEST(Documents, OperationsHasEveryErrorKindAndNoOther) {
     const std::string text = documents::text_of("docs/operations.md");
     Names kinds;
