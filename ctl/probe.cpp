@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "common/platform.hpp"
 #include "common/text.hpp"
 
 namespace zrepd::ctl {
@@ -94,7 +95,7 @@ Probe probe(const std::vector<std::string>& argv,
     if (file.empty()) return {};
     Probe out{.found = true};
     std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return out;
+    if (!platform::make_pipe(pipe)) return out;
     const pid_t pid = start(file, argv, path, pipe[1]);
     ::close(pipe[1]);
     if (pid > 0) {

@@ -11,7 +11,9 @@
 #include <cstring>
 #include <system_error>
 
-#if defined(__linux__)
+#include "common/platform.hpp"
+
+#ifdef ZREPD_LINUX
 #include <linux/close_range.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -49,7 +51,7 @@ struct Prepared {
     volatile int error = 0;
 };
 
-#if defined(__linux__)
+#ifdef ZREPD_LINUX
 
 // A few system calls deep; the page or two below are for their frames.
 constexpr std::size_t kChildStackBytes = std::size_t{64} * 1024;
