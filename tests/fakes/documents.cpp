@@ -79,7 +79,10 @@ std::vector<std::string> manual() {
                                  "docs/operations.md",
                                  "docs/failover.md",
                                  "docs/events.md",
-                                 "docs/pacemaker.md"};
+                                 "docs/pacemaker.md",
+                                 "docs/runbook.md",
+                                 "docs/migrating.md",
+                                 "docs/hardening.md"};
     for (auto& page : man_pages()) out.push_back(std::move(page));
     return out;
 }
