@@ -39,16 +39,14 @@ std::vector<std::string> man_code(const std::string& text) {
     std::istringstream lines(text);
     bool literal = false;
     for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with(".Bd -literal") || line == ".nf")
+        if (line.starts_with(".Bd -literal"))
             literal = true;
-        else if (line == ".Ed" || line == ".fi")
+        else if (line == ".Ed")
             literal = false;
         else if (literal)
             out.push_back(typed(line));
         else if (line.starts_with(".Cm ") || line.starts_with(".Dl "))
             out.push_back(typed(line.substr(4)));
-        else if (line.starts_with(".B "))
-            out.push_back(typed(line.substr(3)));
     }
     return out;
 }
@@ -98,7 +96,7 @@ std::string typed(const std::string& page) {
 }
 
 std::string section(const std::string& text, const std::string& heading) {
-    for (const char* mark : {"\n.Sh ", "\n.SH ", "\n## ", "\n### "}) {
+    for (const char* mark : {"\n.Sh ", "\n## ", "\n### "}) {
         const std::size_t begin = text.find(mark + heading + "\n");
         if (begin == text.npos) continue;
         return text.substr(begin + 1, text.find(mark, begin + 1) - begin - 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The documents as tests read them: man pages in mdoc and man, and Markdown. What is code in them
+// The documents as tests read them: man pages in mdoc, and Markdown. What is code in them
 // is told from prose, because "zrepctl prints" is no command.
 #pragma once
 

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <boost/program_options/options_description.hpp>
+#include <cctype>
+#include <filesystem>
 #include <regex>
 
 #include "common/error.hpp"
@@ -178,7 +180,7 @@ TEST(Documents, OperationsHasEveryExitStatusAndNoOther) {
               statuses);
     EXPECT_EQ(
         documents::found(documents::section(documents::text_of("docs/zrepctl.8"), "EXIT STATUS"),
-                         "\n(?:\\.It )?(\\d+)\\b"),
+                         "\n\\.It (\\d+)\\b"),
         statuses);
 }
 
@@ -193,6 +195,43 @@ TEST(Documents, NameNoMethodThatIsNotThere) {
             EXPECT_TRUE(known.contains(name) || is_a_file) << path << ": " << name;
         }
     }
+}
+
+/// As the heading "## What to do when" is linked to: #what-to-do-when.
+Names anchors_of(const std::string& markdown) {
+    Names out;
+    for (std::string heading : documents::found(markdown, "\n#+ ([^\n]+)")) {
+        heading = std::regex_replace(heading, std::regex("\\[([^\\]]*)\\]\\([^)]*\\)"), "$1");
+        std::string anchor;
+        for (const char c : heading) {
+            if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_')
+                anchor += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+            else if (c == ' ')
+                anchor += '-';
+        }
+        out.insert(anchor);
+    }
+    return out;
+}
+
+TEST(Documents, EveryLinkLeadsSomewhere) {
+    std::size_t links = 0;
+    for (const auto& path : documents::manual()) {
+        if (!path.ends_with(".md")) continue;
+        const std::string folder = path.starts_with("docs/") ? "docs/" : "";
+        for (const auto& link : documents::found(documents::text_of(path), "\\]\\(([^)\\s]+)\\)")) {
+            if (link.starts_with("http")) continue;
+            ++links;
+            const std::size_t hash = std::min(link.find('#'), link.size());
+            const std::string to = hash == 0 ? path : folder + link.substr(0, hash);
+            const std::filesystem::path file = std::filesystem::path(ZREPD_SOURCE_DIR) / to;
+            ASSERT_TRUE(std::filesystem::exists(file)) << path << ": " << link;
+            if (hash == link.size()) continue;
+            EXPECT_TRUE(anchors_of("\n" + documents::text_of(to)).contains(link.substr(hash + 1)))
+                << path << ": " << link;
+        }
+    }
+    EXPECT_GT(links, 60U);
 }
 
 /// The examples can be typed as they stand.
