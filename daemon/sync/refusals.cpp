@@ -20,7 +20,8 @@ std::string pairs_below(const Inventory& inventory, const DatasetName& dataset) 
         if (++count <= plan::kNamesShown) names.push_back(quote(pair.dataset.str()));
     }
     std::string out = join(names, ", ");
-    if (count > plan::kNamesShown) out += " and " + std::to_string(count - plan::kNamesShown) + " more";
+    if (count > plan::kNamesShown)
+        out += " and " + std::to_string(count - plan::kNamesShown) + " more";
     return out;
 }
 
