@@ -13,8 +13,6 @@
 namespace zrepd {
 namespace {
 
-// Below the 5 s in which every call answers.
-constexpr std::chrono::seconds kDryRunLimit{4};
 // For who asks again with the same request_key until it has the answer: as long as the real thing
 // gives its peer.
 constexpr std::chrono::seconds kPatientDryRunLimit{60};

@@ -21,6 +21,9 @@ struct SettingChange {
     std::vector<std::string> remove;
 };
 
+/// Below the 5 s in which every call answers.
+inline constexpr std::chrono::seconds kDryRunLimit{4};
+
 /// The answer to a dry run.
 rpc::RunStarted answer_of(sync::DryRun found);
 

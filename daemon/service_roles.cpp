@@ -9,9 +9,6 @@
 namespace zrepd {
 namespace {
 
-// Below the 5 s in which every call answers.
-constexpr std::chrono::seconds kDryRunLimit{4};
-
 failover::OldMaster old_master(const rpc::RoleIn& in) {
     return in.master_is_off.value_or(false) ? failover::OldMaster::off
                                             : failover::OldMaster::unknown;

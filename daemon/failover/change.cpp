@@ -20,7 +20,7 @@ namespace {
 
 using sync::Freshness;
 
-constexpr std::chrono::seconds kAskLimit{30};
+constexpr std::chrono::seconds kReadyLimit{30};
 // A promotion waits for a transaction group and a mount; the hooks over there come on top.
 constexpr std::chrono::seconds kPromoteLimit{300};
 
@@ -282,7 +282,7 @@ Task<Event> Change::ask_peer() {
     rpc::RolesIn in;
     in.sides.push_back(asking_side(*pair_));
     auto answer =
-        co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kAskLimit);
+        co_await role_.peers.call_as<rpc::RolesOut>(pair_->peer, "peer.roles", in, kReadyLimit);
     const bool answered = answer && answer->sides.size() == 1;
     if (!answered || !answer->sides[0].known) {
         const bool ours = co_await is_held_at_witness();

@@ -13,10 +13,6 @@ bool is_master(const Dataset& dataset) {
     return dataset.local(prop::kMaster) == "yes";
 }
 
-void add(PropertyList& out, std::string_view key, std::string value) {
-    out.emplace_back(std::string(key), std::move(value));
-}
-
 /// Source and destination, the other way round when this side's part in them changes.
 void add_direction(PropertyList& out, const Dataset& dataset, bool swap) {
     const auto stored = [&](std::string_view key) { return dataset.own(key).value_or(""); };

@@ -17,10 +17,6 @@
 namespace zrepd::failover {
 namespace {
 
-Error refused(std::string message, std::string remedy) {
-    return Error{.code = Code::refused, .message = std::move(message), .remedy = std::move(remedy)};
-}
-
 /// mountinfo writes white space and backslashes in octal (proc_pid_mountinfo(5)).
 std::string unescape(std::string_view text) {
     std::string out;

@@ -18,10 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using sync::Freshness;
 
-constexpr std::chrono::seconds kLockWait{60};
 // A check that reads everything of a large filesystem takes its time; one that hangs must end.
 constexpr std::chrono::minutes kProgramLimit{60};
-constexpr std::chrono::seconds kLookAgain{1};
 
 bool is_drill(const Dataset& dataset) {
     return dataset.local(prop::kDrill) && !dataset.origin.empty();

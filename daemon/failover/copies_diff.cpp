@@ -14,9 +14,9 @@ namespace {
 namespace fs = std::filesystem;
 using sync::Freshness;
 
-constexpr std::chrono::seconds kLockWait{30};
+constexpr std::chrono::seconds kDiffLockWait{30};
 constexpr std::chrono::minutes kLookLimit{10};
-constexpr std::chrono::milliseconds kLookAgain{50};
+constexpr std::chrono::milliseconds kDiffLookAgain{50};
 // A target that is mounted for it takes no stream and no role meanwhile: less than the time for
 // which those wait for its lock.
 constexpr std::chrono::seconds kLockedLimit{45};
@@ -111,7 +111,7 @@ Task<Result<std::optional<lock::LockTable::Guard>>> Copies::lock_base(DatasetNam
     const Dataset* now = parts_.inventory.find(dataset);
     if (now != nullptr && now->mounted) co_return out;
     auto guard =
-        co_await parts_.locks.lock(dataset, lock::Scope::node, std::string(kReason), kLockWait);
+        co_await parts_.locks.lock(dataset, lock::Scope::node, std::string(kReason), kDiffLockWait);
     if (!guard) co_return guard.error();
     out.emplace(std::move(*guard));
     auto again = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
@@ -127,7 +127,7 @@ Task<Result<rpc::RescueDiffOut>> Copies::diff(DatasetName copy, std::uint64_t li
     }
     co_await end_left_looks();
     auto guard =
-        co_await parts_.locks.lock(copy, lock::Scope::node, std::string(kReason), kLockWait);
+        co_await parts_.locks.lock(copy, lock::Scope::node, std::string(kReason), kDiffLockWait);
     if (!guard) co_return guard.error();
     auto seen = co_await parts_.inventory.refresh_one(copy, Freshness::listed);
     if (!seen) co_return seen.error();
@@ -215,7 +215,7 @@ Task<> Copies::end_left_looks() {
     while (cleaning_ && !cleaned_) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
-        co_await sleep_for(kLookAgain);
+        co_await sleep_for(kDiffLookAgain);
     }
     if (cleaned_) co_return;
     cleaning_ = true;

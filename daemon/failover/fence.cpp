@@ -16,10 +16,6 @@ std::optional<std::string> kept_canmount(const Dataset& dataset) {
     return dataset.local(prop::kCanmount);
 }
 
-void add(PropertyList& out, std::string_view key, std::string value) {
-    out.emplace_back(std::string(key), std::move(value));
-}
-
 }  // namespace
 
 std::string canmount_of(const Dataset& dataset) {

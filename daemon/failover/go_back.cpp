@@ -12,10 +12,6 @@ namespace {
 // As many as an operator can choose from at a glance.
 constexpr std::size_t kNamed = 3;
 
-Error refused(std::string message, std::string remedy) {
-    return Error{.code = Code::refused, .message = std::move(message), .remedy = std::move(remedy)};
-}
-
 }  // namespace
 
 std::string known_common(const Versions& versions) {

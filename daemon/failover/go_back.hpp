@@ -12,6 +12,10 @@
 
 namespace zrepd::failover {
 
+inline Error refused(std::string message, std::string remedy) {
+    return Error{.code = Code::refused, .message = std::move(message), .remedy = std::move(remedy)};
+}
+
 /// By the name that an operator gave, or by the guid that the other side gave.
 struct StartPoint {
     std::string name = {};

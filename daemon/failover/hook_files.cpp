@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Kind = FolderEntry::Kind;
+using EntryKind = FolderEntry::Kind;
 
 constexpr const char* kEventFolder = "event.d";
 
@@ -26,15 +26,15 @@ Error unusable(std::string message, std::string remedy) {
         .code = Code::refused_by_hook, .message = std::move(message), .remedy = std::move(remedy)};
 }
 
-std::string kind_name(Kind kind) {
+std::string kind_name(EntryKind kind) {
     switch (kind) {
-        case Kind::file:
+        case EntryKind::file:
             return "a regular file";
-        case Kind::folder:
+        case EntryKind::folder:
             return "a directory";
-        case Kind::link:
+        case EntryKind::link:
             return "a symbolic link";
-        case Kind::other:
+        case EntryKind::other:
             return "no regular file";
     }
     return "";
@@ -49,7 +49,7 @@ std::string move_away(const fs::path& path) {
 Result<void> check_program(const fs::path& path, const FolderEntry& entry) {
     const std::string file = quote(path.string(), path.string().size());
     const std::string hook = "the hook " + file;
-    if (entry.kind != Kind::file) {
+    if (entry.kind != EntryKind::file) {
         return unusable(hook + " is not run: it is " + kind_name(entry.kind),
                         "put a copy of the program there (install -o root -m 755 PROGRAM " +
                             quote(path.parent_path().string()) + "), or: " + move_away(path));
@@ -70,10 +70,10 @@ Result<void> check_program(const fs::path& path, const FolderEntry& entry) {
     return ok();
 }
 
-Kind kind_of(mode_t mode) {
-    if (S_ISREG(mode)) return Kind::file;
-    if (S_ISDIR(mode)) return Kind::folder;
-    return S_ISLNK(mode) ? Kind::link : Kind::other;
+EntryKind kind_of(mode_t mode) {
+    if (S_ISREG(mode)) return EntryKind::file;
+    if (S_ISDIR(mode)) return EntryKind::folder;
+    return S_ISLNK(mode) ? EntryKind::link : EntryKind::other;
 }
 
 Error unreadable(const fs::path& path, int number) {
@@ -217,7 +217,7 @@ HookPrograms choose(const fs::path& folder, std::vector<FolderEntry> entries) {
 Result<void> check_folders(const std::vector<FolderEntry>& chain) {
     for (const FolderEntry& entry : chain) {
         const std::string folder = quote(entry.name, entry.name.size());
-        if (entry.kind != Kind::folder) {
+        if (entry.kind != EntryKind::folder) {
             return unusable(folder + " has to be a directory, and is " + kind_name(entry.kind),
                             "mkdir it, and put the program into it");
         }

@@ -15,7 +15,7 @@ namespace {
 
 // The boot clock goes on while timers stand still, in a suspended host: it is looked at so often.
 constexpr BootTime kLook{1'000};
-constexpr BootTime kIdle{30'000};
+constexpr BootTime kNothingDue{30'000};
 // After an answer that did not confirm all: the note may be on disk over there by now.
 constexpr BootTime kAskAgain{1'000};
 constexpr unsigned kTries = 3;
@@ -82,7 +82,7 @@ BootTime Leases::tick(BootTime now) {
     if (!parts_.inventory.ready()) return now + kLook;
     Due due;
     std::vector<plan::Pair> recorded;
-    BootTime wake = now + kIdle;
+    BootTime wake = now + kNothingDue;
     for (const auto& pair : parts_.inventory.pairs()) {
         const Dataset* dataset = parts_.inventory.find(pair.dataset);
         const bool noted = dataset != nullptr && pair.role == plan::Role::target &&
@@ -137,7 +137,7 @@ Lease& Leases::lease_of(const plan::Pair& pair, BootTime now) {
 }
 
 BootTime Leases::renew_due(Due due, BootTime now) {
-    BootTime wake = now + kIdle;
+    BootTime wake = now + kNothingDue;
     for (auto& [peer, pairs] : due) {
         Link& link = links_[peer];
         if (!link.running && link.next <= now) {

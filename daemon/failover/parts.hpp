@@ -7,6 +7,13 @@
 
 namespace zrepd::failover {
 
+/// What holds a dataset for longer is told to the caller instead of waited for.
+inline constexpr std::chrono::seconds kLockWait{60};
+/// How long a peer may take to answer a question.
+inline constexpr std::chrono::seconds kAskLimit{60};
+/// Between two looks at something that ends by itself.
+inline constexpr std::chrono::seconds kLookAgain{1};
+
 class Fences;
 class Leases;
 

@@ -18,8 +18,6 @@ using sync::Parts;
 
 // Pages of a mapped file may be written back after readonly; so often is looked again.
 constexpr unsigned kMaxLooks = 5;
-// Names tried for the copy before somebody has to clear up.
-constexpr unsigned kMaxNames = 20;
 constexpr std::chrono::seconds kEndLimit{600};
 
 Error still_written() {

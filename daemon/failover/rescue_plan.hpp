@@ -11,6 +11,9 @@
 
 namespace zrepd::failover {
 
+/// Names tried for a copy before somebody has to clear up.
+inline constexpr unsigned kMaxNames = 20;
+
 /// Everything newer than the base.
 struct Divergence {
     Snapshot base;

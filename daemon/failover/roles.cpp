@@ -12,8 +12,6 @@ namespace {
 
 using sync::Freshness;
 
-constexpr std::chrono::seconds kLockWait{60};
-constexpr std::chrono::seconds kAskLimit{60};
 // As many as keep two hosts busy; the others of a `failover all` wait for their turn.
 constexpr std::size_t kParallel = 8;
 

@@ -16,8 +16,6 @@ namespace {
 using sync::Freshness;
 using Steps = std::vector<std::string>;
 
-constexpr unsigned kMaxNames = 20;
-
 bool wants_target(Ask ask) {
     return ask == Ask::takeover || ask == Ask::takeover_local;
 }

@@ -18,7 +18,7 @@ namespace {
 using sync::Freshness;
 
 // The asking side holds its own lock meanwhile, for which somebody here may wait: short.
-constexpr std::chrono::seconds kLockWait{15};
+constexpr std::chrono::seconds kPeerLockWait{15};
 constexpr std::chrono::seconds kWayBackLimit{20};
 constexpr std::chrono::seconds kYoungStream{2};
 
@@ -269,7 +269,7 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     // Nothing is confirmed from here on to whoever says that it is the master.
     const Grants::Decision decision = grants_.decide(*name);
     auto guard =
-        co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kLockWait);
+        co_await parts_.locks.lock(*name, lock::Scope::node, std::string(kPromote), kPeerLockWait);
     if (!guard) co_return guard.error();
     log::event(log::Level::info,
                "promotion_asked",

@@ -16,9 +16,8 @@ namespace {
 
 using sync::Freshness;
 
-constexpr std::chrono::seconds kAskLimit{60};
 // Below the time in which the asking side has to answer its own client.
-constexpr std::chrono::seconds kDryRunLimit{4};
+constexpr std::chrono::seconds kLookForPeerLimit{4};
 
 rpc::RefreshIn wish(bool dry_run, bool all) {
     rpc::RefreshIn out;
@@ -213,7 +212,7 @@ Task<Result<rpc::HandOverOut>> Roles::refresh(std::string peer, rpc::RefreshIn i
     }
     std::vector<DatasetName> one{pair->dataset};
     if (in.dry_run) {
-        auto found = co_await role_.engine.describe_sync(std::move(one), kDryRunLimit);
+        auto found = co_await role_.engine.describe_sync(std::move(one), kLookForPeerLimit);
         if (!found) co_return found.error();
         out.steps = std::move(found->steps);
         for (const auto& result : found->results) {
@@ -235,7 +234,7 @@ Task<Result<rpc::HandOverOut>> Roles::hand_over(std::string peer, rpc::HandOverI
     std::vector<DatasetName> one{pair->dataset};
     if (in.base) co_return co_await hand_over_at(std::move(in), pair->dataset);
     if (in.dry_run) {
-        auto found = co_await describe(Ask::failover, std::move(one), kDryRunLimit);
+        auto found = co_await describe(Ask::failover, std::move(one), kLookForPeerLimit);
         if (!found) co_return found.error();
         out.steps = std::move(found->steps);
         for (const auto& result : found->results) {

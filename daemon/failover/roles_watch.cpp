@@ -18,9 +18,6 @@ constexpr std::chrono::seconds kRetryFull{60};
 constexpr std::chrono::seconds kIdle{30};
 // As long may a master that was overtaken while it heard nobody go on once the link is back.
 constexpr std::chrono::seconds kAskMost{30};
-constexpr std::chrono::seconds kLookAgain{1};
-constexpr std::chrono::seconds kAskLimit{60};
-constexpr std::chrono::seconds kLockWait{60};
 
 Clock::time_point later(unsigned failures, Clock::duration most) {
     const Clock::duration wait = sched::backoff(failures, 0.5);

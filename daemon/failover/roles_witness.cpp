@@ -8,7 +8,7 @@ namespace zrepd::failover {
 namespace {
 
 // A folder that takes longer would be no use to a master either.
-constexpr std::chrono::milliseconds kLookLimit{5'000};
+constexpr std::chrono::milliseconds kWitnessLimit{5'000};
 // One that is just being written is there at the next look.
 constexpr unsigned kLooks = 3;
 
@@ -58,7 +58,7 @@ Task<Result<std::optional<Record>>> Roles::look_at_witness(plan::Pair pair,
                       " and restart zrepd; or, " + word_of_operator(pair)};
     }
     std::vector<WitnessFolder::Item> one{{.sides = sides_of(pair, parts_.self), .write = write}};
-    auto found = co_await witness_.exchange(witness, std::move(one), kLookLimit);
+    auto found = co_await witness_.exchange(witness, std::move(one), kWitnessLimit);
     if (!found) {
         Error error = found.error();
         error.code = Code::refused;

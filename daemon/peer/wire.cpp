@@ -101,8 +101,7 @@ Task<Result<bool>> LineReader::fill(std::chrono::milliseconds limit) {
 }
 
 Task<Result<std::optional<std::string>>> LineReader::read_line(Limits limits) {
-    using Clock = std::chrono::steady_clock;
-    std::optional<Clock::time_point> begun;
+    std::optional<std::chrono::steady_clock::time_point> begun;
     while (true) {
         std::optional<std::string> line = take_line();
         if ((line ? line->size() : buffer_.size()) > limits.line_bytes) {
@@ -113,9 +112,9 @@ Task<Result<std::optional<std::string>>> LineReader::read_line(Limits limits) {
         if (!buffer_.empty() && limits.half_line.count() > 0) {
             // Counted from the line's beginning: a byte now and then must not keep it alive for
             // ever.
-            if (!begun) begun = Clock::now();
-            const auto spent =
-                std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *begun);
+            if (!begun) begun = std::chrono::steady_clock::now();
+            const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
+                std::chrono::steady_clock::now() - *begun);
             left = std::max(limits.half_line - spent, std::chrono::milliseconds(1));
         }
         Result<bool> more = co_await fill(left);

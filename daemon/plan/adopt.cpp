@@ -6,6 +6,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/conflicts.hpp"
 
 namespace zrepd::plan {
 namespace {
@@ -14,8 +15,6 @@ Error in_the_way(std::string message, std::string remedy) {
     return Error{
         .code = Code::conflict, .message = std::move(message), .remedy = std::move(remedy)};
 }
-
-constexpr std::size_t kNamesShown = 5;
 
 /// The last `newer` snapshots, and what none of them has.
 std::string newer_text(const Dataset& dataset, const Versions& versions, std::size_t newer) {

@@ -10,9 +10,6 @@
 namespace zrepd::plan {
 namespace {
 
-// More names make a line that nobody reads; the count and the bytes are always said.
-constexpr std::size_t kNamesShown = 5;
-
 Conflict make(Code code, std::string message, std::string remedy) {
     return {Error{.code = code, .message = std::move(message), .remedy = std::move(remedy)}};
 }

@@ -8,6 +8,9 @@
 
 namespace zrepd::plan {
 
+/// More names make a line that nobody reads; the count and the bytes are always said.
+inline constexpr std::size_t kNamesShown = 5;
+
 /// The target filesystem does not exist on the other side.
 Conflict target_missing(const Dataset& source);
 /// Both sides are marked as master. `epoch` is ours; split_brain when it is the same there.

@@ -5,12 +5,10 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/plan/conflicts.hpp"
 
 namespace zrepd::plan {
 namespace {
-
-// More names make a line that nobody reads.
-constexpr std::size_t kNamesShown = 5;
 
 /// What a host may be called; what is stored came from anywhere.
 std::string shown_host(const std::string& host) {

@@ -64,11 +64,6 @@ bool is_unrecorded(const Snapshot* base_here) {
     return base_here != nullptr && !base_here->sent && zrep_sequence(base_here->name);
 }
 
-/// Ours to send. What a legacy zrep gave up on (`_unsent`) stays behind and expires.
-bool sendable(const Snapshot& snapshot) {
-    return zrep_sequence(snapshot.name) && !snapshot.name.ends_with("_unsent");
-}
-
 /// The snapshot to send instead of taking one: the newest of ours when the cap on unacknowledged
 /// ones is reached, or when nothing was written after it.
 const Snapshot* reusable(const SourceView& source,
@@ -90,6 +85,10 @@ const Snapshot* reusable(const SourceView& source,
 }
 
 }  // namespace
+
+bool sendable(const Snapshot& snapshot) {
+    return zrep_sequence(snapshot.name) && !snapshot.name.ends_with("_unsent");
+}
 
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target) {
     const std::uint64_t epoch = parse_u64(source.own(prop::kEpoch).value_or("0")).value_or(0);

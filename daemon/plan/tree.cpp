@@ -29,10 +29,6 @@ struct Seen {
 };
 using AllSeen = std::vector<Seen>;
 
-bool sendable(const Snapshot& snapshot) {
-    return zrep_sequence(snapshot.name) && !snapshot.name.ends_with("_unsent");
-}
-
 /// The member's part of what was taken of all in one transaction group.
 const Snapshot* part_of(const Versions& versions, const Snapshot& point) {
     const auto& all = versions.snapshots;

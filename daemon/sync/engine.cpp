@@ -11,8 +11,6 @@
 namespace zrepd::sync {
 namespace {
 
-// An operation that holds a dataset longer than this is shown to the caller instead of waited for.
-constexpr std::chrono::seconds kLockWait{60};
 constexpr std::chrono::seconds kExpireLimit{180};
 
 }  // namespace

@@ -20,7 +20,6 @@ namespace zrepd::sync {
 namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
-constexpr std::chrono::seconds kCommitLimit{180};
 
 /// One init under way, cut into its steps.
 class Init {

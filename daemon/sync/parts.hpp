@@ -10,6 +10,17 @@
 
 namespace zrepd::sync {
 
+/// What holds a dataset for longer is told to the caller, or to its master, instead of waited for.
+inline constexpr std::chrono::seconds kLockWait{60};
+/// How long a peer may take to record what it has got.
+inline constexpr std::chrono::seconds kCommitLimit{180};
+
+/// "1.5 s", for the log.
+inline std::string seconds_text(SteadyClock::duration passed) {
+    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count() / 100;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
 /// The streams that are being received now, so that one whose sender is known to be dead can be
 /// ended before it stalls.
 class Receives {

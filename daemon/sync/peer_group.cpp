@@ -12,17 +12,11 @@
 namespace zrepd::sync {
 namespace {
 
-constexpr std::chrono::seconds kCommitLimit{180};
 // Acknowledgements of one group share their processes and transactions; a slow stream must not
 // keep the others' copies unacknowledged for longer than this.
 constexpr std::chrono::seconds kAckWait{30};
 // What was not recorded, what was interrupted, what waited behind it, what was written meanwhile.
 constexpr unsigned kMaxPasses = 4;
-
-std::string seconds_text(SteadyClock::duration passed) {
-    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count() / 100;
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
-}
 
 }  // namespace
 

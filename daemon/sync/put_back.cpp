@@ -14,7 +14,7 @@ namespace {
 
 // The peer waits for its lock, then destroys, which may take zfs its time.
 constexpr std::chrono::seconds kRollBackLimit{300};
-constexpr std::chrono::seconds kLookLimit{60};
+constexpr std::chrono::seconds kWillingLimit{60};
 
 struct Found {
     plan::Pair pair;
@@ -183,7 +183,7 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     parts.runs.phase(*run, dataset, "looking");
     auto found = co_await look(parts, std::move(request));
     if (!found) co_return found.error();
-    auto willing = co_await ask(source, *found, Mode::look, kLookLimit);
+    auto willing = co_await ask(source, *found, Mode::look, kWillingLimit);
     if (!willing) co_return willing.error();
     auto paused = co_await store_pause(parts, dataset, found->what.base.guid);
     if (!paused) co_return paused.error();

@@ -2,6 +2,7 @@
 #include "daemon/sync/refusals.hpp"
 
 #include "common/text.hpp"
+#include "daemon/plan/conflicts.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
 
@@ -9,7 +10,6 @@ namespace zrepd::sync {
 namespace {
 
 // Enough to see what is meant; zrepctl list has them all.
-constexpr std::size_t kNamesShown = 5;
 
 /// "'tank/a', 'tank/b' and 3 more"; empty when there is no pair below.
 std::string pairs_below(const Inventory& inventory, const DatasetName& dataset) {
@@ -17,10 +17,11 @@ std::string pairs_below(const Inventory& inventory, const DatasetName& dataset) 
     std::size_t count = 0;
     for (const auto& pair : inventory.pairs()) {
         if (!pair.dataset.is_below(dataset)) continue;
-        if (++count <= kNamesShown) names.push_back(quote(pair.dataset.str()));
+        if (++count <= plan::kNamesShown) names.push_back(quote(pair.dataset.str()));
     }
     std::string out = join(names, ", ");
-    if (count > kNamesShown) out += " and " + std::to_string(count - kNamesShown) + " more";
+    if (count > plan::kNamesShown)
+        out += " and " + std::to_string(count - plan::kNamesShown) + " more";
     return out;
 }
 

@@ -9,12 +9,6 @@
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
-namespace {
-
-// What holds a target for longer is told to its master instead of waited for.
-constexpr std::chrono::seconds kLockWait{60};
-
-}  // namespace
 
 /// A first stream makes a dataset that our cache has not seen yet.
 Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in) {

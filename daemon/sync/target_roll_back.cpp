@@ -12,9 +12,6 @@
 namespace zrepd::sync {
 namespace {
 
-// What holds a target for longer is told to its master instead of waited for.
-constexpr std::chrono::seconds kLockWait{60};
-
 std::vector<SnapshotName> full_names(const DatasetName& target,
                                      const std::vector<std::string>& names) {
     std::vector<SnapshotName> out;

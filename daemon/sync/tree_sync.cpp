@@ -14,14 +14,8 @@ namespace {
 
 using Kind = plan::MemberStep::Kind;
 
-constexpr std::chrono::seconds kCommitLimit{180};
 // A snapshot that was not finished, one of what was written since, and one for who came meanwhile.
-constexpr unsigned kMaxPasses = 3;
-
-std::string seconds_text(SteadyClock::duration passed) {
-    const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count() / 100;
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
-}
+constexpr unsigned kMaxTreePasses = 3;
 
 bool streams(const plan::MemberStep& step) {
     return step.kind != Kind::apart && step.kind != Kind::have;
@@ -49,7 +43,7 @@ Task<Result<rpc::RunResult>> TreeSync::sync() {
     rpc::RunResult out;
     out.outcome = "unchanged";
     unsigned waits = 0;
-    for (unsigned pass = 1; pass <= kMaxPasses + waits; ++pass) {
+    for (unsigned pass = 1; pass <= kMaxTreePasses + waits; ++pass) {
         auto step = co_await plan(SteadyClock::time_point::max());
         if (!step) co_return step.error();
         remember_left();

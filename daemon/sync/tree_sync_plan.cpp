@@ -9,11 +9,11 @@
 namespace zrepd::sync {
 namespace {
 
-constexpr std::chrono::milliseconds kAskLimit{60'000};
+constexpr std::chrono::milliseconds kTreeLookLimit{60'000};
 
 std::chrono::milliseconds limit_of(SteadyClock::time_point until) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now());
-    return std::clamp(left, std::chrono::milliseconds(1), kAskLimit);
+    return std::clamp(left, std::chrono::milliseconds(1), kTreeLookLimit);
 }
 
 Error too_old(const HostName& peer) {

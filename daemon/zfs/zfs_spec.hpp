@@ -17,6 +17,10 @@ namespace zrepd {
 
 using PropertyList = std::vector<std::pair<std::string, std::string>>;
 
+inline void add(PropertyList& out, std::string_view key, std::string value) {
+    out.emplace_back(std::string(key), std::move(value));
+}
+
 /// `zfs send` of a full stream, an increment, or the rest named by a resume token.
 struct SendSpec {
     std::optional<SnapshotName> snapshot = {};  ///< absent with a token

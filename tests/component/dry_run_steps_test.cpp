@@ -23,7 +23,7 @@ struct Line {
     Calls on_beta = {};
 };
 
-struct Row {
+struct StepsRow {
     std::string verb;
     std::function<void(VerbWorld&)> prepare;
     std::vector<Line> lines;
@@ -121,7 +121,7 @@ std::vector<Line> lines_of_return() {
           "inherit backup/fs zrep:inprogress"}}};
 }
 
-std::vector<Row> rows_of_syncs() {
+std::vector<StepsRow> rows_of_syncs() {
     return {
         {"init",
          nothing,
@@ -160,7 +160,7 @@ std::vector<Row> rows_of_syncs() {
            {"destroy_snapshots backup/fs@zrep_000000"}}}}};
 }
 
-std::vector<Row> rows_of_roles() {
+std::vector<StepsRow> rows_of_roles() {
     return {{"failover", nothing, lines_of_failover()},
             {"takeover", nothing, lines_of_failover()},
             {"failover@", sync_once, lines_of_return()},
@@ -216,7 +216,7 @@ std::vector<Row> rows_of_roles() {
                 "destroy_dataset tank/fs_diverged_9"}}}}};
 }
 
-std::vector<Row> rows_of_settings() {
+std::vector<StepsRow> rows_of_settings() {
     return {
         {"pause",
          nothing,
@@ -247,8 +247,8 @@ std::vector<Row> rows_of_settings() {
          {{"zfs set zrep:interval=1h 'tank/fs'", {"set tank/fs zrep:interval=1h"}}}}};
 }
 
-std::vector<Row> all_rows() {
-    std::vector<Row> out;
+std::vector<StepsRow> all_rows() {
+    std::vector<StepsRow> out;
     for (const auto& part : {rows_of_syncs(), rows_of_roles(), rows_of_settings()})
         out.insert(out.end(), part.begin(), part.end());
     return out;
@@ -287,7 +287,7 @@ TEST_P(DryRunSteps, AreThoseThatTheRunTakes) {
     const test::Verb& verb = GetParam();
     const auto rows = all_rows();
     const auto row = std::find_if(
-        rows.begin(), rows.end(), [&](const Row& one) { return one.verb == verb.name; });
+        rows.begin(), rows.end(), [&](const StepsRow& one) { return one.verb == verb.name; });
     VerbWorld w;
     if (row != rows.end()) row->prepare(w);
     const test::Outcome dry = ask(w, verb, /*dry=*/true);

@@ -10,7 +10,7 @@ namespace {
 using failover::Ask;
 using namespace std::chrono_literals;
 
-constexpr auto kTime = test::kLeaseTime;
+using test::kLeaseTime;
 using LeaseTest = test::LeaseTest;
 
 TEST_F(LeaseTest, IsNotedOnTheTargetBeforeItCountsAndRenewedWithoutAProcess) {
@@ -20,7 +20,7 @@ TEST_F(LeaseTest, IsNotedOnTheTargetBeforeItCountsAndRenewedWithoutAProcess) {
     EXPECT_FALSE(alpha->roles.trouble_of(fs));
     alpha->zfs.forget_calls();
     beta->zfs.forget_calls();
-    run_for(3 * kTime);
+    run_for(3 * kLeaseTime);
     EXPECT_TRUE(is_writable());
     EXPECT_EQ(alpha->zfs.count(""), 0U);
     EXPECT_EQ(beta->zfs.count(""), 0U);
@@ -34,7 +34,7 @@ TEST_F(LeaseTest, IsSaidToBeUnconfirmedUntilThePeerAnswers) {
     lease(*alpha, "tank/fs");
     test::run_until(io, [&] { return alpha->roles.trouble_of(fs).has_value(); });
     EXPECT_NE(alpha->roles.trouble_of(fs)->text().find("not confirmed yet"), std::string::npos);
-    run_for(2 * kTime);
+    run_for(2 * kLeaseTime);
     EXPECT_TRUE(is_writable()) << "nobody counts on it";
     EXPECT_FALSE(alpha->roles.is_fenced(fs));
 }
@@ -45,7 +45,7 @@ TEST_F(LeaseTest, AMasterThatNobodyConfirmsIsReadonlyInTimeAndWritableAgainWhenI
     const auto cut_at = boot_now();
     cut_link();
     test::run_until(io, [&] { return is_closed(); });
-    EXPECT_LT(boot_now() - cut_at, kTime + 1s);
+    EXPECT_LT(boot_now() - cut_at, kLeaseTime + 1s);
     EXPECT_EQ(alpha->zfs.count("set tank/fs"), 1U) << "one set says all";
     EXPECT_EQ(alpha->zfs.count("unmount"), 0U);
     EXPECT_TRUE(alpha->roles.is_fenced(fs));
@@ -197,7 +197,7 @@ TEST_F(LeaseTest, AnOperatorsWordOpensItUntilThePeerConfirmsItAgain) {
     const auto result = change(*alpha, Ask::unfence, fs);
     EXPECT_EQ(result.outcome, "done") << result.text;
     EXPECT_TRUE(is_writable());
-    run_for(2 * kTime);
+    run_for(2 * kLeaseTime);
     EXPECT_TRUE(is_writable());
     seen.clear();
     heal_link();
@@ -315,7 +315,7 @@ TEST_F(LeaseTest, TheTargetForgetsALeaseThatIsNoneAnyMore) {
     alpha->roles.look_again();
     test::run_until(io, [&] { return prop_of(*beta, "backup/fs", prop::kLease).empty(); });
     cut_link();
-    run_for(2 * kTime);
+    run_for(2 * kLeaseTime);
     EXPECT_TRUE(is_writable());
 }
 

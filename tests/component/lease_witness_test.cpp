@@ -10,7 +10,7 @@ namespace {
 using failover::Ask;
 using namespace std::chrono_literals;
 
-constexpr auto kTime = test::kLeaseTime;
+using test::kLeaseTime;
 
 class WitnessTest : public test::LeaseTest {
   protected:
@@ -24,7 +24,7 @@ class WitnessTest : public test::LeaseTest {
         EXPECT_EQ(prop_of(*beta, "backup/fs", prop::kLease),
                   "wait=12500ms witness=" + witness.string());
         test::run_until(io, [&] { return records() == 2; });
-        run_for(kTime);
+        run_for(kLeaseTime);
     }
     std::ptrdiff_t records() const {
         return std::distance(std::filesystem::directory_iterator(witness), {});
@@ -42,7 +42,7 @@ class WitnessTest : public test::LeaseTest {
 TEST_F(WitnessTest, AMasterThatReachesItStaysWritableAndIsNotTakenOver) {
     begin_with_witness();
     cut_link();
-    run_for(3 * kTime);
+    run_for(3 * kLeaseTime);
     EXPECT_TRUE(is_writable());
     const auto result = take_over();
     ASSERT_TRUE(result.error) << result.text;
@@ -64,7 +64,7 @@ TEST_F(WitnessTest, AMasterThatReachesNobodyIsTakenOverAndSeesItThere) {
     EXPECT_EQ(result.outcome, "done") << result.text;
     EXPECT_TRUE(is_closed());
     alpha->config.witness = folder;
-    run_for(3 * kTime);
+    run_for(3 * kLeaseTime);
     EXPECT_TRUE(is_closed()) << "the other side holds it there";
     heal_link();
     test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });

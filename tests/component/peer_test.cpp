@@ -9,7 +9,7 @@
 namespace zrepd::peer {
 namespace {
 
-constexpr std::chrono::seconds kLimit{60};
+constexpr std::chrono::seconds kAnswerLimit{60};
 
 HostName host(const char* name) {
     return *HostName::parse(name);
@@ -42,17 +42,17 @@ class PeerTest : public test::ServedTarget {
     Task<Result<rpc::LookOut>> look(Peers& peers, std::size_t count) {
         rpc::LookIn in = look_at(count);
         Task<Result<rpc::LookOut>> work =
-            peers.call_as<rpc::LookOut>(host("beta"), "peer.look", in, kLimit);
+            peers.call_as<rpc::LookOut>(host("beta"), "peer.look", in, kAnswerLimit);
         co_return co_await std::move(work);
     }
     Task<Result<Json>> call(Peers& peers, const char* method, const Json& params) {
-        Task<Result<Json>> work = peers.call(host("beta"), method, params, kLimit);
+        Task<Result<Json>> work = peers.call(host("beta"), method, params, kAnswerLimit);
         co_return co_await std::move(work);
     }
     Task<Result<std::unique_ptr<OutgoingStream>>> open(Peers& peers) {
         rpc::ReceiveIn request = test::full_stream();
         Task<Result<std::unique_ptr<OutgoingStream>>> work =
-            peers.open_stream(host("beta"), std::move(request), kLimit);
+            peers.open_stream(host("beta"), std::move(request), kAnswerLimit);
         co_return co_await std::move(work);
     }
     /// Pumps `bytes` zeros into the stream and waits for the verdict.
@@ -60,7 +60,7 @@ class PeerTest : public test::ServedTarget {
         Task<Result<std::uint64_t>> work = write_zeros(stream.take_out(), bytes);
         Result<std::uint64_t> written = co_await std::move(work);
         pumped = written;
-        co_return co_await stream.finish(kLimit);
+        co_return co_await stream.finish(kAnswerLimit);
     }
     static Task<Result<std::uint64_t>> write_zeros(Fd out, std::uint64_t bytes) {
         const auto executor = co_await asio::this_coro::executor;
@@ -216,7 +216,7 @@ class PeerSteps : public PeerTest {
         EXPECT_EQ(::write(out.get(), begun.data(), kBegun), static_cast<ssize_t>(kBegun));
         while (target.received_bytes < kBegun) co_await sleep_for(std::chrono::milliseconds(1));
         ::kill(relay->children.front(), SIGKILL);
-        Result<std::uint64_t> end = co_await (*stream)->finish(kLimit);
+        Result<std::uint64_t> end = co_await (*stream)->finish(kAnswerLimit);
         EXPECT_EQ(end.error().code, Code::peer_unreachable);
         co_await peers.stop();
     }

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
+import silent
 from machine import LabError, kill_tree, run_here
 
 HERE = pathlib.Path(__file__).resolve().parent
 ADDRESSES = {"alpha": "10.77.0.1", "beta": "10.77.0.2", "gamma": "10.77.0.3"}
 BOOT_SECONDS = 60
 DEATH_SECONDS = 10
+ANSWER_SECONDS = 30  # of a guest whose processor others keep busy
 
 
 class Result:
@@ -43,6 +45,21 @@ class Host:
         except (OSError, ValueError):
             return False
 
+    def answers(self):
+        """Whether a running guest still runs commands; its cable has to be in."""
+        try:
+            return self.run("true", check=False, timeout=ANSWER_SECONDS).code == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def why_silent(self):
+        """What can be seen from outside of one that does not answer."""
+        return silent.describe(int(self.pid_file.read_text()), self.lab.state / f"uml/{self.umid()}/mconsole",
+                               self.lab.state / f"{self.name}.log")
+
+    def umid(self):
+        return f"zrepd-lab-{self.lab.name}-{self.name}"
+
     def start(self):
         namespace = self.lab.namespace
         links = run_here(["ip", "-n", namespace, "link"]).stdout
@@ -63,7 +80,7 @@ class Host:
                 f"init={self.lab.stage}/guest-init",
                 # Always the same hardware address: after a boot the others would send to the old one for a while.
                 f"vec0:transport=tap,ifname=tap-{self.name},mtu=9000,depth=128,gro=1,mac=02:00:0a:4d:00:{number:02x}",
-                "con=null", "con0=null,fd:1", f"umid=zrepd-lab-{self.lab.name}-{self.name}",
+                "con=null", "con0=null,fd:1", f"umid={self.umid()}",
                 f"uml_dir={self.lab.state}/uml", "quiet",
                 f"lab.stage={self.lab.stage}", f"lab.host={self.name}", f"lab.addr={self.address}",
                 f"lab.peers={peers}"]

@@ -47,11 +47,22 @@ class Lab:
         for host in hosts:
             if host.alive():
                 self.link(host.name, "up")
+                self.revive(host)
             else:
                 host.start()
         for host in hosts:
             host.wait_ready()
         return hosts
+
+    def revive(self, host):
+        """Whether a running guest had to be booted anew, because its kernel does not answer any more. What was seen
+        of it is printed: it is a fault of the lab or of that kernel, and nobody else will see it."""
+        if host.answers() or host.answers():
+            return False
+        print(f"lab: {host.name} runs and does not answer; it is booted anew.\n{host.why_silent()}", file=sys.stderr, flush=True)
+        host.cut()
+        host.start()
+        return True
 
     def down(self):
         """Ends everything this instance made; does nothing where there is nothing."""

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The lab does what the other tests take for granted: faults are real, and what should last lasts."""
+import contextlib
 import gc
+import io
 import os
 import pathlib
+import signal
 import tempfile
 import unittest
+import unittest.mock
 import warnings
 
 from support import Case, lab_module, q
@@ -40,6 +44,35 @@ class Lab(Case):
                              len(data))
             lab_module.copy(self.lab, "alpha:/run/b", str(back))
             self.assertEqual(back.read_bytes(), data)
+
+    def test_a_kernel_that_hangs_costs_a_second_run_of_one_test(self):
+        lab, beta, runs = self.lab, self.beta, []
+        self.enterContext(unittest.mock.patch("host.ANSWER_SECONDS", 4))
+
+        class Hangs(Case):
+            setUpClass = classmethod(lambda cls: None)
+            setUp = tearDown = lambda self: None
+
+            def test(self):
+                runs.append(0)
+                if len(runs) == 1:
+                    os.kill(int(beta.pid_file.read_text()), signal.SIGSTOP)
+                    self.fail("as what waits for it would")
+
+            def test_that_fails_for_another_reason(self):
+                runs.append(0)
+                self.fail("of its own")
+
+        Hangs.lab = lab
+        before = beta.pid_file.read_text()
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            found = unittest.TestSuite([Hangs("test")]).run(unittest.TestResult())
+        self.assertEqual((len(runs), found.testsRun, found.wasSuccessful()), (2, 1, True), found)
+        self.assertNotEqual(beta.pid_file.read_text(), before)
+        self.assertTrue(beta.answers())
+        self.assertRegex(said.getvalue(), "beta runs and does not answer.*(?s:.)*its process:\n0 ticks")
+        found = Hangs("test_that_fails_for_another_reason").run(unittest.TestResult())
+        self.assertEqual((len(runs), len(found.failures)), (3, 1))
 
     def test_delay(self):
         self.lab.link("alpha", "netem", "delay", f"{DELAY_SECONDS}s")
