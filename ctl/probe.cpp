@@ -37,6 +37,7 @@ pid_t start(const std::string& file,
             const std::string& path,
             int out) {
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     std::string locale = "LC_ALL=C";

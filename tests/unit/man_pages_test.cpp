@@ -12,6 +12,7 @@
 
 #include "common/error.hpp"
 #include "common/props.hpp"
+#include "common/text.hpp"
 #include "ctl/command.hpp"
 #include "ctl/dispatch.hpp"
 #include "daemon/config/config.hpp"
@@ -34,7 +35,7 @@ std::string page(const std::string& name) {
 
 /// One section of a page, with its macros.
 std::string section(const std::string& name, const std::string& heading) {
-    const std::string out = documents::section(documents::text_of("docs/" + name), heading);
+    std::string out = documents::section(documents::text_of("docs/" + name), heading);
     EXPECT_FALSE(out.empty()) << name << ": " << heading;
     return out;
 }
@@ -153,7 +154,8 @@ TEST(ManPages, ZrepdConfHasEverySettingItsValueAndItsDefaultAndNoOther) {
     for (const auto& [key, told] : settings()) {
         keys.insert(key);
         const std::string value = told.substr(0, told.find(' '));
-        EXPECT_NE(part.find("\n.It Cm " + key + " Ar " + value + "\n"), part.npos) << key;
+        const std::string heading = join({"\n.It Cm", key, "Ar", value + "\n"}, " ");
+        EXPECT_NE(part.find(heading), part.npos) << key;
         const std::size_t open = told.rfind('[');
         if (open == told.npos) continue;
         const std::string fallback = told.substr(open + 1, told.rfind(']') - open - 1);
@@ -257,7 +259,7 @@ TEST(ManPages, EachNamesTheOthers) {
             const std::string file = other.substr(other.find('/') + 1);
             const std::string name = file.substr(0, file.rfind('.'));
             const std::string number = file.substr(file.rfind('.') + 1);
-            EXPECT_NE(also.find(".Xr " + name + " " + number), also.npos)
+            EXPECT_NE(also.find(join({".Xr", name, number}, " ")), also.npos)
                 << path << " does not name " << other;
         }
     }
