@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/platform.hpp"
 #include "common/text.hpp"
 #include "ctl/service_manager.hpp"
 
@@ -80,7 +81,7 @@ Result<int> open_socket(const std::string& path) {
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) return unreachable(path, ENAMETOOLONG);
     path.copy(address.sun_path, path.size());
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = platform::unix_socket(SOCK_STREAM, /*nonblocking=*/false);
     if (fd < 0) return unreachable(path, errno);
     // On a Unix socket connect() waits only while the daemon's queue is full; the send timeout
     // bounds that too.

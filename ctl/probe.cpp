@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "common/platform.hpp"
 #include "common/text.hpp"
 
 namespace zrepd::ctl {
@@ -36,6 +37,7 @@ pid_t start(const std::string& file,
             const std::string& path,
             int out) {
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     std::string locale = "LC_ALL=C";
@@ -94,7 +96,7 @@ Probe probe(const std::vector<std::string>& argv,
     if (file.empty()) return {};
     Probe out{.found = true};
     std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return out;
+    if (!platform::make_pipe(pipe)) return out;
     const pid_t pid = start(file, argv, path, pipe[1]);
     ::close(pipe[1]);
     if (pid > 0) {

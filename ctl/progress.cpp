@@ -2,10 +2,8 @@
 #include "ctl/progress.hpp"
 
 #include <sys/ioctl.h>
-#include <unistd.h>
-#ifdef __sun
 #include <termios.h>
-#endif
+#include <unistd.h>
 
 #include <cstdio>
 

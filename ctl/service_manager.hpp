@@ -3,18 +3,17 @@
 // remedies, nothing is run.
 #pragma once
 
+#include "common/platform.hpp"
+
 namespace zrepd::ctl::service_manager {
 
-#ifdef __sun
-inline constexpr const char* kStart = "svcadm enable zrepd";
-inline constexpr const char* kRestart = "svcadm restart zrepd";
-inline constexpr const char* kState = "svcs -x zrepd";
-inline constexpr const char* kLog = "tail $(svcs -L zrepd)";
-#else
-inline constexpr const char* kStart = "systemctl start zrepd";
-inline constexpr const char* kRestart = "systemctl restart zrepd";
-inline constexpr const char* kState = "systemctl status zrepd";
-inline constexpr const char* kLog = "journalctl -u zrepd";
-#endif
+constexpr const char* of(const char* systemd, const char* smf) {
+    return platform::kHasSmf ? smf : systemd;
+}
+
+inline constexpr const char* kStart = of("systemctl start zrepd", "svcadm enable zrepd");
+inline constexpr const char* kRestart = of("systemctl restart zrepd", "svcadm restart zrepd");
+inline constexpr const char* kState = of("systemctl status zrepd", "svcs -x zrepd");
+inline constexpr const char* kLog = of("journalctl -u zrepd", "tail $(svcs -L zrepd)");
 
 }  // namespace zrepd::ctl::service_manager

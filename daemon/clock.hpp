@@ -4,10 +4,9 @@
 // together should be of one moment.
 #pragma once
 
-#include <time.h>
-
 #include <chrono>
 
+#include "common/platform.hpp"
 #include "common/time.hpp"
 
 namespace zrepd {
@@ -20,14 +19,7 @@ inline UnixSeconds unix_now() {
 /// Since the host's boot, time in which it was suspended included, which steady_clock leaves out.
 /// Only differences count, and only on this host.
 inline std::chrono::milliseconds boot_now() {
-    timespec now{};
-#ifdef CLOCK_BOOTTIME
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-#else
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-#endif
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+    return std::chrono::duration_cast<std::chrono::milliseconds>(platform::since_boot());
 }
 
 /// Both clocks at one moment.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/platform.hpp"
 #include "daemon/async/signal.hpp"
 
 namespace zrepd {
@@ -48,7 +49,7 @@ Notifier Notifier::from_environment() {
 Notifier::Notifier(std::string socket, std::chrono::microseconds watchdog)
     : socket_(std::move(socket)), watchdog_(watchdog) {
     if (socket_.empty() || socket_.size() >= sizeof(sockaddr_un::sun_path)) return;
-    fd_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    fd_ = Fd(platform::unix_socket(SOCK_DGRAM, /*nonblocking=*/true));
 }
 
 bool Notifier::send(std::string_view text) const {

@@ -10,6 +10,7 @@ configure_file("${CPACK_ZREPD_SOURCE}/CHANGELOG.md" "${docs}/CHANGELOG.md" COPYO
 configure_file("${CPACK_ZREPD_BINARY}/package/changelog" "${docs}/changelog" COPYONLY)
 file(COPY "${CPACK_ZREPD_SOURCE}/README.md" "${CPACK_ZREPD_SOURCE}/docs/operations.md"
     "${CPACK_ZREPD_SOURCE}/docs/failover.md" "${CPACK_ZREPD_SOURCE}/docs/events.md"
+    "${CPACK_ZREPD_SOURCE}/docs/runbook.md" "${CPACK_ZREPD_SOURCE}/docs/migrating.md" "${CPACK_ZREPD_SOURCE}/docs/hardening.md"
     "${CPACK_ZREPD_SOURCE}/docs/pacemaker.md" "${CPACK_ZREPD_SOURCE}/docs/examples" DESTINATION "${docs}")
 file(GLOB pages "${root}/usr/share/man/man*/*.[0-9]")
 execute_process(COMMAND gzip -9n "${docs}/CHANGELOG.md" "${docs}/changelog" ${pages} COMMAND_ERROR_IS_FATAL ANY)

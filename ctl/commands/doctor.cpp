@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "common/ids.hpp"
+#include "common/platform.hpp"
 #include "common/text.hpp"
 #include "ctl/command.hpp"
 #include "ctl/probe.hpp"
@@ -41,8 +42,7 @@ std::optional<int> living_holder(const fs::path& lock_file) {
     const int number = static_cast<int>(*pid);
     if (::kill(number, 0) != 0 && errno == ESRCH) return std::nullopt;
     // Where that can be seen: the number may be another program's by now.
-    std::string program;
-    std::getline(std::ifstream("/proc/" + std::to_string(number) + "/comm"), program);
+    const std::string program = platform::program_of(number);
     if (!program.empty() && program != "zrepd") return std::nullopt;
     return number;
 }

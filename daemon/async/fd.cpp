@@ -4,7 +4,8 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "common/platform.hpp"
 
 namespace zrepd {
 Result<Fd> Fd::duplicate() const {
@@ -17,30 +18,15 @@ Result<Fd> Fd::duplicate() const {
 }
 
 Result<Pipe> make_pipe(int bytes) {
-    int ends[2];
-#ifdef __linux__
-    const int made = ::pipe2(ends, O_CLOEXEC);
-#else
-    const int made = ::pipe(ends);
-    if (made == 0) {
-        ::fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-        ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    }
-#endif
-    if (made != 0) {
+    std::array<int, 2> ends{};
+    if (!platform::make_pipe(ends)) {
         return Error{.code = Code::io_error,
                      .message = "cannot make a pipe: the limit on open files is reached",
                      .remedy = "raise LimitNOFILE of the zrepd service",
                      .sys_errno = errno};
     }
     Pipe pipe{Fd(ends[0]), Fd(ends[1])};
-#ifdef F_SETPIPE_SZ
-    // Refused when the user's pipe budget is spent; the default size still works.
-    const int enlarged = ::fcntl(pipe.read.get(), F_SETPIPE_SZ, bytes);
-    if (enlarged < 0) ::fcntl(pipe.read.get(), F_SETPIPE_SZ, kPipeBytes);
-#else
-    (void)bytes;
-#endif
+    platform::enlarge_pipe(pipe.read.get(), bytes, kPipeBytes);
     return pipe;
 }
 

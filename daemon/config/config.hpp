@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The daemon's settings: command line over file over defaults; immutable once made.
-// Errors: invalid_params naming file, line and key. Documented in zrepd.conf's template.
+// Errors: invalid_params naming file, line and key. Documented in docs/zrepd.conf.5.
 #pragma once
 
 #include <chrono>

@@ -7,12 +7,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#ifdef __sun
-#include <ucred.h>
-#endif
 
 #include <cerrno>
 
+#include "common/platform.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::control {
@@ -81,23 +79,10 @@ Result<void> open_listener(Protocol::acceptor& acceptor,
 }
 
 Caller caller_of(int socket) {
-    Caller out{.uid = static_cast<unsigned>(-1), .pid = 0};
-#ifdef __sun
-    ucred_t* peer = nullptr;
-    if (::getpeerucred(socket, &peer) == 0) {
-        out.uid = ::ucred_geteuid(peer);
-        out.pid = ::ucred_getpid(peer);
-        ::ucred_free(peer);
-    }
-#else
-    ucred peer = {};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-        out.uid = peer.uid;
-        out.pid = peer.pid;
-    }
-#endif
-    return out;
+    // Unknown is nobody's uid: what is for root alone is refused.
+    const auto owner = platform::owner_of(socket);
+    if (!owner) return {.uid = static_cast<unsigned>(-1), .pid = 0};
+    return {.uid = owner->uid, .pid = owner->pid};
 }
 
 }  // namespace zrepd::control

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
+#include "common/platform.hpp"
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
@@ -41,7 +41,7 @@ struct Mount {
 
 /// What `path` is on: the mount with the longest place that is above it, or it; the last is on top.
 Mount mount_of(const std::string& path) {
-    std::ifstream file("/proc/self/mountinfo");
+    std::istringstream file(platform::mount_table());
     Mount found;
     for (std::string line; std::getline(file, line);) {
         const auto words = split(line, ' ');

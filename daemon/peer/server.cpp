@@ -13,6 +13,7 @@
 #include <cstring>
 #include <list>
 
+#include "common/platform.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/peer/incoming.hpp"
@@ -49,7 +50,7 @@ Result<Fd> bind_socket(const std::filesystem::path& path) {
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) return failed("name", path, ENAMETOOLONG);
     path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Fd fd(platform::unix_socket(SOCK_STREAM, /*nonblocking=*/true));
     if (!fd) return failed("make", path, errno);
     struct stat old {};
     if (::lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) ::unlink(path.c_str());
@@ -63,16 +64,11 @@ Result<Fd> bind_socket(const std::filesystem::path& path) {
 }
 
 void log_caller(int fd) {
-#ifdef SO_PEERCRED
-    ucred caller{};
-    socklen_t length = sizeof caller;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &length) != 0) return;
+    const auto caller = platform::owner_of(fd);
+    if (!caller) return;
     log::event(log::Level::debug,
                "peer_accepted",
-               {{"uid", std::to_string(caller.uid)}, {"pid", std::to_string(caller.pid)}});
-#else
-    (void)fd;
-#endif
+               {{"uid", std::to_string(caller->uid)}, {"pid", std::to_string(caller->pid)}});
 }
 
 }  // namespace
@@ -105,7 +101,7 @@ Task<> Server::Impl::accept_loop() {
 
 void Server::Impl::accept_waiting() {
     while (true) {
-        Fd fd(::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd fd(platform::accept_nonblocking(listener.native_handle()));
         if (!fd) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             pause = errno != EAGAIN && errno != EWOULDBLOCK;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/stream/mover.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "common/platform.hpp"
 
 namespace zrepd::stream {
 namespace {
@@ -22,9 +23,7 @@ bool is_pipe(int fd) {
 
 /// How much this end holds while nobody looks.
 std::size_t room_of(int fd, int socket_option) {
-#ifdef F_GETPIPE_SZ
-    if (const int size = ::fcntl(fd, F_GETPIPE_SZ); size > 0) return static_cast<std::size_t>(size);
-#endif
+    if (const std::size_t room = platform::pipe_room(fd); room > 0) return room;
     int size = 0;
     socklen_t length = sizeof size;
     if (::getsockopt(fd, SOL_SOCKET, socket_option, &size, &length) == 0 && size > 0) {
@@ -47,11 +46,7 @@ bool would_block(int error) {
 
 Mover::Mover(int in, int out)
     : in_(in), out_(out), capacity_(std::min(room_of(in, SO_RCVBUF), room_of(out, SO_SNDBUF))) {
-#ifdef __linux__
-    splices_ = is_pipe(in) || is_pipe(out);
-#else
-    (void)&is_pipe;
-#endif
+    splices_ = platform::can_splice() && (is_pipe(in) || is_pipe(out));
 }
 
 Step Mover::step(std::size_t limit) {
@@ -65,10 +60,8 @@ Step Mover::blocked() const {
 }
 
 Step Mover::splice_step(std::size_t limit) {
-#ifdef __linux__
     while (true) {
-        const ssize_t n =
-            ::splice(in_, nullptr, out_, nullptr, limit, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        const ssize_t n = platform::splice_some(in_, out_, limit);
         if (n > 0) return {.kind = Step::Kind::moved, .bytes = static_cast<std::size_t>(n)};
         if (n == 0) return {.kind = Step::Kind::end};
         const int error = errno;
@@ -78,7 +71,6 @@ Step Mover::splice_step(std::size_t limit) {
         return {.error = error, .writing = error == EPIPE};
     }
     splices_ = false;
-#endif
     return copy_step(limit);
 }
 

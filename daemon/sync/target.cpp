@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/target.hpp"
 
-#include <fstream>
-
+#include "common/platform.hpp"
 #include "common/props.hpp"
 #include "common/rpc/message.hpp"
 #include "common/text.hpp"
@@ -40,8 +39,7 @@ std::vector<rpc::PeerSnapshot> newest_snapshots(const Versions* versions) {
 
 const std::string& boot_id() {
     static const std::string id = [] {
-        std::string text;
-        std::ifstream("/proc/sys/kernel/random/boot_id") >> text;
+        std::string text = platform::boot_id();
         return text.empty() ? std::to_string(unix_now()) : text;
     }();
     return id;

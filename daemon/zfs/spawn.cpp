@@ -11,7 +11,9 @@
 #include <cstring>
 #include <system_error>
 
-#if defined(__linux__)
+#include "common/platform.hpp"
+
+#ifdef ZREPD_LINUX
 #include <linux/close_range.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -49,7 +51,7 @@ struct Prepared {
     volatile int error = 0;
 };
 
-#if defined(__linux__)
+#ifdef ZREPD_LINUX
 
 // A few system calls deep; the page or two below are for their frames.
 constexpr std::size_t kChildStackBytes = std::size_t{64} * 1024;
@@ -120,7 +122,23 @@ Result<Launched> start(Prepared& job) {
 
 #else
 
+// As many as the service may have open (LimitNOFILE); more cost a start more than they are worth.
+constexpr int kHighestDescriptor = 16384;
+
+/// POSIX has no call that closes all but three. Ours close on exec; a library's may not, nor what
+/// whoever started us left open.
+void close_all_on_exec() {
+    const long limit = ::sysconf(_SC_OPEN_MAX);
+    const int end =
+        limit > 0 && limit < kHighestDescriptor ? static_cast<int>(limit) : kHighestDescriptor;
+    for (int fd = 3; fd < end; ++fd) {
+        const int flags = ::fcntl(fd, F_GETFD);
+        if (flags >= 0 && (flags & FD_CLOEXEC) == 0) ::fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+    }
+}
+
 Result<Launched> start(Prepared& job) {
+    close_all_on_exec();
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t all;

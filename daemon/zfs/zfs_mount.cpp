@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ZfsCli: mounts, keys, clones.
+#include "common/platform.hpp"
 #include "daemon/zfs/command.hpp"
 #include "daemon/zfs/zfs_cli.hpp"
 
@@ -28,14 +29,14 @@ Task<Result<void>> ZfsCli::unmount(DatasetName dataset) {
 }
 
 Task<Result<void>> ZfsCli::mount_at(DatasetName dataset, std::string place) {
-#ifdef __linux__
+    if (!platform::mounts_zfs_anywhere()) {
+        co_return Error{
+            .code = Code::unsupported,
+            .message = dataset.str() + " cannot be mounted at " + place + " on this system",
+            .remedy = "zfs mount it where its mountpoint says"};
+    }
     std::vector<Argv> commands{command::mount_at(dataset, place)};
     co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
-#else
-    co_return Error{.code = Code::unsupported,
-                    .message = dataset.str() + " cannot be mounted at " + place + " on this system",
-                    .remedy = "zfs mount it where its mountpoint says"};
-#endif
 }
 
 Task<Result<void>> ZfsCli::unmount_at(std::string place) {

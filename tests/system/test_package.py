@@ -50,6 +50,7 @@ class Package(StreamCase):
         self.assertEqual(self.state(), "ii")
         files = self.alpha.run("dpkg -L zrepd").out.split()
         for name in ("/usr/sbin/zrepd", "/usr/bin/zrepctl", "/usr/share/man/man8/zrepctl.8.gz", "/usr/share/man/man8/zrepd.8.gz",
+                     "/usr/share/man/man5/zrepd.conf.5.gz", "/usr/share/man/man7/zrepd-failover.7.gz",
                      "/usr/lib/systemd/system/zrepd.service", "/usr/share/doc/zrepd/operations.md"):
             self.assertIn(name, files)
         self.alpha.run("getent group zrepd")

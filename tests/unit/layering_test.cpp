@@ -119,7 +119,7 @@ TEST(Layering, DecisionsTouchNoFilesNoClockNoChanceNoAsioNoLog) {
         EXPECT_FALSE(is_asio_or_log(header) || header == "fstream" || header == "filesystem" ||
                      header == "random" || header == "iostream" || header == "unistd.h" ||
                      header == "daemon/log.hpp" || header == "daemon/clock.hpp" ||
-                     header.starts_with("daemon/async/"))
+                     header == "common/platform.hpp" || header.starts_with("daemon/async/"))
             << line.place();
         EXPECT_EQ(line.text.find("::now("), std::string::npos) << line.place();
         EXPECT_EQ(line.text.find("unix_now("), std::string::npos) << line.place();
@@ -132,6 +132,26 @@ TEST(Layering, DecisionsIncludeOnlyDecisionsAndCommon) {
         if (!is_pure(line.file) || !line.included.starts_with("daemon/")) continue;
         EXPECT_TRUE(is_pure(line.included)) << line.place();
     }
+}
+
+/// ZREPD_PORTABLE has to leave out all of it, and a system that lacks it should need one file.
+TEST(Layering, WhatOneSystemAloneHasIsInThePlatformLayer) {
+    static const std::regex kOfOneSystem(
+        "__linux__|__sun\\b|ZREPD_(PORTABLE|LINUX|ILLUMOS)|<linux/|<ucred\\.h>|<sys/(timerfd|signalfd|eventfd|epoll|"
+        "prctl|syscall|inotify|sendfile)\\.h>|\\b(pipe2|accept4|splice|memfd_create|signalfd|prctl|syscall|"
+        "getpeerucred|getpeereid)\\(|SOCK_(CLOEXEC|NONBLOCK)|SO_PEERCRED|F_[GS]ETPIPE_SZ|CLOCK_BOOTTIME|"
+        "\"/proc/(self|sys|\")");
+    std::set<std::string> files;
+    for (const char* folder : {"common", "daemon", "ctl"}) {
+        for (const Line& line : lines_of(folder)) {
+            if (!std::regex_search(line.text, kOfOneSystem)) continue;
+            files.insert(line.file);
+            EXPECT_TRUE(line.file.starts_with("common/platform.") ||
+                        line.file == "daemon/zfs/spawn.cpp")
+                << line.place();
+        }
+    }
+    EXPECT_EQ(files.size(), 3U);
 }
 
 TEST(Layering, ClientKnowsNothingOfTheDaemon) {

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "common/platform.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#ifdef ZREPD_LINUX
+#include <sys/timerfd.h>
+#elif defined(__sun) && !defined(ZREPD_PORTABLE)
+#include <ucred.h>
+#define ZREPD_ILLUMOS 1
+#endif
+
+namespace zrepd::platform {
+namespace {
+
+#ifndef ZREPD_LINUX
+/// In two calls: a child that starts between them inherits it. We start children on this thread
+/// alone, so none does.
+int marked(int fd, bool nonblocking) {
+    if (fd < 0) return fd;
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    const int flags = nonblocking ? ::fcntl(fd, F_GETFL) : -1;
+    if (flags >= 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    return fd;
+}
+#endif
+
+std::chrono::nanoseconds read_clock(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+/// All of a small file below /proc.
+std::string content_of(const std::string& path) {
+#ifdef ZREPD_LINUX
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+#else
+    (void)path;
+    return "";
+#endif
+}
+
+std::string first_line_of(const std::string& path) {
+    const std::string text = content_of(path);
+    return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+std::string_view kind() {
+#if defined(ZREPD_LINUX)
+    return "linux";
+#elif defined(ZREPD_ILLUMOS)
+    return "illumos";
+#else
+    return "portable";
+#endif
+}
+
+bool make_pipe(std::array<int, 2>& ends) {
+#ifdef ZREPD_LINUX
+    return ::pipe2(ends.data(), O_CLOEXEC) == 0;
+#else
+    if (::pipe(ends.data()) != 0) return false;
+    for (const int end : ends) marked(end, /*nonblocking=*/false);
+    return true;
+#endif
+}
+
+void enlarge_pipe(int fd, int bytes, int otherwise) {
+#ifdef ZREPD_LINUX
+    // Refused when the user's pipe budget is spent; the default size still works.
+    if (::fcntl(fd, F_SETPIPE_SZ, bytes) < 0) ::fcntl(fd, F_SETPIPE_SZ, otherwise);
+#else
+    (void)fd, (void)bytes, (void)otherwise;
+#endif
+}
+
+std::size_t pipe_room(int fd) {
+#ifdef ZREPD_LINUX
+    const int size = ::fcntl(fd, F_GETPIPE_SZ);
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+int unix_socket(int type, bool nonblocking) {
+#ifdef ZREPD_LINUX
+    return ::socket(AF_UNIX, type | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
+#else
+    return marked(::socket(AF_UNIX, type, 0), nonblocking);
+#endif
+}
+
+int accept_nonblocking(int listener) {
+#ifdef ZREPD_LINUX
+    return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
+    return marked(::accept(listener, nullptr, nullptr), /*nonblocking=*/true);
+#endif
+}
+
+std::optional<Owner> owner_of(int socket) {
+#if defined(ZREPD_LINUX)
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+    return Owner{.uid = peer.uid, .pid = peer.pid};
+#elif defined(ZREPD_ILLUMOS)
+    ucred_t* peer = nullptr;
+    if (::getpeerucred(socket, &peer) != 0) return std::nullopt;
+    const Owner out{.uid = ::ucred_geteuid(peer), .pid = ::ucred_getpid(peer)};
+    ::ucred_free(peer);
+    return out;
+#else
+    (void)socket;
+    return std::nullopt;
+#endif
+}
+
+bool can_splice() {
+#ifdef ZREPD_LINUX
+    return true;
+#else
+    return false;
+#endif
+}
+
+ssize_t splice_some(int in, int out, std::size_t limit) {
+#ifdef ZREPD_LINUX
+    return ::splice(in, nullptr, out, nullptr, limit, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+#else
+    (void)in, (void)out, (void)limit;
+    errno = EINVAL;
+    return -1;
+#endif
+}
+
+int make_timer() {
+#ifdef ZREPD_LINUX
+    return ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+#else
+    return -1;
+#endif
+}
+
+bool set_timer(int timer, std::chrono::nanoseconds after) {
+#ifdef ZREPD_LINUX
+    // All zero would switch it off.
+    const auto all = std::max(after, std::chrono::nanoseconds(1));
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(all);
+    itimerspec spec{};
+    spec.it_value.tv_sec = whole.count();
+    spec.it_value.tv_nsec = (all - whole).count();
+    return ::timerfd_settime(timer, 0, &spec, nullptr) == 0;
+#else
+    (void)timer, (void)after;
+    return false;
+#endif
+}
+
+std::chrono::nanoseconds since_boot() {
+#ifdef ZREPD_LINUX
+    return read_clock(CLOCK_BOOTTIME);
+#else
+    return read_clock(CLOCK_MONOTONIC);
+#endif
+}
+
+std::string boot_id() {
+    return first_line_of("/proc/sys/kernel/random/boot_id");
+}
+
+std::string program_of(pid_t pid) {
+    return first_line_of("/proc/" + std::to_string(pid) + "/comm");
+}
+
+std::string mount_table() {
+    return content_of("/proc/self/mountinfo");
+}
+
+bool mounts_zfs_anywhere() {
+#ifdef ZREPD_LINUX
+    return true;
+#else
+    return false;
+#endif
+}
+
+}  // namespace zrepd::platform

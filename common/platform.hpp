@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What differs between the systems that zrepd runs on: all of it but how a process is started
+// (daemon/zfs/spawn.cpp). Each function has a way that needs POSIX alone, which -DZREPD_PORTABLE
+// chooses on every system, so that it is tried where the tests run. What these return is the same
+// everywhere; this header does not change with the system but for the macro and the constant below.
+// Threads: any. Errors: as of the system calls, with errno. No state.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#if defined(__linux__) && !defined(ZREPD_PORTABLE)
+/// For sources that have a way of Linux's own; never in a header.
+#define ZREPD_LINUX 1
+#endif
+
+namespace zrepd::platform {
+
+#ifdef __sun
+inline constexpr bool kHasSmf = true;  ///< services are SMF's, not systemd's
+#else
+inline constexpr bool kHasSmf = false;
+#endif
+
+/// "linux", "illumos" or "portable": which way these functions were built.
+std::string_view kind();
+
+/// Close-on-exec, blocking. False, with errno, when there are none.
+bool make_pipe(std::array<int, 2>& ends);
+/// Makes room for `bytes` in a pipe, or for `otherwise` where that is refused; nothing where the
+/// system does not let us choose. F_SETPIPE_SZ.
+void enlarge_pipe(int fd, int bytes, int otherwise);
+/// What a pipe holds; 0 where that cannot be asked, and of anything else.
+std::size_t pipe_room(int fd);
+
+/// A Unix socket of this type, close-on-exec; -1 with errno.
+int unix_socket(int type, bool nonblocking);
+/// accept(2), close-on-exec and non-blocking; -1 with errno.
+int accept_nonblocking(int listener);
+
+/// Who is at the other end of a Unix socket, as of its connect(2).
+struct Owner {
+    unsigned uid = 0;
+    pid_t pid = 0;  ///< 0 where the system does not tell
+};
+/// Nothing where the system does not tell: POSIX has no call for it.
+std::optional<Owner> owner_of(int socket);
+
+/// Whether splice_some() can do anything.
+bool can_splice();
+/// splice(2) without blocking; -1 with EINVAL where there is none.
+ssize_t splice_some(int in, int out, std::size_t limit);
+
+/// A timer as a descriptor that becomes readable, non-blocking and close-on-exec (timerfd); -1
+/// where there is none.
+int make_timer();
+/// Once, from now on; at least a nanosecond. False where that cannot be.
+bool set_timer(int timer, std::chrono::nanoseconds after);
+
+/// Since the host's boot, suspended time included where the system counts that. Differences count.
+std::chrono::nanoseconds since_boot();
+/// Another one after each boot; empty where there is none.
+std::string boot_id();
+
+/// The name of a process's program, cut to 15 bytes; empty where that cannot be seen.
+std::string program_of(pid_t pid);
+/// As /proc/self/mountinfo has it; empty where there is none.
+std::string mount_table();
+/// Whether `mount -t zfs` mounts a filesystem at any place, whatever its mountpoint says.
+bool mounts_zfs_anywhere();
+
+}  // namespace zrepd::platform
