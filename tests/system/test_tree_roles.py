@@ -49,6 +49,8 @@ class TreeRoles(Roles):
 
     def test_there_and_back(self):
         self.write(self.alpha, "second")
+        self.zrepctl("sync", FS)
+        self.alpha.run("zfs snapshot tank/fs/a@hourly")
         done = self.zrepctl("failover", "--dry-run", FS)
         self.assertIn("make tank/fs and the 4 below it the target of epoch 2", done.out)
         done = self.zrepctl("failover", FS)
