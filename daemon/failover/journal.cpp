@@ -127,6 +127,7 @@ Serve serve_of(const Dataset& dataset) {
 Serve serve_of_member(const Dataset& dataset) {
     Serve out = serve_of(dataset);
     out.interval.clear();
+    out.mounted = out.canmount == "on";
     if (!dataset.mountpoint_here) out.mountpoint.clear();
     return out;
 }

@@ -49,7 +49,8 @@ std::string to_text(const Serve& serve);
 std::optional<Serve> parse_serve(std::string_view text);
 /// What a master's dataset says of itself now.
 Serve serve_of(const Dataset& dataset);
-/// The same of a tree's member: what it inherits comes with its root.
+/// The same of a tree's member: what it inherits comes with its root. Mounted it is where a boot
+/// would mount it: when it is asked for, the old master's are unmounted already.
 Serve serve_of_member(const Dataset& dataset);
 
 }  // namespace zrepd::failover

@@ -160,18 +160,18 @@ TEST_F(TreeRoles, BackToASnapshotEachMemberKeepsWhatIsNewer) {
 TEST_F(TreeRoles, HowMembersWereServedIsKept) {
     give(*alpha, "tank/fs/a", "canmount", "off");
     alpha->zfs.at("tank/fs/a").mounted = false;
-    alpha->zfs.at("tank/fs/a/deep").mounted = false;  // by hand, until the next boot
+    give(*alpha, "tank/fs/a/deep", "canmount", "noauto");
     give(*alpha, "tank/fs/vol", "volmode", "dev");
     discover();
     ASSERT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
     EXPECT_EQ(prop_of(*beta, "backup/fs/a", "canmount"), "off");
     EXPECT_FALSE(beta->zfs.at("backup/fs/a").mounted);
-    EXPECT_EQ(prop_of(*beta, "backup/fs/a/deep", "canmount"), "on");
+    EXPECT_EQ(prop_of(*beta, "backup/fs/a/deep", "canmount"), "noauto");
     EXPECT_FALSE(beta->zfs.at("backup/fs/a/deep").mounted);
     EXPECT_EQ(prop_of(*beta, "backup/fs/vol", "volmode"), "dev");
     ASSERT_EQ(change(*beta, Ask::failover, target_fs).outcome, "done");
     EXPECT_EQ(prop_of(*alpha, "tank/fs/a", "canmount"), "off");
-    EXPECT_EQ(prop_of(*alpha, "tank/fs/a/deep", "canmount"), "on");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs/a/deep", "canmount"), "noauto");
     EXPECT_EQ(prop_of(*alpha, "tank/fs/vol", "volmode"), "dev");
 }
 

@@ -28,6 +28,11 @@ Task<Result<void>> FakeZfs::unmount(DatasetName dataset) {
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
     if (fake->mounted && fake->in_use) co_return error(Code::busy, "pool or dataset is busy");
     fake->mounted = false;
+    // As zfs-unmount(8): with it what inherits its mount point.
+    for (auto& [name, below] : datasets_) {
+        const bool inherits = name.is_below(dataset) && !below.props.contains("mountpoint");
+        if (inherits && !below.in_use) below.mounted = false;
+    }
     co_return ok();
 }
 

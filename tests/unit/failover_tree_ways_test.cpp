@@ -47,6 +47,13 @@ TEST(TreeWays, AMemberIsHiddenOnceAndSaysHowItWasServed) {
     EXPECT_EQ(value_of(hide_member(volume("dev")), "volmode"), "none");
 }
 
+/// Those of an old master are unmounted when the new one is told.
+TEST(TreeWays, AMemberIsMountedWhereABootWouldMountIt) {
+    EXPECT_EQ(to_text(serve_of_member(member("on", false))), "canmount=on mounted=yes");
+    EXPECT_EQ(to_text(serve_of_member(member("noauto", true))), "canmount=noauto mounted=no");
+    EXPECT_EQ(to_text(serve_of_member(member("off", false))), "canmount=off mounted=no");
+}
+
 TEST(TreeWays, OnlyAMountPointOfItsOwnIsTold) {
     Dataset one = member();
     EXPECT_EQ(serve_of_member(one).mountpoint, "");
