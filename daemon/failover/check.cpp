@@ -63,6 +63,19 @@ bool may_hang(const Mount& mount) {
     return remote || mount.type.starts_with("fuse");
 }
 
+/// Empty directories are what mounts below it once made: nothing of them is missed.
+bool holds_files(const std::string& path) {
+    constexpr unsigned kLookedAt = 1000;
+    namespace fs = std::filesystem;
+    std::error_code ec;
+    unsigned seen = 0;
+    for (fs::recursive_directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec)) {
+        const bool folder = it->symlink_status(ec).type() == fs::file_type::directory;
+        if (!folder || ++seen > kLookedAt) return true;
+    }
+    return false;
+}
+
 void add_state(std::vector<Error>& out, const TargetFacts& facts, const std::string& host) {
     const std::string name = facts.dataset->name.str();
     const Entry journal = entry_of(*facts.dataset);
@@ -239,6 +252,21 @@ Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& proble
         join(remedies, "; "));
 }
 
+bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {
+    std::istringstream file(table);
+    bool readonly = false;
+    for (std::string line; std::getline(file, line);) {
+        const auto words = split(line, ' ');
+        const auto dash = std::find(words.begin(), words.end(), "-");
+        if (words.size() < 6 || words.end() - dash < 3) continue;
+        const bool its = unescape(*(dash + 2)) == dataset.name.str();
+        if (!its || unescape(words[4]) != dataset.mountpoint) continue;
+        const auto options = split(words[5], ',');
+        readonly = std::find(options.begin(), options.end(), "ro") != options.end();
+    }
+    return readonly;
+}
+
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset) {
     const bool own = dataset.mountpoint_here || serve.mountpoint.empty();
     const std::string& path = own ? dataset.mountpoint : serve.mountpoint;
@@ -256,8 +284,7 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
     }
     std::error_code ec;
     if (other || may_hang(mount)) return std::nullopt;
-    if (!std::filesystem::is_directory(path, ec)) return std::nullopt;
-    if (std::filesystem::is_empty(path, ec) || ec) return std::nullopt;
+    if (!std::filesystem::is_directory(path, ec) || !holds_files(path)) return std::nullopt;
     return refused(path + ", where " + name + " would be mounted, is a directory with files in it",
                    "move them away: they would be hidden while it is mounted");
 }

@@ -64,6 +64,10 @@ std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);
 
+/// Whether it is mounted readonly where it belongs, whatever its properties say now. `table`: as in
+/// /proc/self/mountinfo. Pure.
+bool is_mounted_readonly(const std::string& table, const Dataset& dataset);
+
 /// Why a filesystem could not be mounted there: something else is, or the directory is not empty.
 /// Reads /proc/self/mountinfo and the directory; not a directory on a network filesystem, which may
 /// not answer for minutes.

@@ -257,6 +257,10 @@ class Roles : public peer::RoleService {
                                       std::chrono::seconds limit);
     /// Afresh: the dataset, and all members where it is a tree's root.
     Task<Result<void>> look_at(DatasetName dataset);
+    /// Starts it for members of a writable tree that were mounted while that was readonly: at a
+    /// boot in the middle of a failover, say.
+    void look_for_stuck_mounts(const plan::Pair& pair, const std::string& table);
+    Task<> remount(DatasetName member);
     /// A takeover alone: of what the copy has whole, never of two moments.
     Task<Result<rpc::RunResult>> take_tree(sync::RunPtr run, plan::Pair root);
     Task<Result<std::vector<Error>>> problems_of_members(plan::Pair root, rpc::CheckIn in);
@@ -287,8 +291,9 @@ class Roles : public peer::RoleService {
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
     std::map<DatasetName, Error> troubles_;
-    std::set<DatasetName> left_;  ///< demotions that hooks and users were told of
-    Semaphore places_;            ///< for role changes that operators asked for
+    std::set<DatasetName> left_;        ///< demotions that hooks and users were told of
+    std::set<DatasetName> remounting_;  ///< and those where that failed
+    Semaphore places_;                  ///< for role changes that operators asked for
     std::shared_ptr<void> subscription_;
     Alarm wake_;
     bool stopped_ = false;

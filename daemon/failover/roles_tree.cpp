@@ -9,6 +9,7 @@
 #include "daemon/failover/go_back.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/failover/tree_ways.hpp"
+#include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 #include "daemon/sync/tree_sync.hpp"
@@ -44,6 +45,37 @@ Task<Result<void>> Roles::look_at(DatasetName dataset) {
     const auto unseen = left_out->find(dataset);
     if (unseen != left_out->end()) co_return unseen->second;
     co_return ok();
+}
+
+void Roles::look_for_stuck_mounts(const plan::Pair& pair, const std::string& table) {
+    const Dataset* root = parts_.inventory.find(pair.dataset);
+    const bool settled = root != nullptr && !root->readonly && pair.role == plan::Role::master &&
+                         entry_of(*root).journal == Journal::none;
+    if (!pair.tree || !settled || parts_.runs.active(pair.dataset)) return;
+    for (const DatasetName& name : parts_.inventory.members(pair.dataset)) {
+        const Dataset* member = parts_.inventory.find(name);
+        const bool meant = member == nullptr || (member->readonly_here && member->readonly);
+        if (meant || name == pair.dataset || member->kind != Kind::filesystem) continue;
+        if (!is_mounted_readonly(table, *member) || !remounting_.insert(name).second) continue;
+        tasks_.spawn("remount " + name.str(), remount(name));
+    }
+}
+
+Task<> Roles::remount(DatasetName member) {
+    auto done = co_await parts_.zfs.remount(member);
+    if (done) {
+        remounting_.erase(member);
+        co_return;
+    }
+    Error error = done.error();
+    error.remedy = "zfs mount -o remount " + quote(member.str());
+    log::event(log::Level::warn,
+               "role_warning",
+               {{"dataset", member.str()},
+                {"what", "mounted_readonly"},
+                {"error", error.text()},
+                {"next", error.remedy}});
+    parts_.events.publish("warning", member.str(), error.text() + "; next: " + error.remedy);
 }
 
 Task<Result<Roles::Guards>> Roles::lock_members(DatasetName root,

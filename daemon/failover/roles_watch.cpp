@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What goes on by itself: unfinished role changes, and the question who is master.
+#include <algorithm>
+
+#include "common/platform.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
@@ -95,9 +98,14 @@ Clock::time_point Roles::look_after_pairs() {
     Clock::time_point wake = now + kIdle;
     fences_.forget_gone();
     leases_.look_again();
-    for (const auto& pair : parts_.inventory.pairs()) {
+    const auto pairs = parts_.inventory.pairs();
+    const bool trees =
+        std::any_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.tree; });
+    const std::string mounts = trees ? platform::mount_table() : "";
+    for (const auto& pair : pairs) {
         if (pair.role == plan::Role::initializing) continue;
         fences_.look_after(pair, tasks_);
+        look_for_stuck_mounts(pair, mounts);
         const bool waits = fences_.waits(pair.dataset) && !pending_.contains(pair.dataset);
         if (waits) heard_.erase(pair.dataset);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;

@@ -247,6 +247,10 @@ Argv mount(const DatasetName& dataset) {
     return {"zfs", "mount", dataset.str()};
 }
 
+Argv remount(const DatasetName& dataset) {
+    return {"zfs", "mount", "-o", "remount", dataset.str()};
+}
+
 Argv unmount(const DatasetName& dataset) {
     return {"zfs", "unmount", dataset.str()};
 }

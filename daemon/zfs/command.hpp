@@ -62,6 +62,7 @@ Argv bookmark(const SnapshotName& snapshot, const std::string& name);
 Argv rollback(const SnapshotName& snapshot);
 /// Never -O, -f or -l.
 Argv mount(const DatasetName& dataset);
+Argv remount(const DatasetName& dataset);
 Argv unmount(const DatasetName& dataset);
 /// mount(8), readonly, at a place of ours: without a change of a property, and whatever mountpoint
 /// and canmount say. Linux only.

@@ -79,6 +79,9 @@ class Zfs {
     /// Mounted, or not, already: no error. `busy` when somebody uses it; nothing is ever forced.
     virtual Task<Result<void>> mount(DatasetName dataset) = 0;
     virtual Task<Result<void>> unmount(DatasetName dataset) = 0;
+    /// One that is mounted, as its properties are now: zfs does that by itself only for the dataset
+    /// that is set, not for what inherits from it.
+    virtual Task<Result<void>> remount(DatasetName dataset) = 0;
     /// Readonly at a directory of ours, whatever its mountpoint says, for the time of a look; the
     /// properties stay as they are. unsupported where only zfs mount can mount.
     virtual Task<Result<void>> mount_at(DatasetName dataset, std::string place) = 0;

@@ -57,6 +57,7 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> rollback(SnapshotName snapshot) override;
     // zfs_mount.cpp
     Task<Result<void>> mount(DatasetName dataset) override;
+    Task<Result<void>> remount(DatasetName dataset) override;
     Task<Result<void>> unmount(DatasetName dataset) override;
     Task<Result<void>> mount_at(DatasetName dataset, std::string place) override;
     Task<Result<void>> unmount_at(std::string place) override;

@@ -22,6 +22,11 @@ Task<Result<void>> ZfsCli::mount(DatasetName dataset) {
         std::string(dataset.pool()), std::move(argv), parse::Complaint::already_mounted);
 }
 
+Task<Result<void>> ZfsCli::remount(DatasetName dataset) {
+    std::vector<Argv> commands{command::remount(dataset)};
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+}
+
 Task<Result<void>> ZfsCli::unmount(DatasetName dataset) {
     Argv argv = command::unmount(dataset);
     co_return co_await tolerate(

@@ -142,6 +142,7 @@ class FakeZfs final : public Zfs {
     Task<std::vector<AckOutcome>> acknowledge(AckBatch batch) override;
     Task<Result<void>> rollback(SnapshotName snapshot) override;
     Task<Result<void>> mount(DatasetName dataset) override;
+    Task<Result<void>> remount(DatasetName dataset) override;
     Task<Result<void>> unmount(DatasetName dataset) override;
     // fake_zfs_diff.cpp
     Task<Result<void>> mount_at(DatasetName dataset, std::string place) override;

@@ -21,6 +21,10 @@ Task<Result<void>> FakeZfs::mount(DatasetName dataset) {
     co_return ok();
 }
 
+Task<Result<void>> FakeZfs::remount(DatasetName dataset) {
+    co_return enter("remount", dataset.str(), dataset.pool());
+}
+
 Task<Result<void>> FakeZfs::unmount(DatasetName dataset) {
     Result<void> entered = enter("unmount", dataset.str(), dataset.pool());
     if (!entered.has_value()) co_return entered;

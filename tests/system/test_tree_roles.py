@@ -84,6 +84,18 @@ class TreeRoles(Roles):
         self.assert_served(self.beta, COPY)
         self.assert_hidden(self.alpha, FS)
 
+    def test_a_boot_in_the_middle_leaves_no_member_readonly(self):
+        """A member that was mounted while its root was readonly stays so when the root alone is set."""
+        self.zrepd["alpha"].kill()
+        self.alpha.run("zfs set readonly=on zrep:inprogress=freezing tank/fs && zpool sync tank")
+        self.alpha.cut()
+        self.alpha.boot()
+        self.assertNotEqual(self.alpha.run("touch /tank/fs/a/x", check=False).code, 0)
+        self.zrepd["alpha"].start()
+        self.assert_master("alpha", 60)
+        wait_for("all of it takes writes", 30, lambda: self.alpha.run(
+            "touch /tank/fs/x /tank/fs/a/x /tank/fs/a/deep/x /srv/own/x", check=False).code == 0)
+
     def test_the_master_is_lost_in_the_middle_of_a_sync_and_returns(self):
         """What part of the tree had got is of no moment: the new master begins where all of it was whole."""
         self.write(self.alpha, "second")

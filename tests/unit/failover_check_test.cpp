@@ -121,10 +121,26 @@ TEST_F(FailoverCheck, ALeaseThatRanOutIsNotBlamedOnSomebody) {
     expect_lease();
 }
 
+/// zfs remounts the dataset that is set readonly=off, not what inherits from it.
+TEST(MountedReadonly, IsWhatTheMountSaysAtItsOwnPlace) {
+    Dataset one(*DatasetName::parse("tank/fs/a b"));
+    one.mountpoint = "/srv/a b";
+    const auto line = [](const std::string& place, const std::string& options) {
+        return "36 25 0:33 / " + place + " " + options + " - zfs tank/fs/a\\040b rw,xattr\n";
+    };
+    EXPECT_TRUE(is_mounted_readonly(line("/srv/a\\040b", "ro,relatime"), one));
+    EXPECT_FALSE(is_mounted_readonly(line("/srv/a\\040b", "rw,relatime"), one));
+    EXPECT_FALSE(is_mounted_readonly(line("/run/zrepd/look", "ro,nosuid"), one));
+    EXPECT_FALSE(is_mounted_readonly("36 25 0:33 / /srv/a\\040b ro - zfs tank/other rw\n", one));
+    EXPECT_FALSE(is_mounted_readonly("", one));
+}
+
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {
     const test::TempFolder temp;
     Serve serve{.canmount = "on", .mounted = true, .mountpoint = temp.path};
     EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "an empty folder";
+    std::filesystem::create_directories(temp.path / "child/below");
+    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "what a child's mount left";
     std::ofstream(temp.path / "file") << "x";
     auto found = mountpoint_problem(serve, dataset);
     ASSERT_TRUE(found);
