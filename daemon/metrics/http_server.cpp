@@ -205,7 +205,11 @@ Task<Reply> HttpServer::read_request(Socket* socket) {
 }
 
 Task<> HttpServer::answer(Socket* socket, Reply reply) {
-    const Deadline slow(socket->get_executor(), limits_.time, [socket] { interrupt(*socket); });
+    // Not only a cancel: between two parts of a long answer there would be nothing to end.
+    const Deadline slow(socket->get_executor(), limits_.time, [socket] {
+        boost::system::error_code ignored;
+        socket->close(ignored);
+    });
     std::shared_ptr<const std::string> body;
     if (reply.figures) {
         body = source_(reply.format);
