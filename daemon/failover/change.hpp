@@ -91,6 +91,8 @@ class Change {
     // change_tree.cpp
     /// The root alone, or all of a tree: parents before children.
     std::vector<DatasetName> datasets() const;
+    /// Mounted below it and no part of it.
+    std::vector<DatasetName> served_inside() const;
     Task<> unmount_all();
     /// False: it is in use.
     Task<bool> unmount_one(DatasetName name);

@@ -30,18 +30,33 @@ Task<Result<void>> Change::look_at_all(Freshness freshness) {
     co_return ok();
 }
 
+std::vector<DatasetName> Change::served_inside() const {
+    const std::vector<DatasetName> members = datasets();
+    std::vector<DatasetName> out;
+    for (const auto& [name, dataset] : parts_.inventory.all()) {
+        const bool other = name.is_below(name_) && dataset.mounted &&
+                           std::find(members.begin(), members.end(), name) == members.end();
+        if (other) out.push_back(name);
+    }
+    return out;
+}
+
 /// zfs unmounts what inherits its mount point with the root, in one process; the rest one by one,
-/// children first.
+/// children first. A pair of its own in there would go with it: what that is mounted in stays,
+/// readonly.
 Task<> Change::unmount_all() {
+    std::vector<DatasetName> in_use = served_inside();
+    if (!in_use.empty() && !left_)
+        note(name_.str() + " stays mounted, readonly: " + in_use.front().str() +
+             " is served below it");
     const Dataset* root = dataset();
-    if (root != nullptr && root->mounted) {
+    if (root != nullptr && root->mounted && in_use.empty()) {
         auto done = co_await parts_.zfs.unmount(name_);
         // Whatever it came to: what is mounted still is seen now, and told of below.
         auto seen = co_await look_at_all(Freshness::cached);
         if (!done && !seen) warn("still_mounted", done.error());
     }
     const std::vector<DatasetName> all = datasets();
-    std::vector<DatasetName> in_use;
     for (auto it = all.rbegin(); it != all.rend(); ++it) {
         const bool holds_one = std::any_of(
             in_use.begin(), in_use.end(), [&](const auto& below) { return below.is_below(*it); });

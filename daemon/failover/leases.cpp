@@ -182,7 +182,7 @@ Task<> Leases::renew(HostName peer, std::vector<plan::Pair> pairs) {
             co_await peers_.call_as<rpc::LeaseOut>(peer, "peer.lease", in, answer_limit(time));
         const bool complete = answer && answer->sides.size() == some.size();
         for (std::size_t i = 0; complete && i < some.size(); ++i) {
-            const bool good = take(some[i], answer->sides[i], sent);
+            const bool good = take(some[i], in.sides[i], answer->sides[i], sent);
             all = all && good;
         }
         // An older zrepd there will not learn it within a second.
@@ -197,9 +197,16 @@ Task<> Leases::renew(HostName peer, std::vector<plan::Pair> pairs) {
 }
 
 /// Whether there is nothing left to be asked again soon.
-bool Leases::take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootTime sent) {
+bool Leases::take(const plan::Pair& pair,
+                  const rpc::LeaseIn::Side& asked,
+                  const rpc::LeaseOut::Side& side,
+                  BootTime sent) {
     if (side.master && side.epoch > pair.epoch) hooks_.overtaken(pair.dataset);
-    if (side.confirmed && released_.erase(pair.dataset) != 0) return true;
+    // Given up while a renewal was under way, its confirmation is of the lease, not of its end.
+    if (asked.release && side.confirmed) {
+        released_.erase(pair.dataset);
+        return true;
+    }
     const auto found = leases_.find(pair.dataset);
     if (found == leases_.end() || found->second.epoch != pair.epoch) return true;
     if (!side.confirmed) return false;
@@ -227,7 +234,7 @@ Task<Result<void>> Leases::confirm(plan::Pair pair) {
             pair.peer, "peer.lease", in, answer_limit(parts_.config.lease_time));
         if (!answer) co_return answer.error();
         if (answer->sides.size() != 1 || !answer->sides[0].confirmed) continue;
-        take(pair, answer->sides[0], sent);
+        take(pair, in.sides[0], answer->sides[0], sent);
         save();
         if (!is_out(pair.dataset)) co_return ok();
     }

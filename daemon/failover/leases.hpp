@@ -85,7 +85,10 @@ class Leases {
     Task<> renew_at_witness(std::vector<plan::Pair> pairs);
     WitnessFolder::Item record_of(const plan::Pair& pair);
     Holding take(const plan::Pair& pair, const WitnessFolder::Found& found, BootTime sent);
-    bool take(const plan::Pair& pair, const rpc::LeaseOut::Side& side, BootTime sent);
+    bool take(const plan::Pair& pair,
+              const rpc::LeaseIn::Side& asked,
+              const rpc::LeaseOut::Side& side,
+              BootTime sent);
     bool must_close(const Dataset& dataset, const plan::Pair& pair, BootTime now) const;
     bool is_changing(const DatasetName& dataset) const;
     Task<> lapse(DatasetName dataset);

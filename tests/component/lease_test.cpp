@@ -319,5 +319,14 @@ TEST_F(LeaseTest, TheTargetForgetsALeaseThatIsNoneAnyMore) {
     EXPECT_TRUE(is_writable());
 }
 
+/// The confirmation that comes then is of the lease: the target has not been told that it is none.
+TEST_F(LeaseTest, OneThatIsGivenUpWhileItIsRenewedIsForgottenByTheTarget) {
+    begin();  // which ends while the answer to a renewal is on its way
+    give(*alpha, "tank/fs", prop::kFence, "boot");
+    alpha->inventory.note_set(fs, {{std::string(prop::kFence), "boot"}});
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return prop_of(*beta, "backup/fs", prop::kLease).empty(); });
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -124,6 +124,20 @@ TEST_F(TreeRoles, OneSetMakesAllOfItReadonlyAndOneWritable) {
     EXPECT_EQ(beta->zfs.count("set backup/fs readonly=off"), 1U);
 }
 
+/// zfs would unmount it with what it is mounted in.
+TEST_F(TreeRoles, WhatIsServedInsideAndNoPartOfItStaysMounted) {
+    alpha->zfs.create("tank/fs/a/apart");
+    give(*alpha, "tank/fs/a/apart", prop::kRescue, "tank/other");
+    discover();
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    expect_in(there.text, "tank/fs stays mounted, readonly: tank/fs/a/apart is served below it");
+    for (const auto* name : {"tank/fs", "tank/fs/a", "tank/fs/a/apart"})
+        EXPECT_TRUE(alpha->zfs.at(name).mounted) << name;
+    EXPECT_FALSE(alpha->zfs.at("tank/fs/a/deep").mounted);
+    expect_roles(false, "2");
+}
+
 TEST_F(TreeRoles, SomebodyElsesSnapshotOfAMemberIsInNoWay) {
     alpha->zfs.take("tank/fs/a@hourly");
     const auto there = change(*alpha, Ask::failover, fs);
