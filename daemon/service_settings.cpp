@@ -220,7 +220,8 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     const auto pair = parts_.inventory.pair(*dataset);
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
     if (pair) add_fence_note(*pair, change, out);
-    if (pair && pair->tree && sets_fence(change)) co_return sync::not_of_a_tree(*pair, sync::NotOfATree::fence);
+    if (pair && pair->tree && sets_fence(change))
+        co_return sync::not_of_a_tree(*pair, sync::NotOfATree::fence);
     std::vector<SettingChange> changes{std::move(change)};
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }
