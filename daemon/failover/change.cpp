@@ -371,6 +371,7 @@ Task<Event> Change::ask_to_promote(Stored stored) {
 }
 
 Task<bool> Change::rescue(Stored stored) {
+    co_await close_members();
     co_await leave();
     co_await hide_members();
     auto saved = co_await failover::rescue(parts_, run_, name_, stored.epoch, entry_);

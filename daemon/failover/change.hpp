@@ -97,6 +97,7 @@ class Change {
     /// False: it is in use.
     Task<bool> unmount_one(DatasetName name);
     Task<> hide_members();
+    Task<> close_members();
     Task<> show_members();
     Task<> show_one(DatasetName member);
     Task<> mount_member(DatasetName member, Serve place);

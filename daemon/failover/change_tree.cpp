@@ -15,6 +15,18 @@ namespace zrepd::failover {
 
 using sync::Freshness;
 
+namespace {
+
+const Snapshot* newest_of_ours(const Versions& versions) {
+    const auto& all = versions.snapshots;
+    const auto found = std::find_if(all.rbegin(), all.rend(), [](const Snapshot& s) {
+        return zrep_sequence(s.name).has_value();
+    });
+    return found == all.rend() ? nullptr : &*found;
+}
+
+}  // namespace
+
 std::vector<DatasetName> Change::datasets() const {
     if (!pair_ || !pair_->tree) return {name_};
     return parts_.inventory.members(name_);
@@ -78,7 +90,8 @@ Task<> Change::hide_members() {
     for (const DatasetName& name : datasets()) {
         const Dataset* member = parts_.inventory.find(name);
         if (name == name_ || member == nullptr) continue;
-        co_await set_on(name, hide_member(*member));
+        PropertyList hidden = hide_member(*member);
+        co_await set_on(name, std::move(hidden));
     }
 }
 
@@ -133,6 +146,21 @@ Task<> Change::mount_member(DatasetName member, Serve place) {
     warn("not_mounted", error);
 }
 
+/// A member that would stay writable on a side that is no master any more.
+Task<> Change::close_members() {
+    for (const DatasetName& name : datasets()) {
+        const Dataset* member = parts_.inventory.find(name);
+        if (name == name_ || member == nullptr) continue;
+        if (!escapes_readonly(*member, parts_.self.host)) continue;
+        std::vector<std::string> one{"readonly"};
+        auto done = co_await parts_.zfs.inherit(name, std::move(one));
+        if (done)
+            note(name.str() + " had readonly=off of its own, which was taken back");
+        else
+            warn("bookkeeping", done.error());
+    }
+}
+
 /// The root is back at the base; so is every member that has a part of it.
 Task<bool> Change::rescue_members(std::uint64_t epoch) {
     std::vector<std::string> pools{std::string(name_.pool())};
@@ -148,8 +176,11 @@ Task<bool> Change::rescue_members(std::uint64_t epoch) {
         const Versions* there = parts_.inventory.versions(name);
         if (name == name_ || there == nullptr) continue;
         const Snapshot* part = plan::part_of(*there, base);
+        // Born later: what was written since its own newest snapshot may be nowhere else, and the
+        // next sync would roll it back.
+        if (part == nullptr) part = newest_of_ours(*there);
         if (part == nullptr) {
-            note(name.str() + " has no part of @" + base.name + ": it stays as it is, readonly");
+            note(name.str() + " has no part of @" + base.name + ": it stays as it is");
             continue;
         }
         auto kept = co_await rescue_member(name, part->guid, epoch);

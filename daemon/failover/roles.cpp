@@ -246,6 +246,9 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     std::optional<Error> alone;
     if (leaves) alone = nothing_acknowledged(*pair, parts_.inventory.versions(dataset));
     if (alone) co_return *alone;
+    // Nobody else asks of a side that steps down alone.
+    if (leaves || ask == Ask::keep_peer) alone = writable_member(*pair);
+    if (alone) co_return *alone;
     auto decided = co_await decide(run, ask, *pair, old);
     if (!decided) co_return decided.error();
     auto guard = co_await lock(run, ask, dataset);

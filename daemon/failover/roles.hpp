@@ -181,6 +181,8 @@ class Roles : public peer::RoleService {
         std::uint64_t bytes = 0;
     };
     Task<Result<Below>> newer_below(DatasetName root, Guid base);
+    /// refused where the tree is not known to have been whole at that snapshot.
+    Result<void> whole_at(Ask ask, const plan::Pair& root, const Snapshot& snapshot) const;
 
     // roles_back.cpp
     /// What start_at() is about, found and judged.
@@ -261,6 +263,8 @@ class Roles : public peer::RoleService {
     /// boot in the middle of a failover, say.
     void look_for_stuck_mounts(const plan::Pair& pair, const std::string& table);
     Task<> remount(DatasetName member);
+    /// A member of the tree that would not become readonly with its root.
+    std::optional<Error> writable_member(const plan::Pair& root) const;
     /// A takeover alone: of what the copy has whole, never of two moments.
     Task<Result<rpc::RunResult>> take_tree(sync::RunPtr run, plan::Pair root);
     Task<Result<std::vector<Error>>> problems_of_members(plan::Pair root, rpc::CheckIn in);

@@ -142,6 +142,8 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     if (!blocks.empty()) co_return blocks.front();
     auto newer = divergence(*now, *held, snapshot->guid);
     if (!newer) co_return newer.error();
+    auto whole = whole_at(ask, *pair, *snapshot);
+    if (!whole) co_return whole.error();
     Back out{.pair = *pair, .snapshot = *snapshot, .newer = *newer};
     auto below = co_await newer_below(dataset, snapshot->guid);
     if (!below) co_return below.error();

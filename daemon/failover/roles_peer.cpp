@@ -292,7 +292,9 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     std::vector<DatasetName> one{dataset};
     sync::RunPtr run = parts_.runs.start(std::string(kPromote), one);
     Change work(role_, run, dataset, std::string(kFailover));
-    const bool back = base_here && in.back.value_or(false);
+    // Of a tree some member may have more than the rest: never two moments.
+    const auto pair = parts_.inventory.pair(dataset);
+    const bool back = base_here && (in.back.value_or(false) || (pair && pair->tree));
     Result<bool> ahead = false;
     if (back) ahead = co_await is_ahead_of(dataset, in.base);
     if (!ahead) {

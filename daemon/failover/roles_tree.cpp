@@ -185,6 +185,33 @@ Task<Result<Roles::Below>> Roles::newer_below(DatasetName root, Guid base) {
     co_return out;
 }
 
+std::optional<Error> Roles::writable_member(const plan::Pair& root) const {
+    for (const DatasetName& name : parts_.inventory.with_members({root.dataset})) {
+        const Dataset* member = parts_.inventory.find(name);
+        const bool other = member != nullptr && name != root.dataset;
+        auto open = other ? escapes_readonly(*member, parts_.self.host) : std::nullopt;
+        if (open) return open;
+    }
+    return std::nullopt;
+}
+
+Result<void> Roles::whole_at(Ask ask, const plan::Pair& root, const Snapshot& snapshot) const {
+    if (!root.tree) return ok();
+    const std::string point = root.dataset.str() + "@" + snapshot.name;
+    const std::string other =
+        "choose one that all of it has" + known_common(*parts_.inventory.versions(root.dataset));
+    const bool alone = ask == Ask::takeover_local || ask == Ask::failover_local;
+    if (!zrep_sequence(snapshot.name) || (alone && !snapshot.sent))
+        return refused(point + " is not known to be of all of the tree", other);
+    for (const DatasetName& name : parts_.inventory.members(root.dataset)) {
+        const Versions* versions = parts_.inventory.versions(name);
+        if (versions == nullptr || sync::last_acked(*versions) == nullptr) continue;
+        if (plan::part_of(*versions, snapshot) == nullptr)
+            return refused(name.str() + " has no part of " + point + ": it came later", other);
+    }
+    return ok();
+}
+
 Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {
     const auto below = co_await lock_members(root.dataset, run->operation(), kLockWait);
     if (!below) co_return below.error();
@@ -196,6 +223,14 @@ Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root)
     const Guid base = whole->guid;
     auto ahead = co_await is_ahead_of(root.dataset, base);
     if (!ahead) co_return ahead.error();
+    auto more = co_await newer_below(root.dataset, base);
+    if (!more) co_return more.error();
+    const Dataset* now = parts_.inventory.find(root.dataset);
+    versions = parts_.inventory.versions(root.dataset);
+    if (now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, root.dataset);
+    const auto newer = divergence(*now, *versions, base);
+    const auto full = no_room(*now, more->bytes + (newer ? newer->bytes() : 0));
+    if (full) co_return *full;
     const Guid back = *ahead ? base : Guid{};
     co_return co_await change(run, Ask::takeover_local, root.dataset, {.back = back});
 }

@@ -21,7 +21,8 @@ PropertyList kept_back(const Dataset& member) {
 
 PropertyList hide_member(const Dataset& member) {
     const bool noted = member.own(prop::kServe).has_value();
-    if (noted && is_kept_back(member)) return {};
+    // How a copy is kept is not how its master is served.
+    if (is_kept_back(member)) return {};
     PropertyList out = kept_back(member);
     if (!noted) add(out, prop::kServe, to_text(serve_of_member(member)));
     return out;

@@ -86,6 +86,11 @@ const Snapshot* reusable(const SourceView& source,
 
 }  // namespace
 
+bool is_frozen(const Dataset& dataset) {
+    return dataset.readonly &&
+           dataset.effective(prop::kInprogress).value_or("").starts_with("freezing");
+}
+
 bool sendable(const Snapshot& snapshot) {
     return zrep_sequence(snapshot.name) && !snapshot.name.ends_with("_unsent");
 }
@@ -129,7 +134,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
     // then it could not become the master.
     // Frozen for a role change: what is newer than the base here would keep this side from being a
     // target, so the newest one has to be ours.
-    const bool overtaken = dataset.readonly && !newer.empty();
+    const bool overtaken = is_frozen(dataset) && !newer.empty();
     const bool nothing_written = base && !pending && !overtaken &&
                                  unsent_bytes(source, newer) == 0 && target.written_bytes == 0;
     if (is_unrecorded(base_here)) {

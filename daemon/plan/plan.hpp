@@ -18,6 +18,9 @@ namespace zrepd::plan {
 // one after it might have no name that is ours.
 inline constexpr std::uint64_t kMaxSequence = std::uint64_t{1} << 40;
 
+/// A master, or a member of its tree, that a role change has made readonly.
+bool is_frozen(const Dataset& dataset);
+
 /// Ours to send. What a legacy zrep gave up on (`_unsent`) stays behind and expires.
 bool sendable(const Snapshot& snapshot);
 

@@ -70,7 +70,7 @@ bool is_settled(const Seen& one, const Base& root) {
     if (!one.target().exists || !one.base || one.base->name != root.name) return false;
     const Snapshot* base = find_snapshot(one.versions(), one.base->guid);
     // Frozen for a role change, its newest snapshot has to be the one that both sides have.
-    const bool overtaken = one.dataset().readonly && base != &one.versions().snapshots.back();
+    const bool overtaken = is_frozen(one.dataset()) && base != &one.versions().snapshots.back();
     return base != nullptr && base->sent && !overtaken && !is_written(one);
 }
 

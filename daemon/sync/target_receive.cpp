@@ -123,8 +123,11 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
 /// tries to rescue that, or after a power cut, nothing holds its lock: the journal says so.
 Result<void> Target::check_rescued(const DatasetName& target) const {
     // A tree goes back as a whole: its root says so.
-    const auto root = plan::tree_around(parts_.inventory.all(), target, parts_.self);
-    const Dataset* dataset = parts_.inventory.find(root ? root->dataset : target);
+    const Dataset* dataset = parts_.inventory.find(target);
+    const bool apart = dataset != nullptr && plan::stands_apart(*dataset);
+    const auto root =
+        apart ? std::nullopt : plan::tree_around(parts_.inventory.all(), target, parts_.self);
+    if (root) dataset = parts_.inventory.find(root->dataset);
     if (dataset == nullptr) return ok();
     const auto journal = failover::entry_of(*dataset).journal;
     const bool waits =

@@ -244,6 +244,43 @@ TEST_F(TreeRoles, ATakeoverBeginsWhereAllOfItIsWhole) {
     EXPECT_TRUE(beta->zfs.exists("backup/fs/a_diverged_1"));
 }
 
+TEST_F(TreeRoles, SteppingDownAfterACutSyncNeverMakesAMasterOfTwoMoments) {
+    std::map<std::string, std::uint64_t> before;
+    for (const auto& below : kBelow) before[below] = beta->zfs.content("backup/fs" + below);
+    write_all(*alpha, "tank/fs");
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/a/deep@")) beta->zfs.cut_next_receive(1'000);
+    });
+    ASSERT_EQ(sync_from(*alpha, fs).outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    ASSERT_NE(beta->zfs.content("backup/fs/a"), before["/a"]);
+    start_loops();
+    change(*alpha, Ask::failover_local, fs);
+    test::run_until(io,
+                    [&] { return is_master(*beta, "backup/fs") && is_target(*alpha, "tank/fs"); });
+    for (const auto& below : kBelow)
+        EXPECT_EQ(beta->zfs.content("backup/fs" + below), before[below]) << below;
+}
+
+TEST_F(TreeRoles, WhatAMemberWroteSinceItCameIsKeptThoughItHasNoPartOfTheBase) {
+    alpha->zfs.create("tank/fs/young");
+    alpha->zfs.write("tank/fs/young", 4'000);
+    discover();
+    beta->zfs.fail_next("acknowledge", broken());
+    ASSERT_EQ(sync_from(*alpha, fs).outcome, "failed");
+    ASSERT_TRUE(beta->zfs.exists("backup/fs/young"));
+    alpha->zfs.write("tank/fs/young", 6'000);
+    const auto only_here = alpha->zfs.content("tank/fs/young");
+    discover();
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    start_loops();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    write_all(*beta, "backup/fs");
+    sync_from(*beta, target_fs);
+    ASSERT_TRUE(alpha->zfs.exists("tank/fs/young_diverged_2"));
+    EXPECT_EQ(alpha->zfs.content("tank/fs/young_diverged_2"), only_here);
+}
+
 TEST_F(TreeRoles, AReturningMasterKeepsWhatEachMemberNeverSent) {
     std::map<std::string, std::uint64_t> before;
     for (const auto& below : kBelow) before[below] = alpha->zfs.content("tank/fs" + below);

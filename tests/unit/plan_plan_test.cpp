@@ -21,6 +21,9 @@ TEST(Plan, TakesOneForAFrozenMasterWhoseNewestIsSomebodyElses) {
     const auto there = target("@zrep_000001:1");
     expect_skip(planned(frozen, "@zrep_000001:1+s @daily:2", there));
     frozen.readonly = true;
+    // Somebody's own readonly is no role change.
+    expect_skip(planned(frozen, "@zrep_000001:1+s @daily:2", there));
+    frozen.props[std::string(prop::kInprogress)] = {"freezing", Source::local};
     expect_skip(planned(frozen, "@daily:2 @zrep_000001:1+s", there));
     const auto step = expect_incremental(planned(frozen, "@zrep_000001:1+s @daily:2", there));
     EXPECT_EQ(step.base, "@zrep_000001");

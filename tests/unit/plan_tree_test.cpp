@@ -83,7 +83,10 @@ class Tree : public ::testing::Test {
         EXPECT_TRUE(std::holds_alternative<TreeUnchanged>(step)) << describe(step, members).front();
     }
     void freeze() {
-        for (Dataset& dataset : datasets_) dataset.readonly = true;
+        for (Dataset& dataset : datasets_) {
+            dataset.readonly = true;
+            dataset.props[std::string(prop::kInprogress)] = {"freezing", Source::inherited};
+        }
     }
     static void expect_in(const std::string& text, std::string_view part) {
         EXPECT_NE(text.find(part), text.npos) << "'" << part << "' is not in: " << text;
