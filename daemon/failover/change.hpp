@@ -41,6 +41,10 @@ class Change {
     /// it after the action under way. An error when it could not begin, was refused, or is_lost().
     Task<Result<Stored>> go(Event event);
 
+    /// Of a tree that is at rest as `stored`: members that an earlier change could not hide or
+    /// show. False when it could not be done again.
+    Task<bool> settle_members(Stored stored);
+
     /// What was done, in words.
     const std::vector<std::string>& notes() const { return notes_; }
     /// The last thing that went wrong on the way; the change may have gone on without it.
@@ -134,5 +138,8 @@ class Change {
     bool in_doubt_ = false;  ///< a set was given up, and may land yet
     bool served_ = false;    ///< mounted, and post-promote hooks ran
 };
+
+/// A settled tree of which a member is not served, or not kept back, as its root is.
+bool has_member_half_way(const sync::Inventory& inventory, const plan::Pair& root);
 
 }  // namespace zrepd::failover

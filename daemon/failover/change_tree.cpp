@@ -9,6 +9,7 @@
 #include "daemon/failover/change.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/tree_ways.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::failover {
@@ -103,6 +104,26 @@ Task<> Change::show_members() {
     for (const DatasetName& name : datasets()) {
         if (name != name_) co_await show_one(name);
     }
+}
+
+Task<bool> Change::settle_members(Stored stored) {
+    if (stored.master)
+        co_await show_members();
+    else
+        co_await hide_members();
+    co_return !parts_.inventory.pair(name_) || !has_member_half_way(parts_.inventory, *pair_);
+}
+
+bool has_member_half_way(const sync::Inventory& inventory, const plan::Pair& root) {
+    if (!root.tree || root.role == plan::Role::initializing) return false;
+    const std::vector<DatasetName> members = inventory.members(root.dataset);
+    return std::any_of(members.begin(), members.end(), [&](const DatasetName& name) {
+        const Dataset* member = inventory.find(name);
+        const Versions* versions = inventory.versions(name);
+        if (name == root.dataset || member == nullptr || versions == nullptr) return false;
+        const bool copy = sync::last_acked(*versions) != nullptr;
+        return is_half_way(*member, root.role == plan::Role::master, copy);
+    });
 }
 
 Task<> Change::show_one(DatasetName member) {

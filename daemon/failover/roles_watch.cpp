@@ -109,7 +109,8 @@ Clock::time_point Roles::look_after_pairs() {
         const bool waits = fences_.waits(pair.dataset) && !pending_.contains(pair.dataset);
         if (waits) heard_.erase(pair.dataset);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;
-        if (!open && !pending_.contains(pair.dataset)) continue;
+        const bool left = open || has_member_half_way(parts_.inventory, pair);
+        if (!left && !pending_.contains(pair.dataset)) continue;
         // A role change under way has its journal open, which is no reason to recover from it.
         if (parts_.runs.active(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
@@ -268,9 +269,11 @@ Task<> Roles::recover(DatasetName dataset) {
         stored = co_await carry(&work, dataset, Recover{});
     else
         stored = guard.error();
+    bool whole = true;
+    if (is_settled(stored, work)) whole = co_await work.settle_members(*stored);
     Pending& pending = pending_[dataset];
     pending.running = false;
-    if (is_settled(stored, work)) {
+    if (whole && is_settled(stored, work)) {
         rpc::RunResult result;
         result.outcome = "done";
         result.text = join(work.notes(), "; ");

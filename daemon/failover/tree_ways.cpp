@@ -47,6 +47,11 @@ MemberWays show_member(const Dataset& member, const std::optional<Serve>& told, 
     return out;
 }
 
+bool is_half_way(const Dataset& member, bool master, bool copy) {
+    if (!copy) return false;
+    return master ? member.own(prop::kServe).has_value() : !is_kept_back(member);
+}
+
 std::optional<Error> escapes_readonly(const Dataset& member, const HostName& host) {
     if (!member.readonly_here || member.readonly) return std::nullopt;
     const std::string name = member.name.str();

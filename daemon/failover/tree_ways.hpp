@@ -30,6 +30,10 @@ struct MemberWays {
 /// what somebody made beside them is left as it is.
 MemberWays show_member(const Dataset& member, const std::optional<Serve>& told, bool copy);
 
+/// Whether something of that is left to do of a settled side: a set failed, and the role change
+/// went on.
+bool is_half_way(const Dataset& member, bool master, bool copy);
+
 /// Why readonly of the root would not reach this member; `host` where it lies.
 std::optional<Error> escapes_readonly(const Dataset& member, const HostName& host);
 

@@ -26,8 +26,8 @@ class MetricsCollectorTest : public test::TwoHosts {
         return text.substr(begin, text.find('\n', begin) - begin);
     }
 
-    /// What a program says of the figures of a pair, whose file's name is its $0; nullopt when it
-    /// ends with 77, as it is not installed.
+    /// What a program says of the figures of a pair; nullopt when it ends with 77, as it is not
+    /// installed. A shell, because promtool reads its standard input; the file's name is $0.
     std::optional<std::string> judge(Format format, const std::string& script) {
         EXPECT_EQ(init().outcome, "done");
         EXPECT_EQ(sync().outcome, "unchanged");

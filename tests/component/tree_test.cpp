@@ -294,6 +294,29 @@ TEST_F(TreePair, PuttingItsTargetBackIsRefused) {
     expect_in(back.error->remedy, "zrepctl failover FILESYSTEM@SNAPSHOT");
 }
 
+/// What a nested pair waits for is its own, and the tree's is not its.
+TEST_F(TreePair, TheJournalOfAPairInsideIsItsOwn) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    ASSERT_EQ(init_other("tank/fs/a", "backup/fs/a", /*adopt=*/true).outcome, "done");
+    const auto note = [&](const char* name, std::string journal) {
+        beta->zfs.at(name).props[std::string(prop::kInprogress)] = {std::move(journal),
+                                                                    Source::local};
+        ASSERT_TRUE(test::run_task(io, beta->inventory.discover()));
+    };
+    const DatasetName inside = *DatasetName::parse("tank/fs/a");
+    const auto sync_inside = [&] {
+        alpha->zfs.write("tank/fs/a", 4'000);
+        return ended(alpha->engine.start_sync({inside}, sync::Freshness::listed));
+    };
+    note("backup/fs", "rejoining base=1");
+    EXPECT_EQ(sync_inside().outcome, "done");
+    note("backup/fs", "");
+    note("backup/fs/a", "rejoining base=1");
+    const auto waits = sync_inside();
+    ASSERT_TRUE(waits.error);
+    expect_in(waits.error->message, "has not kept yet what the other side never got");
+}
+
 /// As of any other pair: one line for a peer that is away.
 TEST_F(TreePair, ThatItsPeerIsAwayIsNotToldOfEachSync) {
     ASSERT_EQ(init_tree().outcome, "done");

@@ -65,7 +65,8 @@ class Expected:
     back: bool = False
 
 
-def parse(text):
+def sections(text):
+    """{name: lines} of what a look printed; those of one name are one."""
     parts = {}
     for line in text.splitlines():
         if line.startswith("== "):
@@ -74,6 +75,11 @@ def parse(text):
             lines.append(line)
     if "end" not in parts:
         raise ValueError(f"only half a look: {text[-300:]!r}")
+    return parts
+
+
+def parse(text):
+    parts = sections(text)
 
     def rows(name):
         return [tuple(line.split("\t")) for line in parts[name]]

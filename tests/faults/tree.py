@@ -2,6 +2,8 @@
 """A pair of a tree (--tree): its one member has the root's records, written after them; never of another moment."""
 import re
 
+from outcome import sections
+
 MEMBER = "member"
 
 LOOK = r"""
@@ -18,21 +20,8 @@ part end
 """
 
 
-def parse(text):
-    """{part: lines}; those of several rescues are one."""
-    parts = {}
-    for line in text.splitlines():
-        if line.startswith("== "):
-            lines = parts.setdefault(line[3:], [])
-        else:
-            lines.append(line)
-    if "end" not in parts:
-        raise ValueError(f"only half a look: {text[-300:]!r}")
-    return parts
-
-
 def look(host, fs):
-    return parse(host.run(["sh", "-c", LOOK, "look", fs], timeout=120).out)
+    return sections(host.run(["sh", "-c", LOOK, "look", fs], timeout=120).out)
 
 
 def ways(properties, master):

@@ -99,6 +99,17 @@ TEST(TreeWays, WhatIsNoCopyOrIsServedAlreadyIsLeftAlone) {
     EXPECT_TRUE(show_member(member("noauto", false), std::nullopt, true).mount);
 }
 
+TEST(TreeWays, AMemberIsHalfWayUntilItIsAsItsRootIs) {
+    Dataset one = member("on", true);
+    EXPECT_FALSE(is_half_way(one, true, true));
+    EXPECT_TRUE(is_half_way(one, false, true));
+    EXPECT_FALSE(is_half_way(one, false, false)) << "somebody else's";
+    note(one, "canmount=on mounted=yes");
+    EXPECT_TRUE(is_half_way(one, true, true));
+    one.canmount = "noauto";
+    EXPECT_FALSE(is_half_way(one, false, true));
+}
+
 TEST(TreeWays, AMemberWithReadonlyOffOfItsOwnEscapes) {
     Dataset one = member();
     const auto host = *HostName::parse("alpha");
