@@ -131,11 +131,6 @@ Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Calle
     sync::InitRequest request{*dataset, *host, *target};
     request.adopt = in.adopt;
     request.recursive = in.recursive;
-    if (in.adopt && in.recursive) {
-        co_return Error{.code = Code::invalid_params,
-                        .message = "a tree is not adopted: its first streams are sent",
-                        .remedy = "adopt its datasets one by one, or leave adopt out"};
-    }
     if (in.savecount) {
         auto checked = plan::check_setting(prop::kSavecount, std::to_string(*in.savecount));
         if (!checked) co_return checked.error();

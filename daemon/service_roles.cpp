@@ -165,15 +165,11 @@ Task<Result<rpc::RescueDiffOut>> DaemonService::rescue_diff(rpc::RescueDiffIn in
 Task<Result<rpc::RunStarted>> DaemonService::drill(rpc::DrillIn in, control::Caller) {
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();
-    const auto pair = parts_.inventory.pair(*dataset);
-    if (pair && pair->tree) co_return sync::not_of_a_tree(*pair, sync::NotOfATree::drill);
     if (!in.dry_run) co_return copies_.start_drill(*dataset, in.program);
-    if (!parts_.inventory.pair(*dataset)) co_return sync::no_pair(parts_, *dataset);
-    std::string step = "clone the newest acknowledged snapshot of " + dataset->str() +
-                       ", mount the clone readonly, ";
-    step += in.program.empty() ? "look at it" : "run " + in.program + " on it";
+    auto steps = copies_.describe_drill(*dataset, in.program);
+    if (!steps) co_return steps.error();
     rpc::RunStarted out;
-    out.steps.push_back(step + ", unmount and destroy it");
+    out.steps = std::move(*steps);
     co_return out;
 }
 

@@ -221,7 +221,7 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
     if (pair) add_fence_note(*pair, change, out);
     if (pair && pair->tree && sets_fence(change))
-        co_return sync::not_of_a_tree(*pair, sync::NotOfATree::fence);
+        co_return sync::no_fence_of_a_tree(*pair);
     std::vector<SettingChange> changes{std::move(change)};
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }

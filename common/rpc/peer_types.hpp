@@ -132,6 +132,19 @@ struct TreeOut {
     }
 };
 
+/// A member of a recursive pair that is adopted.
+struct AdoptMember {
+    std::string name;
+    std::string kind;
+    std::vector<PeerSnapshot> snapshots;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("name", self.name, "relative to the root");
+        v("kind", self.kind, "filesystem or volume");
+        v("snapshots", self.snapshots, "of the source, oldest first");
+    }
+};
+
 /// peer.adopt: makes a dataset that is here already the target of the asking side's.
 struct AdoptIn {
     std::string host;  ///< whom the asking side believes to have reached
@@ -141,6 +154,7 @@ struct AdoptIn {
     unsigned savecount = 0;
     std::vector<PeerSnapshot> snapshots;
     bool dry_run = false;
+    std::optional<std::vector<AdoptMember>> members;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "this host's name, as it will be stored with the pair");
@@ -150,6 +164,7 @@ struct AdoptIn {
         v("savecount", self.savecount, "zrep snapshots to keep here");
         v("snapshots", self.snapshots, "of the source, oldest first");
         v.optional("dry_run", self.dry_run, "only whether that can be done");
+        v("members", self.members, "of a recursive pair: what lies below its root");
     }
 };
 struct AdoptOut {
@@ -164,6 +179,19 @@ struct AdoptOut {
     }
 };
 
+/// What one member of a recursive pair goes back to, beside its root.
+struct RollBackPart {
+    std::string name;
+    Guid base;
+    std::vector<Guid> newer;
+    template <class Self, class V>
+    static void fields(Self& self, V& v) {
+        v("name", self.name, "relative to the root");
+        v("base", self.base, "guid of its part of the root's base");
+        v("newer", self.newer, "guids of what the master's has after it");
+    }
+};
+
 /// peer.roll_back: the target goes back to a snapshot that both sides have.
 struct RollBackIn {
     std::string source;
@@ -172,6 +200,7 @@ struct RollBackIn {
     Guid base;
     std::vector<Guid> newer;
     bool dry_run = false;
+    std::optional<std::vector<RollBackPart>> members;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("source", self.source, "the master's dataset on the asking side");
@@ -180,6 +209,7 @@ struct RollBackIn {
         v("base", self.base, "guid of an acknowledged snapshot");
         v("newer", self.newer, "guids of what the master has after it: all else stays here");
         v.optional("dry_run", self.dry_run, "only what would be done, or why it cannot be");
+        v("members", self.members, "of a recursive pair: what lies below its root");
     }
 };
 struct RollBackOut {
@@ -189,7 +219,9 @@ struct RollBackOut {
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("steps", self.steps, "what is done here, in order");
-        v("destroyed", self.destroyed, "names of snapshots, after the '@'");
+        v("destroyed",
+          self.destroyed,
+          "names of snapshots, after the '@'; of a member NAME@SNAPSHOT, relative to the root");
         v("lost_bytes", self.lost_bytes, "written here, in no snapshot, and gone with it");
     }
 };

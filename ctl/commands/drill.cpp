@@ -34,7 +34,7 @@ const Command kDrill{
     "Prove that a copy can be used, without touching it",
     "Clones the newest acknowledged snapshot, mounts the clone readonly below zrepd's runtime\n"
     "directory, runs PROGRAM on it, unmounts it and destroys the clone. Replication goes on meanwhile.\n"
-    "Of a volume PROGRAM gets the device.\n\n"
+    "Of a volume PROGRAM gets the device; of a recursive pair a path for each dataset, the root's first.\n\n"
     "Example:\n  zrepctl drill backup/fs --run /usr/local/sbin/check-database\n",
     1,
     1,

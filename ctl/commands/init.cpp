@@ -49,9 +49,6 @@ int run(const Invocation& invocation) {
     }
     in.adopt = invocation.has("adopt");
     in.recursive = invocation.has("recursive");
-    if (in.adopt && in.recursive) {
-        return usage_error(invocation, "-r and --adopt do not go together");
-    }
     in.dry_run = invocation.has("dry-run");
     return start_and_follow(invocation, "pair.init", rpc::encode(in), {in.dataset});
 }
@@ -61,7 +58,7 @@ int run(const Invocation& invocation) {
 const Command kInit{
     "init",
     "-i",
-    "[-r|--adopt] [--savecount N] [--dry-run] FILESYSTEM HOST DESTINATION",
+    "[-r] [--adopt] [--savecount N] [--dry-run] FILESYSTEM HOST DESTINATION",
     "Make a pair and send everything for the first time",
     "FILESYSTEM is a filesystem or volume of this host, DESTINATION the name it gets on HOST, where\n"
     "its parent must exist and zrep:accept must list this host. HOST is the other host's own short\n"
@@ -72,7 +69,8 @@ const Command kInit{
     "that is not touched: init refuses, and says what to do.\n\n"
     "With -r everything below FILESYSTEM belongs to the pair: one snapshot of all at one moment, and what\n"
     "appears below it later is sent too. What is part of another pair is left out and keeps its own.\n"
-    "The copy of what vanishes stays; zrepctl status names it. There are no role changes of such a pair yet.\n\n"
+    "The copy of what vanishes stays; zrepctl status names it. With --adopt what is at DESTINATION already is\n"
+    "taken as it is, all of it or none, and the rest is sent whole.\n\n"
     "Example:\n  on beta:  zrepctl set backup zrep:accept=alpha\n"
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
     3,

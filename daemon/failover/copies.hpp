@@ -16,6 +16,9 @@
 
 namespace zrepd::failover {
 
+/// The clone of a drill, as it says itself.
+bool is_drill_clone(const Dataset& dataset);
+
 class Copies {
   public:
     explicit Copies(RoleParts parts);
@@ -24,8 +27,12 @@ class Copies {
     Result<rpc::RunStarted> start_drop(const DatasetName& copy);
     /// Clones the newest acknowledged snapshot, mounts the clone readonly where nobody looks, runs
     /// `program` with that path as its argument (empty: only mounts it), unmounts, destroys the
-    /// clone.
+    /// clone. Of a recursive pair, the parts of that snapshot of all members, and the program gets
+    /// a path for each. copies_drill.cpp, as the next two.
     Result<rpc::RunStarted> start_drill(const DatasetName& dataset, std::string program);
+    /// Its steps in words.
+    Result<std::vector<std::string>> describe_drill(const DatasetName& dataset,
+                                                    const std::string& program) const;
     /// Which files of a rescue differ from its base, at most `limit` of them. What is not mounted
     /// is so meanwhile, readonly and where nobody looks; a filesystem that has to be is locked. A
     /// cancel leaves nothing mounted. conflict when the dataset is no rescue. copies_diff.cpp.
@@ -40,20 +47,36 @@ class Copies {
     Task<> stop();
 
   private:
-    struct Drill {
-        DatasetName dataset;
-        DatasetName clone;
-        std::string program;
-        std::string place;  ///< where it is mounted
-    };
     Result<void> check_rescue(const DatasetName& copy) const;
     Task<> drop(sync::RunPtr run, DatasetName copy);
     Task<Result<void>> drop_locked(sync::RunPtr run, DatasetName copy);
     Task<Result<void>> destroy(DatasetName copy);
+
+    // copies_drill.cpp
+    /// A dataset whose part of the snapshot is tried.
+    struct Clone {
+        SnapshotName origin;
+        DatasetName name;
+        std::string place;  ///< where it is mounted, or the volume's device
+        bool volume = false;
+    };
+    struct Drill {
+        DatasetName dataset;
+        DatasetName clone;  ///< of the root; the others lie below it
+        std::string program;
+        std::string place;
+        std::vector<Clone> clones = {};  ///< parents first
+        std::string unlocked = {};       ///< whose key was loaded for it
+    };
     Task<> drill(sync::RunPtr run, Drill what);
-    Task<Result<std::string>> try_it(sync::RunPtr run, Drill what);
-    Task<Result<std::string>> look_at(Drill what);
+    Task<Result<std::string>> try_it(sync::RunPtr run, Drill* what);
+    Task<Result<void>> clear_place(DatasetName clone);
+    Result<std::string> choose_clones(Drill* what) const;
+    Task<Result<void>> load_keys(Drill* what);
+    Task<Result<void>> make_clones(Drill* what);
+    Task<Result<std::string>> look_at(const Drill* what);
     Task<Result<void>> remove(Drill what);
+    std::vector<DatasetName> clones_at(const DatasetName& clone) const;
     Task<> clean_up(DatasetName clone);
 
     // copies_diff.cpp

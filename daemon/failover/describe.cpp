@@ -109,9 +109,18 @@ Steps takeover_steps(const sync::Inventory& inventory,
               " ago, @" + acked->name + "); what " + pair.peer.str() +
               " wrote later is missing here, and is kept beside it there when it returns";
     }
-    return {age,
-            "make " + name + " writable and the master of epoch " + std::to_string(pair.epoch + 1) +
-                " and mount it; " + pair.peer.str() + " is not asked"};
+    Steps out{age};
+    // A tree begins where all of it was whole.
+    const std::uint64_t more =
+        pair.tree && acked != nullptr ? written_since(inventory, pair, *acked) : 0;
+    if (more != 0) {
+        out.push_back("keep " + human_bytes(more) + " that came after @" + acked->name +
+                      ", beside what got them, and roll that back: not all of the tree has them");
+    }
+    out.push_back("make " + name + " writable and the master of epoch " +
+                  std::to_string(pair.epoch + 1) + " and mount it; " + pair.peer.str() +
+                  " is not asked");
+    return out;
 }
 
 }  // namespace
@@ -167,6 +176,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
         case Ask::unfence:
             break;
         case Ask::takeover_local: {
+            const auto is_whole = must_be_whole(pair);
+            if (!is_whole) co_return is_whole.error();
             Steps steps = takeover_steps(parts_.inventory, pair, *versions);
             const auto before = lease_steps(pair, old);
             if (!before) co_return before.error();

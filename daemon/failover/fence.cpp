@@ -68,6 +68,16 @@ bool must_hear_peer(const Dataset& dataset, const plan::Pair& pair, bool opened)
 }
 
 std::optional<Error> unfenceable(const Dataset& dataset, const plan::Pair& pair) {
+    if (pair.tree && pair.role == plan::Role::master && is_on(plan::settings_of(dataset).fence)) {
+        // The pair's own setting counts as off.
+        return Error{.code = Code::unsupported,
+                     .message = "zrep:fence does not protect a recursive pair: what lies below " +
+                                pair.dataset.str() + " would be served all the same",
+                     .remedy =
+                         "make what needs one a pair of its own, or say that you know: "
+                         "zrepctl set " +
+                         quote(pair.dataset.str()) + " zrep:fence=off"};
+    }
     if (pair.role != plan::Role::master || !is_on(pair.settings.fence)) return std::nullopt;
     const std::string name = quote(pair.dataset.str());
     if (dataset.kind == Kind::volume) {

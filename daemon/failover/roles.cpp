@@ -257,6 +257,8 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     if (!now) co_return sync::no_pair(parts_, dataset);
     const bool alone_now = ask == Ask::takeover_local && now->role == plan::Role::target;
     if (alone_now) {
+        const auto is_whole = must_be_whole(*now);
+        if (!is_whole) co_return is_whole.error();
         auto willing = co_await must_be_willing(*now);
         if (!willing) co_return willing.error();
     }

@@ -265,6 +265,9 @@ class Roles : public peer::RoleService {
     Task<> remount(DatasetName member);
     /// A member of the tree that would not become readonly with its root.
     std::optional<Error> writable_member(const plan::Pair& root) const;
+    Task<Result<Guards>> lock_for_recovery(DatasetName root, std::string operation);
+    /// refused for the target of a tree that never had all of it.
+    Result<void> must_be_whole(const plan::Pair& pair) const;
     /// A takeover alone: of what the copy has whole, never of two moments.
     Task<Result<rpc::RunResult>> take_tree(sync::RunPtr run, plan::Pair root);
     Task<Result<std::vector<Error>>> problems_of_members(plan::Pair root, rpc::CheckIn in);

@@ -193,6 +193,8 @@ Task<Result<rpc::RunResult>> Roles::carry_out_at(
     if (!decided) co_return decided.error();
     auto guard = co_await lock(run, ask, dataset);
     if (!guard) co_return guard.error();
+    const auto below = co_await lock_members(dataset, run->operation(), kLockWait);
+    if (!below) co_return below.error();
     // A sync may have ended while the lock was waited for.
     look = co_await look_back(ask, dataset, std::move(from));
     if (!look) co_return look.error();

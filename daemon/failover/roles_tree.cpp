@@ -78,6 +78,17 @@ Task<> Roles::remount(DatasetName member) {
     parts_.events.publish("warning", member.str(), error.text() + "; next: " + error.remedy);
 }
 
+/// A rescue of a member is under the member's lock, too. Nothing is rescued on a target at rest,
+/// into which streams may run for days.
+Task<Result<Roles::Guards>> Roles::lock_for_recovery(DatasetName root, std::string operation) {
+    const auto pair = parts_.inventory.pair(root);
+    const Dataset* now = parts_.inventory.find(root);
+    const bool at_rest = pair && pair->role == plan::Role::target && now != nullptr &&
+                         entry_of(*now).journal == Journal::none;
+    if (at_rest) co_return Guards{};
+    co_return co_await lock_members(root, std::move(operation), kLockWait);
+}
+
 Task<Result<Roles::Guards>> Roles::lock_members(DatasetName root,
                                                 std::string operation,
                                                 std::chrono::seconds limit) {
@@ -209,6 +220,13 @@ Result<void> Roles::whole_at(Ask ask, const plan::Pair& root, const Snapshot& sn
         if (plan::part_of(*versions, snapshot) == nullptr)
             return refused(name.str() + " has no part of " + point + ": it came later", other);
     }
+    return ok();
+}
+
+Result<void> Roles::must_be_whole(const plan::Pair& pair) const {
+    if (!pair.tree || pair.role != plan::Role::target) return ok();
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    if (versions == nullptr || sync::last_acked(*versions) == nullptr) return never_whole(pair);
     return ok();
 }
 

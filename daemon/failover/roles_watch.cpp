@@ -264,11 +264,15 @@ Task<> Roles::recover(DatasetName dataset) {
     const bool rejoin = before == nullptr || is_rejoin(entry_of(*before).journal);
     Change work(role_, run, dataset, std::string(rejoin ? kRejoin : kRecovery));
     if (rejoin) work.alone();
+    Result<Guards> below = Guards{};
+    if (guard) below = co_await lock_for_recovery(dataset, run->operation());
     Result<Stored> stored = Error{};
-    if (guard)
-        stored = co_await carry(&work, dataset, Recover{});
-    else
+    if (!guard)
         stored = guard.error();
+    else if (!below)
+        stored = below.error();
+    else
+        stored = co_await carry(&work, dataset, Recover{});
     bool whole = true;
     if (is_settled(stored, work)) whole = co_await work.settle_members(*stored);
     Pending& pending = pending_[dataset];

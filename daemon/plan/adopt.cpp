@@ -85,8 +85,14 @@ PropertyList adopted_properties(const Adopted& what) {
                      own(prop::kSavecount, std::to_string(what.savecount)),
                      own(prop::kEpoch, "1"),
                      own(prop::kMaster, "no")};
+    if (what.tree) out.push_back(own(prop::kTree, "on"));
     out.push_back(what.volume ? own("volmode", "none") : own("canmount", "noauto"));
     return out;
+}
+
+PropertyList adopted_member_properties(const Dataset& member) {
+    if (member.kind == Kind::volume) return {{"volmode", "none"}};
+    return {{"canmount", "noauto"}};
 }
 
 }  // namespace zrepd::plan

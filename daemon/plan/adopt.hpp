@@ -27,8 +27,11 @@ struct Adopted {
     std::string target_host;
     unsigned savecount = 0;
     bool volume = false;
+    bool tree = false;
 };
 /// What makes it a target.
 PropertyList adopted_properties(const Adopted& what);
+/// What a member of a tree has of its own as a target; readonly is to be inherited.
+PropertyList adopted_member_properties(const Dataset& member);
 
 }  // namespace zrepd::plan

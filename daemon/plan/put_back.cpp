@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/members.hpp"
 
 namespace zrepd::plan {
 namespace {
@@ -209,10 +210,29 @@ Result<PutBack> put_back(const Dataset& dataset,
     return out;
 }
 
-AroundSteps describe(const PutBack& what, const Pair& pair) {
-    const std::string name = pair.dataset.str();
+Result<std::optional<PutBack>> put_back_member(const Dataset& member,
+                                               const Versions& versions,
+                                               const Snapshot& root_base) {
+    const auto& here = versions.snapshots;
+    const bool copied =
+        std::any_of(here.begin(), here.end(), [](const Snapshot& s) { return s.sent.has_value(); });
+    if (!copied) return std::optional<PutBack>();
+    const Snapshot* part = part_of(versions, root_base);
+    if (part == nullptr) {
+        return failed(Code::refused,
+                      member.name.str() + " has no part of @" + root_base.name +
+                          ": it came later, or that part is gone",
+                      "choose a snapshot that all of the tree has: zfs list -t snapshot " +
+                          quote(member.name.str()));
+    }
+    auto out = put_back(member, versions, part->name);
+    if (!out) return out.error();
+    return std::optional<PutBack>(std::move(*out));
+}
+
+AroundSteps describe(const PutBack& what, const DatasetName& dataset) {
+    const std::string name = dataset.str();
     AroundSteps out;
-    out.before.push_back("pause " + name);
     out.before.push_back("hold and bookmark " + name + "@" + what.base.name);
     if (!what.forgotten.empty()) {
         out.after.push_back("take " + name + all(what.forgotten) +

@@ -3,6 +3,7 @@
 // each of the two sides does for it, or why it does not. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,18 @@ struct PutBack {
 Result<PutBack> put_back(const Dataset& dataset,
                          const Versions& versions,
                          const std::string& snapshot);
-/// The master's steps in words, in order: those before the target's, and those after.
+/// Of a recursive pair: the same for a member, whose part of the root's base it is. nullopt: the
+/// other side never got anything of it. refused when it joined later.
+Result<std::optional<PutBack>> put_back_member(const Dataset& member,
+                                               const Versions& versions,
+                                               const Snapshot& root_base);
+/// The master's steps for one dataset in words, beside the pause: those before the target's, and
+/// those after.
 struct AroundSteps {
     std::vector<std::string> before;
     std::vector<std::string> after;
 };
-AroundSteps describe(const PutBack& what, const Pair& pair);
+AroundSteps describe(const PutBack& what, const DatasetName& dataset);
 
 /// One step of the target.
 struct RollBackStep {

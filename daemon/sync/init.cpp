@@ -35,7 +35,9 @@ class Init {
   private:
     /// Both sides are a pair then; the snapshot that both have or that is to be sent.
     Task<Result<Snapshot>> prepare();
+    Task<Result<rpc::PeerSnapshot>> ask_for_adoption();
     Task<Result<Snapshot>> adopt();
+    Task<Result<void>> ask_for_tree();
     Task<Result<rpc::RunResult>> tree();
     Task<Result<void>> ask_for_place();
     Task<Result<void>> store_pair();
@@ -81,25 +83,28 @@ Task<Result<Snapshot>> Init::prepare() {
     co_return co_await interrupted_snapshot();
 }
 
-Task<Result<Snapshot>> Init::adopt() {
-    auto seen = co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
+/// The base.
+Task<Result<rpc::PeerSnapshot>> Init::ask_for_adoption() {
+    auto seen = co_await look_at_source(parts_, request_);
     if (!seen) co_return seen.error();
-    const Dataset* dataset = parts_.inventory.find(request_.dataset);
-    const Versions* versions = parts_.inventory.versions(request_.dataset);
-    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-    const rpc::AdoptIn ask = adopt_request(*dataset, versions, request_, /*dry_run=*/false);
+    const rpc::AdoptIn ask = adopt_request(parts_.inventory, request_, /*dry_run=*/false);
     auto adopted = co_await source_.peers.call_as<rpc::AdoptOut>(
         request_.host, "peer.adopt", ask, kPrepareLimit);
     if (!adopted) co_return std::move(Error(adopted.error())).in(request_.host.str());
     notes_ = adopted->notes;
+    co_return adopted->base;
+}
+
+Task<Result<Snapshot>> Init::adopt() {
+    auto adopted = co_await ask_for_adoption();
+    if (!adopted) co_return adopted.error();
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
-    versions = parts_.inventory.versions(request_.dataset);
-    const Snapshot* base =
-        versions == nullptr ? nullptr : find_snapshot(*versions, adopted->base.guid);
+    const Versions* versions = parts_.inventory.versions(request_.dataset);
+    const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, adopted->guid);
     if (base != nullptr) co_return *base;
     co_return Error{.code = Code::conflict,
-                    .message = "@" + adopted->base.name + ", which both had, is gone here",
+                    .message = "@" + adopted->name + ", which both had, is gone here",
                     .remedy = "run " + init_command(request_) + " again"};
 }
 
@@ -110,13 +115,21 @@ Error Init::to_be_continued(Error error) const {
     return error;
 }
 
-/// A sync of all members, of which the root's first stream founds the pair over there.
-Task<Result<rpc::RunResult>> Init::tree() {
-    auto place = co_await ask_for_place();
-    if (!place) co_return place.error();
+Task<Result<void>> Init::ask_for_tree() {
     TreeSync asking(source_, run_, tree_pair(request_));
     auto known = co_await asking.ask_peer(SteadyClock::now() + kPrepareLimit);
     if (!known) co_return known.error();
+    if (!request_.adopt) co_return co_await ask_for_place();
+    const auto adopted = co_await ask_for_adoption();
+    if (!adopted) co_return adopted.error();
+    co_return ok();
+}
+
+/// A sync of all members. The root's first stream founds the pair over there, unless that was
+/// adopted.
+Task<Result<rpc::RunResult>> Init::tree() {
+    auto ready = co_await ask_for_tree();
+    if (!ready) co_return ready.error();
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
     std::vector<DatasetName> one{request_.dataset};
@@ -134,6 +147,7 @@ Task<Result<rpc::RunResult>> Init::tree() {
     if (!completed) co_return completed.error();
     result->outcome = "done";
     result->text += ", to " + request_.host.str() + ":" + request_.target.str();
+    for (const auto& note : notes_) result->text += "; " + note;
     co_return std::move(*result);
 }
 
@@ -314,6 +328,16 @@ Task<Result<void>> Init::complete(UnixSeconds sent) {
 }
 
 }  // namespace
+
+Task<Result<void>> look_at_source(Parts& parts, const InitRequest& request) {
+    std::vector<DatasetName> which{request.dataset};
+    if (request.recursive) which = parts.inventory.members(request.dataset);
+    auto left_out = co_await parts.inventory.refresh(std::move(which), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    if (!left_out->empty()) co_return left_out->begin()->second;
+    if (parts.inventory.find(request.dataset) == nullptr) co_return no_dataset(request.dataset);
+    co_return ok();
+}
 
 Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     auto names = check_names(parts, request);

@@ -13,6 +13,8 @@ struct InitRequest;
 
 /// Everything that can be checked on this side, with a fresh look.
 Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request);
+/// Fresh lists of the dataset and, for a tree, of what lies below it.
+Task<Result<void>> look_at_source(Parts& parts, const InitRequest& request);
 /// That no pair above or below is being made at this moment. Asked right before the run starts,
 /// with nothing waited for in between.
 Result<void> check_no_nested_init(const Parts& parts, const InitRequest& request);

@@ -5,6 +5,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/plan/members.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
@@ -170,18 +171,32 @@ std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root) {
     return out;
 }
 
-rpc::AdoptIn adopt_request(const Dataset& dataset,
-                           const Versions* versions,
-                           const InitRequest& request,
-                           bool dry_run) {
+namespace {
+
+std::string kind_name(const Dataset& dataset) {
+    return dataset.kind == Kind::volume ? "volume" : "filesystem";
+}
+
+}  // namespace
+
+rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& request, bool dry_run) {
     rpc::AdoptIn in;
     in.host = request.host.str();
     in.source = request.dataset.str();
     in.target = request.target.str();
-    in.kind = dataset.kind == Kind::volume ? "volume" : "filesystem";
+    if (const Dataset* dataset = inventory.find(request.dataset)) in.kind = kind_name(*dataset);
     in.savecount = request.savecount;
-    in.snapshots = newest_snapshots(versions);
+    in.snapshots = newest_snapshots(inventory.versions(request.dataset));
     in.dry_run = dry_run;
+    if (!request.recursive) return in;
+    in.members.emplace();
+    for (const DatasetName& name : inventory.members(request.dataset)) {
+        const Dataset* member = inventory.find(name);
+        if (member == nullptr || name == request.dataset) continue;
+        in.members->push_back({plan::relative_name(request.dataset, name),
+                               kind_name(*member),
+                               newest_snapshots(inventory.versions(name))});
+    }
     return in;
 }
 

@@ -35,10 +35,8 @@ std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root);
 /// The role properties of both sides but zrep:master, which comes last.
 PropertyList pair_properties(const Parts& parts, const InitRequest& request);
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request);
-rpc::AdoptIn adopt_request(const Dataset& dataset,
-                           const Versions* versions,
-                           const InitRequest& request,
-                           bool dry_run);
+/// With fresh lists of it and, for a tree, of its members.
+rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& request, bool dry_run);
 /// The newest zrep snapshot; nullptr when there is none.
 const Snapshot* newest_ours(const Versions& versions);
 /// After the "@", of the first snapshot; above every number that is taken.

@@ -29,6 +29,27 @@ Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
     co_return out;
 }
 
+Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
+                                                   InitRequest request,
+                                                   std::chrono::seconds limit) {
+    auto seen = co_await look_at_source(source.parts, request);
+    if (!seen) co_return seen.error();
+    const rpc::AdoptIn in = adopt_request(source.parts.inventory, request, /*dry_run=*/true);
+    auto found =
+        co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
+    if (!found) co_return std::move(Error(found.error())).in(request.host.str());
+    std::vector<std::string> out = std::move(found->steps);
+    if (!request.recursive) {
+        out.push_back("record @" + found->base.name +
+                      " as acknowledged on both sides and make this side the master");
+        co_return out;
+    }
+    out.push_back("take a snapshot of " + request.dataset.str() +
+                  " and all below it, and send what is newer than what both have");
+    out.emplace_back("acknowledge it on both sides and make this side the master");
+    co_return out;
+}
+
 }  // namespace
 
 Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
@@ -36,20 +57,7 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
                                                   std::chrono::seconds limit) {
     const Dataset* dataset = source.parts.inventory.find(request.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-    if (request.adopt) {
-        auto seen = co_await source.parts.inventory.refresh_one(request.dataset, Freshness::listed);
-        if (!seen) co_return seen.error();
-        dataset = source.parts.inventory.find(request.dataset);
-        if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-        const Versions* versions = source.parts.inventory.versions(request.dataset);
-        const rpc::AdoptIn in = adopt_request(*dataset, versions, request, /*dry_run=*/true);
-        auto found =
-            co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
-        if (!found) co_return std::move(Error(found.error())).in(request.host.str());
-        found->steps.push_back("record @" + found->base.name +
-                               " as acknowledged on both sides and make this side the master");
-        co_return std::move(found->steps);
-    }
+    if (request.adopt) co_return co_await adopt_steps(source, request, limit);
     rpc::PrepareIn ask = prepare_request(*dataset, request);
     if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
     const std::uint64_t size = dataset->referenced_bytes;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/put_back.hpp"
 
+#include <iterator>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/displaced.hpp"
+#include "daemon/plan/members.hpp"
 #include "daemon/sync/refusals.hpp"
+#include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -16,9 +20,15 @@ namespace {
 constexpr std::chrono::seconds kRollBackLimit{300};
 constexpr std::chrono::seconds kWillingLimit{60};
 
+struct Part {
+    DatasetName dataset;
+    plan::PutBack what;
+};
+
 struct Found {
     plan::Pair pair;
-    plan::PutBack what;
+    std::vector<Part> parts;  ///< the pair's own dataset first, then the members of a tree
+    const plan::PutBack& root() const { return parts.front().what; }
 };
 
 std::optional<Error> not_now(const plan::Pair& pair, const Dataset& dataset) {
@@ -30,12 +40,27 @@ std::optional<Error> not_now(const plan::Pair& pair, const Dataset& dataset) {
                  .remedy = "zrepctl status " + quote(pair.dataset.str())};
 }
 
+Result<void> add_members(const Parts& parts, Found* found) {
+    const DatasetName& root = found->pair.dataset;
+    for (const DatasetName& name : parts.inventory.with_members({root})) {
+        const Dataset* member = parts.inventory.find(name);
+        const Versions* versions = parts.inventory.versions(name);
+        if (name == root || member == nullptr || versions == nullptr) continue;
+        auto what = plan::put_back_member(*member, *versions, found->root().base);
+        if (!what) return what.error();
+        if (*what) found->parts.push_back({name, std::move(**what)});
+    }
+    return ok();
+}
+
 /// With a fresh list of this side.
 Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     auto available = parts.zfs.check_pool(request.dataset.pool());
     if (!available) co_return available.error();
-    auto seen = co_await parts.inventory.refresh_one(request.dataset, Freshness::listed);
-    if (!seen) co_return seen.error();
+    std::vector<DatasetName> one{request.dataset};
+    auto left_out = co_await look_here(parts, std::move(one), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    if (!left_out->empty()) co_return left_out->begin()->second;
     const auto pair = parts.inventory.pair(request.dataset);
     const Dataset* dataset = parts.inventory.find(request.dataset);
     const Versions* versions = parts.inventory.versions(request.dataset);
@@ -44,12 +69,14 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     if (pair->role != plan::Role::master) co_return put_back_elsewhere(*pair, request.snapshot);
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;
-    if (pair->tree) co_return not_of_a_tree(*pair, NotOfATree::put_back);
     auto unfinished = not_now(*pair, *dataset);
     if (unfinished) co_return *unfinished;
     auto what = plan::put_back(*dataset, *versions, request.snapshot);
     if (!what) co_return what.error();
-    co_return Found{*pair, std::move(*what)};
+    Found out{.pair = *pair, .parts = {{request.dataset, std::move(*what)}}};
+    auto added = add_members(parts, &out);
+    if (!added) co_return added.error();
+    co_return out;
 }
 
 enum class Mode { look, change };
@@ -63,8 +90,15 @@ Task<Result<rpc::RollBackOut>> ask(SourceParts source,
     in.source = found.pair.dataset.str();
     in.target = found.pair.peer_dataset.str();
     in.epoch = found.pair.epoch;
-    in.base = found.what.base.guid;
-    in.newer = found.what.newer;
+    in.base = found.root().base.guid;
+    in.newer = found.root().newer;
+    if (found.pair.tree) in.members.emplace();
+    for (const Part& part : found.parts) {
+        if (part.dataset == found.pair.dataset) continue;
+        in.members->push_back({plan::relative_name(found.pair.dataset, part.dataset),
+                               part.what.base.guid,
+                               part.what.newer});
+    }
     in.dry_run = mode == Mode::look;
     auto out = co_await source.peers.call_as<rpc::RollBackOut>(peer, "peer.roll_back", in, limit);
     if (out) co_return out;
@@ -85,30 +119,38 @@ Task<Result<void>> store_pause(Parts& parts, DatasetName dataset, Guid base) {
 }
 
 /// From now on neither expiry nor an administrator takes away where the next stream begins.
-Task<Result<void>> protect(Parts& parts, DatasetName dataset, Snapshot base) {
-    auto name = SnapshotName::make(dataset, base.name);
-    if (!name) co_return name.error();
-    std::vector<SnapshotName> one{*name};
-    auto held = co_await parts.zfs.hold(std::move(one));
-    if (!held) co_return held;
+Task<Result<void>> protect(Parts& parts, const Found* found) {
+    std::vector<SnapshotName> names;
     AckBatch batch;
-    batch.items.push_back({.snapshot = *name, .guid = base.guid, .set_sent = false});
-    batch.items.back().bookmark = true;
-    auto outcomes = co_await parts.zfs.acknowledge(std::move(batch));
-    co_return outcomes.front().acknowledged;
+    for (const Part& part : found->parts) {
+        auto name = SnapshotName::make(part.dataset, part.what.base.name);
+        if (!name) co_return name.error();
+        names.push_back(*name);
+        batch.items.push_back(
+            {.snapshot = *name, .guid = part.what.base.guid, .set_sent = false, .bookmark = true});
+    }
+    auto held = co_await parts.zfs.hold(std::move(names));
+    if (!held) co_return held;
+    const auto outcomes = co_await parts.zfs.acknowledge(std::move(batch));
+    for (const auto& outcome : outcomes) {
+        if (!outcome.acknowledged) co_return outcome.acknowledged;
+    }
+    co_return ok();
 }
 
 /// What the target no longer has: where the next stream begins, what may expire, and what a
 /// failover without the other side goes back to, are all found by the newest zrep:sent.
-Task<Result<void>> forget_sent(Parts& parts, DatasetName dataset, std::vector<std::string> names) {
-    if (names.empty()) co_return ok();
-    std::vector<SnapshotName> full;
-    for (const std::string& name : names) {
-        auto one = SnapshotName::make(dataset, name);
-        if (!one) co_return one.error();
-        full.push_back(std::move(*one));
+Task<Result<void>> forget_sent(Parts& parts, const Found* found) {
+    std::vector<SnapshotName> names;
+    for (const Part& part : found->parts) {
+        for (const std::string& snapshot : part.what.forgotten) {
+            auto name = SnapshotName::make(part.dataset, snapshot);
+            if (!name) co_return name.error();
+            names.push_back(std::move(*name));
+        }
     }
-    co_return co_await parts.zfs.forget_sent(std::move(full));
+    if (names.empty()) co_return ok();
+    co_return co_await parts.zfs.forget_sent(std::move(names));
 }
 
 std::string go_on(const plan::Pair& pair) {
@@ -128,8 +170,11 @@ rpc::RunResult outcome_of(const Found& found, const rpc::RollBackOut& done) {
     const std::size_t count = done.destroyed.size();
     rpc::RunResult out;
     out.outcome = "done";
-    out.text = pair.peer_dataset.str() + " on " + pair.peer.str() + " is at @" +
-               found.what.base.name + ": " + std::to_string(count) +
+    const std::size_t below = found.parts.size() - 1;
+    const std::string all =
+        below == 0 ? " is" : ", with the " + std::to_string(below) + " below it, is";
+    out.text = pair.peer_dataset.str() + " on " + pair.peer.str() + all + " at @" +
+               found.root().base.name + ": " + std::to_string(count) +
                (count == 1 ? " newer snapshot" : " newer snapshots") + " destroyed there";
     if (done.lost_bytes != 0)
         out.text += ", " + human_bytes(done.lost_bytes) + " written there lost";
@@ -140,14 +185,15 @@ rpc::RunResult outcome_of(const Found& found, const rpc::RollBackOut& done) {
 Task<Result<rpc::RollBackOut>> change(SourceParts source, RunPtr run, Found found) {
     Parts& parts = source.parts;
     const DatasetName& dataset = found.pair.dataset;
-    auto safe = co_await protect(parts, dataset, found.what.base);
+    auto safe = co_await protect(parts, &found);
     if (!safe) co_return safe.error();
     parts.runs.phase(*run, dataset, "rolling back");
     auto done = co_await ask(source, found, Mode::change, kRollBackLimit);
     if (!done) co_return done;
-    auto forgotten = co_await forget_sent(parts, dataset, found.what.forgotten);
+    auto forgotten = co_await forget_sent(parts, &found);
     if (!forgotten) co_return forgotten.error();
-    auto seen = co_await parts.inventory.refresh_one(dataset, Freshness::listed);
+    std::vector<DatasetName> one{dataset};
+    auto seen = co_await look_here(parts, std::move(one), Freshness::listed);
     if (!seen) co_return seen.error();
     co_return done;
 }
@@ -170,10 +216,15 @@ Task<Result<std::vector<std::string>>> put_back_steps(SourceParts source,
     if (!found) co_return found.error();
     auto there = co_await ask(source, *found, Mode::look, limit);
     if (!there) co_return there.error();
-    plan::AroundSteps around = plan::describe(found->what, found->pair);
-    std::vector<std::string> out = std::move(around.before);
-    for (std::string& step : there->steps) out.push_back(std::move(step));
-    for (std::string& step : around.after) out.push_back(std::move(step));
+    std::vector<std::string> out{"pause " + found->pair.dataset.str()};
+    std::vector<std::string> after;
+    for (const Part& part : found->parts) {
+        plan::AroundSteps around = plan::describe(part.what, part.dataset);
+        std::move(around.before.begin(), around.before.end(), std::back_inserter(out));
+        std::move(around.after.begin(), around.after.end(), std::back_inserter(after));
+    }
+    std::move(there->steps.begin(), there->steps.end(), std::back_inserter(out));
+    std::move(after.begin(), after.end(), std::back_inserter(out));
     co_return out;
 }
 
@@ -185,7 +236,7 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     if (!found) co_return found.error();
     auto willing = co_await ask(source, *found, Mode::look, kWillingLimit);
     if (!willing) co_return willing.error();
-    auto paused = co_await store_pause(parts, dataset, found->what.base.guid);
+    auto paused = co_await store_pause(parts, dataset, found->root().base.guid);
     if (!paused) co_return paused.error();
     auto done = co_await change(source, run, *found);
     if (!done) co_return half_done(done.error(), found->pair);
@@ -195,7 +246,7 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     log::event(log::Level::warn,
                "put_back",
                {{"dataset", dataset.str()},
-                {"to", found->what.base.name},
+                {"to", found->root().base.name},
                 {"peer", found->pair.peer.str()},
                 {"destroyed", std::to_string(done->destroyed.size())}});
     parts.events.publish("put_back", dataset.str(), out.text);

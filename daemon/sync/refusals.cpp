@@ -52,38 +52,17 @@ Error unfinished_init(const plan::Pair& pair) {
                            quote(pair.peer_dataset.str()) + " again; it continues"};
 }
 
-Error not_of_a_tree(const plan::Pair& pair, NotOfATree what) {
+Error no_fence_of_a_tree(const plan::Pair& pair) {
     const bool target = pair.role == plan::Role::target;
-    const DatasetName& copy = target ? pair.dataset : pair.peer_dataset;
     const std::string master = quote((target ? pair.peer_dataset : pair.dataset).str());
-    const std::string where = target ? "" : "on " + pair.peer.str() + ": ";
-    const std::string read = where + "zfs list -r -t snapshot " + quote(copy.str()) +
-                             ", then mount -t zfs DATASET@SNAPSHOT /mnt for what is to be read";
-    std::string name;
-    std::string remedy;
-    switch (what) {
-        case NotOfATree::drill:
-            name = "a drill";
-            remedy = read;
-            break;
-        case NotOfATree::fence:
-            name = "a fence";
-            remedy =
-                "make what needs one a pair of its own: zrepctl init --adopt for a filesystem "
-                "below " +
-                master;
-            break;
-        case NotOfATree::put_back:
-            name = "putting the target back";
-            remedy = "to read it there: " + read +
-                     "; to begin at it as the master: zrepctl failover FILESYSTEM@SNAPSHOT";
-            break;
-    }
     return Error{.code = Code::refused,
-                 .message = name + " of a recursive pair is not possible: done for " +
+                 .message = "a fence of a recursive pair is not possible: done for " +
                             pair.dataset.str() +
                             " alone, what lies below it would stay behind; nothing was changed",
-                 .remedy = remedy};
+                 .remedy =
+                     "make what needs one a pair of its own: zrepctl init --adopt for a "
+                     "filesystem below " +
+                     master};
 }
 
 Error not_configured(const Parts& parts, const DatasetName& dataset) {

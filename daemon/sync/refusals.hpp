@@ -11,10 +11,8 @@ namespace zrepd::sync {
 Error not_a_master(const plan::Pair& pair);
 /// wrong_role: an init that did not end, and how it goes on. Nobody remembers why after a restart.
 Error unfinished_init(const plan::Pair& pair);
-/// What is not done of a recursive pair (ADR 0015).
-enum class NotOfATree { drill, fence, put_back };
-/// refused, with what to do instead.
-Error not_of_a_tree(const plan::Pair& pair, NotOfATree what);
+/// A recursive pair is not fenced (ADR 0015).
+Error no_fence_of_a_tree(const plan::Pair& pair);
 /// not_configured; says when it belongs to a pair of a former host name, and names the pairs below.
 Error not_configured(const Parts& parts, const DatasetName& dataset);
 /// not_found or not_configured.

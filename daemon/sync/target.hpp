@@ -66,10 +66,20 @@ class Target : public peer::TargetService {
     Result<void> may_adopt(const std::string& peer,
                            const DatasetName& target,
                            const rpc::AdoptIn& in) const;
-    Task<Result<void>> make_target(const rpc::AdoptIn& in,
-                                   DatasetName target,
-                                   std::string peer,
-                                   std::vector<std::string>* notes);
+    Task<Result<void>> make_target(const rpc::AdoptIn& in, DatasetName target, std::string peer);
+    Result<Snapshot> base_of(const std::string& peer,
+                             const DatasetName& target,
+                             const std::string& source,
+                             const std::vector<rpc::PeerSnapshot>& snapshots) const;
+    Result<std::vector<DatasetName>> plan_members(const std::string& peer,
+                                                  const DatasetName& target,
+                                                  const rpc::AdoptIn& in,
+                                                  rpc::AdoptOut* out) const;
+    void tell_of_others(const DatasetName& target,
+                        const rpc::AdoptIn& in,
+                        rpc::AdoptOut* out) const;
+    Task<Result<void>> make_members(std::vector<DatasetName> members);
+    Task<> unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes);
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
@@ -82,9 +92,24 @@ class Target : public peer::TargetService {
     Result<plan::Pair> may_roll_back(const std::string& peer,
                                      const DatasetName& target,
                                      const rpc::RollBackIn& in) const;
-    Task<Result<plan::RollBack>> plan_roll_back(std::string peer,
-                                                DatasetName target,
-                                                rpc::RollBackIn in);
+    // target_roll_back.cpp
+    /// A dataset that goes back to a snapshot.
+    struct GoesBack {
+        DatasetName target;
+        std::string source;
+        Guid base;
+        std::vector<Guid> newer;
+        std::string name = {};  ///< of a member, relative to the root
+        plan::RollBack plan = {};
+    };
+    static Result<std::vector<GoesBack>> goes_back(const DatasetName& target,
+                                                   const rpc::RollBackIn& in);
+    Task<Result<void>> plan_roll_back(std::string peer,
+                                      rpc::RollBackIn in,
+                                      std::vector<GoesBack>* all);
+    Task<Result<std::vector<lock::LockTable::Guard>>> lock_for_roll_back(
+        std::string peer, const std::vector<GoesBack>* all);
+    Task<Result<void>> take_back(std::string peer, const std::vector<GoesBack>* all);
     Task<Result<void>> take_step(DatasetName target, plan::RollBackStep step);
     Task<Result<rpc::PeerExpireOut>> describe_expire(std::string peer, rpc::LookIn in);
     Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);

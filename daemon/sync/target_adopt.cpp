@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A copy that something else made becomes the target of a pair, as it is: what it has in common
 // with its source is where the next stream begins.
+#include <algorithm>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
@@ -9,6 +11,30 @@
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
+namespace {
+
+std::string kind_of(const Dataset& dataset) {
+    return dataset.kind == Kind::volume ? "volume" : "filesystem";
+}
+
+std::vector<Guid> guids_of(const std::vector<rpc::PeerSnapshot>& snapshots) {
+    std::vector<Guid> out;
+    for (const auto& snapshot : snapshots) out.push_back(snapshot.guid);
+    return out;
+}
+
+Error other_kind(const DatasetName& target, const std::string& kind, const std::string& source) {
+    return Error{.code = Code::conflict,
+                 .message = target.str() + " is no " + kind + ", as " + source + " is"};
+}
+
+/// readonly of its own would keep it from following its root.
+std::string member_step(const DatasetName& member, const std::string& base, bool own_readonly) {
+    return "make " + member.str() + " part of it, unmounted, from @" + base + " on" +
+           (own_readonly ? ", and have it inherit readonly" : "");
+}
+
+}  // namespace
 
 Result<void> Target::may_adopt(const std::string& peer,
                                const DatasetName& target,
@@ -26,26 +52,94 @@ Result<void> Target::may_adopt(const std::string& peer,
     auto alone = stands_alone(target);
     // An adoption that was cut off is gone on with.
     if (!alone && !pair_with(peer, target, in.source)) return alone;
-    if ((dataset->kind == Kind::volume ? "volume" : "filesystem") != in.kind) {
-        return Error{.code = Code::conflict,
-                     .message = target.str() + " is no " + in.kind + ", as " + in.source + " is"};
+    if (kind_of(*dataset) != in.kind) return other_kind(target, in.kind, in.source);
+    const auto pair = pair_with(peer, target, in.source);
+    if (!pair) return plan::is_free(*dataset);
+    if (pair->tree == in.members.has_value()) return ok();
+    return Error{.code = Code::already_configured,
+                 .message = target.str() + " is the target of " + peer + ":" + in.source +
+                            " already, " + (pair->tree ? "with" : "without") +
+                            " everything below it",
+                 .remedy = "zrepctl clear " + quote(target.str()) + " there forgets that pair"};
+}
+
+/// What was received for this pair before a cut is no stream of something else.
+Result<Snapshot> Target::base_of(const std::string& peer,
+                                 const DatasetName& target,
+                                 const std::string& source,
+                                 const std::vector<rpc::PeerSnapshot>& snapshots) const {
+    const Dataset* dataset = parts_.inventory.find(target);
+    const Versions* versions = parts_.inventory.versions(target);
+    if (dataset == nullptr || versions == nullptr)
+        return Error{.code = Code::not_found, .message = target.str() + " is gone"};
+    Dataset seen = *dataset;
+    if (side_with(peer, target, source)) seen.resume_token.clear();
+    return plan::adoptable_base(seen, *versions, guids_of(snapshots), parts_.self.host.str());
+}
+
+/// Those that are here. What is not is sent whole by the first sync.
+Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
+                                                      const DatasetName& target,
+                                                      const rpc::AdoptIn& in,
+                                                      rpc::AdoptOut* out) const {
+    std::vector<DatasetName> found;
+    const std::vector<DatasetName> here = parts_.inventory.members(target);
+    const std::string host = parts_.self.host.str();
+    if (in.members->size() > plan::kMaxMembers)
+        return Error{.code = Code::invalid_params, .message = "too many members"};
+    for (const rpc::AdoptMember& member : *in.members) {
+        auto name = plan::member_name(target, member.name);
+        if (!name) return name.error();
+        const Dataset* dataset = parts_.inventory.find(*name);
+        if (dataset == nullptr) {
+            out->steps.push_back("nothing is at " + name->str() + " on " + host +
+                                 ": it will be sent whole");
+            continue;
+        }
+        const std::string source = in.source + "/" + member.name;
+        const auto free = plan::is_free(*dataset);
+        const bool part = std::find(here.begin(), here.end(), *name) != here.end();
+        if (!free) return free.error();
+        if (!part || *name == target)
+            return Error{.code = Code::conflict,
+                         .message = name->str() + " on " + host + " is part of another pair",
+                         .remedy = "zrepctl list there"};
+        if (kind_of(*dataset) != member.kind) return other_kind(*name, member.kind, source);
+        auto base = base_of(peer, *name, source, member.snapshots);
+        if (!base) return base.error();
+        out->steps.push_back(member_step(*name, base->name, dataset->readonly_here));
+        found.push_back(std::move(*name));
     }
-    if (pair_with(peer, target, in.source)) return ok();
-    return plan::is_free(*dataset);
+    return found;
+}
+
+/// What lies below the target and has no original.
+void Target::tell_of_others(const DatasetName& target,
+                            const rpc::AdoptIn& in,
+                            rpc::AdoptOut* out) const {
+    for (const DatasetName& name : parts_.inventory.members(target)) {
+        const std::string relative = plan::relative_name(target, name);
+        const bool known = std::any_of(in.members->begin(), in.members->end(), [&](const auto& m) {
+            return m.name == relative;
+        });
+        if (name == target || known) continue;
+        out->steps.push_back(name.str() + " has no original in " + in.source +
+                             ": it stays as it is, readonly with the rest");
+    }
 }
 
 /// readonly first, in the set that makes it a target: what is written after that cannot be lost.
 Task<Result<void>> Target::make_target(const rpc::AdoptIn& in,
                                        DatasetName target,
-                                       std::string peer,
-                                       std::vector<std::string>* notes) {
+                                       std::string peer) {
     const bool local = parts_.self.is(peer);
     PropertyList work = plan::adopted_properties({.source = in.source,
                                                   .source_host = local ? "localhost" : peer,
                                                   .target = target.str(),
                                                   .target_host = local ? "localhost" : in.host,
                                                   .savecount = in.savecount,
-                                                  .volume = in.kind == "volume"});
+                                                  .volume = in.kind == "volume",
+                                                  .tree = in.members.has_value()});
     auto set = co_await parts_.zfs.set(target, work);
     if (!set) co_return set;
     parts_.inventory.note_set(target, work);
@@ -53,13 +147,37 @@ Task<Result<void>> Target::make_target(const rpc::AdoptIn& in,
                "target_adopted",
                {{"dataset", target.str()}, {"peer", peer}, {"source", in.source}});
     parts_.events.publish("target_adopted", target.str(), "of " + peer + ":" + in.source);
-    if (in.kind == "volume") co_return ok();
-    auto unmounted = co_await parts_.zfs.unmount(target);
-    if (!unmounted) {
-        notes->push_back(target.str() + " on " + parts_.self.host.str() +
-                         " stays mounted, readonly: " + unmounted.error().text());
+    co_return ok();
+}
+
+/// They follow the root, which is readonly now.
+Task<Result<void>> Target::make_members(std::vector<DatasetName> members) {
+    for (const DatasetName& name : members) {
+        const Dataset* member = parts_.inventory.find(name);
+        if (member == nullptr) continue;
+        const bool own_readonly = member->readonly_here;
+        PropertyList work = plan::adopted_member_properties(*member);
+        auto set = co_await parts_.zfs.set(name, work);
+        if (!set) co_return set;
+        parts_.inventory.note_set(name, work);
+        if (!own_readonly) continue;
+        std::vector<std::string> one{"readonly"};
+        auto inherited = co_await parts_.zfs.inherit(name, std::move(one));
+        if (!inherited) co_return inherited;
     }
     co_return ok();
+}
+
+/// Children first.
+Task<> Target::unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes) {
+    for (auto it = all.rbegin(); it != all.rend(); ++it) {
+        const Dataset* dataset = parts_.inventory.find(*it);
+        if (dataset == nullptr || dataset->kind == Kind::volume) continue;
+        auto unmounted = co_await parts_.zfs.unmount(*it);
+        if (unmounted) continue;
+        notes->push_back(it->str() + " on " + parts_.self.host.str() +
+                         " stays mounted, readonly: " + unmounted.error().text());
+    }
 }
 
 Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
@@ -75,15 +193,12 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     std::vector<std::string> pools{std::string(target->pool())};
     auto flushed = co_await parts_.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed.error();
-    auto fresh = co_await parts_.inventory.refresh_one(*target, Freshness::listed);
-    if (!fresh) co_return fresh.error();
-    const Dataset* dataset = parts_.inventory.find(*target);
-    const Versions* versions = parts_.inventory.versions(*target);
-    if (dataset == nullptr || versions == nullptr)
-        co_return Error{.code = Code::not_found, .message = target->str() + " is gone"};
-    std::vector<Guid> theirs;
-    for (const auto& snapshot : in.snapshots) theirs.push_back(snapshot.guid);
-    auto base = plan::adoptable_base(*dataset, *versions, theirs, parts_.self.host.str());
+    std::vector<DatasetName> which{*target};
+    if (in.members) which = parts_.inventory.members(*target);
+    auto left_out = co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    if (!left_out->empty()) co_return left_out->begin()->second;
+    auto base = base_of(peer, *target, in.source, in.snapshots);
     if (!base) co_return base.error();
     rpc::AdoptOut out;
     out.base.name = base->name;
@@ -91,9 +206,17 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     out.steps.push_back("make " + target->str() + " on " + parts_.self.host.str() +
                         " readonly and the target of " + peer + ":" + in.source +
                         ", unmounted, from @" + base->name + " on");
+    Result<std::vector<DatasetName>> members = std::vector<DatasetName>{};
+    if (in.members) members = plan_members(peer, *target, in, &out);
+    if (!members) co_return members.error();
+    if (in.members) tell_of_others(*target, in, &out);
     if (in.dry_run) co_return out;
-    auto made = co_await make_target(in, *target, peer, &out.notes);
+    auto made = co_await make_target(in, *target, peer);
     if (!made) co_return made.error();
+    made = co_await make_members(*members);
+    if (!made) co_return made.error();
+    members->insert(members->begin(), *target);
+    co_await unmount_adopted(std::move(*members), &out.notes);
     co_return out;
 }
 

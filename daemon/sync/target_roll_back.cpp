@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A target goes back to an acknowledged snapshot because its master asks for it (ADR 0014). What
 // goes is decided here, by plan/put_back.hpp, from what lies here.
+#include <algorithm>
+
 #include "common/text.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/put_back.hpp"
@@ -31,6 +34,25 @@ Error other_epoch(const plan::Pair& pair, std::uint64_t asked) {
                                   : "zrepctl status on both hosts shows who is the master"};
 }
 
+Error other_shape(const plan::Pair& pair) {
+    return Error{.code = Code::conflict,
+                 .message = pair.dataset.str() + (pair.tree ? " is" : " is not") +
+                            " a recursive pair here, other than its master says; nothing was "
+                            "changed",
+                 .remedy =
+                     "zrepctl status on both hosts; if the zrepd there is older, install "
+                     "this version: zrepctl version on both hosts"};
+}
+
+Error no_such_member(const DatasetName& member, const plan::Pair& root) {
+    return Error{.code = Code::conflict,
+                 .message = member.str() + " is not there, or no part of " + root.dataset.str() +
+                            "; nothing was changed",
+                 .remedy =
+                     "zrepctl sync of it sends it whole; a later snapshot can be gone back "
+                     "to then"};
+}
+
 }  // namespace
 
 Result<plan::Pair> Target::may_roll_back(const std::string& peer,
@@ -38,7 +60,7 @@ Result<plan::Pair> Target::may_roll_back(const std::string& peer,
                                          const rpc::RollBackIn& in) const {
     const auto pair = pair_with(peer, target, in.source);
     if (!pair) return not_yours(peer, target);
-    if (pair->tree) return not_of_a_tree(*pair, NotOfATree::put_back);
+    if (pair->tree != in.members.has_value()) return other_shape(*pair);
     if (pair->epoch != in.epoch) return other_epoch(*pair, in.epoch);
     const auto journal = failover::entry_of(*parts_.inventory.find(target)).journal;
     if (journal == failover::Journal::none) return *pair;
@@ -49,27 +71,57 @@ Result<plan::Pair> Target::may_roll_back(const std::string& peer,
                            ": zrepctl status " + quote(target.str())};
 }
 
+/// The root first. A cut leaves it at its base then, which is where a takeover of a tree begins:
+/// what members still have beyond that is kept beside them by it.
+Result<std::vector<Target::GoesBack>> Target::goes_back(const DatasetName& target,
+                                                        const rpc::RollBackIn& in) {
+    std::vector<GoesBack> out;
+    out.push_back({.target = target, .source = in.source, .base = in.base, .newer = in.newer});
+    for (const auto& part : in.members.value_or(std::vector<rpc::RollBackPart>{})) {
+        auto name = plan::member_name(target, part.name);
+        if (!name) return name.error();
+        if (*name == target)
+            return Error{.code = Code::invalid_params, .message = "a member without a name"};
+        out.push_back({.target = *name,
+                       .source = in.source + "/" + part.name,
+                       .base = part.base,
+                       .newer = part.newer,
+                       .name = part.name});
+    }
+    return out;
+}
+
 /// With fresh lists; without the flush, what was written in the last seconds would count as
-/// nothing.
-Task<Result<plan::RollBack>> Target::plan_roll_back(std::string peer,
-                                                    DatasetName target,
-                                                    rpc::RollBackIn in) {
-    std::vector<std::string> pools{std::string(target.pool())};
+/// nothing. One that cannot go back keeps all of them.
+Task<Result<void>> Target::plan_roll_back(std::string peer,
+                                          rpc::RollBackIn in,
+                                          std::vector<GoesBack>* all) {
+    const DatasetName root = all->front().target;
+    std::vector<std::string> pools{std::string(root.pool())};
     auto flushed = co_await parts_.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed.error();
-    auto seen = co_await parts_.inventory.refresh_one(target, Freshness::listed);
-    if (!seen) co_return seen.error();
-    auto allowed = may_roll_back(peer, target, in);
+    std::vector<DatasetName> names;
+    for (const GoesBack& one : *all) names.push_back(one.target);
+    auto left_out = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    if (!left_out->empty()) co_return left_out->begin()->second;
+    auto allowed = may_roll_back(peer, root, in);
     if (!allowed) co_return allowed.error();
-    auto versions = co_await with_foreign_holds(parts_, target, in.base);
-    if (!versions) co_return versions.error();
-    const Dataset* dataset = parts_.inventory.find(target);
-    if (dataset == nullptr) co_return not_yours(peer, target);
-    plan::RollBackAsked asked{.base = in.base,
-                              .newer = std::move(in.newer),
-                              .host = parts_.self.host.str(),
-                              .master = std::move(peer)};
-    co_return plan::roll_back(*dataset, *versions, asked);
+    for (GoesBack& one : *all) {
+        if (!side_with(peer, one.target, one.source))
+            co_return no_such_member(one.target, *allowed);
+        auto versions = co_await with_foreign_holds(parts_, one.target, one.base);
+        if (!versions) co_return versions.error();
+        const Dataset* dataset = parts_.inventory.find(one.target);
+        if (dataset == nullptr) co_return not_yours(peer, one.target);
+        auto planned = plan::roll_back(
+            *dataset,
+            *versions,
+            {.base = one.base, .newer = one.newer, .host = parts_.self.host.str(), .master = peer});
+        if (!planned) co_return planned.error();
+        one.plan = std::move(*planned);
+    }
+    co_return ok();
 }
 
 Task<Result<void>> Target::take_step(DatasetName target, plan::RollBackStep step) {
@@ -94,37 +146,64 @@ Task<Result<void>> Target::take_step(DatasetName target, plan::RollBackStep step
     co_return ok();
 }
 
+Task<Result<void>> Target::take_back(std::string peer, const std::vector<GoesBack>* all) {
+    for (const GoesBack& one : *all) {
+        for (const plan::RollBackStep& step : one.plan.steps) {
+            log::event(log::Level::info,
+                       "roll_back_step",
+                       {{"dataset", one.target.str()}, {"peer", peer}, {"step", step.text}});
+            auto taken = co_await take_step(one.target, step);
+            if (!taken) co_return std::move(Error(taken.error())).in(step.text);
+        }
+    }
+    const GoesBack& root = all->front();
+    const std::string to = root.target.str() + "@" + root.plan.base.name;
+    parts_.events.publish("target_put_back", root.target.str(), "back to " + to + ", for " + peer);
+    co_return ok();
+}
+
+Task<Result<std::vector<lock::LockTable::Guard>>> Target::lock_for_roll_back(
+    std::string peer, const std::vector<GoesBack>* all) {
+    std::vector<rpc::LookIn::Pair> streams;
+    for (const GoesBack& one : *all) streams.push_back({one.source, one.target.str()});
+    co_await end_streams(peer, std::move(streams));
+    const auto deadline = SteadyClock::now() + kLockWait;
+    std::vector<lock::LockTable::Guard> out;
+    for (const GoesBack& one : *all) {
+        const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
+        auto guard = co_await parts_.locks.lock(
+            one.target, lock::Scope::node, "roll back for " + peer, left);
+        if (!guard) co_return guard.error();
+        out.push_back(std::move(*guard));
+    }
+    co_return out;
+}
+
 Task<Result<rpc::RollBackOut>> Target::roll_back(std::string peer, rpc::RollBackIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
     if (!pair_with(peer, *target, in.source)) co_return not_yours(peer, *target);
-    std::optional<lock::LockTable::Guard> held;
-    if (!in.dry_run) {
-        std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};
-        co_await end_streams(peer, std::move(one));
-        auto guard = co_await parts_.locks.lock(
-            *target, lock::Scope::node, "roll back for " + peer, kLockWait);
-        if (!guard) co_return guard.error();
-        held = std::move(*guard);
-    }
+    auto all = goes_back(*target, in);
+    if (!all) co_return all.error();
+    Result<std::vector<lock::LockTable::Guard>> held = std::vector<lock::LockTable::Guard>{};
     const bool dry_run = in.dry_run;
-    auto planned = co_await plan_roll_back(peer, *target, std::move(in));
+    if (!dry_run) held = co_await lock_for_roll_back(peer, &*all);
+    if (!held) co_return held.error();
+    auto planned = co_await plan_roll_back(peer, std::move(in), &*all);
     if (!planned) co_return planned.error();
     rpc::RollBackOut out;
-    out.destroyed = planned->destroyed;
-    out.lost_bytes = planned->lost_bytes;
-    for (const auto& step : planned->steps) out.steps.push_back(step.text);
-    if (dry_run) co_return out;
-    for (const plan::RollBackStep& step : planned->steps) {
-        log::event(log::Level::info,
-                   "roll_back_step",
-                   {{"dataset", target->str()}, {"peer", peer}, {"step", step.text}});
-        auto taken = co_await take_step(*target, step);
-        if (!taken) co_return std::move(Error(taken.error())).in(step.text);
+    std::vector<DatasetName> names;
+    for (const GoesBack& one : *all) {
+        names.push_back(one.target);
+        out.lost_bytes += one.plan.lost_bytes;
+        for (const auto& step : one.plan.steps) out.steps.push_back(step.text);
+        for (const auto& gone : one.plan.destroyed)
+            out.destroyed.push_back(one.name.empty() ? gone : one.name + "@" + gone);
     }
-    const std::string to = target->str() + "@" + planned->base.name;
-    parts_.events.publish("target_put_back", target->str(), "back to " + to + ", for " + peer);
-    auto seen = co_await parts_.inventory.refresh_one(*target, Freshness::listed);
+    if (dry_run) co_return out;
+    auto taken = co_await take_back(std::move(peer), &*all);
+    if (!taken) co_return taken.error();
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
     if (!seen) co_return seen.error();
     co_return out;
 }

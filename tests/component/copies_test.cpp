@@ -101,5 +101,78 @@ TEST_F(CopiesTest, OnlyARescueIsDropped) {
     EXPECT_TRUE(beta->zfs.exists("backup/fs"));
 }
 
+/// A tree with a filesystem in a filesystem, and a volume.
+class TreeDrill : public test::TwoHosts {
+  protected:
+    TreeDrill() {
+        alpha->zfs.create("tank/fs/a").create("tank/fs/a/deep");
+        alpha->zfs.create("tank/fs/vol", Kind::volume);
+        EXPECT_EQ(init_tree().outcome, "done");
+        EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+        beta->zfs.forget_calls();
+    }
+    rpc::RunResult init_tree() {
+        sync::InitRequest request{.dataset = fs, .host = beta->config.host, .target = target_fs};
+        request.recursive = true;
+        return ended(*alpha, test::run_task(io, alpha->engine.start_init(std::move(request))));
+    }
+    rpc::RunResult ended(test::TestHost& host, const Result<rpc::RunStarted>& started) {
+        if (!started) return sync::failed_result(fs, started.error());
+        const sync::RunPtr run = host.runs.find(started->run_id);
+        test::run_until(io, [&run] { return run->finished(); });
+        return run->out().results.at(0);
+    }
+    rpc::RunResult drill(const std::string& program) {
+        return ended(*beta, beta->copies.start_drill(target_fs, program));
+    }
+    void expect_none_left() {
+        for (const auto* below : {"", "/a", "/a/deep", "/vol"})
+            EXPECT_FALSE(beta->zfs.exists(std::string("backup/fs_drill") + below)) << below;
+    }
+};
+
+TEST_F(TreeDrill, AllMembersAreTriedAtOnce) {
+    const auto result = drill("/bin/true");
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_NE(result.text.find("with its parts of the 3 below it"), result.text.npos)
+        << result.text;
+    EXPECT_EQ(beta->zfs.count("clone"), 4U);
+    EXPECT_EQ(beta->zfs.count("mount backup/fs_drill"), 3U);
+    EXPECT_EQ(beta->zfs.count("set "), 0U);
+    expect_none_left();
+}
+
+TEST_F(TreeDrill, TheProgramGetsAPathForEachMember) {
+    const auto result = drill("/bin/echo");
+    EXPECT_NE(result.text.find("/drill/"), result.text.npos) << result.text;
+    EXPECT_NE(result.text.find("/dev/zvol/backup/fs_drill/vol"), result.text.npos) << result.text;
+    expect_none_left();
+}
+
+TEST_F(TreeDrill, AMemberThatJoinedLaterIsLeftOut) {
+    beta->zfs.create("backup/fs/young");
+    beta->zfs.take("backup/fs/young@zrep_000009");
+    EXPECT_EQ(drill("").outcome, "done");
+    EXPECT_EQ(beta->zfs.count("clone"), 4U);
+}
+
+TEST_F(TreeDrill, WhereOneOfThemCannotBeMountedNothingIsLeft) {
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call != "mount backup/fs_drill/a/deep") return;
+        beta->zfs.fail_next("mount", {.code = Code::zfs_failed, .message = "out of order"});
+    });
+    const auto result = drill("/bin/true");
+    EXPECT_EQ(result.outcome, "failed");
+    expect_none_left();
+}
+
+TEST_F(TreeDrill, WhatACutLeftGoesChildrenFirst) {
+    beta->zfs.fail_next("unmount", {.code = Code::busy, .message = "in use"});
+    EXPECT_EQ(drill("").outcome, "failed");
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    test::run_task(io, beta->copies.run());
+    expect_none_left();
+}
+
 }  // namespace
 }  // namespace zrepd

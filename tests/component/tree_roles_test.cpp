@@ -376,6 +376,30 @@ TEST_F(TreeRoles, WhatWasBornAfterTheLastSyncStaysAsItIs) {
     EXPECT_EQ(alpha->zfs.content("tank/fs/young"), young);
 }
 
+TEST_F(TreeRoles, ADryRunOfATakeoverSaysWhatOfACutSyncIsRolledBack) {
+    write_all(*alpha, "tank/fs");
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/vol"))
+            beta->zfs.fail_next("receive", {.code = Code::stream_failed, .message = "cut"});
+    });
+    EXPECT_EQ(sync_from(*alpha, fs).outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    discover();
+    const auto dry = test::run_task(
+        io, beta->roles.describe(Ask::takeover_local, {target_fs}, std::chrono::seconds(10)));
+    ASSERT_TRUE(dry);
+    expect_in(join(dry->steps, "\n"), "that came after @zrep_000000, beside what got them");
+}
+
+TEST_F(TreeRoles, AnInheritedFenceIsSaidNotToProtectIt) {
+    give(*alpha, "tank/fs", prop::kFence, "boot");
+    discover();
+    const auto trouble = alpha->roles.trouble_of(fs);
+    ASSERT_TRUE(trouble);
+    expect_in(trouble->text(), "does not protect a recursive pair");
+    expect_in(trouble->remedy, "zrepctl set 'tank/fs' zrep:fence=off");
+}
+
 /// Every call of either side that changes something fails once, in turn: each time the tree has one
 /// master in the end, all of it, and nothing is lost.
 void fail_each_call(bool of_alpha, Ask ask, bool from_alpha) {

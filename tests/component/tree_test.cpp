@@ -285,15 +285,6 @@ TEST_F(TreePair, ADryRunSaysTheStepsAndTakesNothing) {
     EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 1U);
 }
 
-TEST_F(TreePair, PuttingItsTargetBackIsRefused) {
-    ASSERT_EQ(init_tree().outcome, "done");
-    const auto back =
-        ended(alpha->engine.start_put_back({.dataset = fs, .snapshot = "zrep_000000"}));
-    ASSERT_TRUE(back.error);
-    EXPECT_EQ(back.error->kind, "refused");
-    expect_in(back.error->remedy, "zrepctl failover FILESYSTEM@SNAPSHOT");
-}
-
 /// What a nested pair waits for is its own, and the tree's is not its.
 TEST_F(TreePair, TheJournalOfAPairInsideIsItsOwn) {
     ASSERT_EQ(init_tree().outcome, "done");

@@ -79,7 +79,10 @@ Task<Result<void>> FakeZfs::destroy_dataset(DatasetName dataset) {
     if (!entered.has_value()) co_return entered;
     FakeDataset* fake = find(dataset);
     if (fake == nullptr) co_return ok();
-    if (!fake->snapshots.empty()) co_return error(Code::conflict, "filesystem has children");
+    const auto next = datasets_.upper_bound(dataset);
+    const bool parent = next != datasets_.end() && next->first.is_below(dataset);
+    if (parent || !fake->snapshots.empty())
+        co_return error(Code::conflict, "filesystem has children");
     const auto origin = SnapshotName::parse(fake->origin);
     datasets_.erase(dataset);
     if (FakeSnapshot* from = origin.has_value() ? find(*origin) : nullptr) from->cloned = false;

@@ -15,7 +15,7 @@ class Usage(Case):
             (("sync", "--dry", "tank/fs"), "unrecognised option '--dry'", at["sync"]),
             (("sync", "-x", "tank/fs"), "unrecognised option '-x'", at["sync"]),
             (("init", "tank/fs", "beta"),
-             "too few arguments; it takes [-r|--adopt] [--savecount N] [--dry-run] FILESYSTEM HOST DESTINATION", at["init"]),
+             "too few arguments; it takes [-r] [--adopt] [--savecount N] [--dry-run] FILESYSTEM HOST DESTINATION", at["init"]),
             (("init", "tank/fs", "beta", "backup/x", "more"), "too many arguments", at["init"]),
             (("sync",), "too few arguments", at["sync"]),
             (("sync", "all", "tank/fs"), "either filesystems or all", at["sync"]),

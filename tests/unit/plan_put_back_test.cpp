@@ -46,17 +46,32 @@ TEST(PutBack, NamesThoseToChooseFrom) {
 }
 
 TEST(PutBack, SaysTheMastersStepsInOrder) {
-    const Dataset dataset = test::master(0);
-    const auto pair = pair_of(dataset, {*HostName::parse("alpha")});
-    ASSERT_TRUE(pair);
     const auto found =
         on_master("@zrep_000000:1+s @zrep_000001:2+s @zrep_000002:3+s", "zrep_000000");
     ASSERT_TRUE(found);
-    const auto steps = describe(*found, *pair);
-    EXPECT_EQ(steps.before,
-              (std::vector<std::string>{"pause tank/fs", "hold and bookmark tank/fs@zrep_000000"}));
+    const auto steps = describe(*found, test::master(0).name);
+    EXPECT_EQ(steps.before, std::vector<std::string>{"hold and bookmark tank/fs@zrep_000000"});
     ASSERT_EQ(steps.after.size(), 1U);
     EXPECT_NE(steps.after[0].find("tank/fs@zrep_000001, @zrep_000002"), std::string::npos);
+}
+
+/// Of a tree: the part of the root's snapshot, by its name.
+TEST(PutBack, AMemberGoesToItsPartOrSaysWhyNot) {
+    const Snapshot base = snaps("@zrep_000001:2+s").snapshots.back();
+    Dataset member(*DatasetName::parse("tank/fs/a"));
+    const auto part = put_back_member(member, snaps("@zrep_000001:12+s @zrep_000002:13+s"), base);
+    ASSERT_TRUE(part);
+    ASSERT_TRUE(*part);
+    EXPECT_EQ((*part)->base.guid, Guid{12});
+    EXPECT_EQ((*part)->forgotten, std::vector<std::string>{"zrep_000002"});
+    const auto late = put_back_member(member, snaps("@zrep_000002:13+s"), base);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::refused);
+    EXPECT_NE(late.error().message.find("tank/fs/a has no part of @zrep_000001"),
+              std::string::npos);
+    const auto unsent = put_back_member(member, snaps("@zrep_000002:13"), base);
+    ASSERT_TRUE(unsent);
+    EXPECT_FALSE(*unsent) << "nothing of it is there";
 }
 
 /// The target's side; the master has the guids 2 to 9 after the base, which is 1.

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Drills: a copy is tried on clones of it, which live as long as the run.
+#include <algorithm>
+#include <filesystem>
+
+#include "common/props.hpp"
+#include "common/text.hpp"
+#include "daemon/failover/copies.hpp"
+#include "daemon/failover/hooks.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/refusals.hpp"
+#include "daemon/sync/tree_sync.hpp"
+
+namespace zrepd::failover {
+namespace {
+
+namespace fs = std::filesystem;
+using sync::Freshness;
+
+// A check that reads everything of a large filesystem takes its time; one that hangs must end.
+constexpr std::chrono::minutes kProgramLimit{60};
+
+Result<DatasetName> clone_name(const DatasetName& dataset) {
+    return DatasetName::parse(dataset.str() + (dataset.parent() ? "_drill" : "/drill"));
+}
+
+PropertyList clone_properties(const DatasetName& dataset, bool volume, const std::string& place) {
+    PropertyList out{{"readonly", "on"}, {std::string(prop::kDrill), dataset.str()}};
+    if (volume) return out;
+    out.emplace_back("canmount", "noauto");
+    out.emplace_back("mountpoint", place);
+    return out;
+}
+
+/// A mount point that the parent has not got cannot be made in it: that is readonly. A member whose
+/// mount point is elsewhere is looked at beside the tree then.
+std::string place_below(const std::string& root, const std::string& relative) {
+    const fs::path inside = fs::path(root) / relative;
+    std::error_code ec;
+    if (fs::is_directory(inside, ec)) return inside.string();
+    std::string flat = relative;
+    std::replace(flat.begin(), flat.end(), '/', '_');
+    return root + "_" + flat;
+}
+
+}  // namespace
+
+bool is_drill_clone(const Dataset& dataset) {
+    return dataset.local(prop::kDrill) && !dataset.origin.empty();
+}
+
+Result<std::vector<std::string>> Copies::describe_drill(const DatasetName& dataset,
+                                                        const std::string& program) const {
+    const auto pair = parts_.inventory.pair(dataset);
+    if (!pair) return sync::no_pair(parts_, dataset);
+    std::string step = "clone the newest acknowledged snapshot of " + dataset.str();
+    if (pair->tree) {
+        const std::size_t below = parts_.inventory.members(dataset).size() - 1;
+        step += " and its parts of the " + std::to_string(below) + " below it";
+    }
+    step += pair->tree ? ", mount the clones readonly, " : ", mount the clone readonly, ";
+    step += program.empty() ? "look at " : "run " + program + " on ";
+    step += pair->tree ? "them, unmount and destroy them" : "it, unmount and destroy it";
+    return std::vector<std::string>{step};
+}
+
+Result<rpc::RunStarted> Copies::start_drill(const DatasetName& dataset, std::string program) {
+    if (!program.empty() && !program.starts_with('/')) {
+        return Error{.code = Code::invalid_params,
+                     .message = quote(program) + " is not a path from the root",
+                     .remedy = "name the program with its whole path"};
+    }
+    if (!parts_.inventory.pair(dataset)) return sync::no_pair(parts_, dataset);
+    if (const sync::RunPtr same = parts_.runs.active(dataset, "drill", "")) {
+        return sync::same_work(*same, dataset);
+    }
+    auto clone = clone_name(dataset);
+    if (!clone) return clone.error();
+    std::vector<DatasetName> one{dataset};
+    sync::RunPtr run = parts_.runs.start("drill", one);
+    Drill what{.dataset = dataset, .clone = *clone, .program = std::move(program), .place = ""};
+    what.place = (parts_.config.runtime_dir / "drill" / run->id()).string();
+    rpc::RunStarted out;
+    out.run_id = run->id();
+    tasks_.spawn("drill " + dataset.str(), drill(run, std::move(what)));
+    return out;
+}
+
+Task<> Copies::drill(sync::RunPtr run, Drill what) {
+    auto tried = co_await try_it(run, &what);
+    // Whatever came of it, and also when zrepd is being stopped: nothing is left behind.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    auto gone = co_await remove(what);
+    if (!tried || !gone) {
+        parts_.runs.fail(*run, what.dataset, tried ? gone.error() : tried.error());
+        co_return;
+    }
+    rpc::RunResult result;
+    result.outcome = "done";
+    result.text = *tried;
+    parts_.runs.succeed(*run, what.dataset, std::move(result));
+}
+
+Task<Result<std::string>> Copies::try_it(sync::RunPtr run, Drill* what) {
+    parts_.runs.phase(*run, what->dataset, "cloning");
+    std::vector<DatasetName> one{what->dataset};
+    auto left_out = co_await sync::look_here(parts_, std::move(one), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    const auto unseen = left_out->find(what->dataset);
+    if (unseen != left_out->end()) co_return unseen->second;
+    auto free = co_await clear_place(what->clone);
+    if (!free) co_return free.error();
+    const auto name = choose_clones(what);
+    if (!name) co_return name.error();
+    auto unlocked = co_await load_keys(what);
+    if (!unlocked) co_return unlocked.error();
+    auto made = co_await make_clones(what);
+    if (!made) co_return made.error();
+    parts_.runs.phase(*run, what->dataset, "checking");
+    auto found = co_await look_at(what);
+    if (!found) co_return found;
+    const std::size_t below = what->clones.size() - 1;
+    const std::string all =
+        below == 0 ? "" : ", with its parts of the " + std::to_string(below) + " below it,";
+    // Unloading it would take it from whoever began to use it meanwhile.
+    const std::string key = "; its key was loaded for that and stays so: zfs unload-key " +
+                            quote(what->unlocked) + " takes it back";
+    co_return "@" + *name + all + " is usable: " + *found + (what->unlocked.empty() ? "" : key);
+}
+
+/// What an earlier drill left.
+Task<Result<void>> Copies::clear_place(DatasetName clone) {
+    auto seen = co_await parts_.inventory.refresh_one(clone, Freshness::listed);
+    if (!seen) co_return seen;
+    const Dataset* there = parts_.inventory.find(clone);
+    if (there == nullptr) co_return ok();
+    if (!is_drill_clone(*there)) {
+        co_return Error{.code = Code::already_exists,
+                        .message = clone.str() + " exists already, and is not a drill's",
+                        .remedy = "rename it: zfs rename " + quote(clone.str())};
+    }
+    auto all = co_await parts_.inventory.discover();
+    if (!all) co_return all;
+    for (const DatasetName& left : clones_at(clone)) {
+        auto gone = co_await destroy(left);
+        if (!gone) co_return gone;
+    }
+    co_return ok();
+}
+
+/// The snapshot's name. A member that joined later has no part of it, and is left out.
+Result<std::string> Copies::choose_clones(Drill* what) const {
+    const Versions* versions = parts_.inventory.versions(what->dataset);
+    const Snapshot* newest = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    if (newest == nullptr) {
+        return Error{.code = Code::not_found,
+                     .message = what->dataset.str() + " has no acknowledged snapshot to be tried",
+                     .remedy = "sync it first"};
+    }
+    for (const DatasetName& member : parts_.inventory.with_members({what->dataset})) {
+        const Dataset* now = parts_.inventory.find(member);
+        const Versions* of_it = parts_.inventory.versions(member);
+        const bool root = member == what->dataset;
+        if (now == nullptr || of_it == nullptr) continue;
+        const Snapshot* part = root ? newest : plan::part_of(*of_it, *newest);
+        if (part == nullptr) continue;
+        const std::string relative = plan::relative_name(what->dataset, member);
+        auto name = root ? what->clone : plan::member_name(what->clone, relative);
+        auto origin = SnapshotName::make(member, part->name);
+        if (!name) return name.error();
+        if (!origin) return origin.error();
+        what->clones.push_back({*origin, *name, "", now->kind == Kind::volume});
+    }
+    return newest->name;
+}
+
+Task<Result<void>> Copies::load_keys(Drill* what) {
+    for (const Clone& clone : what->clones) {
+        const DatasetName name = clone.origin.dataset();
+        const Dataset* now = parts_.inventory.find(name);
+        if (now == nullptr || now->key_loaded) continue;
+        auto loaded = co_await parts_.zfs.load_key(name, /*only_try=*/false);
+        if (!loaded) co_return loaded.error().in("load the key of " + name.str());
+        if (what->unlocked.empty()) what->unlocked = name.str();
+        // One key may open several of them.
+        std::vector<DatasetName> all = parts_.inventory.with_members({what->dataset});
+        auto seen = co_await parts_.inventory.refresh(std::move(all), Freshness::cached);
+        if (!seen) co_return seen.error();
+    }
+    co_return ok();
+}
+
+Task<Result<void>> Copies::make_clones(Drill* what) {
+    for (Clone& clone : what->clones) {
+        const bool root = clone.name == what->clone;
+        clone.place = what->place;
+        if (!root) {
+            clone.place = place_below(what->place, plan::relative_name(what->clone, clone.name));
+        }
+        if (clone.volume) clone.place = "/dev/zvol/" + clone.name.str();
+        PropertyList properties = clone_properties(what->dataset, clone.volume, clone.place);
+        auto made = co_await parts_.zfs.clone(clone.origin, clone.name, std::move(properties));
+        if (!made) co_return made;
+        if (clone.volume) continue;
+        auto mounted = co_await parts_.zfs.mount(clone.name);
+        if (!mounted) co_return mounted;
+    }
+    co_return ok();
+}
+
+Task<Result<std::string>> Copies::look_at(const Drill* what) {
+    const std::string& first = what->clones.front().place;
+    if (what->program.empty()) co_return std::string("it was cloned and mounted at ") + first;
+    std::vector<std::string> argv{what->program};
+    for (const Clone& clone : what->clones) argv.push_back(clone.place);
+    auto output = co_await role_.processes.run(argv, kProgramLimit);
+    if (!output) co_return output.error();
+    const std::string words(last_line(output->err.empty() ? output->out : output->err));
+    if (output->status.ok()) {
+        co_return what->program + " is content" + (words.empty() ? "" : ": " + quote(words));
+    }
+    co_return Error{.code = Code::refused,
+                    .message = what->program + " ended with " + output->status.text() +
+                               (words.empty() ? "" : ": " + quote(words)),
+                    .remedy = "look at what it says: the copy is as zfs received it"};
+}
+
+/// Children first; the clones that it did not come to are none.
+Task<Result<void>> Copies::remove(Drill what) {
+    Result<void> out = ok();
+    if (what.clones.empty()) co_return out;
+    for (auto it = what.clones.rbegin(); it != what.clones.rend(); ++it) {
+        auto gone = co_await destroy(it->name);
+        if (!gone && out) out = gone;
+        std::error_code ignored;
+        if (!it->volume && !it->place.empty()) fs::remove(it->place, ignored);
+    }
+    co_return out;
+}
+
+/// Of one drill, children first.
+std::vector<DatasetName> Copies::clones_at(const DatasetName& clone) const {
+    std::vector<DatasetName> out;
+    for (const auto& [name, dataset] : parts_.inventory.all()) {
+        if ((name == clone || name.is_below(clone)) && is_drill_clone(dataset)) out.push_back(name);
+    }
+    std::reverse(out.begin(), out.end());
+    return out;
+}
+
+Task<> Copies::clean_up(DatasetName clone) {
+    auto gone = co_await destroy(clone);
+    log::event(log::Level::warn,
+               "drill_left_over",
+               {{"dataset", clone.str()}, {"error", gone ? "" : gone.error().text()}});
+}
+
+Task<> Copies::run() {
+    while (true) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return;
+        if (parts_.inventory.ready()) break;
+        co_await sleep_for(kLookAgain);
+    }
+    co_await end_left_looks();
+    std::vector<DatasetName> left;
+    for (const auto& [name, dataset] : parts_.inventory.all()) {
+        const auto of = DatasetName::parse(dataset.local(prop::kDrill).value_or(""));
+        const bool in_use = of && parts_.runs.active(*of, "drill", "");
+        if (is_drill_clone(dataset) && !in_use) left.push_back(name);
+    }
+    std::reverse(left.begin(), left.end());
+    for (const DatasetName& clone : left) co_await clean_up(clone);
+}
+
+}  // namespace zrepd::failover
