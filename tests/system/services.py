@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import subprocess
+import unittest
 
 from streams import StreamCase
 from support import ROOT, POOLS, lab_module, take_lab, wait_for
@@ -51,15 +52,18 @@ def build_package(folder, version):
 class ServiceCase(StreamCase):
     """Every test begins with empty pools, an old version of the package, and its service running."""
 
+    booted = False  # by this process; its classes share the hosts
     accepts = True  # beta lets alpha create filesystems
 
     @classmethod
     def setUpClass(cls):
         cls.lab = lab_module.Lab(take_lab())
-        for name in cls.hosts:
-            cls.lab.host(name).cut()
+        if not ServiceCase.booted:
+            ServiceCase.booted = True
+            unittest.addModuleCleanup(cls.end_hosts)
+            for name in cls.hosts:
+                cls.lab.host(name).cut()
         cls.lab.up(cls.hosts, build_dir=BUILD, init="systemd")
-        cls.addClassCleanup(cls.end_hosts)
         cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
         cls.zrepd = {name: Service(cls.lab.host(name)) for name in cls.hosts}
         cls.old, cls.new = (build_package(cls.lab.stage / "package", version) for version in (OLD, NEW))
@@ -94,7 +98,8 @@ class ServiceCase(StreamCase):
 
     def remove(self, host):
         """As if it had never been there. The lab itself puts the programs there, for hosts without systemd."""
-        self.dpkg(host, "--purge zrepd")
+        if self.version(host):
+            self.dpkg(host, "--purge zrepd")
         host.run("rm -f /usr/sbin/zrepd /usr/bin/zrepctl; " + MAKE_FOLDERS.format("/lab/package/" + self.old))
 
     @staticmethod

@@ -171,9 +171,10 @@ class FirstCopy(ServiceCase):
         host = self.lab.host(name)
         self.remove(host)
         # The machine's lists of packages are long, and the hosts have no network to use them.
-        host.run("rm -f /root/zrepd_*; cp /lab/package/" + self.old + " /root/; rm -f /root/.ssh/id_* /root/.ssh/known_hosts; "
-                 "mountpoint -q /var/lib/apt/lists || mount -t tmpfs lists /var/lib/apt/lists; "
+        host.run("cp -a /root/.ssh /run/ssh-of-the-lab; rm -f /root/zrepd_*; cp /lab/package/" + self.old + " /root/; rm -f /root/.ssh/id_* /root/.ssh/known_hosts; "
+                 "mount -t tmpfs lists /var/lib/apt/lists; "
                  f"usermod -p '{HASHED}' root")
+        self.addCleanup(host.run, "rm -f /root/.ssh/*; cp -a /run/ssh-of-the-lab/. /root/.ssh/; rm -r /run/ssh-of-the-lab; umount /var/lib/apt/lists")
 
     def commands(self):
         """(host, command) of the README's section."""
