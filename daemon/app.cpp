@@ -111,6 +111,7 @@ struct App::Parts {
     std::unique_ptr<control::Server> control;
     std::unique_ptr<metrics::Exporter> exporter;  // what monitoring is told
     Notifier manager = Notifier::from_environment();
+    control::PassedSockets passed = control::PassedSockets::from_environment();
     TaskGroup tasks;  // scheduler, roles, event watcher
     bool stopped_in_time = true;
 };
@@ -125,7 +126,7 @@ Result<void> App::Parts::start() {
     control = std::make_unique<control::Server>(io.get_executor(), *service, events);
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;
-    auto listens = control->listen(config.runtime_dir);
+    auto listens = control->listen(config.runtime_dir, std::move(passed));
     if (!listens) return listens;
     event_hooks.start();
     exporter =

@@ -30,7 +30,8 @@ class Install(unittest.TestCase):
     def test_everything_is_in_its_place_and_nothing_else(self):
         files = {path for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(files, {self.agent()} | {self.installed(name) for name in (
-            "bin/zrepctl", "lib/systemd/system/zrepd.service", "lib/sysusers.d/zrepd.conf", "sbin/zrepd",
+            "bin/zrepctl", "lib/systemd/system/zrepd.service", "lib/systemd/system/zrepd.socket",
+            "lib/systemd/system/zrepd-ro.socket", "lib/sysusers.d/zrepd.conf", "lib/tmpfiles.d/zrepd.conf", "sbin/zrepd",
             "share/man/man5/zrepd.conf.5", "share/man/man7/zrep-properties.7", "share/man/man7/zrepd-failover.7",
             "share/man/man8/zrepctl.8", "share/man/man8/zrepd.8", "share/bash-completion/completions/zrepctl", "share/zsh/vendor-completions/_zrepctl",
             "share/fish/vendor_completions.d/zrepctl.fish")})

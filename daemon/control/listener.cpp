@@ -78,6 +78,16 @@ Result<void> open_listener(Protocol::acceptor& acceptor,
     return ok();
 }
 
+Result<void> adopt_listener(Protocol::acceptor& acceptor,
+                            const std::filesystem::path& path,
+                            Fd socket) {
+    boost::system::error_code ec;
+    acceptor.assign(Protocol(), socket.get(), ec);
+    if (ec) return cannot_listen(path, ec.message(), ec.value());
+    socket.release();
+    return ok();
+}
+
 Caller caller_of(int socket) {
     // Unknown is nobody's uid: what is for root alone is refused.
     const auto owner = platform::owner_of(socket);

@@ -8,6 +8,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <filesystem>
 
+#include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
 #include "daemon/control/service.hpp"
 
@@ -18,6 +19,11 @@ namespace zrepd::control {
 Result<void> open_listener(asio::local::stream_protocol::acceptor& acceptor,
                            const std::filesystem::path& path,
                            mode_t mode);
+
+/// Lets `acceptor` serve a socket that listens on `path` already; io_error when it cannot.
+Result<void> adopt_listener(asio::local::stream_protocol::acceptor& acceptor,
+                            const std::filesystem::path& path,
+                            Fd socket);
 
 /// The process that connected, as the kernel saw it at that moment; uid -1 when it does not say.
 Caller caller_of(int socket);

@@ -46,6 +46,10 @@ struct Server::Impl {
           calls(ex, service, tasks, limits.answer),
           context{service, events, tasks, calls, limits.session} {}
 
+    Result<void> open(Protocol::acceptor& acceptor,
+                      const std::filesystem::path& path,
+                      mode_t mode,
+                      PassedSockets& passed);
     Task<> accept_loop(Protocol::acceptor* acceptor, bool read_only);
     Task<> pause_accepting(const boost::system::error_code* ec, std::chrono::milliseconds* pause);
     void admit(Protocol::socket socket, bool read_only);
@@ -59,7 +63,7 @@ struct Server::Impl {
     SessionContext context;
     std::set<std::shared_ptr<Session>> sessions;
     std::size_t reading = 0;
-    std::filesystem::path dir;
+    std::vector<std::filesystem::path> made;  ///< what stop() has to remove
     bool stopping = false;
 };
 
@@ -71,15 +75,26 @@ Server::Server(asio::any_io_executor executor,
 
 Server::~Server() = default;
 
-Result<void> Server::listen(const std::filesystem::path& dir) {
-    auto opened = open_listener(impl_->main, dir / kSocketName, 0660);
+Result<void> Server::listen(const std::filesystem::path& dir, PassedSockets passed) {
+    auto opened = impl_->open(impl_->main, dir / kSocketName, 0660, passed);
     if (!opened) return opened;
-    impl_->dir = dir;  // from here on stop() has something to remove
-    opened = open_listener(impl_->readers, dir / kReadSocketName, 0666);
+    opened = impl_->open(impl_->readers, dir / kReadSocketName, 0666, passed);
     if (!opened) return opened;
     impl_->tasks.spawn("accept", impl_->accept_loop(&impl_->main, /*read_only=*/false));
     impl_->tasks.spawn("accept readers", impl_->accept_loop(&impl_->readers, /*read_only=*/true));
     return ok();
+}
+
+/// The service manager's socket, which stays when we go, or one of our own.
+Result<void> Server::Impl::open(Protocol::acceptor& acceptor,
+                                const std::filesystem::path& path,
+                                mode_t mode,
+                                PassedSockets& passed) {
+    Fd socket = passed.take(path);
+    if (socket) return adopt_listener(acceptor, path, std::move(socket));
+    auto opened = open_listener(acceptor, path, mode);
+    if (opened) made.push_back(path);
+    return opened;
 }
 
 Task<> Server::Impl::accept_loop(Protocol::acceptor* acceptor, bool read_only) {
@@ -135,10 +150,7 @@ Task<> Server::stop() {
     boost::system::error_code ignored;
     impl_->main.close(ignored);
     impl_->readers.close(ignored);
-    if (!impl_->dir.empty()) {
-        ::unlink((impl_->dir / kSocketName).c_str());
-        ::unlink((impl_->dir / kReadSocketName).c_str());
-    }
+    for (const auto& path : impl_->made) ::unlink(path.c_str());
     const auto sessions = impl_->sessions;
     for (const auto& session : sessions) session->close();
     impl_->tasks.cancel();

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "daemon/control/passed_sockets.hpp"
 #include "daemon/control/session.hpp"
 
 namespace zrepd::control {
@@ -36,11 +37,11 @@ class Server {
     /// stop() must have ended before.
     ~Server();
 
-    /// Makes both sockets in `dir` and begins to serve. A socket file of an earlier daemon is
-    /// replaced, anything else of that name is not. The caller holds the daemon lock: without it,
-    /// the sockets of a living daemon would be taken away.
-    Result<void> listen(const std::filesystem::path& dir);
-    /// Removes the sockets, cuts every client off, stops the calls under way, waits for all tasks.
+    /// Makes both sockets in `dir`, but for those that were passed, and begins to serve. A socket
+    /// file of an earlier daemon is replaced, anything else of that name is not. The caller holds
+    /// the daemon lock: without it, the sockets of a living daemon would be taken away.
+    Result<void> listen(const std::filesystem::path& dir, PassedSockets passed = {});
+    /// Removes the sockets that it made, cuts every client off, stops the calls under way, waits for all tasks.
     Task<> stop();
     std::size_t connections() const;
 

@@ -137,6 +137,20 @@ TEST_F(SchedulerTest, APeerThatHangsDelaysNoPairWithAnother) {
     }
 }
 
+TEST_F(SchedulerTest, StoppedWhileItLooksItEnds) {
+    make_pair("1h");
+    alpha->inventory.note({.dataset = fs, .versions_only = false});
+    alpha->zfs.forget_calls();
+    alpha->zfs.delay_next_datasets();
+    start();
+    test::run_until(io, [this] { return alpha->zfs.count("datasets") > 0; });
+    test::run_ready(io);
+    alpha->runs.forget(fs);  // due now
+    tasks.cancel();
+    test::run_until(io, [this] { return tasks.size() == 0; });
+    EXPECT_EQ(alpha->runs.active_count(), 0U) << "nothing starts any more";
+}
+
 TEST_F(SchedulerTest, GoesOnWhenAPauseEnds) {
     make_pair("1h");
     const UnixSeconds until = unix_now() + 2;

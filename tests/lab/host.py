@@ -33,6 +33,7 @@ class Host:
     def __init__(self, lab, name):
         self.lab, self.name, self.address = lab, name, ADDRESSES[name]
         self.pid_file = lab.state / f"{name}.pid"
+        self.init_file = lab.state / f"{name}.init"
         self.control = lab.state / f"{name}.cm"
         # The guest and what is beside it, where this process started them. Python warns of a child that
         # it is told nothing more about; these may outlive us, and are waited for when they end before.
@@ -56,6 +57,13 @@ class Host:
         """What can be seen from outside of one that does not answer."""
         return silent.describe(int(self.pid_file.read_text()), self.lab.state / f"uml/{self.umid()}/mconsole",
                                self.lab.state / f"{self.name}.log")
+
+    def init(self):
+        """Who is PID 1 on it, at this boot and the next: "systemd", or "lab", which starts nothing."""
+        return self.init_file.read_text() if self.init_file.exists() else "lab"
+
+    def set_init(self, init):
+        self.init_file.write_text(init)
 
     def umid(self):
         return f"zrepd-lab-{self.lab.name}-{self.name}"
@@ -83,7 +91,7 @@ class Host:
                 "con=null", "con0=null,fd:1", f"umid={self.umid()}",
                 f"uml_dir={self.lab.state}/uml", "quiet",
                 f"lab.stage={self.lab.stage}", f"lab.host={self.name}", f"lab.addr={self.address}",
-                f"lab.peers={peers}"]
+                f"lab.peers={peers}", f"lab.init={self.init()}"]
         self._reap()
         with open(self.lab.state / f"{self.name}.log", "ab") as log:
             guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

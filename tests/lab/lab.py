@@ -40,11 +40,14 @@ class Lab:
             self._hosts[name] = Host(self, name)
         return self._hosts[name]
 
-    def up(self, names, build_dir=None):
-        """Boots these hosts, those that run already excepted, and puts their cables back."""
+    def up(self, names, build_dir=None, init="lab"):
+        """Boots these hosts, those that run already with this init excepted, and puts their cables back."""
         self._prepare(build_dir)
         hosts = [self.host(name) for name in names]
         for host in hosts:
+            if host.alive() and host.init() != init:
+                host.cut()
+            host.set_init(init)
             if host.alive():
                 self.link(host.name, "up")
                 self.revive(host)
@@ -143,8 +146,8 @@ class Lab:
             run_here(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(ssh / key)])
         shutil.copytree(kernel / "userland", self.stage / "userland", symlinks=True)
         shutil.copy(kernel / "linux", self.state / "linux")
-        shutil.copy(HERE / "guest-init", self.stage / "guest-init")
-        shutil.copy(HERE / "guest-main", self.stage / "guest-main")
+        for file in ("guest-init", "guest-systemd", "guest-main"):  # the last one says that all is there
+            shutil.copy(HERE / file, self.stage / file)
 
 
 def build_kernel(series):
@@ -158,7 +161,7 @@ def build_kernel(series):
 
 USAGE = """usage: lab COMMAND
   build [2.3|2.1]           build and cache the kernel
-  up HOST...                boot hosts (alpha, beta, gamma)
+  up [--systemd] HOST...    boot hosts (alpha, beta, gamma); with systemd as their PID 1
   run HOST COMMAND...       run a command on one
   copy HOST:FILE FILE       copy from a host, or the other way round
   cut HOST / boot HOST      power cut / power on
@@ -186,6 +189,8 @@ def main(words):
     command, arguments = (words[0], words[1:]) if words else ("", [])
     if command == "build":
         print(build_kernel(arguments[0] if arguments else "2.3"))
+    elif command == "up" and arguments[:1] == ["--systemd"] and len(arguments) > 1:
+        lab.up(arguments[1:], init="systemd")
     elif command == "up" and arguments:
         lab.up(arguments)
     elif command == "run" and len(arguments) > 1:
