@@ -47,7 +47,7 @@ struct Command {
 
 extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover, kResolve,
     kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh,
-    kChangeconfig, kDoctor;
+    kChangeconfig, kDoctor, kAuthorize;
 
 /// All of them, as help lists them; by name or by the seed's letter; with the options that all
 /// have. dispatch.cpp.

@@ -71,8 +71,9 @@ Words command_names() {
     return out;
 }
 
-Words values_of(const std::string& option) {
+Words values_of(const std::string& option, const std::function<Names(Wanted)>& ask) {
     if (option == "--keep") return {"HERE", "PEER"};
+    if (option == "--under") return ask(Wanted::datasets).datasets;
     return {};
 }
 
@@ -92,7 +93,8 @@ Words arguments_of(const Typed& typed, const std::function<Names(Wanted)>& ask) 
         return name == "init" && at == 1 ? ask(Wanted::datasets).hosts : Words{};
     }
     if (name == "set" && at > 0) return settings();
-    if (name == "doctor" || (name == "changeconfig" && at == 1)) return ask(Wanted::datasets).hosts;
+    if (name == "doctor" || name == "authorize" || (name == "changeconfig" && at == 1))
+        return ask(Wanted::datasets).hosts;
     if (name == "changeconfig" && at > 1) return {};
     if (name == "rescue" && at == 0) return {"diff", "drop", "list"};
     if (name == "rescue") return typed.first == "list" ? Words{} : ask(Wanted::copies).copies;
@@ -104,7 +106,7 @@ Words arguments_of(const Typed& typed, const std::function<Names(Wanted)>& ask) 
 Words all_that_fit(const Words& words, const std::function<Names(Wanted)>& ask) {
     if (words.size() == 2 && words[0] == "help") return command_names();
     const Typed typed = read(words);
-    if (!typed.option.empty()) return values_of(typed.option);
+    if (!typed.option.empty()) return values_of(typed.option, ask);
     if (words.back().starts_with("-")) return options_of(typed.command);
     if (typed.command != nullptr) return arguments_of(typed, ask);
     return typed.arguments == 0 ? command_names() : Words{};

@@ -23,9 +23,9 @@ namespace po = boost::program_options;
 
 constexpr const char* kDefaultSocket = "/run/zrepd/zrepd.sock";
 constexpr std::array kCommands{
-    &kInit,   &kSync,     &kRefresh,  &kStatus,  &kList,         &kCheck,  &kDoctor,
-    &kEvents, &kFailover, &kTakeover, &kResolve, &kUnfence,      &kRescue, &kDrill,
-    &kPause,  &kUnpause,  &kExpire,   &kSet,     &kChangeconfig, &kClear,  &kVersion};
+    &kInit,     &kSync,     &kRefresh,      &kStatus,  &kList,      &kCheck,  &kDoctor, &kEvents,
+    &kFailover, &kTakeover, &kResolve,      &kUnfence, &kRescue,    &kDrill,  &kPause,  &kUnpause,
+    &kExpire,   &kSet,      &kChangeconfig, &kClear,   &kAuthorize, &kVersion};
 
 po::options_description global_options(const Command& command) {
     po::options_description out("Options of every command");

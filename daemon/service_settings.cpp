@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/fence.hpp"
+#include "daemon/plan/accept.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -74,6 +75,28 @@ void add_fence_note(const plan::Pair& pair, const SettingChange& change, rpc::Do
             "the master " +
             sync::where_the_master_is(pair, command));
     }
+}
+
+bool is_accept(const std::string& key) {
+    return key == prop::kAccept || key == "accept";
+}
+
+/// One host more or less on the list that is in force now, and not on one that somebody read
+/// before.
+Result<void> add_accept_change(const sync::Inventory& inventory,
+                               const DatasetName& name,
+                               const std::string& how,
+                               SettingChange& change,
+                               rpc::Done& out) {
+    auto edit = plan::edit_accept(*inventory.find(name), how);
+    if (!edit) return edit.error();
+    out.notes.insert(out.notes.end(), edit->notes.begin(), edit->notes.end());
+    if (!edit->changes) return ok();
+    if (edit->value.empty())
+        change.remove.emplace_back(prop::kAccept);
+    else
+        change.set.emplace_back(prop::kAccept, edit->value);
+    return ok();
 }
 
 bool is_one_of(const std::vector<DatasetName>& names, const DatasetName& name) {
@@ -200,7 +223,14 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     auto dataset = DatasetName::parse(in.dataset);
     if (!dataset) co_return dataset.error();
     SettingChange change{*dataset, {}, {}};
+    std::optional<std::string> accept_change;
     for (const auto& [key, value] : in.settings) {
+        if (is_accept(key) && plan::is_accept_change(value)) {
+            auto good = plan::check_accept_change(value);
+            if (!good) co_return good.error();
+            accept_change = value;
+            continue;
+        }
         auto checked = plan::check_setting(key, value);
         if (!checked) co_return checked.error();
         if (checked->second.empty())
@@ -217,6 +247,11 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     auto named = co_await look_up(std::move(names));
     if (!named) co_return named.error();
     rpc::Done out;
+    if (accept_change) {
+        auto edited = add_accept_change(parts_.inventory, *dataset, *accept_change, change, out);
+        if (!edited) co_return edited.error();
+        if (change.set.empty() && change.remove.empty()) co_return out;
+    }
     const auto pair = parts_.inventory.pair(*dataset);
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
     if (pair) add_fence_note(*pair, change, out);

@@ -62,6 +62,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.bash("failover", "--dr"), ["--dry-run"])
         self.assertEqual(self.bash("set", "tank/fs", "int"), ["interval="])
         self.assertEqual(self.bash("nonsense", ""), [""])
+        self.assertEqual(self.bash("authorize", "beta", "--re"), ["--revoke"])
         self.answer(ANSWERS)
         self.assertEqual(self.bash("sync", "ta"), ["tank/fs", "tank/my\\ files"])
 
@@ -72,6 +73,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.fish("zrepctl un"), ["unfence", "unpause"])
         self.assertEqual(self.fish("zrepctl failover --dr"), ["--dry-run"])
         self.assertEqual(self.fish("zrepctl nonsense "), [])
+        self.assertIn(f"{FILES}/_zrepctl", self.fish(f"zrepctl authorize beta --key {FILES}/_zre"))
         self.answer(ANSWERS)
         self.assertEqual(self.fish("zrepctl sync ta"), ["tank/fs", "tank/my files"])
 

@@ -5,3 +5,5 @@ function __zrepctl_words
     zrepctl complete -- $words[2..-1] 2>/dev/null
 end
 complete -c zrepctl -f -a '(__zrepctl_words)'
+# Only the shell knows files.
+complete -c zrepctl -n 'string match -qr -- "^--key\$" (commandline -opc)[-1]' -F

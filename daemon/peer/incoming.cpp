@@ -86,8 +86,7 @@ Task<> Incoming::serve() {
     while (next == Next::more) {
         const bool place = co_await wait_for_place();
         if (!place) co_return;
-        Result<std::optional<std::string>> line =
-            co_await reader_.read_line({.idle = limits_.idle, .half_line = limits_.half_line});
+        Result<std::optional<std::string>> line = co_await reader_.read_line(line_limits());
         if (!line && line.error().code == Code::timed_out && active_ > 0 && !reader_.leftover()) {
             continue;  // it waits for our answer
         }
@@ -101,6 +100,11 @@ Task<> Incoming::serve() {
         Task<Next> work = one_request(std::move(**line));
         next = co_await std::move(work);
     }
+}
+
+LineReader::Limits Incoming::line_limits() const {
+    if (peer_.empty()) return {.idle = limits_.naming, .half_line = limits_.naming};
+    return {.idle = limits_.idle, .half_line = limits_.half_line};
 }
 
 /// False when the connection is to end.
@@ -150,6 +154,8 @@ Result<void> Incoming::identify(const rpc::Request& request) {
     if (!host) return host.error();
     auto foreign = check_foreign(*host);
     if (!foreign) return foreign;
+    auto admitted = admit_ ? admit_(host->short_name()) : ok();
+    if (!admitted) return admitted;
     peer_ = host->short_name();
     return ok();
 }

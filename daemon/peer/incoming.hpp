@@ -19,6 +19,8 @@ namespace zrepd::peer {
 class Incoming {
   public:
     struct Limits {
+        /// `zrepctl peer` says at once who asks. Who does not takes a place of those who would.
+        std::chrono::milliseconds naming{10'000};
         std::chrono::milliseconds half_line{60'000};
         /// A client pings every 15 s: one that is quiet for this long is no longer there.
         std::chrono::milliseconds idle{120'000};
@@ -34,6 +36,12 @@ class Incoming {
              std::string peer,
              bool direct,
              Limits limits);
+
+    /// Asked with the name that a connection gives itself, before that counts; busy: too many.
+    using Admit = std::function<Result<void>(const std::string& peer)>;
+    void admit_by(Admit admit) { admit_ = std::move(admit); }
+    /// Who asks; empty until it has said so.
+    const std::string& peer() const { return peer_; }
 
     /// Serves until either side ends. A request that runs when the far side goes away is finished;
     /// a stream then ends by end-of-file.
@@ -57,11 +65,13 @@ class Incoming {
     Task<Next> begin_stream(rpc::Request request);
     Task<> receive_stream();
     Task<bool> wait_for_place();
+    LineReader::Limits line_limits() const;
 
     TargetService& target_;
     std::string peer_;
     bool direct_;
     Limits limits_;
+    Admit admit_;
     LineReader reader_;
     Outbox outbox_;
     Signal place_;

@@ -2,11 +2,13 @@
 #include "daemon/peer/server.hpp"
 
 #include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
@@ -17,6 +19,7 @@
 #include "daemon/async/signal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/peer/incoming.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -25,6 +28,11 @@ namespace {
 constexpr int kBacklog = 128;
 // Out of descriptors or memory: the connections that wait are taken up a little later.
 constexpr auto kAcceptPause = std::chrono::seconds(1);
+// As whom other hosts log in, where there is such a user. It owns the socket: so it needs no group
+// that may operate zrepd.
+constexpr const char* kLoginUser = "zrep";
+// Somebody who tries ten thousand times is told of in one line.
+constexpr auto kTellRefusalsEvery = std::chrono::seconds(10);
 
 Error failed(const std::string& what, const std::filesystem::path& path, int error) {
     const std::string why = std::strerror(error);  // NOLINT(concurrency-mt-unsafe)
@@ -43,6 +51,18 @@ std::optional<gid_t> group_id(const std::string& name) {
         return std::nullopt;
     }
     return entry.gr_gid;
+}
+
+std::optional<uid_t> user_id(const std::string& name) {
+    std::array<char, 16384> buffer;
+    passwd entry{};
+    passwd* found = nullptr;
+    if (name.empty() ||
+        ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr) {
+        return std::nullopt;
+    }
+    return entry.pw_uid;
 }
 
 Result<Fd> bind_socket(const std::filesystem::path& path) {
@@ -75,10 +95,13 @@ void log_caller(int fd) {
 
 struct Server::Impl {
     Impl(asio::any_io_executor on, TargetService& service)
-        : executor(on), target(service), listener(on), tasks(on) {}
+        : executor(on), target(service), listener(on), room(on), tasks(on) {}
 
     Task<> accept_loop();
     void accept_waiting();
+    std::size_t count_of(const std::string& peer) const;
+    Result<void> admit(const std::string& peer);
+    void tell_refusal(const std::string& peer, const Error& error);
     std::weak_ptr<Incoming> add(Channel channel, std::string peer, bool direct);
     Task<> serve(std::shared_ptr<Incoming> connection);
 
@@ -88,19 +111,54 @@ struct Server::Impl {
     std::filesystem::path path;
     std::list<std::shared_ptr<Incoming>> connections;
     bool pause = false;
+    Signal room;               ///< an unnamed connection is unnamed or there no longer
+    std::size_t refusals = 0;  ///< since they were told last
+    std::optional<std::chrono::steady_clock::time_point> told;
     TaskGroup tasks;
 };
 
 Task<> Server::Impl::accept_loop() {
     while (listener.is_open()) {
+        if (count_of("") >= kMaxUnnamed) {
+            co_await room.wait();
+            continue;
+        }
         co_await listener.async_wait(asio::posix::stream_descriptor::wait_read, nothrow);
         if (listener.is_open()) accept_waiting();
         if (std::exchange(pause, false)) co_await sleep_for(kAcceptPause);
     }
 }
 
+std::size_t Server::Impl::count_of(const std::string& peer) const {
+    return static_cast<std::size_t>(
+        std::count_if(connections.begin(), connections.end(), [&](const auto& connection) {
+            return connection->peer() == peer;
+        }));
+}
+
+Result<void> Server::Impl::admit(const std::string& peer) {
+    room.notify();
+    if (count_of(peer) < kMaxOfOnePeer) return ok();
+    Error error{.code = Code::busy,
+                .message = "this host serves " + std::to_string(kMaxOfOnePeer) +
+                           " connections of " + peer + " already"};
+    tell_refusal(peer, error);
+    return error;
+}
+
+void Server::Impl::tell_refusal(const std::string& peer, const Error& error) {
+    ++refusals;
+    const auto now = std::chrono::steady_clock::now();
+    if (told && now - *told < kTellRefusalsEvery) return;
+    log::event(log::Level::warn,
+               "peer_refused",
+               {{"peer", peer}, {"error", error.message}, {"times", std::to_string(refusals)}});
+    told = now;
+    refusals = 0;
+}
+
 void Server::Impl::accept_waiting() {
-    while (true) {
+    while (count_of("") < kMaxUnnamed) {
         Fd fd(platform::accept_nonblocking(listener.native_handle()));
         if (!fd) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -122,7 +180,7 @@ std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, boo
         const Error error{.code = Code::busy,
                           .message = "this host serves " + std::to_string(kMaxPeerConnections) +
                                      " peer connections already"};
-        log::event(log::Level::warn, "peer_refused", {{"error", error.message}});
+        tell_refusal(peer, error);
         const std::string line = rpc::error_line(nullptr, error);
         // A fresh connection has room for it; if not, the closing says enough.
         if (::write(channel.out.get(), line.data(), line.size()) < 0) return {};
@@ -130,6 +188,7 @@ std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, boo
     }
     auto connection = std::make_shared<Incoming>(
         executor, target, std::move(channel), std::move(peer), direct, Incoming::Limits{});
+    connection->admit_by([this](const std::string& name) { return admit(name); });
     connections.push_back(connection);
     tasks.spawn("peer connection", serve(connection));
     return connection;
@@ -138,6 +197,7 @@ std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, boo
 Task<> Server::Impl::serve(std::shared_ptr<Incoming> connection) {
     co_await connection->run();
     connections.remove(connection);
+    room.notify();
 }
 
 Server::Server(asio::any_io_executor executor, TargetService& target)
@@ -148,10 +208,10 @@ Server::~Server() = default;
 Result<void> Server::listen(const std::filesystem::path& socket_path, const std::string& group) {
     Result<Fd> fd = bind_socket(socket_path);
     if (!fd) return fd.error();
-    if (const auto gid = group_id(group)) {
-        if (::chown(socket_path.c_str(), static_cast<uid_t>(-1), *gid) != 0) {
-            return failed("give to group " + group, socket_path, errno);
-        }
+    const uid_t uid = user_id(kLoginUser).value_or(static_cast<uid_t>(-1));
+    const gid_t gid = group_id(group).value_or(static_cast<gid_t>(-1));
+    if (::chown(socket_path.c_str(), uid, gid) != 0) {
+        return failed("give to its user and the group " + group, socket_path, errno);
     }
     if (::chmod(socket_path.c_str(), S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) != 0) {
         return failed("open", socket_path, errno);

@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/accept.hpp"
 #include "daemon/sched/due.hpp"
 
 namespace zrepd::plan {
@@ -18,17 +19,6 @@ constexpr std::uint64_t kMaxCount = 1'000'000;
 Error bad_setting(std::string_view key, std::string_view value, std::string why) {
     return Error{.code = Code::invalid_params,
                  .message = std::string(key) + "=" + quote(value) + ": " + std::move(why)};
-}
-
-/// Host names separated by commas or white space.
-std::vector<std::string> host_list(std::string_view value) {
-    std::string text(value);
-    std::replace(text.begin(), text.end(), ',', ' ');
-    std::vector<std::string> out;
-    for (const auto part : split(text, ' ')) {
-        if (!trim(part).empty()) out.emplace_back(trim(part));
-    }
-    return out;
 }
 
 /// An interval that switches an inherited one off; ZFS has no other way to say so.
@@ -251,14 +241,6 @@ std::optional<Pair> pair_of(const Dataset& dataset, const Self& self) {
     // It would close the root and leave what lies below it open (ADR 0015).
     if (out.tree) out.settings.fence = Fence::off;
     return out;
-}
-
-bool accepts(const Dataset& dataset, const std::string& peer) {
-    const auto hosts = host_list(dataset.effective(prop::kAccept).value_or(""));
-    return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
-        const auto parsed = HostName::parse(host);
-        return parsed && parsed->short_name() == peer;
-    });
 }
 
 Result<std::pair<std::string, std::string>> check_setting(std::string_view key,

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/rpc/message.hpp"
+#include "daemon/peer/limits.hpp"
 #include "tests/fakes/served_target.hpp"
 
 namespace zrepd::peer {
@@ -48,6 +49,24 @@ class RawPeer : public test::ServedTarget {
             at = end + 1;
         }
         return out;
+    }
+    /// What comes first after `request`, on a connection that was greeted.
+    std::string line_after(const Fd& fd, const std::string& request) {
+        EXPECT_EQ(::write(fd.get(), request.data(), request.size()),
+                  static_cast<ssize_t>(request.size()));
+        const auto got = lines(fd, 1);
+        return got.empty() ? "" : got.front();
+    }
+    std::string answer(const Fd& fd, const std::string& method) {
+        return line_after(fd, rpc::request_line({2, method, Json::object()}));
+    }
+    std::string name_itself(const Fd& fd, const std::string& name) {
+        EXPECT_EQ(lines(fd, 1).size(), 1U) << "the greeting";
+        return line_after(fd, rpc::request_line({1, "peer.identify", Json{{"host", name}}}));
+    }
+    void settle() {
+        for (int turn = 0; turn < 50; ++turn) io.poll();
+        io.restart();
     }
     /// The line that answers `request`, sent right after the greeting.
     std::string answer_to(const std::string& request) {
@@ -103,15 +122,46 @@ TEST_F(RawPeer, IsCutOffAfterAnOverlongLine) {
 TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
     std::vector<Fd> many;
     for (std::size_t i = 0; i < kMaxPeerConnections; ++i) {
-        many.push_back(connect());
-        io.poll();
-        io.restart();
+        const std::string name = "host" + std::to_string(i / kMaxOfOnePeer);
+        ASSERT_EQ(name_itself(many.emplace_back(connect()), name),
+                  R"({"id":1,"jsonrpc":"2.0","result":{}})");
     }
     const Fd one_more = connect();
     const auto got = lines(one_more, 2);
     ASSERT_EQ(got.size(), 1U);
     EXPECT_NE(got[0].find(R"("kind":"busy")"), std::string::npos);
-    EXPECT_EQ(lines(many.front(), 1).size(), 1U) << "the others go on";
+    EXPECT_NE(answer(many.front(), "peer.ping").find("result"), std::string::npos)
+        << "the others go on";
+}
+TEST_F(RawPeer, OfOneHostTakesNoPlaceOfAnother) {
+    std::vector<Fd> many;
+    for (std::size_t i = 0; i < kMaxOfOnePeer; ++i)
+        name_itself(many.emplace_back(connect()), "mallory");
+    const Fd one_more = connect();
+    const std::string refused = name_itself(one_more, "MALLORY.example");
+    EXPECT_NE(refused.find(R"("kind":"busy")"), std::string::npos) << refused;
+    EXPECT_NE(refused.find("32 connections of mallory"), std::string::npos) << refused;
+    EXPECT_TRUE(lines(one_more, 1).empty()) << "and the connection ends";
+    const Fd other = connect();
+    EXPECT_NE(name_itself(other, "alpha").find("result"), std::string::npos);
+    // A place that is given back is there again.
+    many.pop_back();
+    settle();
+    const Fd again = connect();
+    EXPECT_NE(name_itself(again, "mallory").find("result"), std::string::npos);
+}
+TEST_F(RawPeer, WhoDoesNotSayItsNameKeepsNobodyOutForLong) {
+    std::vector<Fd> many;
+    for (std::size_t i = 0; i < kMaxUnnamed; ++i) {
+        ASSERT_EQ(lines(many.emplace_back(connect()), 1).size(), 1U);
+    }
+    const Fd next = connect();
+    settle();
+    std::array<char, 16> nothing;
+    EXPECT_LT(::read(next.get(), nothing.data(), nothing.size()), 0)
+        << "it waits, and is not refused";
+    many.pop_back();
+    EXPECT_NE(name_itself(next, "alpha").find("result"), std::string::npos);
 }
 TEST_F(RawPeer, MayNotSendTheStreamBeforeTheReply) {
     const std::string text =

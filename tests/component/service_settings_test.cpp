@@ -59,6 +59,29 @@ class Settings : public test::TwoHosts {
     DaemonService& service = served.service;
 };
 
+TEST_F(Settings, AcceptTakesOneHostMoreOrLess) {
+    alpha->zfs.create("tank/in");
+    const auto first = set("tank/in", {{"accept", "+beta"}});
+    ASSERT_TRUE(first);
+    EXPECT_EQ(join(first->steps, ";"), "zfs set zrep:accept=beta 'tank/in'");
+    const auto second = set("tank/in", {{"zrep:accept", "+gamma"}});
+    ASSERT_TRUE(second);
+    EXPECT_EQ(join(second->steps, ";"), "zfs set zrep:accept=beta,gamma 'tank/in'");
+    const auto before = changes();
+    const auto again = set("tank/in", {{"accept", "+gamma"}});
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->steps.empty());
+    EXPECT_TRUE(contains(again->notes, "accepts gamma already"));
+    EXPECT_EQ(changes(), before);
+    ASSERT_TRUE(set("tank/in", {{"accept", "-beta"}}));
+    const auto last = set("tank/in", {{"accept", "-gamma"}});
+    ASSERT_TRUE(last);
+    EXPECT_EQ(join(last->steps, ";"), "zfs inherit zrep:accept 'tank/in'");
+    const auto bad = set("tank/in", {{"accept", "+-oProxyCommand=x"}});
+    ASSERT_FALSE(bad);
+    EXPECT_EQ(bad.error().code, Code::invalid_params);
+}
+
 TEST_F(Settings, PauseOfATargetIsRefusedAndNamesTheMaster) {
     alpha->zfs.create("tank/copy");
     store_pair("tank/copy", /*target=*/true);

@@ -54,6 +54,8 @@ class Package(StreamCase):
                      "/usr/lib/systemd/system/zrepd.service", "/usr/share/doc/zrepd/operations.md"):
             self.assertIn(name, files)
         self.alpha.run("getent group zrepd")
+        self.assertRegex(self.alpha.run("getent passwd zrep; getent shadow zrep").out,
+                         r"^zrep:.*:/var/lib/zrep:/bin/sh\nzrep:\*:")
         self.assertIn("ExecStart=/usr/sbin/zrepd\n", self.alpha.run("cat /usr/lib/systemd/system/zrepd.service").out)
         # Debian's own check of the files against what the package says of them.
         self.assertEqual(self.alpha.run("dpkg --verify zrepd").out, "")

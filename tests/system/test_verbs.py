@@ -10,7 +10,7 @@ from support import ROOT
 
 VERBS = {"init": "-i", "sync": "-S", "refresh": "", "status": "", "list": "-l", "check": "", "doctor": "", "events": "", "failover": "", "takeover": "", "resolve": "",
          "unfence": "", "rescue": "", "drill": "", "pause": "-p", "unpause": "-u", "expire": "-e", "set": "", "changeconfig": "-C", "clear": "",
-         "version": ""}
+         "authorize": "", "version": ""}
 
 
 def misfits(value, schema, place="$"):

@@ -99,7 +99,8 @@ TEST(ManPages, WhatChangesSomethingHasADryRunInItsHelpAndInItsPart) {
                                         &ctl::kUnpause,
                                         &ctl::kClear,
                                         &ctl::kChangeconfig,
-                                        &ctl::kSet}) {
+                                        &ctl::kSet,
+                                        &ctl::kAuthorize}) {
         boost::program_options::options_description options;
         command->add_options(options);
         EXPECT_NE(options.find_nothrow("dry-run", /*approx=*/false), nullptr) << command->name;

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A host with a real key that wants more than it may have: through ssh and the command that its key is bound to. It
+obtains nothing, changes nothing that is not its own, and the others are synced meanwhile. So that two hosts are enough,
+it sits on alpha, with a key of its own under the name mallory."""
+import base64
+import json
+import time
+
+from support import ROOT, Case, wait_for
+
+SECRET = "backup/secret"
+# Speaks the peer protocol through a command line (argv[1]) as mallory: one line of its input after the other; prints a
+# list of the replies, one for each, null where the connection had ended.
+SPEAK = r"""
+import json, subprocess, sys
+talk = subprocess.Popen(sys.argv[1], shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+hello = talk.stdout.readline()
+assert b'"hello"' in hello, hello
+replies = []
+for line in sys.stdin.buffer.read().splitlines(keepends=True):
+    try:
+        talk.stdin.write(line); talk.stdin.flush()
+        replies.append(json.loads(talk.stdout.readline() or "null"))
+    except BrokenPipeError:
+        replies.append(None)
+talk.stdin.close()
+print(json.dumps(replies))
+"""
+# One data stream: argv[2] is stream.receive's arguments, argv[3] a shell line that writes the stream.
+SEND = r"""
+import json, subprocess, sys
+talk = subprocess.Popen(sys.argv[1], shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+talk.stdout.readline()
+ask = {"jsonrpc": "2.0", "id": 1, "method": "stream.receive", "params": json.loads(sys.argv[2])}
+talk.stdin.write(json.dumps(ask).encode() + b"\n"); talk.stdin.flush()
+first = json.loads(talk.stdout.readline())
+if "result" in first:
+    subprocess.run(sys.argv[3], shell=True, stdout=talk.stdin, check=False)
+    talk.stdin.close()
+    first = json.loads(talk.stdout.readline())
+print(json.dumps(first))
+"""
+# On the socket itself, as the user that mallory's key logs in as: what ten thousand ssh connections would be, without
+# their cost. Holds all that it gets, asks on those, trickles half a line on others; argv: how many, for how long.
+FLOOD = r"""
+import json, select, socket, sys, time
+path, many, until = "/run/zrepd/peer.sock", int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+name = b'{"jsonrpc":"2.0","id":0,"method":"peer.identify","params":{"host":"mallory"}}\n'
+look = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "peer.look", "params": {"pairs": [
+    {"source": "tank/x", "target": "backup/mallory/x%d" % i} for i in range(200)]}}).encode() + b"\n"
+made = busy = 0
+held = []
+while made < many and time.monotonic() < until:
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    try:
+        s.connect(path)
+        made += 1
+        if made % 50 == 0:
+            s.sendall(b"{" * 100)  # a line without an end, and no name
+            held.append(s)
+            continue
+        s.sendall(name)
+        got = b""
+        while got.count(b"\n") < 2:
+            more = s.recv(65536)
+            if not more:
+                break
+            got += more
+        if b'"busy"' in got:
+            busy += 1
+            continue
+        held.append(s)
+        s.setblocking(False)
+        for _ in range(100):
+            s.send(look)
+    except (BlockingIOError, BrokenPipeError, ConnectionResetError, TimeoutError):
+        pass
+while time.monotonic() < until:
+    time.sleep(0.5)
+    for s in held:
+        try:
+            s.send(b"{")
+        except OSError:
+            pass
+print(json.dumps({"made": made, "busy": busy, "held": len(held)}))
+"""
+SSH = "ssh -T -i /run/mallory -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 zrep@beta"
+NAMES = ("", "/", "..", "backup", "backup/..", "backup/mallory/..", "backup/mallory/../secret", "backup/mallory//x", "backup/mallory/x/",
+         "/backup/secret", "backup/mallory/./x", "backup/secret@kept", "backup/mallory/x@zrep_000001", "backup/mallory/x#b", "-F",
+         "backup/mallory/-F", "-r backup", "backup/mallory/x -F", "backup/mallory/x\n", "backup/mallory/x\u0000", "backup/m\u0430llory/x",
+         "backup/mallory/x%", "backup/mallory/$(reboot)", "backup/mallory/'", "nopool/x", "backup/mallory/" + "x" * 300,
+         "backup/" + "y/" * 130)
+
+
+class HostilePeer(Case):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.beta.run, "pkill -KILL -u zrep; userdel zrep; groupdel zrepd; rm -rf /var/lib/zrep", check=False)
+        self.addCleanup(self.alpha.run, "rm -f /run/mallory* /run/honest* /run/ssh.conf")
+        users = (ROOT / "systemd/zrepd.sysusers").read_text(encoding="utf-8")
+        self.beta.run("systemd-sysusers - && usermod -p '*' zrep", input=users)
+        self.zrepd["beta"].stop()
+        self.zrepd["beta"].start()
+        self.alpha.run("rm -f /run/mallory* /run/honest*; for k in mallory honest; do ssh-keygen -q -t ed25519 -N '' -C $k -f /run/$k; done; "
+                       "printf 'IdentityFile /run/honest\\nIdentitiesOnly yes\\n' > /run/ssh.conf; "
+                       "zfs create tank/fs; zfs create tank/evil; echo evil > /tank/evil/file")
+        self.zrepd["alpha"].stop()
+        self.zrepd["alpha"].start("--ssh-user", "zrep", "--ssh-config", "/run/ssh.conf")
+        self.keys = {name: self.alpha.run(f"cat /run/{name}.pub").out for name in ("honest", "mallory")}
+        self.beta.run(f"zfs create backup/mallory; zfs create {SECRET}; echo secret > /backup/secret/file; zfs snapshot {SECRET}@kept")
+        self.authorize("alpha", "--under", "backup", "--key", "-", key="honest")
+        self.authorize("mallory", "--under", "backup/mallory", "--key", "-", key="mallory")
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+
+    def authorize(self, *words, key=None, code=0):
+        return self.zrepctl("authorize", *words, on="beta", code=code, input=self.keys.get(key))
+
+    def ask_as_mallory(self, *calls):
+        lines = "".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": method, "params": params}) + "\n"
+                        for i, (method, params) in enumerate(calls))
+        done = self.alpha.run(["python3", "-c", SPEAK, SSH], input=lines, timeout=120)
+        return json.loads(done.out)
+
+    def send_as_mallory(self, stream, **changes):
+        """The end of a first stream to backup/mallory/x, with other arguments where `changes` says so."""
+        target = changes.get("target", "backup/mallory/x")
+        params = {"source": "tank/evil", "target": target, "snapshot": "zrep_000001", "mode": "full", "kind": "filesystem",
+                  "settings": {"zrep:src-host": "mallory", "zrep:src-fs": "tank/evil", "zrep:dest-host": "beta",
+                               "zrep:dest-fs": target}} | changes
+        return json.loads(self.alpha.run(["python3", "-c", SEND, SSH, json.dumps(params), stream], timeout=120).out)
+
+    def of_others(self):
+        """All that beta has beside mallory's part: datasets, snapshots, holds, properties, mounts, system files."""
+        return self.beta.run("zfs get -rHpo name,property,value,source type,guid,createtxg,mounted,mountpoint,canmount,readonly,"
+                             "setuid,devices,exec,sharenfs,zrep:accept,zrep:master,zrep:epoch,zrep:src-host,zrep:dest-host,"
+                             "zrep:inprogress,zrep:sent,userrefs -t all backup | grep -v ^backup/mallory/; "
+                             "cat /proc/mounts; ls -la --time-style=+ /etc | md5sum").out
+
+    def test_the_key_is_good_for_one_command_until_it_is_revoked(self):
+        path = "/var/lib/zrep/.ssh/authorized_keys"
+        self.assertEqual(self.beta.run(f"stat -c '%U %a' {path} /var/lib/zrep/.ssh /var/lib/zrep /run/zrepd/peer.sock").out.splitlines(),
+                         ["root 644", "root 755", "root 755", "zrep 660"])
+        self.assertEqual(self.beta.run(f"cat {path}").out,
+                         "".join(f'restrict,command="zrepctl peer --as {host}" {self.keys[key]}'
+                                 for host, key in (("alpha", "honest"), ("mallory", "mallory"))))
+        self.assertEqual(self.get(self.beta, "zrep:accept", "backup/mallory"), "alpha,mallory")
+        # Again, and what is refused, changes nothing.
+        before = self.beta.run(f"cat {path}; stat -c %i {path}; zfs get -Hr zrep:accept backup").out
+        self.assertIn("already", self.authorize("alpha", "--under", "backup", "--key", "-", key="honest").out)
+        self.assertIn("would remove", self.authorize("alpha", "--revoke", "--dry-run", "--under", "backup").out)
+        self.assertIn("is mallory's there already", self.authorize("other", "--key", "-", key="mallory", code=5).err)
+        self.assertIn("private key", self.zrepctl("authorize", "other", "--key", "-", on="beta", code=2,
+                                                  input=self.alpha.run("cat /run/mallory").out).err)
+        for words in (["beta", "--key", "-"], ["-oProxyCommand=x", "--key", "-"], ["localhost", "--key", "-"], ["other"],
+                      ["other", "--under", "backup/..", "--key", "-"], ["other", "--key", "/dev/zero"],
+                      ["other", "--key", "-", "--user", "nobody-here"], ["other", "--key", "-", "--user", "nobody"],
+                      ["other", "--under", "backup/missing", "--key", "-"]):
+            done = self.lab.host("beta").run(["zrepctl", "authorize", *words], check=False, input=self.keys["honest"])
+            self.assertIn(done.code, (1, 2, 5), (words, done))
+        self.assertEqual(self.beta.run(f"cat {path}; stat -c %i {path}; zfs get -Hr zrep:accept backup").out, before)
+        # sshd runs nothing else for it.
+        for words in ("id", "'zrepctl peer --as alpha'", "sh", "-s sftp", "-N -o ExitOnForwardFailure=yes -R 7777:localhost:22",
+                      "-tt id", "-o SetEnv=LD_PRELOAD=/x id", "'zrepctl peer --as alpha --socket /run/zrepd/zrepd.sock'"):
+            options = words if words.startswith("-") and words != "-tt id" else ""
+            command = "" if options else words
+            done = self.alpha.run(f"timeout 20 {SSH.replace(' zrep@beta', ' ' + options + ' zrep@beta')} {command} </dev/null",
+                                  check=False)
+            self.assertNotIn("uid=", done.out, words)
+            self.assertTrue(done.out.startswith('{"jsonrpc"') or done.code != 0, (words, done))
+        done = self.alpha.run(f"timeout 20 {SSH.replace(' zrep@beta', ' -W localhost:22 zrep@beta')} </dev/null", check=False)
+        self.assertNotIn("SSH-2.0", done.out)
+        # Who it says to be counts for nothing, and its login is for nothing else.
+        self.assertEqual(self.ask_as_mallory(("peer.identify", {"host": "alpha"}))[0]["error"]["data"]["kind"], "invalid_request")
+        self.assertEqual(self.ask_as_mallory(("peer.facts", {"sides": []}))[0]["result"]["you"], "mallory")
+        done = self.beta.run("setpriv --reuid=zrep --regid=zrep --init-groups zrepctl expire all", check=False)
+        self.assertIn("may not use", done.err)
+        self.zrepctl("authorize", "mallory", "--revoke", "--under", "backup/mallory", on="beta")
+        self.assertIn("Permission denied", self.alpha.run(SSH, check=False, input="").err)
+        self.assertEqual(self.get(self.beta, "zrep:accept", "backup/mallory"), "alpha")
+        self.write("tank/fs", "more")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.no_secret_is_logged()
+
+    def requests_for(self, source, target, guid):
+        """Every method, said of somebody else's dataset."""
+        side = {"source": source, "target": target}
+        return [("peer.look", {"pairs": [side], "sends": True}), ("peer.expire", {"pairs": [side]}),
+                ("peer.tree", side | {"members": []}),
+                ("peer.prepare", side | {"host": "beta", "kind": "filesystem", "referenced_bytes": 0, "sends": True}),
+                ("peer.adopt", side | {"host": "beta", "kind": "filesystem", "savecount": 5,
+                                       "snapshots": [{"name": "zrep_000000", "guid": guid, "written_bytes": 0}]}),
+                ("peer.commit", {"sent": 1, "items": [side | {"snapshot": "zrep_000000", "guid": guid, "epoch": 99}]}),
+                ("peer.roll_back", side | {"epoch": 1, "base": guid, "newer": []}),
+                ("peer.facts", {"sides": [side]}),
+                ("peer.roles", {"sides": [side | {"master": True, "epoch": 99, "idle": True}]}),
+                ("peer.lease", {"sides": [side | {"epoch": 99}], "lease_ms": 60000, "sent_ms": 1}),
+                ("peer.lease", {"sides": [side | {"epoch": 99, "release": True}], "lease_ms": 60000, "sent_ms": 2}),
+                ("peer.check", side | {"epoch": 1, "base": guid, "serve": "", "dry_run": False}),
+                ("peer.promote", side | {"epoch": 99, "base": guid, "serve": "canmount=on,mountpoint=/etc"}),
+                ("peer.hand_over", side), ("peer.refresh", side | {"all": False}), ("peer.run", {"run_id": "1-1"})] + [
+                ("stream.receive", side | {"snapshot": "zrep_000009", "mode": mode, "base": guid, "rollback": True,
+                                           "abort_partial": True, "settings": {}})
+                for mode in ("incremental", "resume", "full", "sideways")]
+
+    def test_it_obtains_and_changes_nothing_of_others(self):
+        guid = self.guids(self.beta, "backup/fs")["zrep_000000"]
+        before = self.of_others()
+        calls = [call for source, target in (("tank/fs", "backup/fs"), ("tank/evil", "backup/fs"), ("tank/x", SECRET), ("tank/x", "backup"))
+                 for call in self.requests_for(source, target, guid)]
+        calls += [call for name in NAMES for call in self.requests_for("tank/evil", name, guid)]
+        calls += [("zfs.destroy", {"dataset": "backup/fs"}), ("pair.set", {"dataset": "backup", "settings": {"accept": "+mallory"}}),
+                  ("status.get", {}), ("peer.look", {"pairs": [{"source": "a", "target": "b"}], "destroy": True})]
+        replies = self.ask_as_mallory(*calls)
+        self.assertNotIn(None, replies)
+        for (method, params), reply in zip(calls, replies):
+            text = json.dumps(reply)
+            # Not even what is there is told, beyond that it is: no guid, token, size or snapshot of it.
+            for word in (guid, "kept", self.get(self.beta, "guid", SECRET)):
+                self.assertNotIn(word, text.replace(json.dumps(params.get("target", "")), ""), (method, params, reply))
+            result = reply.get("result")
+            if result is None:
+                continue
+            for side in result.get("targets", []) + result.get("sides", []) + result.get("items", []):
+                denied = not (side.get("is_pair") or side.get("known") or side.get("confirmed")) or "error" in side
+                self.assertTrue(denied, (method, params, reply))
+            self.assertFalse(result.get("master") or result.get("known") or result.get("run_id") or result.get("destroyed"), (method, reply))
+        self.assertEqual(self.of_others(), before)
+        self.assertEqual(self.status("tank/fs")["role"], "master")
+        self.write("tank/fs", "more")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.no_secret_is_logged()
+
+    def test_its_streams_bring_nothing_but_its_data(self):
+        self.alpha.run("zfs set mountpoint=/run/evil setuid=on exec=on sharenfs=on canmount=on zrep:accept=mallory zrep:master=yes tank/evil; "
+                       "zfs create tank/evil/child; zfs snapshot -r tank/evil@zrep_000001; zfs snapshot tank/evil@other")
+        before = self.of_others()
+        refused = {
+            "no stream": dict(stream="head -c 300000 /dev/urandom"),
+            "text": dict(stream="yes"),
+            "nothing": dict(stream="true"),
+            "properties": dict(stream="zfs send -p tank/evil@zrep_000001"),
+            "a package": dict(stream="zfs send -R tank/evil@zrep_000001"),
+            "another snapshot": dict(stream="zfs send tank/evil@other"),
+            "a cut one": dict(stream="zfs send tank/evil@zrep_000001 | head -c 2000"),
+            "two": dict(stream="head -c 400 /dev/zero; zfs send tank/evil@zrep_000001"),
+            "foreign target": dict(stream="zfs send tank/evil@zrep_000001", target="backup/evil"),
+            "pool": dict(stream="zfs send tank/evil@zrep_000001", target="backup"),
+            "secret": dict(stream="zfs send tank/evil@zrep_000001", target=SECRET),
+            "bad snapshot": dict(stream="zfs send tank/evil@zrep_000001", snapshot="zrep_000001 -F"),
+        }
+        for extra in ({"mountpoint": "/etc"}, {"zrep:master": "yes"}, {"zrep:accept": "mallory"}, {"zrep:src-host": "alpha"},
+                      {"zrep:dest-fs": SECRET}, {"zrep:epoch": "1\n-o mountpoint=/etc"}):
+            settings = {"zrep:src-host": "mallory", "zrep:src-fs": "tank/evil", "zrep:dest-host": "beta", "zrep:dest-fs": "backup/mallory/x"}
+            refused[f"settings {extra}"] = dict(stream="zfs send tank/evil@zrep_000001", settings=settings | extra)
+        for what, arguments in refused.items():
+            with self.subTest(what):
+                end = self.send_as_mallory(**arguments)
+                error = end.get("error") or end["params"].get("error")
+                self.assertTrue(error, end)
+                # A first stream that was cut may be gone on with; that is its own and no other's.
+                self.beta.run("zfs receive -A backup/mallory/x 2>/dev/null; zfs destroy -r backup/mallory/x 2>/dev/null", check=False)
+                self.assertEqual(self.of_others(), before)
+        # What is right is taken, under the name that was agreed on, whatever the stream calls itself; and is not mounted.
+        end = self.send_as_mallory("zfs send tank/evil@zrep_000001")
+        self.assertNotIn("error", end["params"])
+        got = self.beta.run("zfs get -Hpo property,value,source mounted,mountpoint,canmount,readonly,setuid,exec,sharenfs,zrep:accept,"
+                            "zrep:master backup/mallory/x").out.replace("\t", " ").splitlines()
+        self.assertIn("mounted no -", got)
+        self.assertIn("mountpoint /backup/mallory/x default", got)
+        self.assertIn("canmount noauto local", got)
+        self.assertIn("readonly on local", got)
+        self.assertIn("zrep:accept alpha,mallory inherited from backup/mallory", got)
+        self.assertNotIn("received", " ".join(got))
+        self.assertFalse([line for line in got if line.startswith("zrep:master yes")])
+        self.assertEqual(self.of_others(), before)
+        self.no_secret_is_logged()
+
+    def resources(self):
+        out = self.beta.run("p=$(cat /run/zrepd.pid); ls /proc/$p/fd | wc -l; grep VmRSS /proc/$p/status").out.split()
+        return int(out[0]), int(out[2])
+
+    def test_ten_thousand_connections_keep_nobody_out(self):
+        descriptors, kilobytes = self.resources()
+        flood = self.beta.spawn(["setpriv", "--reuid=zrep", "--regid=zrep", "--init-groups", "python3", "-c", FLOOD, "10000", "40"])
+        # And by ssh: no line ends, nothing is read.
+        self.alpha.run(f"for i in 1 2 3 4 5 6 7 8; do (yes '{{' | tr -d '\\n' | timeout 30 {SSH} | sleep 30) >/dev/null 2>&1 & done")
+        took = []
+        began = time.monotonic()
+        while time.monotonic() - began < 35:
+            self.write("tank/fs", "more")
+            start = time.monotonic()
+            self.zrepctl("sync", "tank/fs")
+            took.append(time.monotonic() - start)
+        out, _ = flood.communicate(timeout=90)
+        end = json.loads(out)
+        print(f"flood: {end}; {len(took)} syncs, the longest {max(took):.1f} s", flush=True)
+        self.assertGreater(end["busy"], 100, end)
+        self.assertLess(max(took), 20)
+        self.assert_in_step("tank/fs", "backup/fs")
+        start = time.monotonic()
+        self.zrepctl("status", on="beta")
+        self.assertLess(time.monotonic() - start, 5)
+        wait_for("its connections to be gone", 30, lambda: self.resources()[0] <= descriptors + 4)
+        self.assertLess(self.resources()[1], kilobytes + 64 * 1024)
+        # It was told of, in few lines.
+        lines = [line for line in self.zrepd["beta"].log().splitlines() if " peer_refused" in line]
+        self.assertTrue(0 < len(lines) < 20, lines[:3])
+        self.assertIn("peer=mallory", lines[0])
+        self.no_secret_is_logged()
+
+    def no_secret_is_logged(self):
+        """In no log is a private key, nor even a public one, nor what stands in the files."""
+        private = self.alpha.run("cat /run/mallory /run/honest /root/.ssh/id_ed25519").out
+        words = {line for line in private.splitlines() if len(line) > 20 and not line.startswith("---")}
+        words |= {key.split()[1] for key in self.keys.values()} | {"PRIVATE KEY"}
+        words |= {base64.b64encode(key.encode()).decode()[:40] for key in self.keys.values()}
+        for name in self.hosts:
+            log = self.zrepd[name].log()
+            self.assertGreater(len(log), 500)
+            for word in words:
+                self.assertNotIn(word, log, name)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
