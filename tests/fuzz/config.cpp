@@ -15,9 +15,8 @@ namespace {
 const std::string& settings_file(std::string_view text) {
     static const int fd = ::memfd_create("zrepd.conf", MFD_CLOEXEC);
     static const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    const bool written =
-        ::ftruncate(fd, 0) == 0 &&
-        ::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+    const bool written = ::ftruncate(fd, 0) == 0 && ::pwrite(fd, text.data(), text.size(), 0) ==
+                                                        static_cast<ssize_t>(text.size());
     expect(written, "the file can be written");
     return path;
 }
@@ -58,23 +57,24 @@ int fuzz_config(const std::uint8_t* data, std::size_t size) {
 }
 
 std::vector<std::string> config_seeds(const std::string&) {
-    return {"# a comment\nstreams = 4\nlog-level=debug\n",
-            "host-name = beta.example.org\nstall-timeout = 60s\nssh-user = zrep\n",
-            "runtime-dir = /run/zrepd\nhooks-dir = /etc\nhook-timeout = 5m\nssh-config = /dev/null\n",
-            "lease-time = 20s\nwitness = /mnt/witness\n",
-            "metrics-listen = [::1]:9820\nmetrics-file = /var/lib/x/zrepd.prom\n",
-            "metrics-listen = /run/zrepd/m.sock\n",
-            "[section]\nstreams = 1\n",
-            "streams = 1\nstreams = 2\n",
-            "streams\n",
-            "nonsense = 1\n"};
+    return {
+        "# a comment\nstreams = 4\nlog-level=debug\n",
+        "host-name = beta.example.org\nstall-timeout = 60s\nssh-user = zrep\n",
+        "runtime-dir = /run/zrepd\nhooks-dir = /etc\nhook-timeout = 5m\nssh-config = /dev/null\n",
+        "lease-time = 20s\nwitness = /mnt/witness\n",
+        "metrics-listen = [::1]:9820\nmetrics-file = /var/lib/x/zrepd.prom\n",
+        "metrics-listen = /run/zrepd/m.sock\n",
+        "[section]\nstreams = 1\n",
+        "streams = 1\nstreams = 2\n",
+        "streams\n",
+        "nonsense = 1\n"};
 }
 
 std::vector<std::string> config_words() {
-    return {"runtime-dir", "log-level",    "host-name",  "streams", "stall-timeout",
-            "ssh-config",  "ssh-user",     "hooks-dir",  "hook-timeout", "lease-time",
-            "witness",     "metrics-listen", "metrics-file", "critical",  "localhost",
-            "127.0.0.1:",  "[::1]:",       ".prom",      " = ",     "#",
+    return {"runtime-dir", "log-level",      "host-name",    "streams",      "stall-timeout",
+            "ssh-config",  "ssh-user",       "hooks-dir",    "hook-timeout", "lease-time",
+            "witness",     "metrics-listen", "metrics-file", "critical",     "localhost",
+            "127.0.0.1:",  "[::1]:",         ".prom",        " = ",          "#",
             "\xe2\x80\xae"};
 }
 

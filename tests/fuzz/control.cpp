@@ -45,9 +45,8 @@ void expect_told(const Json& id, const Error& error) {
     const std::string line = rpc::error_line(id, error);
     expect(line.find('\n') == line.size() - 1, "an answer is one line", line);
     const auto told = rpc::parse_message(line);
-    expect(told && told->error && told->error->code == error.code,
-           "an error arrives as it was",
-           line);
+    expect(
+        told && told->error && told->error->code == error.code, "an error arrives as it was", line);
 }
 
 void expect_same_again(const rpc::Request& request) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Whatever bytes come from outside, what reads them keeps its promises. A harness gives bytes to
-// one family of readers and checks those; libFuzzer calls it with bytes of its own (tests/fuzz/run),
-// the unit tests with the kept ones (tests/data/fuzz) and the seeds. A promise that is broken is
-// thrown as Broken, which ends a fuzzer and fails a test.
+// one family of readers and checks those; libFuzzer calls it with bytes of its own
+// (tests/fuzz/run), the unit tests with the kept ones (tests/data/fuzz) and the seeds. A promise
+// that is broken is thrown as Broken, which ends a fuzzer and fails a test.
 #pragma once
 
 #include <cstddef>

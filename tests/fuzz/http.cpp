@@ -54,18 +54,30 @@ int fuzz_http(const std::uint8_t* data, std::size_t size) {
 }
 
 std::vector<std::string> http_seeds(const std::string&) {
-    return {"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\n\r\n",
-            "HEAD /metrics?x=1 HTTP/1.0\r\nAccept: text/plain\r\n\r\n",
-            "POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "GET /metrics HTTP/1.1\r\nX: a\r\n b\r\n\r\n"};
+    return {
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\n\r\n",
+        "HEAD /metrics?x=1 HTTP/1.0\r\nAccept: text/plain\r\n\r\n",
+        "POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nX: a\r\n b\r\n\r\n"};
 }
 
 std::vector<std::string> http_words() {
-    return {"GET ",        "HEAD ",       "POST ",        "/metrics",     " HTTP/1.1\r\n",
-            " HTTP/1.0",   "Accept: ",    "text/plain",   "application/openmetrics-text",
-            "Content-Length: ", "Transfer-Encoding: chunked", "Connection: upgrade",
-            "Upgrade: ",   "\r\n\r\n",    "\r\n "};
+    return {"GET ",
+            "HEAD ",
+            "POST ",
+            "/metrics",
+            " HTTP/1.1\r\n",
+            " HTTP/1.0",
+            "Accept: ",
+            "text/plain",
+            "application/openmetrics-text",
+            "Content-Length: ",
+            "Transfer-Encoding: chunked",
+            "Connection: upgrade",
+            "Upgrade: ",
+            "\r\n\r\n",
+            "\r\n "};
 }
 
 }  // namespace zrepd::fuzz

@@ -55,8 +55,7 @@ void check_closed(std::string_view text) {
 
 void check_leases(std::string_view text) {
     expect(failover::read_leases(text, "").empty(), "without a boot nothing counts", text);
-    const auto leases =
-        failover::read_leases(std::string(kBoot) + "\n" + std::string(text), kBoot);
+    const auto leases = failover::read_leases(std::string(kBoot) + "\n" + std::string(text), kBoot);
     const std::string once = failover::to_text(leases, kBoot);
     expect(failover::read_leases(once, kBoot) == leases, "leases are read as written", text);
     expect(failover::read_leases(once, "other").empty(), "another boot's do not count", text);
@@ -90,12 +89,12 @@ struct RecordReader {
     void (*check)(std::string_view text);
 };
 constexpr RecordReader kRecords[] = {{'j', check_journal},
-                               {'s', check_serve},
-                               {'n', check_note},
-                               {'c', check_closed},
-                               {'l', check_leases},
-                               {'w', check_record},
-                               {'m', check_summed}};
+                                     {'s', check_serve},
+                                     {'n', check_note},
+                                     {'c', check_closed},
+                                     {'l', check_leases},
+                                     {'w', check_record},
+                                     {'m', check_summed}};
 
 }  // namespace
 
@@ -130,10 +129,29 @@ std::vector<std::string> records_seeds(const std::string&) {
 }
 
 std::vector<std::string> records_words() {
-    return {"freezing", "rejoining", "promoted",  "base=",     "copied=",  "back=yes",
-            "readonly=here", "lease=out", "canmount=on", "mounted=yes", "mountpoint=/", "volmode=",
-            "interval=", "wait=",     "ms",         "open",      "witness=", "out",
-            "zrepd-lease-1 ", " holds ", " follows ", "18446744073709551615", "4503599627370496"};
+    return {"freezing",
+            "rejoining",
+            "promoted",
+            "base=",
+            "copied=",
+            "back=yes",
+            "readonly=here",
+            "lease=out",
+            "canmount=on",
+            "mounted=yes",
+            "mountpoint=/",
+            "volmode=",
+            "interval=",
+            "wait=",
+            "ms",
+            "open",
+            "witness=",
+            "out",
+            "zrepd-lease-1 ",
+            " holds ",
+            " follows ",
+            "18446744073709551615",
+            "4503599627370496"};
 }
 
 }  // namespace zrepd::fuzz

@@ -46,7 +46,8 @@ void check_names(std::string_view text) {
     if (const auto name = DatasetName::parse(text)) {
         expect_no_option(name->str());
         expect(name->str() == text && text.size() <= kMaxDatasetName, "a name stays what it is");
-        expect(text.find_first_of("@#,%\n\t'\"\\$`;|&<>*?") == text.npos, "a name is harmless", text);
+        expect(
+            text.find_first_of("@#,%\n\t'\"\\$`;|&<>*?") == text.npos, "a name is harmless", text);
         if (const auto above = name->parent()) {
             expect(name->is_below(*above) && !above->is_below(*name), "above is above", text);
         }
@@ -107,8 +108,8 @@ void check_sizes(std::string_view text) {
         expect_error(grid.error());
     }
     if (const auto address = config::ListenAddress::parse(text)) {
-        const bool here = !address->path.empty() || address->host == "127.0.0.1" ||
-                          address->host == "::1";
+        const bool here =
+            !address->path.empty() || address->host == "127.0.0.1" || address->host == "::1";
         expect(here, "only this host may ask", text);
         const auto again = config::ListenAddress::parse(address->text());
         expect(again && again->text() == address->text(), "an address is read as written", text);
@@ -160,9 +161,10 @@ std::vector<std::string> settings_seeds(const std::string&) {
 }
 
 std::vector<std::string> settings_words() {
-    std::vector<std::string> out{"none", "off",  "lease", "boot", "yes",   "24h:1h", ",30d:1d", "1w",
-                                 "iB",   "1e18", ".",     "0x",   "1.5E",  "inf",    "nan",     "[::1]:",
-                                 "@",    "_unsent", "zrep_", "Z", "\xe2\x80\xae"};
+    std::vector<std::string> out{"none",    "off", "lease",       "boot",   "yes", "24h:1h",
+                                 ",30d:1d", "1w",  "iB",          "1e18",   ".",   "0x",
+                                 "1.5E",    "inf", "nan",         "[::1]:", "@",   "_unsent",
+                                 "zrep_",   "Z",   "\xe2\x80\xae"};
     for (const auto key : prop::kSettings) out.push_back(std::string(key) + "=");
     return out;
 }

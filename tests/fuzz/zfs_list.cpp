@@ -113,7 +113,9 @@ std::vector<std::string> zfs_list_seeds(const std::string& data) {
     std::string pair = "tank\ttype\tfilesystem\t-\ntank\tguid\t7\t-\n";
     for (const auto key : prop::kOnDataset) {
         pair += "tank\t" + std::string(key) + "\t" +
-                (key == prop::kMaster ? "yes" : key == prop::kSrcHost ? "alpha" : "tank") +
+                (key == prop::kMaster    ? "yes"
+                 : key == prop::kSrcHost ? "alpha"
+                                         : "tank") +
                 "\tlocal\n";
     }
     out.push_back(pair);
@@ -142,11 +144,11 @@ std::vector<std::string> zfs_list_words() {
                                  "alpha",
                                  "beta"};
     for (const auto key : prop::kOnDataset) out.push_back("\t" + std::string(key) + "\t");
-    for (const char* key : {"type",         "guid",    "written",  "readonly",  "canmount",
-                            "mountpoint",   "volmode", "origin",   "createtxg", "creation",
-                            "userrefs",     "volsize", "mounted",  "keystatus", "encryption",
-                            "zrep:sent",    "numclones", "keylocation", "referenced",
-                            "receive_resume_token"}) {
+    for (const char* key :
+         {"type",       "guid",      "written",     "readonly",   "canmount",
+          "mountpoint", "volmode",   "origin",      "createtxg",  "creation",
+          "userrefs",   "volsize",   "mounted",     "keystatus",  "encryption",
+          "zrep:sent",  "numclones", "keylocation", "referenced", "receive_resume_token"}) {
         out.push_back("\t" + std::string(key) + "\t");
     }
     return out;

@@ -120,7 +120,8 @@ void check_taken(std::string_view text) {
 
 void check_version(std::string_view text) {
     const std::string version = parse::version(text);
-    expect(version.find_first_not_of("0123456789.") == version.npos, "a version is digits", version);
+    expect(
+        version.find_first_not_of("0123456789.") == version.npos, "a version is digits", version);
     (void)parse::pool_trouble(text);
 }
 
