@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 /// Deeper nesting than this is refused (design.md section 8).
 inline constexpr std::size_t kMaxJsonDepth = 32;
 
-/// parse_error when it is not JSON, not UTF-8 or nested too deeply.
+/// parse_error when it is not JSON, not UTF-8, nested too deeply, or an object has over 256 keys.
 Result<Json> parse_json(std::string_view text);
 /// One line; bytes that are not UTF-8 become U+FFFD.
 std::string dump_json(const Json& value);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/app.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,18 @@ Result<void> make_runtime_dir(const std::filesystem::path& dir) {
                      .sys_errno = errno};
     }
     return ok();
+}
+
+/// As many as the system lets us have, at most what the service has (LimitNOFILE): a shell gives
+/// 1,024, and more to who asks.
+std::size_t allowed_descriptors() {
+    constexpr rlim_t kWanted = 16384;
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = std::max(before, std::min(limit.rlim_max, kWanted));
+    const bool raised = ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    return static_cast<std::size_t>(raised ? limit.rlim_cur : before);
 }
 
 }  // namespace
@@ -123,7 +136,8 @@ Result<void> App::Parts::start() {
     target.serve_roles(roles);
     service = std::make_unique<DaemonService>(
         sync, engine, roles, copies, scheduler, peers, processes, zfs.version());
-    control = std::make_unique<control::Server>(io.get_executor(), *service, events);
+    control = std::make_unique<control::Server>(
+        io.get_executor(), *service, events, control::limits_within(allowed_descriptors()));
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;
     auto listens = control->listen(config.runtime_dir, std::move(passed));

@@ -110,7 +110,8 @@ Json error_to_json(const Error& error) {
 Error error_from_json(const Json& json) {
     Error error{.code = Code::internal, .message = "the other side sent a malformed error"};
     if (!json.is_object()) return error;
-    if (const auto* message = text_at(json, "message")) error.message = *message;
+    const auto* message = text_at(json, "message");
+    if (message != nullptr && !message->empty()) error.message = *message;
     const auto data = json.find("data");
     if (data == json.end() || !data->is_object()) return error;
     if (const auto* kind = text_at(*data, "kind")) {

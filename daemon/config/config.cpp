@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <cstring>
@@ -228,6 +229,18 @@ Result<void> apply(Config& config, const std::string& key, const std::string& va
     return ok();
 }
 
+/// The library's words, which have the line as it stands in the file.
+std::string in_one_line(std::string_view words) {
+    std::string out;
+    while (!words.empty()) {
+        const std::size_t length = utf8_length(words);
+        const std::string_view next = words.substr(0, std::max<std::size_t>(length, 1));
+        out += length == 0 || is_control(next) ? "?" : next;
+        words.remove_prefix(next.size());
+    }
+    return out;
+}
+
 Error unreadable(const std::filesystem::path& path, int error) {
     const std::string why = std::strerror(error);  // NOLINT(concurrency-mt-unsafe)
     return Error{.code = Code::io_error,
@@ -259,7 +272,7 @@ Result<void> apply_file(Config& config, const std::filesystem::path& path) {
                 if (!applied) return applied.error().in(option.string_key).in(where);
             }
         } catch (const po::error& e) {
-            return bad(e.what()).in(where);
+            return bad(in_one_line(e.what())).in(where);
         }
     }
     if (file.bad()) return unreadable(path, errno);

@@ -25,8 +25,8 @@ line, in UTF-8.
 - A request has an `id` (a string or a whole number). `params` is an object; an unknown key, a wrong type
   or `null` is an error (`invalid_params`, with the path) before anything is done. Leave out what you do
   not mean. There are no batches.
-- A request line has at most 1 MiB and 32 levels of nesting. After a line that is longer, no JSON, or no
-  request, the server says why with `"id": null` and closes. A line must be whole 60 s after it was begun.
+- A request line has at most 1 MiB, 32 levels of nesting, and 256 keys in each object. After a line that
+  has more, is no JSON, or no request, the server says why with `"id": null` and closes. A line must be whole 60 s after it was begun.
 - Requests of one connection are answered in order, each within 5 s. Longer work is a run: the answer has
   its `run_id`, and events tell its progress and end. What takes longer all the same is answered with
   `timed_out`, and goes on. A client that leaves cancels nothing.
@@ -34,7 +34,9 @@ line, in UTF-8.
   Progress it has not read yet is replaced by newer progress.
 - Replies are objects and may get new keys: ignore those that you do not know. Numbers that may need 64
   bits (`guid`, `seq`) are decimal strings, times are RFC 3339 UTC, units are in the key's name.
-- At most 512 clients at once, of them 256 on the reading socket. One too many is told `busy`.
+- At most 1,536 clients at once, of them 1,024 on the reading socket; fewer where zrepd may have fewer than 3,072
+  descriptors (`LimitNOFILE`). One too many is told `busy`. So is who has sent more than 64 KiB of a request that has
+  not ended, when all such requests take 128 MiB.
 
 Methods that change something take `dry_run` (say what would be done) and `request_key`: within ten
 minutes the same key of the same user gives the first call's answer instead of acting again, so that a

@@ -37,6 +37,13 @@ void refuse(Protocol::socket socket) {
 
 }  // namespace
 
+ServerLimits limits_within(std::size_t descriptors) {
+    ServerLimits out;
+    out.connections = std::min(out.connections, descriptors / 2);
+    out.readers = std::min(out.readers, out.connections / 3 * 2);
+    return out;
+}
+
 struct Server::Impl {
     Impl(asio::any_io_executor ex, Service& service, EventSource& events, ServerLimits l)
         : limits(l),
@@ -44,7 +51,7 @@ struct Server::Impl {
           readers(ex),
           tasks(ex),
           calls(ex, service, tasks, limits.answer),
-          context{service, events, tasks, calls, limits.session} {}
+          context{service, events, tasks, calls, limits.session, held_bytes} {}
 
     Result<void> open(Protocol::acceptor& acceptor,
                       const std::filesystem::path& path,
@@ -58,6 +65,7 @@ struct Server::Impl {
     ServerLimits limits;
     Protocol::acceptor main;
     Protocol::acceptor readers;
+    std::size_t held_bytes = 0;
     TaskGroup tasks;
     Calls calls;
     SessionContext context;

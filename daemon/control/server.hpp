@@ -15,10 +15,11 @@ namespace zrepd::control {
 
 inline constexpr const char* kSocketName = "zrepd.sock";
 inline constexpr const char* kReadSocketName = "zrepd-ro.sock";
-inline constexpr std::size_t kMaxConnections = 512;
+/// A thousand of anybody's, however many of them hang, and room for those who operate.
+inline constexpr std::size_t kMaxConnections = 1536;
 // The reading socket is open to every user of the host: it may not use up everything, so that the
 // administrator who comes to look finds a place.
-inline constexpr std::size_t kMaxReaders = 256;
+inline constexpr std::size_t kMaxReaders = 1024;
 
 struct ServerLimits {
     std::size_t connections = kMaxConnections;
@@ -27,6 +28,9 @@ struct ServerLimits {
     std::chrono::milliseconds answer{5'000};
     SessionLimits session = {};
 };
+
+/// Of the descriptors that this process may have, clients get half: streams, ssh and zfs need some.
+ServerLimits limits_within(std::size_t descriptors);
 
 class Server {
   public:

@@ -15,6 +15,9 @@ constexpr std::size_t kUnreadBytes = std::size_t{256} << 10;
 // be writing, gets to see the error instead of a broken pipe.
 constexpr std::size_t kDiscardBytes = std::size_t{16} << 20;
 
+// A request with a hundred names. Who has sent no more is never refused for what others sent.
+constexpr std::size_t kShortRequest = std::size_t{64} << 10;
+
 Error denied(const Method& method, Access access) {
     return Error{
         .code = Code::access_denied,
@@ -78,6 +81,8 @@ Task<bool> Session::serve() {
         auto line = lines_.take();
         if (line) {
             line_deadline_.reset();
+            held_ -= line->size() + 1;
+            context_.held_bytes -= line->size() + 1;
             auto handling = handle(std::move(*line));
             const bool go_on = co_await std::move(handling);
             if (!go_on) co_return true;
@@ -85,6 +90,12 @@ Task<bool> Session::serve() {
         }
         if (lines_.too_long()) {
             say_error({.code = Code::parse_error, .message = "a request line is at most 1 MiB"});
+            co_return true;
+        }
+        if (holds_too_much()) {
+            say_error({.code = Code::busy,
+                       .message = "too many requests that have not ended",
+                       .remedy = "send it again; ss -xp | grep zrepd shows who is connected"});
             co_return true;
         }
         const Read got = co_await read();
@@ -95,6 +106,10 @@ Task<bool> Session::serve() {
         }
     }
     co_return false;
+}
+
+bool Session::holds_too_much() const {
+    return held_ > kShortRequest && context_.held_bytes > context_.limits.held_bytes;
 }
 
 Task<Session::Read> Session::read() {
@@ -114,6 +129,8 @@ Task<Session::Read> Session::read() {
     if (line_overdue_) co_return Read::overdue;
     if (ec) co_return Read::end_of_input;
     lines_.append(std::string_view(chunk, count));
+    held_ += count;
+    context_.held_bytes += count;
     co_return Read::got_bytes;
 }
 

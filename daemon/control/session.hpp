@@ -21,12 +21,15 @@
 
 namespace zrepd::control {
 
-/// Time limits of a connection; tests shorten them.
+/// Limits of a connection; tests shorten them.
 struct SessionLimits {
     /// From the first byte of a line to its end. An idle client may stay as long as it likes.
     std::chrono::milliseconds line{60'000};
     /// A client that takes not one byte of an answer for this long is gone.
     std::chrono::milliseconds write_stall{30'000};
+    /// What requests that have not ended may take, of all clients together. Beyond it a long one is
+    /// refused; short ones do not fill a memory.
+    std::size_t held_bytes = std::size_t{128} << 20;
     /// After an error is said, for the client to read it and to stop sending.
     std::chrono::milliseconds last_words{2'000};
 };
@@ -38,6 +41,7 @@ struct SessionContext {
     TaskGroup& tasks;
     Calls& calls;
     SessionLimits limits;
+    std::size_t& held_bytes;  ///< of requests that were not taken, by all sessions
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -45,6 +49,9 @@ class Session : public std::enable_shared_from_this<Session> {
     using Socket = asio::local::stream_protocol::socket;
 
     Session(SessionContext context, Socket socket, Access access, Caller caller);
+    ~Session() { context_.held_bytes -= held_; }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
 
     /// Serves until the client leaves or is cut off.
     Task<> run();
@@ -55,6 +62,7 @@ class Session : public std::enable_shared_from_this<Session> {
     enum class Read { got_bytes, end_of_input, overdue };
 
     Task<bool> serve();
+    bool holds_too_much() const;
     Task<Read> read();
     Task<bool> handle(std::string line);
     Task<Result<Json>> dispatch(rpc::Request request);
@@ -72,6 +80,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Access access_;
     Caller caller_;
     LineBuffer lines_{rpc::kMaxRequestLine};
+    std::size_t held_ = 0;                   ///< in lines_, as counted in context_.held_bytes
     std::optional<Deadline> line_deadline_;  ///< while half a line is here
     bool line_overdue_ = false;
     Outbox outbox_;

@@ -193,7 +193,10 @@ void write_members(TextWriter& out, const Figures& figures) {
 
 void write_runs(TextWriter& out, const Figures& figures) {
     each_pair(figures, [&](const Pair& pair) {
-        for (const auto& [operation, runs] : counted(figures, pair).operations) {
+        for (const auto& one : counted(figures, pair).operations) {
+            // Not a structured binding: clang 14 lets no lambda have one.
+            const auto& operation = one.first;
+            const auto& runs = one.second;
             const auto write = [&](std::string_view outcome, std::uint64_t count) {
                 out.sample(
                     {{"dataset", pair.dataset}, {"operation", operation}, {"outcome", outcome}},

@@ -6,7 +6,8 @@
 #include <cstring>
 #include <system_error>
 
-#include "common/json.hpp"
+#include "common/json_wide.hpp"
+#include "common/rpc/fields.hpp"
 #include "common/text.hpp"
 
 namespace zrepd::ack_program {
@@ -93,12 +94,14 @@ std::string reason(int number) {
     }
 }
 
-/// Number `key` of an object; 0 when it is not there.
+/// Number `key` of an object; 0 when it is not there. One that does not fit is none: cut down to an
+/// int, 2^32 would say that all went well.
 std::optional<int> number(const Json& object, const std::string& key) {
     const auto found = object.find(key);
     if (found == object.end()) return 0;
-    if (!found->is_number_integer()) return std::nullopt;
-    return found->get<int>();
+    int value = 0;
+    if (!rpc::decode(*found, value, rpc::Strictness::request, key)) return std::nullopt;
+    return value;
 }
 
 Error not_understood(std::string_view json) {
@@ -181,7 +184,7 @@ std::vector<std::string> arguments(UnixSeconds sent, const std::vector<AckItem>&
 }
 
 Result<std::vector<AckOutcome>> outcomes(std::string_view json, const std::vector<AckItem>& items) {
-    const Result<Json> parsed = parse_json(json);
+    const Result<Json> parsed = parse_wide_json(json);
     if (!parsed.has_value() || !parsed->is_object()) return not_understood(json);
     const auto returned = parsed->find("return");
     if (returned == parsed->end() || !returned->is_object()) return not_understood(json);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -178,7 +179,10 @@ bool apply(Version& version, std::string_view property, std::string_view value) 
     if (!read_number(value, number)) return false;
     if (property == "guid") snapshot.guid.value = number;
     if (property == "createtxg") snapshot.createtxg = number;
-    if (property == "creation") snapshot.created = static_cast<UnixSeconds>(number);
+    if (property == "creation") {
+        if (!std::in_range<UnixSeconds>(number)) return false;
+        snapshot.created = static_cast<UnixSeconds>(number);
+    }
     if (property == "written") snapshot.written_bytes = number;
     if (property == "userrefs") snapshot.held = number > 0;
     if (property == "numclones") snapshot.cloned = number > 0;

@@ -33,6 +33,18 @@ void decode_run(std::string& out, std::string_view bytes, std::string_view text)
     }
 }
 
+/// zfs writes nothing but what one sees and no space; whatever else stands there is written as zfs
+/// would have.
+void append_plain(std::string& out, char c) {
+    if (c > ' ' && c < 0x7f) {
+        out += c;
+        return;
+    }
+    const unsigned value = static_cast<unsigned char>(c);
+    out += "\\0";
+    for (const unsigned shift : {6U, 3U, 0U}) out += static_cast<char>('0' + (value >> shift & 7U));
+}
+
 std::string decode(std::string_view text) {
     std::string out;
     while (!text.empty()) {
@@ -43,7 +55,7 @@ std::string decode(std::string_view text) {
         decode_run(out, bytes, text);
         text.remove_prefix(bytes.size() * 5);
         if (!bytes.empty() || text.empty()) continue;
-        out += text.front();
+        append_plain(out, text.front());
         text.remove_prefix(1);
     }
     return out;

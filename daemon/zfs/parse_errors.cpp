@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+
 #include "common/text.hpp"
 #include "daemon/zfs/parse.hpp"
 
@@ -211,11 +213,13 @@ bool is_start(std::string_view line) {
     return false;
 }
 
+/// A mount point's name may have anything in it, what turns a line of a terminal around included.
 std::string safe(std::string_view text) {
     std::string result;
-    for (const char c : text.substr(0, kMaxMessage)) {
-        const auto byte = static_cast<unsigned char>(c);
-        result.push_back(byte < 0x20 || byte == 0x7f ? ' ' : c);
+    for (std::string_view rest = text.substr(0, kMaxMessage); !rest.empty();) {
+        const std::string_view next = rest.substr(0, std::max<std::size_t>(utf8_length(rest), 1));
+        result += is_control(next) ? " " : next;
+        rest.remove_prefix(next.size());
     }
     return is_utf8(result) ? result : quote(result);
 }

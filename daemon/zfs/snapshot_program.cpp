@@ -5,7 +5,8 @@
 #include <cstring>
 #include <system_error>
 
-#include "common/json.hpp"
+#include "common/json_wide.hpp"
+#include "common/rpc/fields.hpp"
 #include "common/text.hpp"
 
 namespace zrepd::snapshot_program {
@@ -92,7 +93,7 @@ std::vector<std::string> arguments(const std::vector<SnapshotName>& names) {
 
 Result<std::vector<Result<Snapshot>>> outcomes(std::string_view json,
                                                const std::vector<SnapshotName>& names) {
-    const Result<Json> parsed = parse_json(json);
+    const Result<Json> parsed = parse_wide_json(json);
     if (!parsed.has_value() || !parsed->is_object()) return not_understood(json);
     const auto returned = parsed->find("return");
     if (returned == parsed->end() || !returned->is_object()) return not_understood(json);
@@ -100,10 +101,14 @@ Result<std::vector<Result<Snapshot>>> outcomes(std::string_view json,
     for (const SnapshotName& name : names) {
         const auto out = returned->find(std::to_string(result.size() + 1));
         if (out == returned->end() || !out->is_object()) return not_understood(json);
-        const auto err = out->find("err");
-        if (err == out->end() || !err->is_number_integer()) return not_understood(json);
-        if (err->get<int>() != 0) {
-            result.emplace_back(refused(name, err->get<int>()));
+        const auto found = out->find("err");
+        int err = 0;
+        // Cut down to an int, 2^32 would say that all went well.
+        if (found == out->end() || !rpc::decode(*found, err, rpc::Strictness::request, "err")) {
+            return not_understood(json);
+        }
+        if (err != 0) {
+            result.emplace_back(refused(name, err));
             continue;
         }
         auto snapshot = taken(name, *out);

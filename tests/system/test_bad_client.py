@@ -10,9 +10,10 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601
 
 # Opens argv[1] connections and keeps them, makes a call on each, then runs zrepctl beside them.
 CROWD = """
-import json, socket, subprocess, sys, time
+import json, resource, socket, subprocess, sys, time
 call = b'{"jsonrpc":"2.0","id":1,"method":"daemon.version","params":{}}\\n'
 clients, greeted, answered, busy = [], 0, 0, ""
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 for _ in range(int(sys.argv[1])):
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(30)
@@ -36,6 +37,45 @@ for s in clients:
 beside = subprocess.run(["zrepctl", "version"], capture_output=True, text=True, timeout=30)
 print(json.dumps({"greeted": greeted, "answered": answered, "busy": busy, "code": beside.returncode,
                   "err": beside.stderr}))
+"""
+
+# A thousand clients: a quarter in the middle of a line, a quarter that ask and never read, half that are answered and stay.
+# Meanwhile one more client after the other asks for the status.
+THOUSAND = """
+import json, resource, socket, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+status = b'{"jsonrpc":"2.0","id":1,"method":"status.get","params":{}}\\n'
+def client(name="zrepd.sock"):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    s.connect("/run/zrepd/" + name)
+    return s
+def ask(s):
+    f = s.makefile("rb")
+    f.readline()
+    s.sendall(status)
+    return "result" in json.loads(f.readline())
+kept, answered, took = [], 0, []
+for i in range(1000):
+    s = client("zrepd-ro.sock" if i % 2 else "zrepd.sock")
+    kept.append(s)
+    if i % 4 == 0:
+        s.sendall(status[:30])
+    elif i % 4 == 1:
+        s.setblocking(False)
+        try:
+            for _ in range(200): s.send(status)
+        except BlockingIOError:
+            pass
+    else:
+        answered += ask(s)
+for _ in range(41):
+    began = time.monotonic()
+    with client() as s:
+        assert ask(s)
+    took.append((time.monotonic() - began) * 1000)
+took.sort()
+print(json.dumps({"answered": answered, "median_ms": took[20], "worst_ms": took[-1]}))
 """
 
 # Sends half a line and stays until the daemon ends it; another client comes and goes meanwhile.
@@ -164,9 +204,15 @@ class BadClient(Case):
         done = json.loads(self.alpha.run(["python3", "-c", CROWD, "200"], timeout=120).out)
         self.assertEqual(done, {"greeted": 200, "answered": 200, "busy": "", "code": 0, "err": ""})
 
+    def test_a_thousand_clients_of_which_half_hang(self):
+        done = json.loads(self.alpha.run(["python3", "-c", THOUSAND], timeout=120).out)
+        print(f"\nstatus beside 1,000 clients: {done['median_ms']:.1f} ms, at worst {done['worst_ms']:.1f} ms")
+        self.assertEqual(done["answered"], 500)
+        self.assertLess(done["median_ms"], 50)
+
     def test_more_clients_than_there_is_room_for(self):
-        done = json.loads(self.alpha.run(["python3", "-c", CROWD, "600"], timeout=120).out)
-        self.assertEqual(done["greeted"], 512)
+        done = json.loads(self.alpha.run(["python3", "-c", CROWD, "1700"], timeout=120).out)
+        self.assertEqual(done["greeted"], 1536)
         self.assertEqual(done["busy"], "too many clients are connected to zrepd")
         self.assertEqual(done["code"], 5)
         self.assertIn("too many clients", done["err"])

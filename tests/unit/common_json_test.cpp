@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "common/json.hpp"
+#include "common/json_wide.hpp"
 
 #include <gtest/gtest.h>
+
+#include <chrono>
 
 namespace zrepd {
 namespace {
@@ -20,6 +22,39 @@ TEST(Json, ReadsUpTo32Levels) {
 TEST(Json, RefusesAMebibyteOfBracketsQuickly) {
     EXPECT_FALSE(parse_json(std::string(1 << 20, '[')));
     EXPECT_FALSE(parse_json(std::string(1 << 20, '{')));
+}
+
+std::string with_keys(std::size_t count) {
+    std::string out = "{";
+    for (std::size_t i = 0; i < count; ++i) {
+        out += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+    }
+    return out + "}";
+}
+
+TEST(Json, ReadsUpTo256KeysOfEachObject) {
+    EXPECT_TRUE(parse_json(with_keys(256)));
+    const auto more = parse_json(with_keys(257));
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().code, Code::parse_error);
+    EXPECT_FALSE(parse_json("{\"a\":[" + with_keys(257) + "]}"));
+    EXPECT_TRUE(parse_wide_json(with_keys(257)));
+    const std::string two = "[" + with_keys(256) + "," + with_keys(256) + "]";
+    EXPECT_TRUE(parse_json(two)) << "each object for itself";
+    EXPECT_TRUE(parse_json("\"" + std::string(257, ':') + "\"")) << "in a string";
+}
+
+/// It took half a minute, in which the event loop stood still; anybody may send such a line.
+TEST(Json, RefusesAMebibyteOfKeysQuickly) {
+    const std::string line = with_keys(100'000);
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_FALSE(parse_json(line));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2));
+    const auto again = std::chrono::steady_clock::now();
+    std::string full = "[";
+    while (full.size() < (std::size_t{1} << 20)) full += with_keys(256) + ",";
+    EXPECT_TRUE(parse_json(full + "0]"));
+    EXPECT_LT(std::chrono::steady_clock::now() - again, std::chrono::seconds(5));
 }
 
 TEST(Json, DoesNotCountBracketsInStrings) {

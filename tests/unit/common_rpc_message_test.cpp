@@ -132,6 +132,7 @@ TEST(ErrorOnTheWire, SurvivesWhatItDoesNotKnow) {
         error_from_json(parse_json(R"({"message":"m","data":{"kind":"new_kind"}})").value());
     EXPECT_EQ(future.code, Code::internal);
     EXPECT_EQ(future.message, "m");
+    EXPECT_FALSE(error_from_json(parse_json(R"({"message":""})").value()).message.empty());
 }
 
 }  // namespace

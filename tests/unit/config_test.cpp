@@ -64,6 +64,15 @@ TEST_F(ConfigTest, AWrongLineIsNamed) {
     EXPECT_NE(out.error().text().find("zrepd.conf:2"), std::string::npos) << out.error().text();
 }
 
+TEST_F(ConfigTest, AWrongLineIsShownWithoutWhatSteersATerminal) {
+    for (const char* line : {"\x1b[2J = 1\n", "a\xff = 1\n", "b\xe2\x80\xae = 1\n"}) {
+        const auto out = read_text(line);
+        ASSERT_FALSE(out);
+        EXPECT_NE(out.error().text().find("?"), std::string::npos) << out.error().text();
+        EXPECT_EQ(out.error().text().find_first_of("\x1b\xff\xe2"), std::string::npos);
+    }
+}
+
 TEST_F(ConfigTest, AnSshConfigurationThatIsNotThereIsAnError) {
     const auto out = read_text("ssh-config = " + (folder / "ssh_config").string() + "\n");
     ASSERT_FALSE(out);

@@ -185,6 +185,8 @@ TEST(AckProgram, ToleratesAnyAnswer) {
                                "{\"return\":{}}",
                                "{\"return\":{\"1\":[]}}",
                                "{\"return\":{\"1\":{\"state\":\"ok\",\"bookmark\":\"x\"}}}",
+                               // Cut down to 32 bits it would be 0: all went well.
+                               "{\"return\":{\"1\":{\"state\":\"ok\",\"bookmark\":4294967296}}}",
                                "{\"return\":{\"1\":{\"state\":\"ok\",\"destroy\":[1]}}}"}) {
         EXPECT_FALSE(ack_program::outcomes(answer, {full_item()}).has_value()) << answer;
     }
@@ -226,6 +228,8 @@ TEST(SnapshotProgram, ToleratesAnyAnswer) {
                                "{\"return\":{}}",
                                "{\"return\":{\"1\":[]}}",
                                "{\"return\":{\"1\":{\"err\":\"0\"}}}",
+                               "{\"return\":{\"1\":{\"err\":4294967296,\"guid\":\"7\","
+                               "\"createtxg\":\"8\",\"written\":\"9\"}}}",
                                "{\"return\":{\"1\":{\"err\":0,\"guid\":7}}}"}) {
         EXPECT_FALSE(snapshot_program::outcomes(answer, {snap("tank/a@x")}).has_value()) << answer;
     }

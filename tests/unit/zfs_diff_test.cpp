@@ -55,6 +55,8 @@ TEST(ZfsDiff, DecodesTextAndLeavesWhatSteersATerminalAsZfsWroteIt) {
         {"\\0777", "\\0777"},                             // no byte
         {"\\004", "\\004"},                               // cut short
         {"plain", "plain"},
+        {"a\x1b[2J", "a\\0033[2J"},  // zfs writes none of these as they are
+        {"\xc3\xa4 b", "\\0303\\0244\\0040b"},
     };
     for (const Case& c : cases) {
         const std::string line = "+\tF\t" + std::string(kRoot) + "/" + c.name;

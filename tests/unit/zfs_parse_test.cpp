@@ -99,6 +99,10 @@ TEST(ZfsParse, RefusesNumbersThatAreNone) {
     EXPECT_FALSE(parse::datasets("tank\ttype\tfilesystem\t-\n").has_value()) << "no guid";
     EXPECT_FALSE(parse::versions("tank@a\tguid\t-1\n").has_value());
     EXPECT_FALSE(parse::versions("tank@a\tcreatetxg\t1\n").has_value());
+    // As a time it would be before 1970, and ages of snapshots are differences of times.
+    const std::string guid = "tank@a\tguid\t1\ntank@a\tcreation\t";
+    EXPECT_TRUE(parse::versions(guid + "9223372036854775807\n").has_value());
+    EXPECT_FALSE(parse::versions(guid + "9223372036854775808\n").has_value());
 }
 
 TEST(ZfsParse, ReadsSnapshotsAndBookmarksOldestFirst) {
@@ -254,6 +258,12 @@ TEST(ZfsErrors, KeepsUnknownWords) {
     EXPECT_EQ(error.code, Code::zfs_failed);
     EXPECT_EQ(error.message, "cannot frobnicate 'tank': the moon is full");
     EXPECT_EQ(parse::failure("", "killed by signal 9").message, "no message, killed by signal 9");
+}
+
+TEST(ZfsErrors, SayNothingThatSteersATerminal) {
+    const Error error = parse::failure(
+        "cannot mount '/a\xe2\x80\xae" "b\xc2\x9b" "c\x1b" "d': directory is not empty\n", "exit status 1");
+    EXPECT_EQ(error.message, "cannot mount '/a b c d': directory is not empty");
 }
 
 TEST(ZfsErrors, SaysHowToCompareSidesWithoutACommonBase) {
