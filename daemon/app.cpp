@@ -122,7 +122,8 @@ Result<void> App::Parts::start() {
     target.serve_roles(roles);
     service = std::make_unique<DaemonService>(
         sync, engine, roles, copies, scheduler, peers, processes, zfs.version());
-    control = std::make_unique<control::Server>(io.get_executor(), *service, events);
+    control = std::make_unique<control::Server>(
+        io.get_executor(), *service, events, control::limits_for(::sysconf(_SC_OPEN_MAX)));
     auto peer_listens = peer_server.listen(config.runtime_dir / "peer.sock");
     if (!peer_listens) return peer_listens;
     auto listens = control->listen(config.runtime_dir);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -32,6 +35,16 @@ void keep_a_little_memory() {
 #endif
 }
 
+/// A shell's soft limit is often 1,024, for programs that use select(). Ours do not; systemd's unit
+/// says LimitNOFILE.
+void use_more_descriptors() {
+    constexpr rlim_t kEnough = 16'384;
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+    limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// What a start would only warn of, or find out later, is an error to who asks.
 int check(const zrepd::config::Config& config) {
     if (auto hooks = zrepd::failover::check_hooks(config); !hooks) return complain(hooks.error());
@@ -61,6 +74,7 @@ int run(const std::vector<std::string>& arguments) {
     }
     if (!zrepd::log::start(command->config.log_level)) return 2;
     keep_a_little_memory();
+    use_more_descriptors();
     zrepd::App app(std::move(command->config));
     auto ended = app.run();
     if (ended) return 0;

@@ -34,7 +34,8 @@ line, in UTF-8.
   Progress it has not read yet is replaced by newer progress.
 - Replies are objects and may get new keys: ignore those that you do not know. Numbers that may need 64
   bits (`guid`, `seq`) are decimal strings, times are RFC 3339 UTC, units are in the key's name.
-- At most 512 clients at once, of them 256 on the reading socket. One too many is told `busy`.
+- At most 1,280 clients at once, of them 1,024 on the reading socket; fewer where zrepd may have fewer than 4,096
+  files open. One too many is told `busy`.
 
 Methods that change something take `dry_run` (say what would be done) and `request_key`: within ten
 minutes the same key of the same user gives the first call's answer instead of acting again, so that a

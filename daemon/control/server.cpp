@@ -63,6 +63,15 @@ struct Server::Impl {
     bool stopping = false;
 };
 
+ServerLimits limits_for(long descriptors) {
+    ServerLimits out;
+    if (descriptors < 0) return out;
+    const auto all = static_cast<std::size_t>(descriptors);
+    out.connections = std::min(out.connections, all / 2);
+    out.readers = std::min(out.readers, all / 4);
+    return out;
+}
+
 Server::Server(asio::any_io_executor executor,
                Service& service,
                EventSource& events,

@@ -14,10 +14,11 @@ namespace zrepd::control {
 
 inline constexpr const char* kSocketName = "zrepd.sock";
 inline constexpr const char* kReadSocketName = "zrepd-ro.sock";
-inline constexpr std::size_t kMaxConnections = 512;
+// A thousand that do nothing keep nobody out. One that only waits costs some 5 KiB.
+inline constexpr std::size_t kMaxConnections = 1280;
 // The reading socket is open to every user of the host: it may not use up everything, so that the
 // administrator who comes to look finds a place.
-inline constexpr std::size_t kMaxReaders = 256;
+inline constexpr std::size_t kMaxReaders = 1024;
 
 struct ServerLimits {
     std::size_t connections = kMaxConnections;
@@ -26,6 +27,10 @@ struct ServerLimits {
     std::chrono::milliseconds answer{5'000};
     SessionLimits session = {};
 };
+
+/// For a process that may have that many files open, or any number (-1): clients get half of them
+/// at most, so that streams, peers and zfs always find some.
+ServerLimits limits_for(long descriptors);
 
 class Server {
   public:
