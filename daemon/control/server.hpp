@@ -14,7 +14,7 @@ namespace zrepd::control {
 
 inline constexpr const char* kSocketName = "zrepd.sock";
 inline constexpr const char* kReadSocketName = "zrepd-ro.sock";
-// A thousand that do nothing keep nobody out. One that only waits costs some 5 KiB.
+// A thousand that do nothing keep nobody out. One that only waits costs some 6 KiB.
 inline constexpr std::size_t kMaxConnections = 1280;
 // The reading socket is open to every user of the host: it may not use up everything, so that the
 // administrator who comes to look finds a place.

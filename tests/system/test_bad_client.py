@@ -10,7 +10,8 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601
 
 # Opens argv[1] connections and keeps them, makes a call on each, then runs zrepctl beside them.
 CROWD = """
-import json, socket, subprocess, sys, time
+import json, resource, socket, subprocess, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 call = b'{"jsonrpc":"2.0","id":1,"method":"daemon.version","params":{}}\\n'
 clients, greeted, answered, busy = [], 0, 0, ""
 for _ in range(int(sys.argv[1])):
@@ -165,8 +166,8 @@ class BadClient(Case):
         self.assertEqual(done, {"greeted": 200, "answered": 200, "busy": "", "code": 0, "err": ""})
 
     def test_more_clients_than_there_is_room_for(self):
-        done = json.loads(self.alpha.run(["python3", "-c", CROWD, "600"], timeout=120).out)
-        self.assertEqual(done["greeted"], 512)
+        done = json.loads(self.alpha.run(["python3", "-c", CROWD, "1290"], timeout=120).out)
+        self.assertEqual(done["greeted"], 1280)
         self.assertEqual(done["busy"], "too many clients are connected to zrepd")
         self.assertEqual(done["code"], 5)
         self.assertIn("too many clients", done["err"])

@@ -16,6 +16,7 @@ HOSTS = ("alpha", "beta")
 OTHER = {"alpha": "beta", "beta": "alpha"}
 AGAIN_SECONDS = 60  # a sync or a failover may find the other zrepd just restarted
 QUIET_TRIES = 8
+AT_ONCE = 4  # failovers
 
 # $1: the record's number; then filesystems. A line more in each one's file, then all are synced. No process per file.
 ROUND = r"""n=$1; shift
@@ -196,16 +197,17 @@ class Week:
 
 
 def run(week, syncs, failovers, restarts, every):
-    """All of it, evenly spread; a look every so many syncs. As many filesystems fail over at once as there have to."""
+    """All of it, evenly spread; a look every so many syncs."""
     week.begin()
-    say, turn = week.say, 0
-    say(growth.head())
+    week.say(growth.head())
     week.look()
-    next_look = every
+    at_once = max(1, min(AT_ONCE, len(week.names) // 2))
+    turn, next_look = 0, every
     while week.syncs < syncs:
         week.round()
-        due = min(failovers, failovers * week.syncs // syncs) - week.failovers
-        if due > 0 and (due >= 4 or week.syncs >= syncs):
+        share = min(1, week.syncs / syncs)
+        due = int(failovers * share) - week.failovers
+        if due >= at_once or (due and share == 1):
             names = [week.names[(turn + n) % len(week.names)] for n in range(min(due, len(week.names)))]
             turn += len(names)
             week.fail_over(names)
@@ -213,7 +215,7 @@ def run(week, syncs, failovers, restarts, every):
             next_look += every
             week.look()
             week.rotate()
-        if week.restarts < restarts * week.syncs // syncs and week.syncs < syncs:
+        if week.restarts < min(restarts, int((restarts + 1) * share)):
             week.restart(HOSTS[week.restarts % 2])
     week.round()
     week.look()
