@@ -60,6 +60,7 @@ class Week:
         self.born = dict.fromkeys(HOSTS, 0)  # at which sync their zrepd was started
         self.log_bytes = dict.fromkeys(HOSTS, 0)
         self.samples = []
+        self.ending = False  # set where it shall come to its end early
         self.began = time.monotonic()
 
     def host(self, name):
@@ -203,7 +204,7 @@ def run(week, syncs, failovers, restarts, every):
     week.look()
     at_once = max(1, min(AT_ONCE, len(week.names) // 2))
     turn, next_look = 0, every
-    while week.syncs < syncs:
+    while week.syncs < syncs and not week.ending:
         week.round()
         share = min(1, week.syncs / syncs)
         due = int(failovers * share) - week.failovers
