@@ -76,8 +76,8 @@ class Week:
 
     def begin(self):
         """All pairs, by init, with one record each."""
-        self.host("alpha").run("set -e; for n in " + " ".join(self.names) + "; do zfs create tank/$n; echo 0 >/tank/$n/records; "
-                               "zrepctl init tank/$n beta backup/$n >/dev/null; done", timeout=60 + 20 * len(self.names))
+        for n in self.names:
+            self.host("alpha").run(f"zfs create tank/{n} && echo 0 >/tank/{n}/records && zrepctl init tank/{n} beta backup/{n}", timeout=300)
 
     # One turn of the week.
 
