@@ -10,7 +10,7 @@ namespace {
 // One read. Requests are short; a long one takes a few turns.
 constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 // The next request waits until the client has read the earlier answers up to this.
-constexpr std::size_t kUnreadBytes = std::size_t{256} << 10;
+constexpr std::size_t kUnreadBytes = std::size_t{64} << 10;
 // After a line that was refused: what is read and thrown away so that the client, which may still
 // be writing, gets to see the error instead of a broken pipe.
 constexpr std::size_t kDiscardBytes = std::size_t{16} << 20;
@@ -34,7 +34,10 @@ Session::Session(SessionContext context, Socket socket, Access access, Caller ca
       socket_(std::move(socket)),
       access_(access),
       caller_(caller),
-      wake_(socket_.get_executor()) {}
+      wake_(socket_.get_executor()) {
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);
+}
 
 void Session::close() {
     if (closed_) return;
@@ -124,14 +127,24 @@ Task<Session::Read> Session::read() {
         });
     }
     if (line_overdue_) co_return Read::overdue;
-    char chunk[kReadBytes];
-    auto [ec, count] = co_await socket_.async_read_some(asio::buffer(chunk), nothrow);
+    auto [ec] = co_await socket_.async_wait(Socket::wait_read, nothrow);
     if (line_overdue_) co_return Read::overdue;
-    if (ec) co_return Read::end_of_input;
+    if (ec || !take_bytes()) co_return Read::end_of_input;
+    co_return Read::got_bytes;
+}
+
+/// Reads what is here; false at the end of input. A function of its own, so that its buffer lies on
+/// the stack for this moment: in a coroutine each client that waits would keep one.
+bool Session::take_bytes() {
+    char chunk[kReadBytes];
+    boost::system::error_code ec;
+    const std::size_t count = socket_.read_some(asio::buffer(chunk), ec);
+    if (ec == asio::error::would_block) return true;
+    if (ec) return false;
     lines_.append(std::string_view(chunk, count));
     held_ += count;
     context_.held_bytes += count;
-    co_return Read::got_bytes;
+    return true;
 }
 
 /// False when the line was no request: the connection ends after the error.

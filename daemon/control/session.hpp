@@ -64,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Task<bool> serve();
     bool holds_too_much() const;
     Task<Read> read();
+    bool take_bytes();
     Task<bool> handle(std::string line);
     Task<Result<Json>> dispatch(rpc::Request request);
     Task<> write_loop();

@@ -34,9 +34,9 @@ class Lockfile : public ::testing::Test {
 };
 
 /// A process that has the lock until it is killed.
-class Holder {
+class HoldingProcess {
   public:
-    explicit Holder(const fs::path& file) {
+    explicit HoldingProcess(const fs::path& file) {
         int ends[2];
         if (::pipe2(ends, O_CLOEXEC) != 0) return;
         pid_ = ::fork();
@@ -53,9 +53,9 @@ class Holder {
                     answer == 'y';
         ::close(ends[0]);
     }
-    ~Holder() { kill(); }
-    Holder(const Holder&) = delete;
-    Holder& operator=(const Holder&) = delete;
+    ~HoldingProcess() { kill(); }
+    HoldingProcess(const HoldingProcess&) = delete;
+    HoldingProcess& operator=(const HoldingProcess&) = delete;
 
     void kill() {
         if (pid_ <= 0) return;
@@ -79,7 +79,7 @@ TEST_F(Lockfile, IsTakenAndSaysByWhom) {
 }
 
 TEST_F(Lockfile, IsTakenByOneDaemonOnly) {
-    Holder other(file);
+    HoldingProcess other(file);
     ASSERT_TRUE(other.has_lock());
     const auto refused = take_daemon_lock(file);
     ASSERT_FALSE(refused);
@@ -90,7 +90,7 @@ TEST_F(Lockfile, IsTakenByOneDaemonOnly) {
 }
 
 TEST_F(Lockfile, IsFreeOnceItsHolderWasKilled) {
-    Holder other(file);
+    HoldingProcess other(file);
     ASSERT_TRUE(other.has_lock());
     other.kill();
     const auto held = take_daemon_lock(file);

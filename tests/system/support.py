@@ -86,6 +86,8 @@ LONGEST = 229  # zfs allows 255 with the bookmark's name, and ours have up to 26
 class Daemon:
     """zrepd on one host."""
 
+    log_level = "debug"
+
     def __init__(self, host):
         self.host = host
 
@@ -93,7 +95,7 @@ class Daemon:
         """Runs the shell line `first`, starts it and waits until it answers and knows all its pairs, or
         whatever `until` asks for; all in one command: a guest's processes are expensive."""
         done = self.host.run(f"{first} || exit 1; mkdir -p /run/zrepd; : > /run/zrepd.log; "
-                             f"setsid zrepd --log-level debug {q(*options)} >>/run/zrepd.log 2>&1 </dev/null & "
+                             f"setsid zrepd --log-level {self.log_level} {q(*options)} >>/run/zrepd.log 2>&1 </dev/null & "
                              "p=$!; echo $p > /run/zrepd.pid; "
                              f"for i in $(seq {START_SECONDS * 5}); do "
                              f"{until} >/dev/null 2>&1 && exit 0; kill -0 $p || exit 2; sleep 0.2; done; exit 2",

@@ -208,7 +208,6 @@ class BadClient(Case):
         done = json.loads(self.alpha.run(["python3", "-c", THOUSAND], timeout=120).out)
         print(f"\nstatus beside 1,000 clients: {done['median_ms']:.1f} ms, at worst {done['worst_ms']:.1f} ms")
         self.assertEqual(done["answered"], 500)
-        self.assertLess(done["median_ms"], 50)
 
     def test_more_clients_than_there_is_room_for(self):
         done = json.loads(self.alpha.run(["python3", "-c", CROWD, "1700"], timeout=120).out)
