@@ -22,9 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Where the test's "descriptor 3" is: far from what the test program has open.
-constexpr int kFirst = 700;
+constexpr int kFirstPassed = 700;
 
-Fd bound(const fs::path& path, int type) {
+Fd bound_socket(const fs::path& path, int type) {
     Fd out(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -33,8 +33,8 @@ Fd bound(const fs::path& path, int type) {
     return out;
 }
 
-Fd listening(const fs::path& path) {
-    Fd out = bound(path, SOCK_STREAM);
+Fd listening_socket(const fs::path& path) {
+    Fd out = bound_socket(path, SOCK_STREAM);
     EXPECT_EQ(::listen(out.get(), 8), 0);
     return out;
 }
@@ -43,20 +43,21 @@ class PassedSocketsTest : public ::testing::Test {
   protected:
     ~PassedSocketsTest() override {
         for (const char* name : {"LISTEN_PID", "LISTEN_FDS"}) ::unsetenv(name);
-        for (int fd = kFirst; fd < kFirst + passed; ++fd) ::close(fd);
+        for (int fd = kFirstPassed; fd < kFirstPassed + passed; ++fd) ::close(fd);
     }
     void pass(const Fd& socket) {
-        EXPECT_EQ(::dup2(socket.get(), kFirst + passed++), kFirst + passed - 1);
+        EXPECT_EQ(::dup2(socket.get(), kFirstPassed + passed), kFirstPassed + passed);
+        ++passed;
     }
     PassedSockets take_over(const std::string& pid, const std::string& count) {
         ::setenv("LISTEN_PID", pid.c_str(), 1);
         ::setenv("LISTEN_FDS", count.c_str(), 1);
-        return PassedSockets::from_environment(kFirst);
+        return PassedSockets::from_environment(kFirstPassed);
     }
     PassedSockets take_over() {
         return take_over(std::to_string(::getpid()), std::to_string(passed));
     }
-    static bool is_open(int number) { return ::fcntl(kFirst + number, F_GETFD) >= 0; }
+    static bool is_open(int number) { return ::fcntl(kFirstPassed + number, F_GETFD) >= 0; }
 
     test::TempFolder temp;
     fs::path dir = temp.path;
@@ -64,8 +65,8 @@ class PassedSocketsTest : public ::testing::Test {
 };
 
 TEST_F(PassedSocketsTest, WhoConnectedBeforeIsServedAndTheSocketsStay) {
-    const Fd main = listening(dir / kSocketName);
-    const Fd readers = listening(dir / kReadSocketName);
+    const Fd main = listening_socket(dir / kSocketName);
+    const Fd readers = listening_socket(dir / kReadSocketName);
     pass(readers);
     pass(main);
     fake::LineClient early((dir / kSocketName).string());
@@ -85,7 +86,7 @@ TEST_F(PassedSocketsTest, WhoConnectedBeforeIsServedAndTheSocketsStay) {
 }
 
 TEST_F(PassedSocketsTest, WhatWasNotPassedIsMadeAndRemoved) {
-    const Fd main = listening(dir / kSocketName);
+    const Fd main = listening_socket(dir / kSocketName);
     pass(main);
     fake::FakeDaemon daemon;
     Server server(daemon.io.get_executor(), daemon.service, daemon.events);
@@ -98,13 +99,13 @@ TEST_F(PassedSocketsTest, WhatWasNotPassedIsMadeAndRemoved) {
 }
 
 TEST_F(PassedSocketsTest, AreNotInheritedByWhatZrepdStarts) {
-    pass(listening(dir / "a.sock"));
+    pass(listening_socket(dir / "a.sock"));
     const PassedSockets sockets = take_over();
-    EXPECT_EQ(::fcntl(kFirst, F_GETFD), FD_CLOEXEC);
+    EXPECT_EQ(::fcntl(kFirstPassed, F_GETFD), FD_CLOEXEC);
 }
 
 TEST_F(PassedSocketsTest, AnotherProcesssAreLeftAlone) {
-    pass(listening(dir / "a.sock"));
+    pass(listening_socket(dir / "a.sock"));
     const std::string us = std::to_string(::getpid());
     for (const std::string pid : {"1", "", "x", "-1", "0"}) {
         EXPECT_FALSE(take_over(pid, "1").take(dir / "a.sock")) << pid;
@@ -115,14 +116,14 @@ TEST_F(PassedSocketsTest, AnotherProcesssAreLeftAlone) {
         EXPECT_TRUE(is_open(0)) << count;
     }
     ::unsetenv("LISTEN_PID");
-    EXPECT_FALSE(PassedSockets::from_environment(kFirst).take(dir / "a.sock"));
+    EXPECT_FALSE(PassedSockets::from_environment(kFirstPassed).take(dir / "a.sock"));
     EXPECT_TRUE(is_open(0));
 }
 
 TEST_F(PassedSocketsTest, WhatDoesNotListenForStreamsOnThatPathIsClosed) {
-    pass(bound(dir / "deaf.sock", SOCK_STREAM));
-    pass(bound(dir / "datagrams.sock", SOCK_DGRAM));
-    pass(listening(dir / "other.sock"));
+    pass(bound_socket(dir / "deaf.sock", SOCK_STREAM));
+    pass(bound_socket(dir / "datagrams.sock", SOCK_DGRAM));
+    pass(listening_socket(dir / "other.sock"));
     Fd port(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in local{
         .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
@@ -139,7 +140,7 @@ TEST_F(PassedSocketsTest, WhatDoesNotListenForStreamsOnThatPathIsClosed) {
 }
 
 TEST_F(PassedSocketsTest, AreNeverMoreThanThereAre) {
-    pass(listening(dir / "a.sock"));
+    pass(listening_socket(dir / "a.sock"));
     PassedSockets sockets = take_over(std::to_string(::getpid()), "2000000000");
     EXPECT_TRUE(sockets.take(dir / "a.sock"));
     EXPECT_FALSE(sockets.take(dir / "a.sock")) << "taken once";
