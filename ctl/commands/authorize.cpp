@@ -11,6 +11,7 @@
 #include "ctl/command.hpp"
 #include "ctl/key_file.hpp"
 #include "ctl/render/json.hpp"
+#include "ctl/render/table.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -36,8 +37,8 @@ void add_options(po::options_description& options) {
 /// What was asked for, each part checked.
 struct Wish {
     HostName host;
-    std::optional<DatasetName> under;
-    std::optional<PublicKey> key;
+    std::optional<DatasetName> under = {};
+    std::optional<PublicKey> key = {};
     std::string user;
     bool revoke = false;
     bool dry_run = false;

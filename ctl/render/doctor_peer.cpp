@@ -131,7 +131,7 @@ void add_accept(Lines& lines, const Peer& peer, const rpc::DoctorOut& us) {
         lines.add(State::warn,
                   "accept",
                   "it accepts no filesystem from " + us.host + ": zrepctl init would be refused",
-                  "on " + peer.host + " run: zrepctl set PARENT zrep:accept=" + us.host);
+                  "on " + peer.host + " run: zrepctl set PARENT zrep:accept=+" + us.host);
     }
 }
 

@@ -52,10 +52,10 @@ constexpr std::array kRows{
         kNoStatus,
         Code::peer_auth,
         "{host} refused this host's ssh key: {line}",
-        "install the public key of root on this host in ~/.ssh/authorized_keys on {host}: "
-        "`ssh-copy-id {host}`; with `command=\"zrepctl peer --as {us}\",restrict` before the key "
-        "it "
-        "can do nothing else there"},
+        "install the public key of root on this host in ~/.ssh/authorized_keys on {host}: there "
+        "`zrepctl authorize {us} --key FILE` does it for the user zrep (ssh-user here); or "
+        "`ssh-copy-id {host}`, and with `command=\"zrepctl peer --as {us}\",restrict` before the "
+        "key it can do nothing else there"},
     Row{"Too many authentication failures",
         kNoStatus,
         Code::peer_auth,

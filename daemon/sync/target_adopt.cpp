@@ -183,11 +183,19 @@ Task<> Target::unmount_adopted(std::vector<DatasetName> all, std::vector<std::st
 Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
+    // Who may not must not keep its owner from the lock, not even while we look.
+    auto allowed = may_adopt(peer, *target, in);
+    if (!allowed) {
+        auto seen = co_await parts_.inventory.discover();
+        if (!seen) co_return seen.error();
+        allowed = may_adopt(peer, *target, in);
+    }
+    if (!allowed) co_return allowed.error();
     auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "adopt for " + peer);
     if (!guard) co_return guard.error();
     auto seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
-    auto allowed = may_adopt(peer, *target, in);
+    allowed = may_adopt(peer, *target, in);
     if (!allowed) co_return allowed.error();
     // Without the flush, what was written in the last seconds would count as nothing.
     std::vector<std::string> pools{std::string(target->pool())};

@@ -50,7 +50,7 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
                  .message = parts_.self.host.str() + " does not accept filesystems from " + peer +
                             " below " + parent->str(),
                  .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " +
-                           quote(parent->str()) + " zrep:accept=" + peer};
+                           quote(parent->str()) + " zrep:accept=+" + peer};
 }
 
 /// No pair above or below, nor one that is just being made.

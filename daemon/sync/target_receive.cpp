@@ -15,6 +15,24 @@ namespace {
 // zfs receive writes down what it has. One that takes longer is shown as busy.
 constexpr std::chrono::seconds kEndWait{15};
 
+Error exists_here(const DatasetName& target, const HostName& host, bool member) {
+    return Error{.code = Code::already_exists,
+                 .message = target.str() + " exists already on " + host.str(),
+                 .remedy = member ? "run zrepctl sync again to look anew"
+                                  : "choose another name; zrepd never overwrites a filesystem. If "
+                                    "it is a copy of this one: zrepctl init --adopt"};
+}
+
+/// The dataset, and what lies above it that was not seen yet: it may have been received a moment
+/// ago.
+std::vector<DatasetName> unknown_above(const Inventory& inventory, const DatasetName& target) {
+    std::vector<DatasetName> out{target};
+    for (auto above = target.parent(); above; above = above->parent()) {
+        if (inventory.find(*above) == nullptr) out.push_back(*above);
+    }
+    return out;
+}
+
 }  // namespace
 
 /// The asking side sends nothing of these now. What still waits here for more of an earlier stream
@@ -52,12 +70,28 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     }
     auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();
-    auto guard =
-        parts_.locks.try_lock(*target, lock::Scope::node, std::string(kReceiveReason) + peer);
-    if (!guard) co_return guard.error();
     const bool full = in.mode == "full";
     // What founds no pair can only be a tree's.
     const bool member = full && in.settings.empty();
+    // Whose target it is not must not keep its owner from the lock, not even while we look.
+    const auto allowed = [&]() -> Result<void> {
+        if (side_with(peer, *target, in.source)) return ok();
+        const bool may_add = full && (!member || tree_with(peer, *target, in.source));
+        if (!may_add) return not_yours(peer, *target);
+        auto created = member ? ok() : may_create(peer, *target);
+        if (!created || parts_.inventory.find(*target) == nullptr) return created;
+        return exists_here(*target, parts_.self.host, member);
+    };
+    if (!allowed()) {
+        std::vector<DatasetName> unsure = unknown_above(parts_.inventory, *target);
+        auto seen = co_await parts_.inventory.refresh(std::move(unsure), Freshness::listed);
+        if (!seen) co_return seen.error();
+        const Result<void> now = allowed();
+        if (!now) co_return now.error();
+    }
+    auto guard =
+        parts_.locks.try_lock(*target, lock::Scope::node, std::string(kReceiveReason) + peer);
+    if (!guard) co_return guard.error();
     Result<void> ready = ok();
     if (member)
         ready = co_await ready_for_member(peer, *target, in);
@@ -103,11 +137,7 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     if (!seen) co_return seen;
     if (parts_.inventory.find(target) == nullptr) co_return stands_alone(target);
     if (!in.abort_partial || !pair_with(peer, target, in.source)) {
-        co_return Error{.code = Code::already_exists,
-                        .message = target.str() + " exists already on " + parts_.self.host.str(),
-                        .remedy =
-                            "choose another name; zrepd never overwrites a filesystem. If it "
-                            "is a copy of this one: zrepctl init --adopt"};
+        co_return exists_here(target, parts_.self.host, /*member=*/false);
     }
     const Versions* versions = parts_.inventory.versions(target);
     if (versions != nullptr && !versions->snapshots.empty()) {

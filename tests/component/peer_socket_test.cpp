@@ -124,7 +124,7 @@ TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
     for (std::size_t i = 0; i < kMaxPeerConnections; ++i) {
         const std::string name = "host" + std::to_string(i / kMaxOfOnePeer);
         ASSERT_EQ(name_itself(many.emplace_back(connect()), name),
-                  R"({"id":1,"jsonrpc":"2.0","result":{}})");
+                  R"({"jsonrpc":"2.0","id":1,"result":{}})");
     }
     const Fd one_more = connect();
     const auto got = lines(one_more, 2);

@@ -185,7 +185,7 @@ std::vector<Row> verb_table_of_pairs() {
          "init",
          5,
          "beta does not accept filesystems from alpha below backup",
-         "on beta run: zrepctl set 'backup' zrep:accept=alpha",
+         "on beta run: zrepctl set 'backup' zrep:accept=+alpha",
          {}},
         {"peer refuses us",
          "sync failover",

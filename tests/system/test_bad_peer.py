@@ -131,7 +131,7 @@ class BadPeer(Case):
                 with self.nothing_left():
                     said = self.init(code=5).err
                 self.assertIn("beta does not accept filesystems from alpha below backup", said)
-                self.assertIn("next: on beta run: zrepctl set 'backup' zrep:accept=alpha", said)
+                self.assertIn("next: on beta run: zrepctl set 'backup' zrep:accept=+alpha", said)
         self.beta.run("zrepctl set 'backup' zrep:accept=alpha")
         self.init_works()
 

@@ -67,7 +67,7 @@ class Doctor(Case):
         self.assertIn("below backup", lines[-1][2])
         self.beta.run("zfs inherit zrep:accept backup")
         wait_for("beta saw that it accepts nothing", 10, lambda: any(
-            line[0] == "warn" and "on beta run: zrepctl set PARENT zrep:accept=alpha" in line[2]
+            line[0] == "warn" and "on beta run: zrepctl set PARENT zrep:accept=+alpha" in line[2]
             for line in self.doctor("beta")))
 
     def test_the_peers_zrepd_is_stopped(self):

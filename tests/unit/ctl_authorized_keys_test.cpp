@@ -128,6 +128,7 @@ TEST(AuthorizedKeys, AKeyIsOneHostsAndHasNoOtherRights) {
 TEST(AuthorizedKeys, GiveUpAHostsKeysAndNobodyElses) {
     std::string gammas = kOurs;
     gammas.replace(gammas.find("alpha\""), 5, "gamma");
+    gammas.replace(gammas.find(kEd) + kEd.size() - 1, 1, "E");
     std::string second = kOurs;
     second.replace(second.find(kEd), kEd.size(), kOtherEd);
     const std::string all = kOurs + gammas + second + "# alpha\n";

@@ -96,7 +96,7 @@ TEST(DoctorPeer, JudgesEachPartOfAPeer) {
          "beta, accept",
          State::warn,
          "it accepts no filesystem from alpha",
-         "on beta run: zrepctl set PARENT zrep:accept=alpha"},
+         "on beta run: zrepctl set PARENT zrep:accept=+alpha"},
         {[](auto& p) { p.pairs[0].there.reset(); },
          "beta, pair",
          State::fail,

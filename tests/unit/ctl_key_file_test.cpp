@@ -144,8 +144,7 @@ TEST_F(Keys, TwoWritersDoNotLoseEachOthersLines) {
         ASSERT_TRUE(one && two);
         {
             KeyFile ends = std::move(*one);
-            ASSERT_TRUE(ends.replace("one
-"));
+            ASSERT_TRUE(ends.replace("one\n"));
         }
         const auto late = two->replace("two\n");
         ASSERT_FALSE(late);

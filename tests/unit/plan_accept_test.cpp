@@ -11,7 +11,7 @@ namespace zrepd::plan {
 namespace {
 
 Dataset listing(const std::string& hosts, Source source) {
-    Dataset out{.name = *DatasetName::parse("backup/a")};
+    Dataset out{*DatasetName::parse("backup/a")};
     if (source != Source::none) out.props[std::string(prop::kAccept)] = {hosts, source};
     return out;
 }

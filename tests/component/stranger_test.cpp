@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A host that names the targets of another: it may not even keep that one from them.
+#include <gtest/gtest.h>
+
+#include "tests/fakes/two_hosts.hpp"
+
+namespace zrepd {
+namespace {
+
+class Stranger : public test::TwoHosts {
+  protected:
+    Stranger() {
+        beta->zfs.create("backup/mallory");
+        beta->zfs.at("backup/mallory").props[std::string(prop::kAccept)] = {"mallory",
+                                                                            Source::local};
+        EXPECT_EQ(init().outcome, "done");
+        // Whoever has the lock, a stranger is told that it may not ask, and not that it is to wait:
+        // it would have had the lock otherwise.
+        auto held = beta->locks.try_lock(target_fs, lock::Scope::node, "receive from alpha");
+        EXPECT_TRUE(held);
+        guard.emplace(std::move(*held));
+    }
+
+    std::optional<lock::LockTable::Guard> guard;
+};
+
+TEST_F(Stranger, TakesNoLockWithAStream) {
+    for (const char* mode : {"incremental", "resume", "full"}) {
+        for (const char* source : {"tank/fs", "tank/evil"}) {
+            rpc::ReceiveIn in;
+            in.source = source;
+            in.target = target_fs.str();
+            in.snapshot = "zrep_000007";
+            in.mode = mode;
+            in.rollback = true;
+            in.abort_partial = true;
+            const auto member = test::run_task(io, beta->target.open_receive("mallory", in));
+            ASSERT_FALSE(member);
+            EXPECT_EQ(member.error().code, Code::not_accepted) << mode << member.error().text();
+            in.settings = {{"zrep:src-host", "mallory"},
+                           {"zrep:src-fs", source},
+                           {"zrep:dest-host", "beta"},
+                           {"zrep:dest-fs", in.target}};
+            const auto founded = test::run_task(io, beta->target.open_receive("mallory", in));
+            ASSERT_FALSE(founded);
+            EXPECT_EQ(founded.error().code, Code::not_accepted) << mode << founded.error().text();
+        }
+    }
+}
+
+TEST_F(Stranger, TakesNoLockWithAnAdoption) {
+    rpc::AdoptIn in;
+    in.host = "beta";
+    in.source = "tank/evil";
+    in.target = target_fs.str();
+    in.kind = "filesystem";
+    const auto refused = test::run_task(io, beta->target.adopt("mallory", in));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::not_accepted) << refused.error().text();
+}
+
+TEST_F(Stranger, WaitsWhereTheTargetIsItsOwn) {
+    guard.reset();
+    auto held = beta->locks.try_lock(target_fs, lock::Scope::node, "expire");
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = target_fs.str();
+    in.snapshot = "zrep_000007";
+    in.mode = "incremental";
+    const auto busy = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(busy);
+    EXPECT_EQ(busy.error().code, Code::busy);
+}
+
+}  // namespace
+}  // namespace zrepd
