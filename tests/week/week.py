@@ -135,7 +135,7 @@ class Week:
         self.restarts += 1
         zrepd = self.case.zrepd[name]
         self.log_bytes[name] += int(self.host(name).run("stat -c %s /run/zrepd.log").out)
-        (zrepd.kill if self.restarts % 3 == 0 else zrepd.stop)()
+        (zrepd.kill if self.restarts % 2 == 0 else zrepd.stop)()
         zrepd.start()
         self.life[name] += 1
         self.born[name] = self.syncs
