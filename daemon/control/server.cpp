@@ -4,6 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <set>
 
@@ -18,6 +22,16 @@ using Protocol = asio::local::stream_protocol;
 // After a failed accept (no descriptor left): doubled from the first to the last.
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kLastPause{5'000};
+
+// So many clients take some MiB; when a quarter of them is left, that goes back to the system.
+constexpr std::size_t kCrowd = 128;
+
+/// glibc keeps what lies between two pieces that are in use.
+void give_memory_back() {
+#ifdef __GLIBC__
+    ::malloc_trim(0);
+#endif
+}
 
 /// Whoever may open the main socket may operate; root, and whoever runs the daemon, may all.
 Access access_of(const Caller& caller, bool read_only) {
@@ -72,6 +86,7 @@ struct Server::Impl {
     std::set<std::shared_ptr<Session>> sessions;
     std::size_t reading = 0;
     std::vector<std::filesystem::path> made;  ///< what stop() has to remove
+    bool crowded = false;                     ///< since memory was given back
     bool stopping = false;
 };
 
@@ -144,13 +159,18 @@ void Server::Impl::admit(Protocol::socket socket, bool read_only) {
         std::make_shared<Session>(context, std::move(socket), access_of(caller, read_only), caller);
     sessions.insert(session);
     if (read_only) ++reading;
+    crowded = crowded || sessions.size() >= kCrowd;
     tasks.spawn("control client", serve(std::move(session), read_only));
 }
 
 Task<> Server::Impl::serve(std::shared_ptr<Session> session, bool read_only) {
     co_await session->run();
     sessions.erase(session);
+    session.reset();
     if (read_only) --reading;
+    if (!crowded || sessions.size() > kCrowd / 4) co_return;
+    crowded = false;
+    give_memory_back();
 }
 
 Task<> Server::stop() {

@@ -44,9 +44,9 @@ Error other_shape(const plan::Pair& pair) {
                      "this version: zrepctl version on both hosts"};
 }
 
-Error no_such_member(const DatasetName& member, const plan::Pair& root) {
+Error no_such_member(const DatasetName& member, const DatasetName& root) {
     return Error{.code = Code::conflict,
-                 .message = member.str() + " is not there, or no part of " + root.dataset.str() +
+                 .message = member.str() + " is not there, or no part of " + root.str() +
                             "; nothing was changed",
                  .remedy =
                      "zrepctl sync of it sends it whole; a later snapshot can be gone back "
@@ -108,8 +108,7 @@ Task<Result<void>> Target::plan_roll_back(std::string peer,
     auto allowed = may_roll_back(peer, root, in);
     if (!allowed) co_return allowed.error();
     for (GoesBack& one : *all) {
-        if (!side_with(peer, one.target, one.source))
-            co_return no_such_member(one.target, *allowed);
+        if (!side_with(peer, one.target, one.source)) co_return no_such_member(one.target, root);
         auto versions = co_await with_foreign_holds(parts_, one.target, one.base);
         if (!versions) co_return versions.error();
         const Dataset* dataset = parts_.inventory.find(one.target);
@@ -185,6 +184,10 @@ Task<Result<rpc::RollBackOut>> Target::roll_back(std::string peer, rpc::RollBack
     if (!pair_with(peer, *target, in.source)) co_return not_yours(peer, *target);
     auto all = goes_back(*target, in);
     if (!all) co_return all.error();
+    // Before their locks are asked for: what lies in a tree may be another peer's.
+    for (const GoesBack& one : *all) {
+        if (!side_with(peer, one.target, one.source)) co_return no_such_member(one.target, *target);
+    }
     Result<std::vector<lock::LockTable::Guard>> held = std::vector<lock::LockTable::Guard>{};
     const bool dry_run = in.dry_run;
     if (!dry_run) held = co_await lock_for_roll_back(peer, &*all);

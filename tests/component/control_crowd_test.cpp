@@ -18,7 +18,8 @@ using fake::FakeDaemon;
 using fake::greeted;
 using fake::LineClient;
 
-constexpr std::size_t kEach = 250;  ///< half lines, mutes; twice as many are well
+constexpr std::size_t kEach = 250;   ///< half lines, mutes; twice as many are well
+constexpr std::size_t kAsking = 25;  ///< mutes that ask for what they do not read
 constexpr const char* kStatusCall = R"({"jsonrpc":"2.0","id":1,"method":"status.get"})"
                                     "\n";
 
@@ -74,17 +75,19 @@ TEST_F(ControlCrowd, AThousandOfWhichHalfStallAreServedAndCutOff) {
         std::vector<LineClient> well = connect(daemon, 2 * kEach);
         daemon.on_io([&] { EXPECT_EQ(daemon.server.connections(), 4 * kEach); });
         for (auto& client : half_lines) client.send(R"({"jsonrpc":"2.0","id":1,)");
-        for (auto& client : mutes) client.send(kStatusCall);
+        for (std::size_t i = 0; i < kAsking; ++i) mutes[i].send(kStatusCall);
         expect_status(daemon.socket());
         expect_status(daemon.read_socket());
         for (auto& client : well) {
             ASSERT_EQ(client.call("daemon.version")["result"]["host"], "alpha");
         }
-        ASSERT_TRUE(daemon.becomes([&] { return daemon.server.connections() == well.size(); }));
+        // Who reads nothing, and asked for nothing, is in nobody's way.
+        const std::size_t stay = mutes.size() - kAsking + well.size();
+        ASSERT_TRUE(daemon.becomes([&] { return daemon.server.connections() == stay; }));
         for (auto& client : half_lines) {
             ASSERT_EQ(client.json()["error"]["data"]["kind"], "timed_out");
         }
-        for (auto& client : mutes) ASSERT_TRUE(client.ends());
+        for (std::size_t i = 0; i < kAsking; ++i) ASSERT_TRUE(mutes[i].ends());
         // Who did nothing wrong is still there.
         for (auto& client : well) ASSERT_TRUE(client.call("daemon.version").contains("result"));
     }

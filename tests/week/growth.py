@@ -9,6 +9,7 @@ import statistics
 OF_A_DAEMON = {"rss_kib": 1024, "descriptors": 4, "threads": 0, "children": 1}
 # Of a host, from the warm-up to the end; for each pair.
 OF_A_HOST = {"snapshots": 0.5, "holds": 0, "bookmarks": 0.5, "datasets": 0}
+LOOKS = 6  # fewer prove nothing
 
 
 @dataclasses.dataclass
@@ -54,9 +55,9 @@ def lives(samples):
 
 
 def thirds(samples, key):
-    """The medians of the first and of the last third; None of fewer than six."""
+    """The medians of the first and of the last third; None of too few."""
     values = [getattr(sample, key) for sample in samples]
-    if len(values) < 6:
+    if len(values) < LOOKS:
         return None
     third = len(values) // 3
     return statistics.median(values[:third]), statistics.median(values[-third:])
@@ -77,4 +78,6 @@ def grown(samples, pairs, warm_up):
             seen.append((f"{name}: {key}", *both))
             if both[1] - both[0] > bound * times:
                 wrong.append(f"{name}: {key} grew from {both[0]:g} to {both[1]:g}, {bound * times:g} more are allowed")
+    if not any("rss_kib" in what for what, _, _ in seen):
+        wrong.append(f"no zrepd was looked at {LOOKS} times after its first {warm_up} syncs: nothing is known of its memory")
     return wrong, seen

@@ -44,7 +44,9 @@ class Growth(unittest.TestCase):
             self.assertEqual(len(self.wrong(samples(**{key: lambda n, step=step: 100 + step * n}))), 1, key)
 
     def test_too_few_looks_prove_nothing(self):
-        self.assertEqual(grown(samples(count=8), 20, 300), ([], []))
+        wrong, seen = grown(samples(count=8), 20, 300)
+        self.assertEqual((len(wrong), seen), (1, []))
+        self.assertIn("nothing is known", wrong[0])
 
     def test_the_table_has_a_column_for_each_figure(self):
         self.assertEqual(head().splitlines()[0].count("|"), line(samples()[0]).count("|"))

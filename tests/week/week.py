@@ -84,35 +84,39 @@ class Week:
     def round(self):
         """A record more in every filesystem, and a sync of each."""
         self.rounds += 1
-        self.both(self.work)
+        self.syncs += sum(self.both(self.work))
 
     def work(self, name):
-        wanted, until = set(self.datasets(name)), time.monotonic() + AGAIN_SECONDS
-        if not wanted:
-            return
+        """How many filesystems of that host were synced."""
+        wanted, until, done_here = set(self.datasets(name)), None, 0
         script, argv = ROUND, [str(self.rounds), *sorted(wanted)]
         while wanted:
             done = self.host(name).run(["bash", "-c", script, "round", *argv], check=False, timeout=300)
             if not done.out:
                 raise Wrong(f"{done!r}")
-            results = [result for run in json.loads(done.out).get("runs", []) for result in run["results"]]
+            runs = json.loads(done.out).get("runs", [])
+            results = [result for run in runs for result in run["results"]]
             through = {result["dataset"] for result in results if result["outcome"] in ("done", "unchanged")}
-            self.syncs += sum(result["outcome"] == "done" for result in results)
+            done_here += sum(result["outcome"] == "done" for result in results)
             wanted -= through
             if wanted:
-                self.try_again(f"sync on {name}: {done!r}", until)
+                failed = [result for run in runs for result in run["results"] if result["outcome"] == "failed"]
+                until = self.try_again(f"sync on {name}: {(failed or [done])[0]}", until)
                 script, argv = "zrepctl sync all --json", []
+        return done_here
 
     def try_again(self, what, until):
-        """As whoever is told `try again`; not for ever."""
+        """As whoever is told to try again; not for ever: until the time that is returned, and given to the next call."""
+        until = until or time.monotonic() + AGAIN_SECONDS
         if time.monotonic() > until:
-            raise Wrong(f"for {AGAIN_SECONDS} s: {what}")
+            raise Wrong(f"for {AGAIN_SECONDS} s: {what[:1000]}")
         self.again += 1
-        self.say(f"again: {what[-300:]}")
+        self.say(f"again: {what[:300]}")
         time.sleep(1)
+        return until
 
     def fail_over(self, names):
-        until, left = time.monotonic() + AGAIN_SECONDS, set(names)
+        until, left = None, set(names)
         while left:
             def work(host, left=frozenset(left)):
                 here = self.datasets(host, left)
@@ -124,7 +128,7 @@ class Week:
             left -= through
             if left:
                 said = [self.host(self.master[name]).run(f"cat /run/failover.{name}").out for name in left]
-                self.try_again(f"failover of {left}: {said}", until)
+                until = self.try_again(f"failover of {left}: {said}", until)
 
     def rotate(self):
         for name, size in zip(HOSTS, self.both(lambda name: self.host(name).run(ROTATE).out)):
@@ -135,7 +139,7 @@ class Week:
         self.restarts += 1
         zrepd = self.case.zrepd[name]
         self.log_bytes[name] += int(self.host(name).run("stat -c %s /run/zrepd.log").out)
-        (zrepd.kill if self.restarts % 3 == 0 else zrepd.stop)()
+        (zrepd.kill if self.restarts % 2 == 0 else zrepd.stop)()
         zrepd.start()
         self.life[name] += 1
         self.born[name] = self.syncs
