@@ -23,10 +23,11 @@ namespace {
 
 // A daemon that takes no connection for this long hangs.
 constexpr std::chrono::milliseconds kConnectLimit{10'000};
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupted = 0;  // the signal
+std::vector<int> interrupts{SIGINT};
 
-void on_interrupt(int) {
-    interrupted = 1;
+void on_interrupt(int number) {
+    interrupted = number;
 }
 
 std::string look_and_restart() {
@@ -94,7 +95,7 @@ Result<int> open_socket(const std::string& path) {
     return unreachable(path, number);
 }
 
-/// As poll(2), until `until`; SIGINT gets through only here.
+/// As poll(2), until `until`; the signals that end waits get through only here.
 int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
     const auto left = std::max(std::chrono::nanoseconds(0),
                                std::chrono::nanoseconds(until - std::chrono::steady_clock::now()));
@@ -102,7 +103,7 @@ int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
     const timespec limit{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
     sigset_t open;
     ::sigprocmask(SIG_BLOCK, nullptr, &open);  // NOLINT(concurrency-mt-unsafe): one thread
-    ::sigdelset(&open, SIGINT);
+    for (const int number : interrupts) ::sigdelset(&open, number);
     pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
     return ::ppoll(&wait, 1, &limit, &open);
 }
@@ -118,16 +119,31 @@ std::string reading_socket(const std::string& path) {
 
 std::chrono::milliseconds call_limit{15'000};
 
-void catch_interrupt() {
+void catch_interrupt(std::vector<int> others) {
+    interrupts = std::move(others);
+    interrupts.push_back(SIGINT);
     // Blocked but for the moment of waiting: it can arrive neither between a look at the flag and
     // the wait, nor in the middle of a line.
     sigset_t blocked;
     ::sigemptyset(&blocked);
-    ::sigaddset(&blocked, SIGINT);
+    for (const int number : interrupts) ::sigaddset(&blocked, number);
     ::sigprocmask(SIG_BLOCK, &blocked, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
     struct sigaction action = {};
     action.sa_handler = on_interrupt;  // no SA_RESTART: ppoll() has to return
-    ::sigaction(SIGINT, &action, nullptr);
+    for (const int number : interrupts) ::sigaction(number, &action, nullptr);
+}
+
+int interrupted_by() {
+    return interrupted;
+}
+
+void end_by(int number) {
+    std::signal(number, SIG_DFL);
+    ::raise(number);
+    sigset_t open;
+    ::sigemptyset(&open);
+    ::sigaddset(&open, number);
+    ::sigprocmask(SIG_UNBLOCK, &open, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 Client::Client(Client&& other) noexcept

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "common/rpc/control_types.hpp"
 #include "common/rpc/message.hpp"
@@ -42,6 +43,9 @@ class Client {
     Result<rpc::EventOut> next_event(std::chrono::milliseconds limit);
     const rpc::Hello& hello() const { return hello_; }
 
+    /// To wait on together with others; what next_event() has read already is not seen there.
+    int fd() const { return fd_; }
+
   private:
     explicit Client(int fd) : fd_(fd) {}
     /// timed_out when nothing comes.
@@ -57,7 +61,12 @@ class Client {
     rpc::Hello hello_;
 };
 
-/// From now on SIGINT makes waits return `cancelled` instead of ending the program.
-void catch_interrupt();
+/// From now on SIGINT, and these others, make waits return `cancelled` instead of ending the
+/// program.
+void catch_interrupt(std::vector<int> others = {});
+/// Which of them has come; 0: none.
+int interrupted_by();
+/// Ends the program by a signal that was caught, as if it had not been.
+void end_by(int number);
 
 }  // namespace zrepd::ctl

@@ -44,7 +44,8 @@ class Follower {
         : invocation_(invocation),
           client_(client),
           own_(std::move(own)),
-          wanted_(wanted.begin(), wanted.end()) {}
+          wanted_(wanted.begin(), wanted.end()),
+          line_(/*wanted=*/!invocation.json) {}
 
     int follow(std::set<std::string> open) {
         open_ = std::move(open);
@@ -120,7 +121,7 @@ class Follower {
     std::set<std::string> wanted_;  ///< of other runs
     std::set<std::string> open_;
     Clock::time_point ask_at_ = Clock::now();
-    ProgressLine line_;
+    ProgressLine line_;  ///< none with --json
     Json runs_ = Json::array();
     int status_ = kDone;
 };

@@ -7,13 +7,14 @@
 
 #include <cstdio>
 
-#include "common/units.hpp"
+#include "ctl/render/pairs.hpp"
 #include "ctl/render/table.hpp"
 
 namespace zrepd::ctl {
 namespace {
 
 constexpr std::size_t kUsualColumns = 80;
+constexpr std::chrono::milliseconds kAtMostEvery{250};
 
 std::size_t terminal_columns() {
     winsize size = {};
@@ -26,8 +27,7 @@ std::size_t terminal_columns() {
 std::string progress_text(const rpc::EventOut& event, std::size_t columns) {
     if (!event.progress) return "";
     const rpc::Progress& p = *event.progress;
-    std::string numbers = ": " + p.phase + ", " + human_bytes(p.bytes);
-    if (p.rate_bytes_per_second != 0) numbers += ", " + human_bytes(p.rate_bytes_per_second) + "/s";
+    const std::string numbers = printable(": " + p.phase + ", " + numbers_of(p));
     // The numbers are what one watches: a long name gives way, at its beginning.
     std::string name = printable(event.dataset);
     const std::size_t room = columns > numbers.size() + 4 ? columns - numbers.size() - 1 : 3;
@@ -35,10 +35,14 @@ std::string progress_text(const rpc::EventOut& event, std::size_t columns) {
     return (name + numbers).substr(0, columns);
 }
 
-ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+ProgressLine::ProgressLine(bool wanted) : terminal_(wanted && ::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(const rpc::EventOut& event) {
     if (!terminal_) return;
+    // A hundred filesystems have something to say every half second.
+    const auto now = std::chrono::steady_clock::now();
+    if (shown_ && now - shown_at_ < kAtMostEvery) return;
+    shown_at_ = now;
     // One column is left free: some terminals wrap on the last one.
     std::fprintf(stderr, "\r%s\x1b[K", progress_text(event, terminal_columns() - 1).c_str());
     shown_ = true;

@@ -104,6 +104,7 @@ struct Progress {
     std::uint64_t rate_bytes_per_second = 0;
     std::string since;
     std::string last_progress;
+    std::optional<std::uint64_t> expected_bytes = {};
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "");
@@ -115,6 +116,9 @@ struct Progress {
         v("rate_bytes_per_second", self.rate_bytes_per_second, "over the last seconds");
         v("since", self.since, "start of the run, RFC 3339 UTC");
         v("last_progress", self.last_progress, "when bytes last moved, RFC 3339 UTC");
+        v("expected_bytes",
+          self.expected_bytes,
+          "what bytes will be in the end, more or less; absent where that is not known");
     }
 };
 

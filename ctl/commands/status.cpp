@@ -4,12 +4,15 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <system_error>
 
 #include "ctl/command.hpp"
 #include "ctl/render/columns.hpp"
 #include "ctl/render/json.hpp"
 #include "ctl/render/table.hpp"
+#include "ctl/render/tone.hpp"
+#include "ctl/watch.hpp"
 
 namespace zrepd::ctl {
 namespace {
@@ -19,7 +22,7 @@ void add_options(boost::program_options::options_description& options) {
     options.add_options()
         ("output,o", boost::program_options::value<std::string>()->value_name("COLUMN,..."),
          "only these columns, for scripts: separated by tabs, no heading, - for no value")
-        ("watch,w", "show it again every two seconds, until Ctrl-C");
+        ("watch,w", "a live screen, until q; on no terminal, again every two seconds");
     // clang-format on
 }
 
@@ -32,8 +35,13 @@ Result<std::vector<std::string>> columns_of(const Invocation& invocation) {
     return status_columns(invocation.options["output"].as<std::string>());
 }
 
+/// The text for people is coloured for them alone.
 std::string text_of(const rpc::StatusOut& status, const std::vector<std::string>& columns) {
-    return columns.empty() ? status_text(status) : status_lines(status, columns);
+    if (!columns.empty()) return status_lines(status, columns);
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    return status_text(status,
+                       wants_colour(terminal, std::getenv("NO_COLOR"), std::getenv("TERM")));
 }
 
 /// Asks once and prints.
@@ -46,7 +54,9 @@ Result<int> show(const Invocation& invocation,
     auto status = rpc::decode_as<rpc::StatusOut>(*reply, rpc::Strictness::reply);
     if (!status) return status.error();
     // The daemon's own document: a newer one may say more than we know.
-    if (invocation.json)
+    if (invocation.json && invocation.has("watch"))
+        std::printf("%s\n", dump_json(*reply).c_str());
+    else if (invocation.json)
         print_json(*reply);
     else
         std::fputs(text_of(*status, columns).c_str(), stdout);
@@ -67,17 +77,16 @@ int end_of_watch(const Invocation& invocation, const Error& error) {
     return error.code == Code::cancelled ? kDone : complain(invocation, error);
 }
 
-/// Until Ctrl-C, or until there is nothing more to show; on a terminal always at its top.
-int watch(const Invocation& invocation,
-          const std::vector<std::string>& names,
-          const std::vector<std::string>& columns) {
+/// Until Ctrl-C, or until there is nothing more to show: one after the other, for pipes, files and
+/// terminals on which nothing can be placed.
+int watch_plain(const Invocation& invocation,
+                const std::vector<std::string>& names,
+                const std::vector<std::string>& columns) {
     constexpr std::chrono::seconds kAgain{2};
-    const bool terminal = ::isatty(STDOUT_FILENO) != 0;
     catch_interrupt();
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     if (!client) return end_of_watch(invocation, client.error());
     while (true) {
-        if (terminal) std::fputs("\033[H\033[2J", stdout);
         const auto shown = show(invocation, *client, names, columns);
         const int status = shown ? *shown : end_of_watch(invocation, shown.error());
         // What failed alone, as a pool that cannot be read, is shown and may come back.
@@ -88,6 +97,26 @@ int watch(const Invocation& invocation,
         if (waited || waited.error().code == Code::timed_out) continue;
         return end_of_watch(invocation, waited.error());
     }
+}
+
+/// The live screen where there can be one.
+int watch(const Invocation& invocation,
+          const std::vector<std::string>& names,
+          const std::vector<std::string>& columns) {
+    if (invocation.json || !columns.empty() || ::isatty(STDOUT_FILENO) != 1)
+        return watch_plain(invocation, names, columns);
+    // What is wrong from the start is told before the screen is taken.
+    catch_interrupt();
+    auto client = Client::connect(invocation.socket, /*read_only=*/true);
+    if (!client) return end_of_watch(invocation, client.error());
+    auto status = client->call_as<rpc::StatusOut>("status.get", rpc::DatasetsIn{names});
+    if (!status) return end_of_watch(invocation, status.error());
+    std::string why;
+    auto terminal = Terminal::open(&why);
+    if (terminal)
+        return watch_live(std::move(terminal), std::move(*client), invocation.socket, names);
+    std::fprintf(stderr, "zrepctl: no live screen: %s\n", printable(why).c_str());
+    return watch_plain(invocation, names, columns);
 }
 
 int run(const Invocation& invocation) {
@@ -114,8 +143,10 @@ const Command kStatus{
     "next sync, whether anything is written or not. BACKLOG is what was written since, as last seen.\n"
     "Troubles follow the table, each with what to do next. The exit status is 0 whatever they are,\n"
     "and 1 when zrepd cannot know all of its pairs, or when some have a former name of\n"
-    "this host or of their filesystem. --watch ends with 0 at Ctrl-C. --json is a contract:\n"
-    "docs/status.schema.json.\n\n"
+    "this host or of their filesystem. --json is a contract: docs/status.schema.json.\n\n"
+    "--watch is a live screen: progress, rate and time left of what runs, what is wrong and what to do\n"
+    "about it, the last events; ? shows its keys, q ends it. With --json it is one document a line,\n"
+    "with -o or without a terminal the same text again, every two seconds until Ctrl-C.\n\n"
     "Columns for -o: dataset role epoch peer peer_dataset peer_state lag_seconds backlog_bytes paused\n"
     "health, as in --json, and error, the kind of last_error.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n"

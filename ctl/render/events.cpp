@@ -45,13 +45,17 @@ bool is_within(const std::string& dataset, const std::string& above) {
 
 }  // namespace
 
-std::string event_line(const rpc::EventOut& event) {
+std::string event_text(const rpc::EventOut& event) {
     std::string text = event.text;
     if (event.run) text = of_run(*event.run);
     if (!event.dataset.empty()) text = event.dataset + (text.empty() ? "" : ": " + text);
+    return printable(text);
+}
+
+std::string event_line(const rpc::EventOut& event) {
     std::string name = event.event;
     name.resize(std::max(name.size(), kNameWidth), ' ');
-    return printable(event.time + "  " + name + "  " + text);
+    return printable(event.time + "  " + name + "  ") + event_text(event);
 }
 
 bool concerns(const rpc::EventOut& event, const std::vector<std::string>& datasets) {

@@ -3,51 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 #include "common/text.hpp"
-#include "common/time.hpp"
 #include "common/units.hpp"
+#include "ctl/render/pairs.hpp"
+#include "ctl/render/tone.hpp"
 
 namespace zrepd::ctl {
 namespace {
 
-/// Terminal columns of a UTF-8 text, near enough: one per character.
-std::size_t width(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
-}
-
-/// Seconds from `a` to `b`; nullopt when either is no time.
-std::optional<std::chrono::seconds> between(const std::string& a, const std::string& b) {
-    const auto from = from_rfc3339(a);
-    const auto to = from_rfc3339(b);
-    if (!from || !to) return std::nullopt;
-    return std::chrono::seconds(*to - *from);
-}
-
-std::string in_from_now(const std::string& now, const std::string& then) {
-    const auto left = between(now, then);
-    if (!left) return then;
-    return left->count() <= 0 ? "now" : "in " + human_duration(*left);
-}
-
-std::string ago(const std::string& now, const std::string& then) {
-    const auto age = between(then, now);
-    if (!age) return then;
-    // Ahead of us by a little: the clock was read before. By much: worth seeing.
-    return age->count() <= 0 && age->count() > -60 ? "now" : human_duration(*age) + " ago";
-}
-
-std::string state_of(const rpc::PairStatus& pair) {
-    std::string out = pair.health == "split_brain" ? "SPLIT BRAIN" : pair.health;
-    if (pair.peer_state == "unreachable") out += ", peer unreachable";
-    if (pair.running) out += ", " + pair.running->phase + " " + human_bytes(pair.running->bytes);
-    if (pair.paused) out += ", paused";
-    if (pair.fenced) out += ", fenced";
-    return out;
-}
+constexpr std::size_t kStateColumn = 6;
 
 std::vector<std::string> row_of(const rpc::PairStatus& pair, const std::string& now) {
     return {pair.dataset,
@@ -62,7 +27,7 @@ std::vector<std::string> row_of(const rpc::PairStatus& pair, const std::string& 
 
 }  // namespace
 
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+std::string aligned(const std::vector<std::vector<std::string>>& rows, const Paint& paint) {
     std::vector<std::size_t> widths;
     auto shown = rows;
     for (auto& row : shown) {
@@ -73,9 +38,10 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
         }
     }
     std::string out;
-    for (const auto& row : shown) {
+    for (std::size_t at = 0; at < shown.size(); ++at) {
+        const auto& row = shown[at];
         for (std::size_t i = 0; i < row.size(); ++i) {
-            out += row[i];
+            out += paint ? painted(row[i], paint(at, i), /*colour=*/true) : row[i];
             if (i + 1 < row.size()) out.append(widths[i] - width(row[i]) + 2, ' ');
         }
         out += '\n';
@@ -139,7 +105,7 @@ std::string since_text(const rpc::StatusOut& status, const std::string& since) {
     return "  since: " + printable(since + ", " + ago(status.time, since)) + "\n";
 }
 
-std::string troubles_text(const rpc::StatusOut& status) {
+std::string errors_text(const rpc::StatusOut& status) {
     std::string out;
     for (const auto& pair : status.pairs) {
         if (!pair.last_error) continue;
@@ -162,20 +128,40 @@ std::string abandoned_text(const rpc::StatusOut& status) {
     return out;
 }
 
+/// What to do next stands out.
+std::string with_steps_marked(const std::string& text, bool colour) {
+    if (!colour) return text;
+    std::string out;
+    for (const auto line : split(text, '\n')) {
+        if (!out.empty() || line.data() != text.data()) out += '\n';
+        out += painted(
+            std::string(line), line.starts_with("  next: ") ? Tone::strong : Tone::plain, colour);
+    }
+    return out;
+}
+
 }  // namespace
 
-std::string status_text(const rpc::StatusOut& status) {
-    if (status.pairs.empty() && status.problem) return abandoned_text(status);
+std::string troubles_text(const rpc::StatusOut& status) {
+    return put_back_text(status) + left_behind_text(status) + errors_text(status) +
+           abandoned_text(status);
+}
+
+std::string status_text(const rpc::StatusOut& status, bool colour) {
+    const std::string troubles = with_steps_marked(troubles_text(status), colour);
+    if (status.pairs.empty() && status.problem) return troubles;
     if (status.pairs.empty()) {
         return "no pairs on " + printable(status.host) +
-               "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n" +
-               abandoned_text(status);
+               "\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n" + troubles;
     }
     std::vector<std::vector<std::string>> rows{
         {"FILESYSTEM", "ROLE", "PEER", "LAST SYNC", "LAG", "BACKLOG", "STATE", "NEXT"}};
     for (const auto& pair : status.pairs) rows.push_back(row_of(pair, status.time));
-    return aligned(rows) + put_back_text(status) + left_behind_text(status) +
-           troubles_text(status) + abandoned_text(status);
+    const auto paint = [&](std::size_t row, std::size_t column) {
+        if (row == 0) return Tone::strong;
+        return column == kStateColumn ? tone_of(status.pairs[row - 1]) : Tone::plain;
+    };
+    return aligned(rows, colour ? Paint(paint) : Paint()) + troubles;
 }
 
 std::string list_text(const rpc::ListOut& list, bool verbose) {

@@ -142,7 +142,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         return Skip{*base_here, "received, but not yet recorded here", !nothing_written};
     }
     if (const Snapshot* half_sent = resumable(source, target, base ? &*base : nullptr)) {
-        return Resume{*half_sent, target.resume_token};
+        return Resume{*half_sent, target.resume_token, target.token_base, target.token_done_bytes};
     }
     if (!base) return no_common(source, target);
     if (nothing_written && base_here != nullptr && behind_in_epoch(dataset, target)) {

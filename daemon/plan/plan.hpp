@@ -35,8 +35,10 @@ struct TargetView {
     std::uint64_t available_bytes = 0;
     bool receiving = false;  ///< a receive of it is under way over there
     std::string resume_token;
-    std::optional<Guid> token_guid;   ///< toguid of the token, once decoded here; absent: unusable
-    std::vector<Snapshot> snapshots;  ///< oldest first; only the newest ones when there are many
+    std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: unusable
+    Guid token_base = {};            ///< fromguid of it; unknown for a full stream
+    std::uint64_t token_done_bytes = 0;  ///< that it says have arrived
+    std::vector<Snapshot> snapshots;     ///< oldest first; only the newest ones when there are many
 };
 
 struct SourceView {
@@ -55,6 +57,8 @@ struct Skip {
 struct Resume {
     Snapshot snapshot;
     std::string token;
+    Guid base_guid = {};  ///< unknown for a full stream
+    std::uint64_t done_bytes = 0;
 };
 /// Send base→snapshot. `take` names a snapshot to be taken first; otherwise `existing` is sent.
 struct Incremental {

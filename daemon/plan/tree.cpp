@@ -103,6 +103,8 @@ MemberStep step_of(const Seen& one, const Snapshot* part) {
     } else if (part != nullptr && token && there.token_guid == part->guid && !touched) {
         out.kind = Kind::resume;
         out.token = there.resume_token;
+        out.base_guid = there.token_base;
+        out.done_bytes = there.token_done_bytes;
     } else if (!one.base) {
         out.kind = Kind::full;
         out.abort_partial = token;

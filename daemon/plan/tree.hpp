@@ -33,10 +33,11 @@ struct MemberStep {
     Kind kind = Kind::apart;
     std::optional<Snapshot> snapshot = {};  ///< absent: it is about to be taken
     std::string base = {};                  ///< incremental: "@name" or "#name"
-    Guid base_guid = {};
-    std::string token = {};        ///< resume
-    bool rollback_target = false;  ///< incremental: written there, nothing newer
-    bool abort_partial = false;    ///< an unusable token lies there
+    Guid base_guid = {};                    ///< the same; of a resume where there is one
+    std::string token = {};                 ///< resume
+    std::uint64_t done_bytes = 0;           ///< resume: what has arrived
+    bool rollback_target = false;           ///< incremental: written there, nothing newer
+    bool abort_partial = false;             ///< an unusable token lies there
 };
 
 struct TreeUnchanged {

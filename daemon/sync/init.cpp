@@ -9,6 +9,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/estimate.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init_plan.hpp"
@@ -58,6 +59,7 @@ class Init {
     std::vector<std::string> notes_;
     bool abort_partial_ = false;
     bool resumed_ = false;
+    std::uint64_t done_bytes_ = 0;  ///< of an interrupted stream, over there
     std::uint64_t bytes_ = 0;
 };
 
@@ -234,6 +236,7 @@ Task<Result<Snapshot>> Init::interrupted_snapshot() {
         auto token = co_await usable_token(parts_, request_.dataset, prepared_.resume_token);
         if (!token) co_return token.error();
         if (*token) wanted.push_back((*token)->guid);
+        if (*token) done_bytes_ = (*token)->bytes_done;
     }
     const Versions* versions = parts_.inventory.versions(request_.dataset);
     for (const Guid guid : wanted) {
@@ -275,6 +278,9 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
         if (!name) co_return name.error();
         what.send.snapshot = *name;
     }
+    const std::uint64_t done = resumed_ ? done_bytes_ : 0;
+    parts_.runs.expect(
+        *run_, request_.dataset, plan::stream_bytes(dataset, nullptr, snapshot.guid, Guid{}, done));
     Semaphore::Place place = co_await source_.streams.acquire();
     if (!place) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     auto moved = co_await transfer(source_, run_, std::move(what));

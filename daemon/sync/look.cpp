@@ -101,7 +101,11 @@ Task<Result<plan::TargetView>> target_view(Parts& parts,
         // The token comes from the peer: zfs here says what it would make us send, before we do.
         auto token = co_await usable_token(parts, std::move(source), out.resume_token);
         if (!token) co_return token.error();
-        if (*token) out.token_guid = (*token)->guid;
+        if (*token) {
+            out.token_guid = (*token)->guid;
+            out.token_base = (*token)->base;
+            out.token_done_bytes = (*token)->bytes_done;
+        }
     }
     co_return out;
 }

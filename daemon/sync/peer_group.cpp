@@ -8,6 +8,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/estimate.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -165,8 +166,22 @@ Transfer PeerGroup::transfer_of(const Job& job) const {
     return out;
 }
 
+/// What its stream will be, for those who watch.
+std::optional<std::uint64_t> PeerGroup::expected_of(const Job& job) const {
+    const DatasetName& name = job.pair.dataset;
+    const auto* resume = std::get_if<plan::Resume>(&job.step);
+    const auto* step = std::get_if<plan::Incremental>(&job.step);
+    if (!job.snapshot || (resume == nullptr && step == nullptr)) return std::nullopt;
+    return plan::stream_bytes(parts_.inventory.find(name),
+                              parts_.inventory.versions(name),
+                              job.snapshot->guid,
+                              resume != nullptr ? resume->base_guid : step->base_guid,
+                              resume != nullptr ? resume->done_bytes : 0);
+}
+
 Task<> PeerGroup::stream(Job& job) {
     parts_.runs.phase(*run_, job.pair.dataset, "waiting");
+    parts_.runs.expect(*run_, job.pair.dataset, expected_of(job));
     Semaphore::Place place = co_await source_.streams.acquire();
     Result<std::uint64_t> moved = Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     const bool stop = co_await cancelled();

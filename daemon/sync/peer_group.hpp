@@ -55,6 +55,7 @@ class PeerGroup {
     Task<> take_snapshots();
     Task<> stream(Job& job);
     Transfer transfer_of(const Job& job) const;
+    std::optional<std::uint64_t> expected_of(const Job& job) const;
     Task<> acknowledge_as_they_finish();
     Task<> commit(std::vector<Job*> batch);
     void finish(Job& job, const AckOutcome& outcome);

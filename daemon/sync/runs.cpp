@@ -87,6 +87,14 @@ void Runs::phase(Run& run, const DatasetName& dataset, std::string phase) {
     slot->second.bytes = 0;
 }
 
+void Runs::expect(Run& run, const DatasetName& dataset, std::optional<std::uint64_t> bytes) {
+    const auto found = run.slots_.find(dataset);
+    if (found == run.slots_.end()) return;
+    Run::Slot& slot = found->second;
+    slot.expected.reset();
+    if (bytes) slot.expected = slot.earlier_bytes + slot.bytes + *bytes;
+}
+
 void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
     const auto found = run.slots_.find(dataset);
     if (found == run.slots_.end() || found->second.done) return;
@@ -228,6 +236,7 @@ rpc::Progress Runs::progress_of(const Run& run, const Run::Slot& slot) const {
     out.rate_bytes_per_second = slot.rate;
     out.since = to_rfc3339(run.started_);
     out.last_progress = to_rfc3339(slot.last_progress == 0 ? run.started_ : slot.last_progress);
+    out.expected_bytes = slot.expected;
     return out;
 }
 

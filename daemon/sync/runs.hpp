@@ -53,7 +53,8 @@ class Run {
         std::string phase = "waiting";
         std::uint64_t bytes = 0;
         std::uint64_t rate = 0;
-        std::uint64_t earlier_bytes = 0;  ///< of streams of this run that are complete
+        std::uint64_t earlier_bytes = 0;             ///< of streams of this run that are complete
+        std::optional<std::uint64_t> expected = {};  ///< of all of them
         SteadyClock::time_point rate_at{};
         UnixSeconds last_progress = 0;
         bool done = false;
@@ -91,6 +92,8 @@ class Runs {
     void keep_lock(Run& run, const DatasetName& dataset, lock::LockTable::Guard lock);
     void phase(Run& run, const DatasetName& dataset, std::string phase);
     void progress(Run& run, const DatasetName& dataset, std::uint64_t bytes);
+    /// How much is still to come, by an estimate; nullopt: nobody knows.
+    void expect(Run& run, const DatasetName& dataset, std::optional<std::uint64_t> bytes);
     /// Ends one dataset's part; the first call counts. The last one ends the run.
     void succeed(Run& run, const DatasetName& dataset, rpc::RunResult result);
     /// The log may have been told already, by one line for all the datasets.

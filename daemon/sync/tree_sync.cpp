@@ -8,6 +8,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/estimate.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -127,8 +128,27 @@ Task<Result<void>> TreeSync::take(plan::TreeSend* send) {
     co_return ok();
 }
 
+/// What all its streams will be together, for those who watch.
+std::optional<std::uint64_t> TreeSync::expected_of(const plan::TreeSend& send) const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        const plan::MemberStep& step = send.steps[i];
+        if (!streams(step) || !step.snapshot) continue;
+        const DatasetName& name = members_[i].pair.dataset;
+        const auto bytes = plan::stream_bytes(parts_.inventory.find(name),
+                                              parts_.inventory.versions(name),
+                                              step.snapshot->guid,
+                                              step.base_guid,
+                                              step.done_bytes);
+        if (!bytes) return std::nullopt;
+        sum += *bytes;
+    }
+    return sum;
+}
+
 /// Parents before their children, which need them; one that fails ends it.
 Task<Result<void>> TreeSync::stream_all(const plan::TreeSend* send) {
+    parts_.runs.expect(*run_, root_.dataset, expected_of(*send));
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const plan::MemberStep& step = send->steps[i];
         if (!streams(step)) continue;

@@ -49,6 +49,7 @@ class TreeSync {
     Task<Result<void>> take(plan::TreeSend* send);
     Task<Result<void>> stream_all(const plan::TreeSend* send);
     Result<Transfer> transfer_of(const Member& member, const plan::MemberStep& step) const;
+    std::optional<std::uint64_t> expected_of(const plan::TreeSend& send) const;
     Task<Result<void>> commit(const plan::TreeSend* send);
     std::string served_as(const Dataset& dataset) const;
     Task<Result<void>> tell_peer(rpc::CommitIn all);

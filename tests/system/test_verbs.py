@@ -201,7 +201,7 @@ class Verbs(StreamCase):
         self.alpha.run("pkill -INT -x zrepctl")
         client.wait(timeout=20)
         seen = self.alpha.run("cat /run/seen").out
-        self.assertRegex(seen, r"tank/fs: sending, \d+(\.\d)? MiB, \d+(\.\d)? [KM]iB/s")
+        self.assertRegex(seen, r"tank/fs: sending, \d+%, \d+(\.\d)? MiB of about 1\d(\.\d)? MiB, \d+(\.\d)? [KM]iB/s, \d+ s left")
         self.assertIn("goes on in zrepd", seen)
         self.assertIn("zrepctl status", seen)
         self.assertIn("exit=130", seen)
