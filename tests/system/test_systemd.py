@@ -104,8 +104,11 @@ class Systemd(ServiceCase):
 
     def test_clients_wait_for_a_restart_and_do_not_start_what_was_stopped(self):
         before = self.alpha.run("stat -c %i /run/zrepd/zrepd.sock").out
+        late = self.zrepd["alpha"].log().count("stop_timed_out")
         self.assertEqual(self.alpha.run(["bash", "-c", CLIENTS], timeout=180).out, "")
         self.assertEqual(self.alpha.run("stat -c %i /run/zrepd/zrepd.sock").out, before, "the same socket all the time")
+        # Some of these were stopped while they looked through the pools for the first time.
+        self.assertEqual(self.zrepd["alpha"].log().count("stop_timed_out"), late)
         self.zrepd["alpha"].stop()
         done = self.zrepctl("status", code=3)
         self.assertIn("systemctl start zrepd", done.err)
