@@ -45,7 +45,8 @@ class Server {
     /// file of an earlier daemon is replaced, anything else of that name is not. The caller holds
     /// the daemon lock: without it, the sockets of a living daemon would be taken away.
     Result<void> listen(const std::filesystem::path& dir, PassedSockets passed = {});
-    /// Removes the sockets that it made, cuts every client off, stops the calls under way, waits for all tasks.
+    /// Removes the sockets that it made, cuts every client off, stops the calls under way, waits
+    /// for all tasks.
     Task<> stop();
     std::size_t connections() const;
 

@@ -101,7 +101,8 @@ Task<> Scheduler::run() {
         if (stop) co_return;
         parts_.inventory.look_for_returned_pools();
         co_await discover_if_needed();
-        // A cancel that ended that wait wakes nobody from the next one; and nothing starts any more.
+        // A cancel that ended that wait wakes nobody from the next one; and nothing starts any
+        // more.
         const bool stopped = co_await cancelled();
         if (stopped) co_return;
         tell_foreign_pairs();

@@ -48,6 +48,7 @@ bool is_of_another_program(const std::string& code, const std::string& option) {
     static const std::pair<const char*, Names> kOthers[] = {
         {"systemctl", {"--now"}},
         {"groupadd", {"--system"}},
+        {"systemd-run", {"--quiet", "--collect", "--pipe", "--wait"}},
         {"cmake", {"--preset", "--build", "--install", "--prefix"}},
         {"tests/run", {"--all"}},
         {"tests/models/run", {"--large"}},

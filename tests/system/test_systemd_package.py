@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The package on hosts with systemd: what the README promises to somebody who has nothing else, an upgrade in the middle of
+a sync, and its end."""
+import os
+import re
+import subprocess
+import unittest
+
+from services import MAKE_FOLDERS, NEW, ServiceCase
+from support import ROOT
+
+PASSWORD = "correct-horse"
+HASHED = "$6$zrepd$vkwgj5kC3xLng9Tu91CzEFS0zcATDU5Txmr3hC54/meXrvEqumN/M5eWTrhbEwG1C/RbJ3LMdO9dqXwU3Zhhj/"
+
+
+class Package(ServiceCase):
+    def test_upgraded_in_the_middle_of_a_sync_it_resumes(self):
+        self.make_pair()
+        client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 40))
+        before = self.zrepd["alpha"].pid()
+        self.dpkg(self.alpha, "-i /lab/package/" + self.new)
+        self.assertEqual(self.version(self.alpha), NEW)
+        client.communicate(timeout=60)
+        self.assert_serves("alpha")
+        self.assertNotEqual(self.zrepd["alpha"].pid(), before, "the new one runs")
+        self.zrepctl("set", "tank/fs", "limit=")
+        self.assertIn("resumed", self.zrepctl("sync", "tank/fs").out)
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+    def test_removed_it_stops_and_purged_it_leaves_the_pairs_alone(self):
+        self.make_pair()
+        self.dpkg(self.alpha, "--remove zrepd")
+        self.assertEqual(self.alpha.run("pgrep -x zrepd; ls /run/zrepd/*.sock 2>/dev/null", check=False).out, "")
+        self.assertEqual(self.alpha.run("systemctl is-active zrepd zrepd.socket", check=False).out.split(), ["inactive"] * 2)
+        self.dpkg(self.alpha, "--purge zrepd")
+        self.alpha.run("test ! -e /etc/zrepd && test ! -e /run/zrepd")
+        left = self.alpha.run("ls /etc/systemd/system /etc/systemd/system/*.wants | grep zrepd", check=False).out
+        self.assertEqual(left, "")
+        self.assertEqual(self.get(self.alpha, "zrep:dest-host", "tank/fs"), "beta")
+        self.alpha.run(MAKE_FOLDERS.format("/lab/package/" + self.old))
+        self.dpkg(self.alpha, "-i /lab/package/" + self.old)
+        self.alpha.run("echo more > /tank/fs/more")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+
+
+class FirstCopy(ServiceCase):
+    """What the README promises to somebody who has two hosts, a pool on each, and nothing else."""
+
+    accepts = False
+
+    def prepare(self, name):
+        """Without the package and without a key: the lab's own way in stays, beta's root has a password."""
+        host = self.lab.host(name)
+        self.remove(host)
+        # The machine's lists of packages are long, and the hosts have no network to use them.
+        host.run("cp -a /root/.ssh /run/ssh-of-the-lab; rm -f /root/.ssh/id_* /root/.ssh/known_hosts /root/zrepd_*; "
+                 f"cp /lab/package/{self.old} /root/; mount -t tmpfs lists /var/lib/apt/lists; "
+                 f"usermod -p '{HASHED}' root")
+        self.addCleanup(host.run, "rm -f /root/.ssh/*; cp -a /run/ssh-of-the-lab/. /root/.ssh/; rm -r /run/ssh-of-the-lab; umount /var/lib/apt/lists")
+
+    def commands(self):
+        """(host, command) of the README's section."""
+        section = (ROOT / "README.md").read_text().split("\n## A first copy\n", 1)[1].split("\n## ", 1)[0]
+        return re.findall(r"(?m)^    (alpha|beta)# +(.+?)(?:  +#.*)?$", section)
+
+    def type(self, name, command):
+        """At a terminal, with the answers to what ssh asks there."""
+        argv = self.lab.host(name).argv("cd /root && " + command)
+        argv.insert(argv.index("ssh") + 1, "-tt")
+        answers = [("(yes/no", "yes\n"), ("password:", PASSWORD + "\n")]
+        said = ""
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+            self.addCleanup(client.kill)
+            while more := os.read(client.stdout.fileno(), 4096):
+                said += more.decode(errors="replace")
+                if answers and answers[0][0] in said:
+                    client.stdin.write(answers.pop(0)[1].encode())
+                    client.stdin.flush()
+        self.assertEqual(client.returncode, 0, f"{name}# {command}\n{said}")
+
+    def test_the_readme_s_commands_make_it(self):
+        self.alpha.run("zfs create tank/fs; echo data > /tank/fs/file")
+        typed = self.commands()
+        self.assertLessEqual(len(typed), 6, typed)
+        self.assertEqual([name for name, command in typed if command == "apt install ./zrepd_*.deb"], ["alpha", "beta"])
+        for name, command in typed:
+            self.type(name, command)
+        self.assert_same_data("tank/fs", "backup/fs")
+        self.assertRegex(self.zrepctl("status").out, r"(?m)^tank/fs +master +beta:backup/fs .* ok ")
+
+
+if __name__ == "__main__":
+    unittest.main()
