@@ -40,6 +40,7 @@ Incoming::Incoming(asio::any_io_executor executor,
       peer_(std::move(peer)),
       direct_(direct),
       limits_(limits),
+      load_(std::make_shared<Load>(executor)),
       reader_(executor, std::move(channel.in)),
       outbox_(executor, std::move(channel.out), [this] { place_.notify(); }),
       place_(executor),
@@ -64,6 +65,7 @@ void Incoming::stop() {
     stopping_ = true;
     reader_.interrupt();
     place_.notify();
+    load_->less.notify();
     requests_.cancel();
     writer_.cancel();
 }
@@ -113,6 +115,12 @@ Task<bool> Incoming::wait_for_place() {
         if (stopping_) co_return false;
         co_await place_.wait();
     }
+    // One host must not have a request running for each place on each of its connections.
+    while (load_->active >= kMaxActive) {
+        const bool stop = co_await cancelled();
+        if (stopping_ || stop) co_return false;
+        co_await load_->less.wait();
+    }
     co_return !stopping_;
 }
 
@@ -141,6 +149,7 @@ Task<Incoming::Next> Incoming::one_request(std::string line) {
         co_return Next::more;
     }
     ++active_;
+    ++load_->active;
     requests_.spawn("peer " + request->method, answer(std::move(*request), method->handler));
     co_return Next::more;
 }
@@ -154,8 +163,11 @@ Result<void> Incoming::identify(const rpc::Request& request) {
     if (!host) return host.error();
     auto foreign = check_foreign(*host);
     if (!foreign) return foreign;
-    auto admitted = admit_ ? admit_(host->short_name()) : ok();
-    if (!admitted) return admitted;
+    if (admit_) {
+        auto admitted = admit_(host->short_name());
+        if (!admitted) return admitted.error();
+        load_ = std::move(*admitted);
+    }
     peer_ = host->short_name();
     return ok();
 }
@@ -177,6 +189,8 @@ Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {
     Task<Result<Json>> work = handler(target_, peer_, std::move(request.params));
     Result<Json> result = co_await std::move(work);
     --active_;
+    --load_->active;
+    load_->less.notify();
     outbox_.push(result ? rpc::reply_line(request.id, *result)
                         : rpc::error_line(request.id, result.error()));
     place_.notify();

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "daemon/async/signal.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/peer/methods.hpp"
 #include "daemon/peer/server.hpp"
@@ -37,8 +39,14 @@ class Incoming {
              bool direct,
              Limits limits);
 
+    /// Requests of one host that run, on all its connections together.
+    struct Load {
+        explicit Load(asio::any_io_executor executor) : less(std::move(executor)) {}
+        std::size_t active = 0;
+        Signal less;
+    };
     /// Asked with the name that a connection gives itself, before that counts; busy: too many.
-    using Admit = std::function<Result<void>(const std::string& peer)>;
+    using Admit = std::function<Result<std::shared_ptr<Load>>(const std::string& peer)>;
     void admit_by(Admit admit) { admit_ = std::move(admit); }
     /// Who asks; empty until it has said so.
     const std::string& peer() const { return peer_; }
@@ -72,6 +80,7 @@ class Incoming {
     bool direct_;
     Limits limits_;
     Admit admit_;
+    std::shared_ptr<Load> load_;
     LineReader reader_;
     Outbox outbox_;
     Signal place_;

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <list>
+#include <map>
 
 #include "common/platform.hpp"
 #include "daemon/async/signal.hpp"
@@ -100,7 +101,7 @@ struct Server::Impl {
     Task<> accept_loop();
     void accept_waiting();
     std::size_t count_of(const std::string& peer) const;
-    Result<void> admit(const std::string& peer);
+    Result<std::shared_ptr<Incoming::Load>> admit(const std::string& peer);
     void tell_refusal(const std::string& peer, const Error& error);
     std::weak_ptr<Incoming> add(Channel channel, std::string peer, bool direct);
     Task<> serve(std::shared_ptr<Incoming> connection);
@@ -111,7 +112,8 @@ struct Server::Impl {
     std::filesystem::path path;
     std::list<std::shared_ptr<Incoming>> connections;
     bool pause = false;
-    Signal room;               ///< an unnamed connection is unnamed or there no longer
+    Signal room;  ///< an unnamed connection is unnamed or there no longer
+    std::map<std::string, std::weak_ptr<Incoming::Load>> loads;
     std::size_t refusals = 0;  ///< since they were told last
     std::optional<std::chrono::steady_clock::time_point> told;
     TaskGroup tasks;
@@ -136,9 +138,15 @@ std::size_t Server::Impl::count_of(const std::string& peer) const {
         }));
 }
 
-Result<void> Server::Impl::admit(const std::string& peer) {
+Result<std::shared_ptr<Incoming::Load>> Server::Impl::admit(const std::string& peer) {
     room.notify();
-    if (count_of(peer) < kMaxOfOnePeer) return ok();
+    if (count_of(peer) < kMaxOfOnePeer) {
+        std::erase_if(loads, [](const auto& entry) { return entry.second.expired(); });
+        std::shared_ptr<Incoming::Load> load = loads[peer].lock();
+        if (!load) load = std::make_shared<Incoming::Load>(executor);
+        loads[peer] = load;
+        return load;
+    }
     Error error{.code = Code::busy,
                 .message = "this host serves " + std::to_string(kMaxOfOnePeer) +
                            " connections of " + peer + " already"};

@@ -150,6 +150,28 @@ TEST_F(RawPeer, OfOneHostTakesNoPlaceOfAnother) {
     const Fd again = connect();
     EXPECT_NE(name_itself(again, "mallory").find("result"), std::string::npos);
 }
+TEST_F(RawPeer, OfOneHostHasNoMoreRequestsOnManyConnectionsThanOnOne) {
+    target.hold_commits = true;
+    std::string requests;
+    for (int i = 2; i < 42; ++i) {
+        requests += rpc::request_line({static_cast<std::uint64_t>(i),
+                                       "peer.commit",
+                                       Json{{"sent", 1}, {"items", Json::array()}}});
+    }
+    std::vector<Fd> many;
+    for (int i = 0; i < 4; ++i) {
+        name_itself(many.emplace_back(connect()), "mallory");
+        EXPECT_GT(::write(many.back().get(), requests.data(), requests.size()), 0);
+    }
+    for (int i = 0; i < 20; ++i) settle();
+    EXPECT_EQ(target.calls.size(), 64U);
+    const Fd other = connect();
+    name_itself(other, "alpha");
+    EXPECT_NE(answer(other, "peer.ping").find("result"), std::string::npos);
+    target.release_commits();
+    for (const Fd& fd : many) EXPECT_GE(lines(fd, 40).size(), 40U);
+    EXPECT_EQ(target.calls.size(), 160U);
+}
 TEST_F(RawPeer, WhoDoesNotSayItsNameKeepsNobodyOutForLong) {
     std::vector<Fd> many;
     for (std::size_t i = 0; i < kMaxUnnamed; ++i) {
