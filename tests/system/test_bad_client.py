@@ -64,7 +64,7 @@ for i in range(1000):
     elif i % 4 == 1:
         s.setblocking(False)
         try:
-            for _ in range(200): s.send(status)
+            for _ in range(20): s.send(status)
         except BlockingIOError:
             pass
     else:
