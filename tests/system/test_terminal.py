@@ -22,7 +22,7 @@ class Terminal(StreamCase):
         """A terminal with a shell that waits for what is typed."""
         self.addCleanup(self.tmux, "kill-server", check=False)
         self.tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), shell)
-        self.see("ready>")
+        self.see("ready>", seconds=90)  # zsh and fish read much before their first prompt
 
     def type(self, text, enter=True):
         self.tmux("send-keys", "-l", text)
