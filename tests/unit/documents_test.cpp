@@ -18,6 +18,7 @@
 #include "daemon/config/config.hpp"
 #include "daemon/control/registry.hpp"
 #include "daemon/peer/methods.hpp"
+#include "daemon/plan/accept.hpp"
 #include "daemon/plan/pair.hpp"
 
 namespace zrepd {
@@ -49,6 +50,7 @@ bool is_of_another_program(const std::string& code, const std::string& option) {
         {"systemctl", {"--now"}},
         {"groupadd", {"--system"}},
         {"systemd-run", {"--quiet", "--collect", "--pipe", "--wait"}},
+        {"useradd", {"--system", "--home-dir", "--shell"}},
         {"cmake", {"--preset", "--build", "--install", "--prefix"}},
         {"tests/run", {"--all"}},
         {"tests/models/run", {"--large"}},
@@ -247,6 +249,12 @@ TEST(Documents, EverySettingOfAnExampleIsTaken) {
                     const std::size_t equals = one.find('=');
                     const std::string value = one.substr(equals + 1);
                     if (value == "VALUE" || value == "HOST") continue;
+                    if (plan::is_accept_change(value)) {
+                        const bool good = one.find("accept=") != one.npos &&
+                                          plan::check_accept_change(value).has_value();
+                        EXPECT_TRUE(good) << path << ": " << one;
+                        continue;
+                    }
                     const auto taken = plan::check_setting(one.substr(0, equals), value);
                     EXPECT_TRUE(taken.has_value()) << path << ": " << one;
                     ++examples;
