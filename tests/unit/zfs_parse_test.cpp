@@ -262,7 +262,11 @@ TEST(ZfsErrors, KeepsUnknownWords) {
 
 TEST(ZfsErrors, SayNothingThatSteersATerminal) {
     const Error error = parse::failure(
-        "cannot mount '/a\xe2\x80\xae" "b\xc2\x9b" "c\x1b" "d': directory is not empty\n", "exit status 1");
+        "cannot mount '/a\xe2\x80\xae"
+        "b\xc2\x9b"
+        "c\x1b"
+        "d': directory is not empty\n",
+        "exit status 1");
     EXPECT_EQ(error.message, "cannot mount '/a b c d': directory is not empty");
 }
 
