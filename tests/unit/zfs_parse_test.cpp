@@ -99,10 +99,17 @@ TEST(ZfsParse, RefusesNumbersThatAreNone) {
     EXPECT_FALSE(parse::datasets("tank\ttype\tfilesystem\t-\n").has_value()) << "no guid";
     EXPECT_FALSE(parse::versions("tank@a\tguid\t-1\n").has_value());
     EXPECT_FALSE(parse::versions("tank@a\tcreatetxg\t1\n").has_value());
-    // As a time it would be before 1970, and ages of snapshots are differences of times.
-    const std::string guid = "tank@a\tguid\t1\ntank@a\tcreation\t";
-    EXPECT_TRUE(parse::versions(guid + "9223372036854775807\n").has_value());
-    EXPECT_FALSE(parse::versions(guid + "9223372036854775808\n").has_value());
+}
+
+/// As seconds before 1970 it would overflow the ages by which snapshots are kept.
+TEST(ZfsParse, ACreationThatIsNoTimeIsNotKnown) {
+    const auto created = [](const std::string& number) {
+        auto all = parse::versions("tank@a\tguid\t1\ntank@a\tcreation\t" + number + "\n");
+        return all ? all->begin()->second.snapshots.at(0).created : -1;
+    };
+    EXPECT_EQ(created("1700000000"), 1700000000);
+    EXPECT_EQ(created("9223372036854775808"), 0);
+    EXPECT_EQ(created("18446744073709551615"), 0);
 }
 
 TEST(ZfsParse, ReadsSnapshotsAndBookmarksOldestFirst) {
