@@ -179,10 +179,10 @@ bool apply(Version& version, std::string_view property, std::string_view value) 
     if (!read_number(value, number)) return false;
     if (property == "guid") snapshot.guid.value = number;
     if (property == "createtxg") snapshot.createtxg = number;
-    if (property == "creation") {
-        if (!std::in_range<UnixSeconds>(number)) return false;
+    // It comes with a stream, so a peer may have made it up; one that is no time is not known,
+    // which keeps the snapshot and does not stop the listing of all others.
+    if (property == "creation" && std::in_range<UnixSeconds>(number))
         snapshot.created = static_cast<UnixSeconds>(number);
-    }
     if (property == "written") snapshot.written_bytes = number;
     if (property == "userrefs") snapshot.held = number > 0;
     if (property == "numclones") snapshot.cloned = number > 0;

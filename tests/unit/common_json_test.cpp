@@ -44,7 +44,8 @@ TEST(Json, ReadsUpTo256KeysOfEachObject) {
     EXPECT_TRUE(parse_json("\"" + std::string(257, ':') + "\"")) << "in a string";
 }
 
-/// Seconds of the processor since `begun`: a machine that is busy with something else is no failure.
+/// Seconds of the processor since `begun`: a machine that is busy with something else is no
+/// failure.
 double spent_since(std::clock_t begun) {
     return static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
 }

@@ -99,10 +99,17 @@ TEST(ZfsParse, RefusesNumbersThatAreNone) {
     EXPECT_FALSE(parse::datasets("tank\ttype\tfilesystem\t-\n").has_value()) << "no guid";
     EXPECT_FALSE(parse::versions("tank@a\tguid\t-1\n").has_value());
     EXPECT_FALSE(parse::versions("tank@a\tcreatetxg\t1\n").has_value());
-    // As a time it would be before 1970, and ages of snapshots are differences of times.
-    const std::string guid = "tank@a\tguid\t1\ntank@a\tcreation\t";
-    EXPECT_TRUE(parse::versions(guid + "9223372036854775807\n").has_value());
-    EXPECT_FALSE(parse::versions(guid + "9223372036854775808\n").has_value());
+}
+
+/// As seconds before 1970 it would overflow the ages by which snapshots are kept.
+TEST(ZfsParse, ACreationThatIsNoTimeIsNotKnown) {
+    const auto created = [](const std::string& number) {
+        auto all = parse::versions("tank@a\tguid\t1\ntank@a\tcreation\t" + number + "\n");
+        return all ? all->begin()->second.snapshots.at(0).created : -1;
+    };
+    EXPECT_EQ(created("1700000000"), 1700000000);
+    EXPECT_EQ(created("9223372036854775808"), 0);
+    EXPECT_EQ(created("18446744073709551615"), 0);
 }
 
 TEST(ZfsParse, ReadsSnapshotsAndBookmarksOldestFirst) {
@@ -262,7 +269,11 @@ TEST(ZfsErrors, KeepsUnknownWords) {
 
 TEST(ZfsErrors, SayNothingThatSteersATerminal) {
     const Error error = parse::failure(
-        "cannot mount '/a\xe2\x80\xae" "b\xc2\x9b" "c\x1b" "d': directory is not empty\n", "exit status 1");
+        "cannot mount '/a\xe2\x80\xae"
+        "b\xc2\x9b"
+        "c\x1b"
+        "d': directory is not empty\n",
+        "exit status 1");
     EXPECT_EQ(error.message, "cannot mount '/a b c d': directory is not empty");
 }
 
