@@ -120,6 +120,7 @@ std::string summary(const rpc::StatusOut& status) {
     std::map<std::string, std::size_t> counted;
     for (const auto& pair : status.pairs) ++counted[pair.health];
     std::vector<std::string> parts;
+    parts.reserve(counted.size());
     for (const auto& [health, count] : counted)
         parts.push_back(std::to_string(count) + " " + printable(health));
     const std::size_t count = status.pairs.size();
@@ -172,10 +173,10 @@ std::vector<Line> events_of(const Live& live, const View& view) {
     for (auto it = live.events.end() - static_cast<std::ptrdiff_t>(count); it != live.events.end();
          ++it) {
         const std::string time = it->time.size() >= 19 ? it->time.substr(11, 8) : it->time;
-        std::string name = printable(it->event);
-        const std::string text = event_text(*it);
-        out.push_back({{clipped(printable(time) + "  " + name + "  " + text, view.columns),
-                        it->event == "warning" ? Tone::warn : Tone::plain}});
+        const std::string text =
+            join({printable(time), printable(it->event), event_text(*it)}, "  ");
+        out.push_back(
+            {{clipped(text, view.columns), it->event == "warning" ? Tone::warn : Tone::plain}});
     }
     return out;
 }

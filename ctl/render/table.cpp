@@ -148,7 +148,7 @@ std::string troubles_text(const rpc::StatusOut& status) {
 }
 
 std::string status_text(const rpc::StatusOut& status, bool colour) {
-    const std::string troubles = with_steps_marked(troubles_text(status), colour);
+    std::string troubles = with_steps_marked(troubles_text(status), colour);
     if (status.pairs.empty() && status.problem) return troubles;
     if (status.pairs.empty()) {
         return "no pairs on " + printable(status.host) +
