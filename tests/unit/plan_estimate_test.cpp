@@ -7,7 +7,12 @@ namespace zrepd::plan {
 namespace {
 
 Snapshot at(const char* name, std::uint64_t guid, std::uint64_t written_bytes) {
-    return {.name = name, .guid = Guid{guid}, .createtxg = guid, .written_bytes = written_bytes};
+    Snapshot out;
+    out.name = name;
+    out.guid = Guid{guid};
+    out.createtxg = guid;
+    out.written_bytes = written_bytes;
+    return out;
 }
 
 TEST(StreamBytes, IsWhatWasWrittenBehindTheBaseLessWhatHasArrived) {
