@@ -159,18 +159,28 @@ std::size_t option_end(std::string_view text) {
     return text.size();
 }
 
-/// alpha of command="zrepctl peer --as alpha".
+/// Names of options may be in capitals.
+bool begins_as(std::string_view text, std::string_view lower) {
+    return text.size() >= lower.size() &&
+           std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
+               return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+           });
+}
+
+/// alpha of command="zrepctl peer --as alpha"; other options may stand before peer.
 std::optional<std::string> host_of(std::string_view option) {
     constexpr std::string_view kCommand = "command=\"";
-    if (!option.starts_with(kCommand) || !option.ends_with('"')) return std::nullopt;
+    if (!begins_as(option, kCommand) || !option.ends_with('"')) return std::nullopt;
     option.remove_prefix(kCommand.size());
     option.remove_suffix(1);
     const auto words = split(option, ' ');
-    if (words.size() < 4 || words[1] != "peer" || words[2] != "--as") return std::nullopt;
     if (words[0] != "zrepctl" && !words[0].ends_with("/zrepctl")) return std::nullopt;
-    const auto host = HostName::parse(words[3]);
-    if (!host) return std::nullopt;
-    return host->short_name();
+    for (std::size_t i = 1; i + 2 < words.size(); ++i) {
+        if (words[i] != "peer" || words[i + 1] != "--as") continue;
+        const auto host = HostName::parse(words[i + 2]);
+        if (host) return host->short_name();
+    }
+    return std::nullopt;
 }
 
 std::optional<Line> read_line(std::string_view text) {

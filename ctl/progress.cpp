@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 #include "ctl/render/pairs.hpp"
 #include "ctl/render/table.hpp"
@@ -35,7 +37,13 @@ std::string progress_text(const rpc::EventOut& event, std::size_t columns) {
     return (name + numbers).substr(0, columns);
 }
 
-ProgressLine::ProgressLine(bool wanted) : terminal_(wanted && ::isatty(STDERR_FILENO) == 1) {}
+/// One that cannot go back to the beginning of a line and clear it gets none.
+ProgressLine::ProgressLine(bool wanted) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    const char* kind = std::getenv("TERM");
+    const bool able = kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
+    terminal_ = wanted && able && ::isatty(STDERR_FILENO) == 1;
+}
 
 void ProgressLine::show(const rpc::EventOut& event) {
     if (!terminal_) return;

@@ -214,8 +214,19 @@ void Terminal::redraw() {
 void Terminal::stop() {
     curs_set(1);
     endwin();
-    // The signal that asked for it is caught; this one cannot be.
-    ::raise(SIGSTOP);
+    // As without a handler: the kernel stops nobody whom no shell could continue.
+    struct sigaction before {};
+    struct sigaction by_default {};
+    by_default.sa_handler = SIG_DFL;
+    ::sigaction(SIGTSTP, &by_default, &before);
+    sigset_t one;
+    sigset_t mask;
+    sigemptyset(&one);
+    sigaddset(&one, SIGTSTP);
+    ::raise(SIGTSTP);
+    ::sigprocmask(SIG_UNBLOCK, &one, &mask);     // NOLINT(concurrency-mt-unsafe): one thread
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);  // NOLINT(concurrency-mt-unsafe)
+    ::sigaction(SIGTSTP, &before, nullptr);
     curs_set(0);
     resize();
 }

@@ -68,6 +68,13 @@ milliseconds with_jitter(milliseconds pause) {
     return pause + milliseconds(more(generator));
 }
 
+/// No answer, and none to be had on this connection.
+bool is_gone(const Error& error) {
+    return error.code == Code::daemon_unreachable || error.code == Code::timed_out ||
+           error.code == Code::cancelled || error.code == Code::parse_error ||
+           error.code == Code::peer_protocol;
+}
+
 class Watcher {
   public:
     Watcher(std::unique_ptr<Terminal> terminal,
@@ -121,8 +128,15 @@ class Watcher {
     }
     void ask() {
         auto status = client_->call_as<rpc::StatusOut>("status.get", rpc::DatasetsIn{names_});
-        if (!status) return lost(status.error());
+        if (!status && is_gone(status.error())) return lost(status.error());
         answered_at_ = Clock::now();
+        if (!status) {
+            // It is there, and says what is wrong: that a filesystem is none any more, say.
+            complain(live_, status.error());
+            ask_at_ = answered_at_ + kAskAtLeastEvery;
+            dirty_ = true;
+            return;
+        }
         said_at_ = from_rfc3339(status->time).value_or(said_at_);
         take(live_, std::move(*status));
         ask_at_ = answered_at_ + kAskAtLeastEvery;

@@ -141,7 +141,8 @@ void tell_socket(const Invocation& invocation, const Wish& wish, rpc::Done& out)
     if (!account || ::stat(path.c_str(), &socket) != 0 || may_connect(*account, socket)) return;
     const std::string why = wish.user == kUser
                                 ? "start zrepd anew: it gives the socket to that user"
-                                : "usermod --append --groups zrepd " + wish.user;
+                                : "use the user zrep (without --user): the group zrepd, which may use "
+                                  "it, may operate pairs as well";
     out.notes.push_back(wish.user + " may not use " + path + ": " + why);
 }
 

@@ -153,6 +153,7 @@ std::vector<Line> head_of(const Live& live, const View& view, const std::string&
         for (auto& line : wrapped(text, view.columns, 2))
             out.push_back({{std::move(line), Tone::bad}});
     }
+    if (!live.complaint.empty()) add_text(out, printable(live.complaint), Tone::bad, view.columns);
     if (status.problem) {
         add_text(
             out,

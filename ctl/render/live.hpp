@@ -24,6 +24,7 @@ struct Live {
     std::uint64_t seq = 0;             ///< of the last event that is in it
     std::string lost = {};             ///< why zrepd is not heard; empty: it is
     UnixSeconds lost_since = 0;
+    std::string complaint = {};  ///< what zrepd answered instead of a status; empty: nothing
 };
 
 /// Takes an event in; nothing of what was seen already. True when the status has to be asked for
@@ -33,6 +34,8 @@ bool fold(Live& live, const rpc::EventOut& event, const std::vector<std::string>
 /// An answer takes the place of what was known; zrepd is heard again.
 void take(Live& live, rpc::StatusOut status);
 void take(Live& live, std::vector<rpc::EventOut> recent, const std::vector<std::string>& names);
+/// zrepd is there, and answered the question for the status with an error.
+void complain(Live& live, const Error& error);
 /// zrepd is not heard any more; what was known stays, and grows old.
 void lose(Live& live, std::string why, UnixSeconds now);
 

@@ -47,6 +47,13 @@ void take(Live& live, rpc::StatusOut status) {
     live.status = std::move(status);
     live.lost.clear();
     live.lost_since = 0;
+    live.complaint.clear();
+}
+
+void complain(Live& live, const Error& error) {
+    live.lost.clear();
+    live.lost_since = 0;
+    live.complaint = error.text() + (error.remedy.empty() ? "" : "; next: " + error.remedy);
 }
 
 void take(Live& live, std::vector<rpc::EventOut> recent, const std::vector<std::string>& names) {

@@ -125,6 +125,17 @@ TEST(AuthorizedKeys, AKeyIsOneHostsAndHasNoOtherRights) {
     }
 }
 
+TEST(AuthorizedKeys, AHostsLineIsKnownHoweverItIsWritten) {
+    for (const std::string& options :
+         {std::string(R"(restrict,COMMAND="zrepctl peer --as alpha")"),
+          std::string(R"(command="/usr/bin/zrepctl --socket /run/x.sock peer --as alpha.example")"),
+          std::string(R"(no-pty,command="zrepctl peer --as alpha",restrict)")}) {
+        const std::string line = options + " ssh-ed25519 AAAA alpha\n";
+        EXPECT_EQ(without_keys(line, host("alpha"), nullptr).removed, 1U) << options;
+        EXPECT_EQ(without_keys(line, host("beta"), nullptr).removed, 0U) << options;
+    }
+}
+
 TEST(AuthorizedKeys, GiveUpAHostsKeysAndNobodyElses) {
     std::string gammas = kOurs;
     gammas.replace(gammas.find("alpha\""), 5, "gamma");

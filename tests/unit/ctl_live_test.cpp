@@ -147,6 +147,17 @@ TEST(LiveFold, WhatWasKnownStaysWhileZrepdIsAwayAndItsEventsMayBeginAtOne) {
     EXPECT_EQ(live.lost, "");
 }
 
+TEST(LiveFold, AnAnswerThatIsAnErrorIsShownAsWhatItSays) {
+    Live live = live_of({live_pair("tank/a")});
+    lose(live, "closed", kNow);
+    complain(live,
+             {.code = Code::not_found, .message = "no tank/a here", .remedy = "zrepctl list"});
+    EXPECT_EQ(live.lost, "") << "it did answer";
+    EXPECT_EQ(live.complaint, "no tank/a here; next: zrepctl list");
+    take(live, live.status);
+    EXPECT_EQ(live.complaint, "");
+}
+
 TEST(LiveScreen, ShowsPairsProgressNextRunsAndEvents) {
     Live live = live_of({live_pair("tank/a"), live_pair("tank/b")});
     live.status.pairs[1].running = moving(256 << 20, 1 << 30, 16 << 20);
