@@ -67,6 +67,7 @@ DaemonService::DaemonService(sync::Parts& parts,
       scheduler_(scheduler),
       peers_(peers),
       processes_(processes),
+      accept_changes_(parts.executor, 1),
       zfs_version_(std::move(zfs_version)),
       started_(unix_now()) {}
 

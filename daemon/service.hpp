@@ -124,6 +124,7 @@ class DaemonService : public control::Service {
     sched::Scheduler& scheduler_;
     peer::Peers& peers_;
     const Processes& processes_;
+    Semaphore accept_changes_;  ///< one at a time
     std::string zfs_version_;
     UnixSeconds started_;
     std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;

@@ -88,7 +88,9 @@ Result<void> add_accept_change(const sync::Inventory& inventory,
                                const std::string& how,
                                SettingChange& change,
                                rpc::Done& out) {
-    auto edit = plan::edit_accept(*inventory.find(name), how);
+    const auto above = name.parent();
+    const Dataset* parent = above ? inventory.find(*above) : nullptr;
+    auto edit = plan::edit_accept(*inventory.find(name), parent, how);
     if (!edit) return edit.error();
     out.notes.insert(out.notes.end(), edit->notes.begin(), edit->notes.end());
     if (!edit->changes) return ok();
@@ -243,6 +245,9 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
                         .message = "no setting given",
                         .remedy = "give KEY=VALUE; zrepctl set --help names the keys"};
     }
+    // Two at once would both go by the list of before.
+    Semaphore::Place turn;
+    if (accept_change) turn = co_await accept_changes_.acquire();
     std::vector<std::string> names{in.dataset};
     auto named = co_await look_up(std::move(names));
     if (!named) co_return named.error();
@@ -255,8 +260,7 @@ Task<Result<rpc::Done>> DaemonService::set(rpc::SetIn in, control::Caller) {
     const auto pair = parts_.inventory.pair(*dataset);
     if (pair && pair->role == plan::Role::target) add_target_note(*pair, change, out);
     if (pair) add_fence_note(*pair, change, out);
-    if (pair && pair->tree && sets_fence(change))
-        co_return sync::no_fence_of_a_tree(*pair);
+    if (pair && pair->tree && sets_fence(change)) co_return sync::no_fence_of_a_tree(*pair);
     std::vector<SettingChange> changes{std::move(change)};
     co_return co_await carry_out(std::move(changes), std::move(out), in.dry_run);
 }

@@ -139,10 +139,10 @@ void tell_socket(const Invocation& invocation, const Wish& wish, rpc::Done& out)
     struct stat socket {};
     const auto account = find_account(wish.user);
     if (!account || ::stat(path.c_str(), &socket) != 0 || may_connect(*account, socket)) return;
-    const std::string why = wish.user == kUser
-                                ? "start zrepd anew: it gives the socket to that user"
-                                : "use the user zrep (without --user): the group zrepd, which may use "
-                                  "it, may operate pairs as well";
+    const std::string why =
+        wish.user == kUser ? "start zrepd anew: it gives the socket to that user"
+                           : "use the user zrep (without --user): the group zrepd, which may use "
+                             "it, may operate pairs as well";
     out.notes.push_back(wish.user + " may not use " + path + ": " + why);
 }
 

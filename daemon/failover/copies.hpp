@@ -16,6 +16,11 @@
 
 namespace zrepd::failover {
 
+/// Where the clone of a member is mounted, when the root's is at `root`: at its place in there,
+/// when that is a directory and no link on the way, or beside it. A mount point that is not there
+/// cannot be made, since all of it is readonly; a link is its master's word, and may lead anywhere.
+std::string place_below(const std::string& root, const std::string& relative, std::size_t index);
+
 /// The clone of a drill, as it says itself.
 bool is_drill_clone(const Dataset& dataset);
 
@@ -65,8 +70,9 @@ class Copies {
         DatasetName clone;  ///< of the root; the others lie below it
         std::string program;
         std::string place;
-        std::vector<Clone> clones = {};  ///< parents first
-        std::string unlocked = {};       ///< whose key was loaded for it
+        std::vector<Clone> clones = {};          ///< parents first
+        std::vector<DatasetName> left_out = {};  ///< members without a part of it
+        std::vector<std::string> unlocked = {};  ///< whose keys were loaded for it
     };
     Task<> drill(sync::RunPtr run, Drill what);
     Task<Result<std::string>> try_it(sync::RunPtr run, Drill* what);
@@ -77,6 +83,7 @@ class Copies {
     Task<Result<std::string>> look_at(const Drill* what);
     Task<Result<void>> remove(Drill what);
     std::vector<DatasetName> clones_at(const DatasetName& clone) const;
+    bool is_drill_under_way(const DatasetName& clone) const;
     Task<> clean_up(DatasetName clone);
 
     // copies_diff.cpp

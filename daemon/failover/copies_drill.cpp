@@ -28,23 +28,41 @@ Result<DatasetName> clone_name(const DatasetName& dataset) {
 PropertyList clone_properties(const DatasetName& dataset, bool volume, const std::string& place) {
     PropertyList out{{"readonly", "on"}, {std::string(prop::kDrill), dataset.str()}};
     if (volume) return out;
+    // What a copy holds is its master's word: nobody here is to run it with more rights.
+    out.emplace_back("setuid", "off");
+    out.emplace_back("devices", "off");
     out.emplace_back("canmount", "noauto");
     out.emplace_back("mountpoint", place);
     return out;
 }
 
-/// A mount point that the parent has not got cannot be made in it: that is readonly. A member whose
-/// mount point is elsewhere is looked at beside the tree then.
-std::string place_below(const std::string& root, const std::string& relative) {
-    const fs::path inside = fs::path(root) / relative;
-    std::error_code ec;
-    if (fs::is_directory(inside, ec)) return inside.string();
-    std::string flat = relative;
-    std::replace(flat.begin(), flat.end(), '/', '_');
-    return root + "_" + flat;
+bool is_one_of(const std::vector<DatasetName>& names, const DatasetName& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// "; without backup/fs/new, which has no part of it".
+std::string without(const std::vector<DatasetName>& left_out) {
+    constexpr std::size_t kShown = 5;
+    if (left_out.empty()) return "";
+    std::vector<std::string> names;
+    for (const DatasetName& name : left_out) {
+        if (names.size() < kShown) names.push_back(name.str());
+    }
+    if (left_out.size() > kShown)
+        names.push_back(std::to_string(left_out.size() - kShown) + " more");
+    return "; without " + join(names, ", ") + ", of which there is no part of it";
 }
 
 }  // namespace
+
+std::string place_below(const std::string& root, const std::string& relative, std::size_t index) {
+    const fs::path inside = fs::path(root) / relative;
+    std::error_code ec;
+    const fs::path top = fs::canonical(root, ec);
+    if (!ec && fs::canonical(inside, ec) == top / relative && !ec && fs::is_directory(inside, ec))
+        return inside.string();
+    return root + "_" + std::to_string(index);
+}
 
 bool is_drill_clone(const Dataset& dataset) {
     return dataset.local(prop::kDrill) && !dataset.origin.empty();
@@ -107,8 +125,7 @@ Task<Result<std::string>> Copies::try_it(sync::RunPtr run, Drill* what) {
     std::vector<DatasetName> one{what->dataset};
     auto left_out = co_await sync::look_here(parts_, std::move(one), Freshness::listed);
     if (!left_out) co_return left_out.error();
-    const auto unseen = left_out->find(what->dataset);
-    if (unseen != left_out->end()) co_return unseen->second;
+    if (!left_out->empty()) co_return left_out->begin()->second;
     auto free = co_await clear_place(what->clone);
     if (!free) co_return free.error();
     const auto name = choose_clones(what);
@@ -125,8 +142,9 @@ Task<Result<std::string>> Copies::try_it(sync::RunPtr run, Drill* what) {
         below == 0 ? "" : ", with its parts of the " + std::to_string(below) + " below it,";
     // Unloading it would take it from whoever began to use it meanwhile.
     const std::string key = "; its key was loaded for that and stays so: zfs unload-key " +
-                            quote(what->unlocked) + " takes it back";
-    co_return "@" + *name + all + " is usable: " + *found + (what->unlocked.empty() ? "" : key);
+                            join(what->unlocked, ", ") + " takes it back";
+    co_return "@" + *name + all + " is usable: " + *found + without(what->left_out) +
+        (what->unlocked.empty() ? "" : key);
 }
 
 /// What an earlier drill left.
@@ -164,7 +182,12 @@ Result<std::string> Copies::choose_clones(Drill* what) const {
         const bool root = member == what->dataset;
         if (now == nullptr || of_it == nullptr) continue;
         const Snapshot* part = root ? newest : plan::part_of(*of_it, *newest);
-        if (part == nullptr) continue;
+        const auto above = member.parent();
+        const bool apart = !root && above && is_one_of(what->left_out, *above);
+        if (part == nullptr || apart) {
+            what->left_out.push_back(member);
+            continue;
+        }
         const std::string relative = plan::relative_name(what->dataset, member);
         auto name = root ? what->clone : plan::member_name(what->clone, relative);
         auto origin = SnapshotName::make(member, part->name);
@@ -182,7 +205,7 @@ Task<Result<void>> Copies::load_keys(Drill* what) {
         if (now == nullptr || now->key_loaded) continue;
         auto loaded = co_await parts_.zfs.load_key(name, /*only_try=*/false);
         if (!loaded) co_return loaded.error().in("load the key of " + name.str());
-        if (what->unlocked.empty()) what->unlocked = name.str();
+        what->unlocked.push_back(quote(name.str()));
         // One key may open several of them.
         std::vector<DatasetName> all = parts_.inventory.with_members({what->dataset});
         auto seen = co_await parts_.inventory.refresh(std::move(all), Freshness::cached);
@@ -196,7 +219,9 @@ Task<Result<void>> Copies::make_clones(Drill* what) {
         const bool root = clone.name == what->clone;
         clone.place = what->place;
         if (!root) {
-            clone.place = place_below(what->place, plan::relative_name(what->clone, clone.name));
+            const auto index = static_cast<std::size_t>(&clone - what->clones.data());
+            clone.place =
+                place_below(what->place, plan::relative_name(what->clone, clone.name), index);
         }
         if (clone.volume) clone.place = "/dev/zvol/" + clone.name.str();
         PropertyList properties = clone_properties(what->dataset, clone.volume, clone.place);
@@ -233,8 +258,10 @@ Task<Result<void>> Copies::remove(Drill what) {
     for (auto it = what.clones.rbegin(); it != what.clones.rend(); ++it) {
         auto gone = co_await destroy(it->name);
         if (!gone && out) out = gone;
+        // What lies in another clone is that one's, and may be a link.
+        const bool ours = it->place == what.place || it->place.starts_with(what.place + "_");
         std::error_code ignored;
-        if (!it->volume && !it->place.empty()) fs::remove(it->place, ignored);
+        if (!it->volume && ours) fs::remove(it->place, ignored);
     }
     co_return out;
 }
@@ -247,6 +274,14 @@ std::vector<DatasetName> Copies::clones_at(const DatasetName& clone) const {
     }
     std::reverse(out.begin(), out.end());
     return out;
+}
+
+/// One that began since clears its place itself.
+bool Copies::is_drill_under_way(const DatasetName& clone) const {
+    const Dataset* now = parts_.inventory.find(clone);
+    if (now == nullptr) return false;
+    const auto of = DatasetName::parse(now->local(prop::kDrill).value_or(""));
+    return of && parts_.runs.active(*of, "drill", "");
 }
 
 Task<> Copies::clean_up(DatasetName clone) {
@@ -266,12 +301,12 @@ Task<> Copies::run() {
     co_await end_left_looks();
     std::vector<DatasetName> left;
     for (const auto& [name, dataset] : parts_.inventory.all()) {
-        const auto of = DatasetName::parse(dataset.local(prop::kDrill).value_or(""));
-        const bool in_use = of && parts_.runs.active(*of, "drill", "");
-        if (is_drill_clone(dataset) && !in_use) left.push_back(name);
+        if (is_drill_clone(dataset)) left.push_back(name);
     }
     std::reverse(left.begin(), left.end());
-    for (const DatasetName& clone : left) co_await clean_up(clone);
+    for (const DatasetName& clone : left) {
+        if (!is_drill_under_way(clone)) co_await clean_up(clone);
+    }
 }
 
 }  // namespace zrepd::failover

@@ -263,6 +263,10 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
         if (!willing) co_return willing.error();
     }
     if (alone_now && now->tree) co_return co_await take_tree(run, *now);
+    Result<Guards> below = Guards{};
+    if (leaves || ask == Ask::keep_peer)
+        below = co_await lock_members(dataset, run->operation(), kLockWait);
+    if (!below) co_return below.error();
     co_return co_await change(run, ask, dataset, {.agreed = *base});
 }
 

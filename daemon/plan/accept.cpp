@@ -11,6 +11,8 @@
 namespace zrepd::plan {
 namespace {
 
+constexpr const char* kNobody = "none";
+
 bool is_host(const std::string& listed, const std::string& peer) {
     const auto parsed = HostName::parse(listed);
     return parsed && parsed->short_name() == peer;
@@ -54,7 +56,9 @@ AcceptEdit with_more(const Dataset& dataset, const std::vector<std::string>& mor
     return out;
 }
 
-Result<AcceptEdit> with_less(const Dataset& dataset, const std::vector<std::string>& less) {
+Result<AcceptEdit> with_less(const Dataset& dataset,
+                             const Dataset* parent,
+                             const std::vector<std::string>& less) {
     AcceptEdit out;
     const auto own = dataset.own(prop::kAccept);
     std::vector<std::string> hosts = host_list(own.value_or(""));
@@ -73,12 +77,20 @@ Result<AcceptEdit> with_less(const Dataset& dataset, const std::vector<std::stri
         out.notes.push_back(dataset.name.str() + " does not accept " + host);
     }
     out.value = join(hosts, ",");
+    const auto above = parent == nullptr ? std::nullopt : parent->effective(prop::kAccept);
+    if (out.changes && hosts.empty() && !host_list(above.value_or("")).empty()) {
+        out.value = kNobody;
+        out.notes.push_back(dataset.name.str() + " accepts nobody now; the list of " +
+                            parent->name.str() + ", " + quote(*above) +
+                            ", would be in force else: zrep:accept= for that");
+    }
     return out;
 }
 
 }  // namespace
 
 std::vector<std::string> host_list(std::string_view value) {
+    if (trim(value) == kNobody) return {};
     std::string text(value);
     std::replace(text.begin(), text.end(), ',', ' ');
     std::vector<std::string> out;
@@ -102,11 +114,13 @@ Result<void> check_accept_change(std::string_view change) {
     return ok();
 }
 
-Result<AcceptEdit> edit_accept(const Dataset& dataset, std::string_view change) {
+Result<AcceptEdit> edit_accept(const Dataset& dataset,
+                               const Dataset* parent,
+                               std::string_view change) {
     const auto hosts = named_hosts(change);
     if (!hosts) return hosts.error();
     if (change.starts_with('+')) return with_more(dataset, *hosts);
-    return with_less(dataset, *hosts);
+    return with_less(dataset, parent, *hosts);
 }
 
 }  // namespace zrepd::plan

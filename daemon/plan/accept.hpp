@@ -12,7 +12,8 @@
 
 namespace zrepd::plan {
 
-/// Host names separated by commas or white space.
+/// Host names separated by commas or white space; "none" is nobody, where another list would be
+/// inherited.
 std::vector<std::string> host_list(std::string_view value);
 
 /// "+alpha" or "-alpha,gamma" instead of a list: no host's name begins so.
@@ -22,11 +23,16 @@ Result<void> check_accept_change(std::string_view change);
 
 struct AcceptEdit {
     bool changes = false;
-    std::string value;               ///< the list from now on; empty: the property goes
+    std::string value;               ///< the list from now on; empty: the property goes, and what
+                                     ///< is inherited then lists nobody either
     std::vector<std::string> notes;  ///< what the administrator should know
 };
 /// What a change makes of the list in force on `dataset`. Hosts that it inherits are kept: one more
-/// must not shut out the others. conflict when a host is to go that is only inherited.
-Result<AcceptEdit> edit_accept(const Dataset& dataset, std::string_view change);
+/// must not shut out the others. A list that becomes empty does not give way to the one above.
+/// `parent`: the dataset's; nullptr for a pool. conflict when a host is to go that is only
+/// inherited.
+Result<AcceptEdit> edit_accept(const Dataset& dataset,
+                               const Dataset* parent,
+                               std::string_view change);
 
 }  // namespace zrepd::plan

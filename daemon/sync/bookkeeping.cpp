@@ -180,6 +180,19 @@ Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Gui
     co_return out;
 }
 
+Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset) {
+    const Versions* versions = parts.inventory.versions(dataset);
+    std::vector<SnapshotName> sent;
+    if (versions != nullptr) {
+        for (const Snapshot& s : versions->snapshots) {
+            auto name = SnapshotName::make(dataset, s.name);
+            if (s.sent && name) sent.push_back(*std::move(name));
+        }
+    }
+    if (sent.empty()) co_return ok();
+    co_return co_await parts.zfs.forget_sent(std::move(sent));
+}
+
 const Snapshot* last_acked(const Versions& versions) {
     const auto found = std::find_if(versions.snapshots.rbegin(),
                                     versions.snapshots.rend(),

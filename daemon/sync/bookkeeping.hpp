@@ -40,6 +40,10 @@ Task<Result<std::vector<std::string>>> expire(Parts& parts,
 /// listing does not tell whose a hold is. not_configured when it is gone; what zfs says.
 Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Guid base);
 
+/// Takes zrep:sent from all snapshots of the dataset, as last listed: they were acknowledged for a
+/// pair that is none any more. What zfs says.
+Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset);
+
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);
 /// zrep snapshots newer than the acknowledged one.

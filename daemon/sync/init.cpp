@@ -124,7 +124,8 @@ Task<Result<void>> Init::ask_for_tree() {
     if (!request_.adopt) co_return co_await ask_for_place();
     const auto adopted = co_await ask_for_adoption();
     if (!adopted) co_return adopted.error();
-    co_return ok();
+    // Its first sync is to acknowledge all of it, and to hold it.
+    co_return co_await forget_acknowledged(parts_, request_.dataset);
 }
 
 /// A sync of all members. The root's first stream founds the pair over there, unless that was

@@ -57,9 +57,11 @@ class Target : public peer::TargetService {
     std::optional<plan::Pair> tree_with(const std::string& peer,
                                         const DatasetName& target,
                                         const std::string& source) const;
+    /// A full look before something is made, but not for who may make nothing.
+    Task<Result<void>> look_around(std::string peer);
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
-    Result<void> stands_alone(const DatasetName& target) const;
+    Result<void> stands_alone(const std::string& peer, const DatasetName& target) const;
     Result<void> check_own_name(const std::string& host,
                                 const std::string& source,
                                 const std::string& target) const;
@@ -78,7 +80,17 @@ class Target : public peer::TargetService {
     void tell_of_others(const DatasetName& target,
                         const rpc::AdoptIn& in,
                         rpc::AdoptOut* out) const;
-    Task<Result<void>> make_members(std::vector<DatasetName> members);
+    bool is_begun(const std::string& peer,
+                  const DatasetName& target,
+                  const std::string& source) const;
+    Task<Result<void>> look_at_adopted(DatasetName target, bool tree);
+    Task<Result<void>> carry_out_adoption(std::string peer,
+                                          rpc::AdoptIn in,
+                                          DatasetName target,
+                                          const std::vector<DatasetName>* members);
+    Task<Result<void>> close_members(std::vector<DatasetName> members);
+    Task<Result<void>> check_again(std::string peer, rpc::AdoptIn in, DatasetName target);
+    Task<Result<void>> hide_members(std::vector<DatasetName> members);
     Task<> unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes);
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
     rpc::TargetState state_of(const std::string& peer,

@@ -49,7 +49,7 @@ Result<void> Target::may_adopt(const std::string& peer,
     }
     auto allowed = may_create(peer, target);
     if (!allowed) return allowed;
-    auto alone = stands_alone(target);
+    auto alone = stands_alone(peer, target);
     // An adoption that was cut off is gone on with.
     if (!alone && !pair_with(peer, target, in.source)) return alone;
     if (kind_of(*dataset) != in.kind) return other_kind(target, in.kind, in.source);
@@ -75,6 +75,16 @@ Result<Snapshot> Target::base_of(const std::string& peer,
     Dataset seen = *dataset;
     if (side_with(peer, target, source)) seen.resume_token.clear();
     return plan::adoptable_base(seen, *versions, guids_of(snapshots), parts_.self.host.str());
+}
+
+/// The first stream of a member, of an adoption that was cut off.
+bool Target::is_begun(const std::string& peer,
+                      const DatasetName& target,
+                      const std::string& source) const {
+    const Dataset* dataset = parts_.inventory.find(target);
+    const Versions* versions = parts_.inventory.versions(target);
+    return side_with(peer, target, source) && dataset != nullptr && versions != nullptr &&
+           versions->snapshots.empty() && !dataset->resume_token.empty();
 }
 
 /// Those that are here. What is not is sent whole by the first sync.
@@ -105,6 +115,11 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
                          .message = name->str() + " on " + host + " is part of another pair",
                          .remedy = "zrepctl list there"};
         if (kind_of(*dataset) != member.kind) return other_kind(*name, member.kind, source);
+        if (is_begun(peer, *name, source)) {
+            out->steps.push_back("go on with the first stream of " + name->str() +
+                                 ", which was cut off");
+            continue;
+        }
         auto base = base_of(peer, *name, source, member.snapshots);
         if (!base) return base.error();
         out->steps.push_back(member_step(*name, base->name, dataset->readonly_here));
@@ -123,8 +138,13 @@ void Target::tell_of_others(const DatasetName& target,
             return m.name == relative;
         });
         if (name == target || known) continue;
+        const Dataset* other = parts_.inventory.find(name);
+        const bool open = other != nullptr && other->readonly_here && !other->readonly;
         out->steps.push_back(name.str() + " has no original in " + in.source +
-                             ": it stays as it is, readonly with the rest");
+                             ": it stays as it is, " +
+                             (open ? "writable by a readonly=off of its own, which stands in the "
+                                     "way of a takeover"
+                                   : "readonly with the rest"));
     }
 }
 
@@ -151,19 +171,38 @@ Task<Result<void>> Target::make_target(const rpc::AdoptIn& in,
 }
 
 /// They follow the root, which is readonly now.
-Task<Result<void>> Target::make_members(std::vector<DatasetName> members) {
+Task<Result<void>> Target::close_members(std::vector<DatasetName> members) {
+    for (const DatasetName& name : members) {
+        const Dataset* member = parts_.inventory.find(name);
+        if (member == nullptr || !member->readonly_here) continue;
+        std::vector<std::string> one{"readonly"};
+        auto inherited = co_await parts_.zfs.inherit(name, std::move(one));
+        if (!inherited) co_return inherited;
+    }
+    co_return ok();
+}
+
+/// What was written between the look and the set would be rolled back by the first sync.
+Task<Result<void>> Target::check_again(std::string peer, rpc::AdoptIn in, DatasetName target) {
+    auto seen = co_await look_at_adopted(target, in.members.has_value());
+    if (!seen) co_return seen;
+    const auto base = base_of(peer, target, in.source, in.snapshots);
+    if (!base) co_return base.error();
+    rpc::AdoptOut ignored;
+    if (!in.members) co_return ok();
+    const auto members = plan_members(peer, target, in, &ignored);
+    if (!members) co_return members.error();
+    co_return ok();
+}
+
+Task<Result<void>> Target::hide_members(std::vector<DatasetName> members) {
     for (const DatasetName& name : members) {
         const Dataset* member = parts_.inventory.find(name);
         if (member == nullptr) continue;
-        const bool own_readonly = member->readonly_here;
         PropertyList work = plan::adopted_member_properties(*member);
         auto set = co_await parts_.zfs.set(name, work);
         if (!set) co_return set;
         parts_.inventory.note_set(name, work);
-        if (!own_readonly) continue;
-        std::vector<std::string> one{"readonly"};
-        auto inherited = co_await parts_.zfs.inherit(name, std::move(one));
-        if (!inherited) co_return inherited;
     }
     co_return ok();
 }
@@ -180,13 +219,45 @@ Task<> Target::unmount_adopted(std::vector<DatasetName> all, std::vector<std::st
     }
 }
 
+/// With fresh lists. Without the flush, what was written in the last seconds would count as
+/// nothing.
+Task<Result<void>> Target::look_at_adopted(DatasetName target, bool tree) {
+    std::vector<std::string> pools{std::string(target.pool())};
+    auto flushed = co_await parts_.zfs.flush(std::move(pools));
+    if (!flushed) co_return flushed.error();
+    std::vector<DatasetName> which{target};
+    if (tree) which = parts_.inventory.members(target);
+    auto left_out = co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
+    if (!left_out) co_return left_out.error();
+    if (!left_out->empty()) co_return left_out->begin()->second;
+    co_return ok();
+}
+
+Task<Result<void>> Target::carry_out_adoption(std::string peer,
+                                              rpc::AdoptIn in,
+                                              DatasetName target,
+                                              const std::vector<DatasetName>* members) {
+    if (in.members) {
+        // A takeover begins at the root's newest zrep:sent, where all of it has to have been whole.
+        auto forgotten = co_await forget_acknowledged(parts_, target);
+        if (!forgotten) co_return forgotten;
+    }
+    auto made = co_await make_target(in, target, peer);
+    if (!made) co_return made;
+    auto closed = co_await close_members(*members);
+    if (!closed) co_return closed;
+    auto untouched = co_await check_again(std::move(peer), std::move(in), target);
+    if (!untouched) co_return untouched;
+    co_return co_await hide_members(*members);
+}
+
 Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
     // Who may not must not keep its owner from the lock, not even while we look.
     auto allowed = may_adopt(peer, *target, in);
     if (!allowed) {
-        auto seen = co_await parts_.inventory.discover();
+        auto seen = co_await look_around(peer);
         if (!seen) co_return seen.error();
         allowed = may_adopt(peer, *target, in);
     }
@@ -197,15 +268,8 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     if (!seen) co_return seen.error();
     allowed = may_adopt(peer, *target, in);
     if (!allowed) co_return allowed.error();
-    // Without the flush, what was written in the last seconds would count as nothing.
-    std::vector<std::string> pools{std::string(target->pool())};
-    auto flushed = co_await parts_.zfs.flush(std::move(pools));
-    if (!flushed) co_return flushed.error();
-    std::vector<DatasetName> which{*target};
-    if (in.members) which = parts_.inventory.members(*target);
-    auto left_out = co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
-    if (!left_out) co_return left_out.error();
-    if (!left_out->empty()) co_return left_out->begin()->second;
+    auto fresh = co_await look_at_adopted(*target, in.members.has_value());
+    if (!fresh) co_return fresh.error();
     auto base = base_of(peer, *target, in.source, in.snapshots);
     if (!base) co_return base.error();
     rpc::AdoptOut out;
@@ -219,9 +283,7 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     if (!members) co_return members.error();
     if (in.members) tell_of_others(*target, in, &out);
     if (in.dry_run) co_return out;
-    auto made = co_await make_target(in, *target, peer);
-    if (!made) co_return made.error();
-    made = co_await make_members(*members);
+    auto made = co_await carry_out_adoption(std::move(peer), std::move(in), *target, &*members);
     if (!made) co_return made.error();
     members->insert(members->begin(), *target);
     co_await unmount_adopted(std::move(*members), &out.notes);

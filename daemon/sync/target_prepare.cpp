@@ -23,6 +23,14 @@ Error still_receiving(const DatasetName& target) {
 
 }  // namespace
 
+/// What changes here is told by events: whoever is accepted nowhere costs no listing.
+Task<Result<void>> Target::look_around(std::string peer) {
+    const bool known = parts_.self.is(peer) || !accepting(peer).empty();
+    const bool stale = !parts_.inventory.ready() || parts_.inventory.needs_discovery();
+    if (!known && !stale) co_return ok();
+    co_return co_await parts_.inventory.discover();
+}
+
 Result<void> Target::may_create(const std::string& peer, const DatasetName& target) const {
     const auto parent = target.parent();
     if (!parent) {
@@ -54,11 +62,13 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
 }
 
 /// No pair above or below, nor one that is just being made.
-Result<void> Target::stands_alone(const DatasetName& target) const {
+Result<void> Target::stands_alone(const std::string& peer, const DatasetName& target) const {
     std::optional<DatasetName> other = parts_.runs.nested_newcomer(target);
     for (const auto& pair : parts_.inventory.pairs()) {
-        // A pair below a tree's root keeps its own chain.
-        if (target.is_below(pair.dataset) && !pair.tree) other = pair.dataset;
+        // A pair below a tree's root keeps its own chain. Somebody else's would lie in the place of
+        // a member, and stop the tree.
+        const bool own = parts_.self.is(peer) || pair.peer.short_name() == peer;
+        if (target.is_below(pair.dataset) && !(pair.tree && own)) other = pair.dataset;
         if (pair.dataset.is_below(target)) other = pair.dataset;
     }
     if (!other) return ok();
@@ -103,7 +113,7 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     if (!named) co_return named.error();
     auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();
-    auto seen = co_await parts_.inventory.discover();
+    auto seen = co_await look_around(peer);
     if (!seen) co_return seen.error();
     auto allowed = may_create(peer, *target);
     if (!allowed) co_return allowed.error();
@@ -111,7 +121,7 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     out.state = "new";
     const Dataset* dataset = parts_.inventory.find(*target);
     if (dataset == nullptr) {
-        auto alone = stands_alone(*target);
+        auto alone = stands_alone(peer, *target);
         if (!alone) co_return alone.error();
         auto room = room_for(in, *target);
         if (!room) co_return room.error();

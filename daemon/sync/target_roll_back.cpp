@@ -2,6 +2,7 @@
 // A target goes back to an acknowledged snapshot because its master asks for it (ADR 0014). What
 // goes is decided here, by plan/put_back.hpp, from what lies here.
 #include <algorithm>
+#include <set>
 
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
@@ -76,12 +77,16 @@ Result<plan::Pair> Target::may_roll_back(const std::string& peer,
 Result<std::vector<Target::GoesBack>> Target::goes_back(const DatasetName& target,
                                                         const rpc::RollBackIn& in) {
     std::vector<GoesBack> out;
+    std::set<DatasetName> named{target};
+    if (in.members && in.members->size() > plan::kMaxMembers)
+        return Error{.code = Code::invalid_params, .message = "too many members"};
     out.push_back({.target = target, .source = in.source, .base = in.base, .newer = in.newer});
     for (const auto& part : in.members.value_or(std::vector<rpc::RollBackPart>{})) {
         auto name = plan::member_name(target, part.name);
         if (!name) return name.error();
-        if (*name == target)
-            return Error{.code = Code::invalid_params, .message = "a member without a name"};
+        if (!named.insert(*name).second)
+            return Error{.code = Code::invalid_params,
+                         .message = "a member named twice, or without a name"};
         out.push_back({.target = *name,
                        .source = in.source + "/" + part.name,
                        .base = part.base,
@@ -167,11 +172,11 @@ Task<Result<std::vector<lock::LockTable::Guard>>> Target::lock_for_roll_back(
     for (const GoesBack& one : *all) streams.push_back({one.source, one.target.str()});
     co_await end_streams(peer, std::move(streams));
     const auto deadline = SteadyClock::now() + kLockWait;
+    const std::string reason = "roll back for " + peer;
     std::vector<lock::LockTable::Guard> out;
     for (const GoesBack& one : *all) {
         const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
-        auto guard = co_await parts_.locks.lock(
-            one.target, lock::Scope::node, "roll back for " + peer, left);
+        auto guard = co_await parts_.locks.lock(one.target, lock::Scope::node, reason, left);
         if (!guard) co_return guard.error();
         out.push_back(std::move(*guard));
     }

@@ -2,6 +2,8 @@
 // Drills and rescues: what is destroyed is only ever what says of itself that it is zrepd's.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -149,11 +151,34 @@ TEST_F(TreeDrill, TheProgramGetsAPathForEachMember) {
     expect_none_left();
 }
 
-TEST_F(TreeDrill, AMemberThatJoinedLaterIsLeftOut) {
+TEST_F(TreeDrill, AMemberWithoutAPartIsLeftOutWithWhatLiesBelowItAndNamed) {
     beta->zfs.create("backup/fs/young");
     beta->zfs.take("backup/fs/young@zrep_000009");
-    EXPECT_EQ(drill("").outcome, "done");
+    beta->zfs.create("backup/fs/young/below");
+    beta->zfs.take("backup/fs/young/below@zrep_000000");
+    const auto result = drill("");
+    EXPECT_EQ(result.outcome, "done");
+    EXPECT_NE(result.text.find("without backup/fs/young, backup/fs/young/below"), result.text.npos)
+        << result.text;
     EXPECT_EQ(beta->zfs.count("clone"), 4U);
+}
+
+/// The copy's data is its master's: a link in it must not lead a mount anywhere.
+TEST(DrillPlace, IsInsideTheRootOnlyWhereNoLinkIsOnTheWay) {
+    namespace fs = std::filesystem;
+    const test::TempFolder temp;
+    const fs::path root = temp.path / "run";
+    fs::create_directories(root / "a/deep");
+    fs::create_directories(temp.path / "elsewhere/deep");
+    fs::create_symlink(temp.path / "elsewhere", root / "link");
+    fs::create_symlink("a", root / "near");
+    const auto place = [&](const char* relative) {
+        return failover::place_below(root.string(), relative, 3);
+    };
+    EXPECT_EQ(place("a"), (root / "a").string());
+    EXPECT_EQ(place("a/deep"), (root / "a/deep").string());
+    for (const char* outside : {"link", "link/deep", "near", "near/deep", "none"})
+        EXPECT_EQ(place(outside), root.string() + "_3") << outside;
 }
 
 TEST_F(TreeDrill, WhereOneOfThemCannotBeMountedNothingIsLeft) {

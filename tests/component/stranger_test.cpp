@@ -72,5 +72,20 @@ TEST_F(Stranger, WaitsWhereTheTargetIsItsOwn) {
     EXPECT_EQ(busy.error().code, Code::busy);
 }
 
+/// In the place of a member it would stop the tree, though it is accepted beside it.
+TEST_F(Stranger, MakesNothingInTheTreeOfAnother) {
+    beta->zfs.at("backup").props[std::string(prop::kAccept)] = {"alpha,mallory", Source::local};
+    beta->zfs.at("backup/fs").props[std::string(prop::kTree)] = {"on", Source::local};
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    rpc::PrepareIn in;
+    in.host = "beta";
+    in.source = "tank/evil";
+    in.target = target_fs.str() + "/home";
+    const auto refused = test::run_task(io, beta->target.prepare("mallory", in));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::nested_pair) << refused.error().text();
+    EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", in)));
+}
+
 }  // namespace
 }  // namespace zrepd

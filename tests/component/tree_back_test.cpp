@@ -258,6 +258,59 @@ TEST_F(TreeAdopt, IsGoneOnWithAfterACut) {
     EXPECT_EQ(copies(), contents());
 }
 
+/// Of the first stream of what was not there.
+TEST_F(TreeAdopt, IsGoneOnWithAfterACutOfAMembersFirstStream) {
+    alpha->zfs.create("tank/fs/new");
+    alpha->zfs.write("tank/fs/new", 90'000);
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/new")) beta->zfs.cut_next_receive(500);
+    });
+    ASSERT_EQ(adopt().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    ASSERT_TRUE(beta->zfs.exists("backup/fs/new"));
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    const auto done = adopt();
+    ASSERT_EQ(done.outcome, "done") << (done.error ? done.error->message : done.text);
+    EXPECT_EQ(alpha->zfs.content("tank/fs/new"), beta->zfs.content("backup/fs/new"));
+    EXPECT_EQ(copies(), contents());
+}
+
+/// Between the look and the set that makes it readonly.
+TEST_F(TreeAdopt, WhatIsWrittenMeanwhileIsNotRolledBack) {
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("set backup/fs readonly=on"))
+            beta->zfs.at("backup/fs/a/deep").written = 7;
+    });
+    const auto refused = adopt();
+    beta->zfs.on_call(nullptr);
+    EXPECT_EQ(refused.outcome, "failed");
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->kind, "conflict");
+    expect_in(refused.error->message, "backup/fs/a/deep on beta has more than its source");
+    EXPECT_EQ(beta->zfs.count("rollback"), 0U);
+    EXPECT_EQ(beta->zfs.at("backup/fs/a/deep").written, 7U);
+}
+
+/// As pairs that were cleared leave them: what was acknowledged for those was never all of a tree.
+TEST_F(TreeAdopt, WhatAnEarlierPairHadAcknowledgedCountsForNothing) {
+    for (auto* host : {&*alpha, &*beta}) {
+        host->zfs.at(host == &*alpha ? "tank/fs" : "backup/fs").snapshots.back().sent =
+            1'700'000'000;
+        EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
+    }
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive ")) beta->zfs.cut_next_receive(0);
+    });
+    alpha->zfs.write("tank/fs/a", 3'000);
+    ASSERT_EQ(adopt().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    EXPECT_FALSE(beta->zfs.at("backup/fs").snapshots.front().sent);
+    const auto done = adopt();
+    ASSERT_EQ(done.outcome, "done") << (done.error ? done.error->message : done.text);
+    EXPECT_TRUE(beta->zfs.at("backup/fs").snapshots.back().held);
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").snapshots.back().held);
+}
+
 TEST_F(TreeAdopt, ADryRunSaysWhatBecomesOfEach) {
     alpha->zfs.create("tank/fs/new");
     beta->zfs.create("backup/fs/other");

@@ -42,7 +42,7 @@ TEST(Accept, OneHostMoreOrLessOnTheList) {
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(std::string(row.list) + " " + row.change);
-        const auto edit = edit_accept(listing(row.list, row.source), row.change);
+        const auto edit = edit_accept(listing(row.list, row.source), nullptr, row.change);
         ASSERT_TRUE(edit);
         EXPECT_EQ(edit->changes, row.changes);
         EXPECT_EQ(edit->value, row.value);
@@ -52,11 +52,27 @@ TEST(Accept, OneHostMoreOrLessOnTheList) {
 }
 
 TEST(Accept, AHostThatIsOnlyInheritedIsNotTakenAwayHere) {
-    const auto edit = edit_accept(listing("alpha,gamma", Source::inherited), "-alpha");
+    const auto edit = edit_accept(listing("alpha,gamma", Source::inherited), nullptr, "-alpha");
     ASSERT_FALSE(edit);
     EXPECT_EQ(edit.error().code, Code::conflict);
     EXPECT_EQ(edit.error().remedy,
               "zfs get -o source zrep:accept 'backup/a' names the dataset to say it of");
+}
+
+/// Else whoever was to go, or was kept out here, would be let in by the list above.
+TEST(Accept, AListThatBecomesEmptyDoesNotGiveWayToTheOneAbove) {
+    const Dataset above = listing("alpha,beta", Source::local);
+    const auto edit = edit_accept(listing("alpha", Source::local), &above, "-alpha");
+    ASSERT_TRUE(edit);
+    EXPECT_EQ(edit->value, "none");
+    ASSERT_EQ(edit->notes.size(), 1U);
+    EXPECT_NE(edit->notes[0].find("accepts nobody now"), std::string::npos);
+    const Dataset nobody = listing("none", Source::local);
+    EXPECT_FALSE(accepts(nobody, "alpha"));
+    EXPECT_FALSE(accepts(nobody, "none"));
+    EXPECT_EQ(edit_accept(nobody, &above, "+gamma")->value, "gamma");
+    const Dataset empty = listing("", Source::none);
+    EXPECT_EQ(edit_accept(listing("alpha", Source::local), &empty, "-alpha")->value, "");
 }
 
 TEST(Accept, AChangeNamesHosts) {
