@@ -34,7 +34,9 @@ def asked(wait):
     s.sendall(STATUS)
     lines = b""
     while lines.count(b"\n") < 2:
-        lines += s.recv(1 << 20)
+        more = s.recv(1 << 20)
+        assert more, "zrepd closed the connection"
+        lines += more
     passed = time.perf_counter() - began
     s.close()
     assert b'"pairs"' in lines, lines[:200]
@@ -74,11 +76,13 @@ child = os.fork()
 if child == 0:
     os.close(leave[1])
     crowd(ready[1], leave[0])
+os.close(ready[1])  # the crowd's end is then seen here
 connecting, answered = [], b""
 while not answered:
     connecting.append(asked(0.02))
     try:
         answered = os.read(ready[0], 100)
+        assert answered, "the crowd ended early"
     except BlockingIOError:
         pass
 held, until = [], time.monotonic() + seconds

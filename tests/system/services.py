@@ -66,7 +66,12 @@ class ServiceCase(StreamCase):
         cls.lab.up(cls.hosts, build_dir=BUILD, init="systemd")
         cls.alpha, cls.beta = (cls.lab.host(name) for name in ("alpha", "beta"))
         cls.zrepd = {name: Service(cls.lab.host(name)) for name in cls.hosts}
-        cls.old, cls.new = (build_package(cls.lab.stage / "package", version) for version in (OLD, NEW))
+        cls.old = cls.package(OLD)
+
+    @classmethod
+    def package(cls, version):
+        """Its name in /lab/package."""
+        return build_package(cls.lab.stage / "package", version)
 
     @classmethod
     def end_hosts(cls):

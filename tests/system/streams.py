@@ -17,14 +17,14 @@ class StreamCase(Case):
         self.write("tank/fs", "first")
         self.zrepctl("init", "tank/fs", "beta", "backup/fs")
 
-    def begin(self, *words, write=None):
+    def begin(self, *words, write=None, limit=LIMIT):
         """Writes much and starts a slow run; returns its client once it is in the middle of the stream."""
-        return self.begin_line(q("zrepctl", *words), write)
+        return self.begin_line(q("zrepctl", *words), write, limit)
 
-    def begin_line(self, line, write=None):
+    def begin_line(self, line, write=None, limit=LIMIT):
         """The same from a shell line."""
         (write or self.write)("tank/fs", "big", WHOLE)
-        self.zrepctl("set", "tank/fs", "limit=" + LIMIT)
+        self.zrepctl("set", "tank/fs", "limit=" + limit)
         client = self.alpha.spawn(line)
         self.addCleanup(self.close, client)
         wait_for("the stream is in its middle", 60, self.in_the_middle, step=0.5)

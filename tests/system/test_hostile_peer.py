@@ -6,6 +6,7 @@ import base64
 import json
 import time
 
+from streams import StreamCase
 from support import ROOT, Case, wait_for
 
 SECRET = "backup/secret"
@@ -40,17 +41,23 @@ if "result" in first:
     first = json.loads(talk.stdout.readline())
 print(json.dumps(first))
 """
-# On the socket itself, as the user that mallory's key logs in as: what ten thousand ssh connections would be, without
-# their cost. Holds all that it gets, asks on those, trickles half a line on others; argv: how many, for how long.
+# On the socket itself, as the user that mallory's key logs in as: what as many ssh connections would be, without their
+# cost. One after the other; holds all that it gets, asks on those, trickles half a line on others; argv: for how long.
 FLOOD = r"""
-import json, select, socket, sys, time
-path, many, until = "/run/zrepd/peer.sock", int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+import json, socket, sys, time
+path, until = "/run/zrepd/peer.sock", time.monotonic() + float(sys.argv[1])
 name = b'{"jsonrpc":"2.0","id":0,"method":"peer.identify","params":{"host":"mallory"}}\n'
 look = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "peer.look", "params": {"pairs": [
     {"source": "tank/x", "target": "backup/mallory/x%d" % i} for i in range(200)]}}).encode() + b"\n"
 made = busy = 0
 held = []
-while made < many and time.monotonic() < until:
+def trickle():
+    for s in held:
+        try:
+            s.send(b"{")
+        except OSError:
+            pass
+while time.monotonic() < until:
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(20)
     try:
@@ -59,6 +66,7 @@ while made < many and time.monotonic() < until:
         if made % 50 == 0:
             s.sendall(b"{" * 100)  # a line without an end, and no name
             held.append(s)
+            trickle()
             continue
         s.sendall(name)
         got = b""
@@ -76,13 +84,6 @@ while made < many and time.monotonic() < until:
             s.send(look)
     except (BlockingIOError, BrokenPipeError, ConnectionResetError, TimeoutError):
         pass
-while time.monotonic() < until:
-    time.sleep(0.5)
-    for s in held:
-        try:
-            s.send(b"{")
-        except OSError:
-            pass
 print(json.dumps({"made": made, "busy": busy, "held": len(held)}))
 """
 SSH = "ssh -T -i /run/mallory -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 zrep@beta"
@@ -96,7 +97,7 @@ NAMES = ("", "/", "..", "backup", "backup/..", "backup/mallory/..", "backup/mall
 class HostilePeer(Case):
     def setUp(self):
         super().setUp()
-        self.addCleanup(self.beta.run, "pkill -KILL -u zrep; userdel zrep; groupdel zrepd; rm -rf /var/lib/zrep", check=False)
+        self.addCleanup(self.beta.run, "pkill -KILL -u zrep; userdel -f zrep; groupdel zrepd; rm -rf /var/lib/zrep", check=False)
         self.addCleanup(self.alpha.run, "rm -f /run/mallory* /run/honest* /run/ssh.conf")
         users = (ROOT / "systemd/zrepd.sysusers").read_text(encoding="utf-8")
         self.beta.run("systemd-sysusers - && usermod -p '*' zrep", input=users)
@@ -121,6 +122,14 @@ class HostilePeer(Case):
                         for i, (method, params) in enumerate(calls))
         done = self.alpha.run(["python3", "-c", SPEAK, SSH], input=lines, timeout=120)
         return json.loads(done.out)
+
+    def ssh_as_mallory(self, options, command=""):
+        """What comes of it; that it came to beta and had an end is seen to."""
+        line = f"timeout 20 {SSH.replace(' zrep@beta', f' {options} zrep@beta')} {command} </dev/null"
+        done = self.alpha.run(line, check=False)
+        self.assertNotEqual(done.code, 124, f"it stays: {done!r}")
+        self.assertNotIn("resolve hostname", done.err, line)
+        return done
 
     def send_as_mallory(self, stream, **changes):
         """The end of a first stream to backup/mallory/x, with other arguments where `changes` says so."""
@@ -160,16 +169,17 @@ class HostilePeer(Case):
             self.assertIn(done.code, (1, 2, 5), (words, done))
         self.assertEqual(self.beta.run(f"cat {path}; stat -c %i {path}; zfs get -Hr zrep:accept backup").out, before)
         # sshd runs nothing else for it.
-        for words in ("id", "'zrepctl peer --as alpha'", "sh", "-s sftp", "-N -o ExitOnForwardFailure=yes -R 7777:localhost:22",
-                      "-tt id", "-o SetEnv=LD_PRELOAD=/x id", "'zrepctl peer --as alpha --socket /run/zrepd/zrepd.sock'"):
-            options = words if words.startswith("-") and words != "-tt id" else ""
-            command = "" if options else words
-            done = self.alpha.run(f"timeout 20 {SSH.replace(' zrep@beta', ' ' + options + ' zrep@beta')} {command} </dev/null",
-                                  check=False)
-            self.assertNotIn("uid=", done.out, words)
-            self.assertTrue(done.out.startswith('{"jsonrpc"') or done.code != 0, (words, done))
-        done = self.alpha.run(f"timeout 20 {SSH.replace(' zrep@beta', ' -W localhost:22 zrep@beta')} </dev/null", check=False)
-        self.assertNotIn("SSH-2.0", done.out)
+        for options, command in (("", "id"), ("", "'zrepctl peer --as alpha'"), ("", "sh"), ("-s", "sftp"),
+                                 ("-o SetEnv=LD_PRELOAD=/x", "id"), ("", "'zrepctl peer --as alpha --socket /run/zrepd/zrepd.sock'")):
+            done = self.ssh_as_mallory(options, command)
+            self.assertNotIn("uid=", done.out, (options, command))
+            self.assertTrue(done.out.startswith('{"jsonrpc"') or done.code != 0, (options, command, done))
+        # And forwards nothing, and gives no terminal.
+        for options, why in (("-N -o ExitOnForwardFailure=yes -R 7777:localhost:22", "remote port forwarding failed"),
+                             ("-W localhost:22", "stdio forwarding failed"), ("-tt", "PTY allocation request failed")):
+            done = self.ssh_as_mallory(options)
+            self.assertNotIn("SSH-2.0", done.out, options)
+            self.assertIn(why, done.err, (options, done))
         # Who it says to be counts for nothing, and its login is for nothing else.
         self.assertEqual(self.ask_as_mallory(("peer.identify", {"host": "alpha"}))[0]["error"]["data"]["kind"], "invalid_request")
         self.assertEqual(self.ask_as_mallory(("peer.facts", {"sides": []}))[0]["result"]["you"], "mallory")
@@ -283,32 +293,31 @@ class HostilePeer(Case):
         out = self.beta.run("p=$(cat /run/zrepd.pid); ls /proc/$p/fd | wc -l; grep VmRSS /proc/$p/status").out.split()
         return int(out[0]), int(out[2])
 
-    def test_ten_thousand_connections_keep_nobody_out(self):
+    def test_a_flood_of_connections_keeps_nobody_out(self):
         descriptors, kilobytes = self.resources()
         self.write("tank/fs", "more")
         start = time.monotonic()
         self.zrepctl("sync", "tank/fs")
         alone = time.monotonic() - start
-        flood = self.beta.spawn(["setpriv", "--reuid=zrep", "--regid=zrep", "--init-groups", "python3", "-c", FLOOD, "10000", "40"])
+        flood = self.beta.spawn(["setpriv", "--reuid=zrep", "--regid=zrep", "--init-groups", "python3", "-c", FLOOD, "20"])
+        self.addCleanup(StreamCase.close, flood)
         # And by ssh: no line ends, nothing is read.
-        self.alpha.run(f"for i in 1 2 3 4 5 6 7 8; do (yes '{{' | tr -d '\\n' | timeout 30 {SSH} | sleep 30) >/dev/null 2>&1 & done")
+        self.alpha.run(f"for i in 1 2 3 4 5 6 7 8; do (yes '{{' | tr -d '\\n' | timeout 20 {SSH} | sleep 20) >/dev/null 2>&1 & done")
         took = []
-        began = time.monotonic()
-        while time.monotonic() - began < 35:
+        while flood.poll() is None:
             self.write("tank/fs", "more")
             start = time.monotonic()
             self.zrepctl("sync", "tank/fs")
             took.append(time.monotonic() - start)
-        out, _ = flood.communicate(timeout=90)
+        out, err = flood.communicate()
+        self.assertEqual(flood.returncode, 0, err)
         end = json.loads(out)
         print(f"flood: {end}; {len(took)} syncs, the longest {max(took):.1f} s, without it {alone:.1f} s", flush=True)
+        # Many more than zrepd takes of all hosts together, which is 256.
+        self.assertGreater(end["made"], 500, end)
         self.assertGreater(end["busy"], 100, end)
-        # A busy machine makes both longer.
-        self.assertLess(max(took), 20 + 10 * alone)
         self.assert_in_step("tank/fs", "backup/fs")
-        start = time.monotonic()
         self.zrepctl("status", on="beta")
-        self.assertLess(time.monotonic() - start, 5)
         wait_for("its connections to be gone", 30, lambda: self.resources()[0] <= descriptors + 4)
         self.assertLess(self.resources()[1], kilobytes + 64 * 1024)
         # It was told of, in few lines.

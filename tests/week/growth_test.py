@@ -26,6 +26,15 @@ class Growth(unittest.TestCase):
         self.assertEqual(self.wrong(samples(descriptors=lambda n: 25 if n >= 9 else 20)),
                          ["zrepd 1 on alpha: descriptors grew from 20 to 25, 4 more are allowed"])
 
+    def test_a_thread_more(self):
+        self.assertEqual(self.wrong(samples(threads=lambda n: 2 if n >= 9 else 1)),
+                         ["zrepd 1 on alpha: threads grew from 1 to 2, 0 more are allowed"])
+
+    def test_children_more_than_a_connection(self):
+        self.assertEqual(self.wrong(samples(children=lambda n: 2 if n >= 9 else 1)), [])
+        self.assertEqual(self.wrong(samples(children=lambda n: 3 if n >= 9 else 1)),
+                         ["zrepd 1 on alpha: children grew from 1 to 3, 1 more are allowed"])
+
     def test_a_single_look_at_a_busy_moment_is_not_growth(self):
         self.assertEqual(self.wrong(samples(descriptors=lambda n: 28 if n == 11 else 20)), [])
 
