@@ -90,9 +90,9 @@ Steps stepping_down_steps(const sync::Inventory& inventory,
                           const Versions& versions) {
     const std::string name = whole(inventory, pair);
     return {"make " + name + " readonly and the target of epoch " + std::to_string(pair.epoch + 1),
-            "the other side does not get: " + loss(inventory, pair, versions),
+            "keep from the other side: " + loss(inventory, pair, versions),
             "roll " + name + " back to the last acknowledged snapshot",
-            there(pair) + " becomes the master as soon as it answers"};
+            "have " + there(pair) + " become the master as soon as it answers"};
 }
 
 /// How old the copy is that would become the truth.
@@ -101,10 +101,10 @@ Steps takeover_steps(const sync::Inventory& inventory,
                      const Versions& versions) {
     const std::string name = whole(inventory, pair);
     const Snapshot* acked = sync::last_acked(versions);
-    std::string age = "the copy was never complete";
+    std::string age = "begin with a copy that was never complete";
     if (acked != nullptr) {
         const UnixSeconds sent = acked->sent.value_or(0);
-        age = "the data is of " + to_rfc3339(sent) + " (" +
+        age = "begin with the data of " + to_rfc3339(sent) + " (" +
               format_duration(std::chrono::seconds(std::max<UnixSeconds>(0, unix_now() - sent))) +
               " ago, @" + acked->name + "); what " + pair.peer.str() +
               " wrote later is missing here, and is kept beside it there when it returns";
@@ -187,8 +187,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
         case Ask::keep_here:
             co_return Steps{"make " + pair.dataset.str() + " the master of epoch " +
                                 std::to_string(pair.epoch + 2),
-                            there(pair) +
-                                " becomes its target as soon as it hears of it; what only "
+                            "have " + there(pair) +
+                                " become its target as soon as it hears of it; what only "
                                 "it has is kept beside it there"};
     }
     co_return Steps{};

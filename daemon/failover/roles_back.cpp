@@ -111,8 +111,8 @@ Steps back_steps(Ask ask,
                       " beside it when it returns");
         return out;
     }
-    out.push_back(there + " keeps what it has after " + start +
-                  " beside it, rolls back, and becomes the master of epoch " + epoch +
+    out.push_back("have " + there + " keep what it has after " + start +
+                  " beside it, roll back, and become the master of epoch " + epoch +
                   (ask == Ask::failover ? "" : " as soon as it answers"));
     return out;
 }

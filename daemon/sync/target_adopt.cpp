@@ -102,8 +102,8 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
         if (!name) return name.error();
         const Dataset* dataset = parts_.inventory.find(*name);
         if (dataset == nullptr) {
-            out->steps.push_back("nothing is at " + name->str() + " on " + host +
-                                 ": it will be sent whole");
+            out->steps.push_back("have " + name->str() + " sent whole: nothing is there on " +
+                                 host);
             continue;
         }
         const std::string source = in.source + "/" + member.name;
@@ -140,8 +140,8 @@ void Target::tell_of_others(const DatasetName& target,
         if (name == target || known) continue;
         const Dataset* other = parts_.inventory.find(name);
         const bool open = other != nullptr && other->readonly_here && !other->readonly;
-        out->steps.push_back(name.str() + " has no original in " + in.source +
-                             ": it stays as it is, " +
+        out->steps.push_back("leave " + name.str() + ", which has no original in " + in.source +
+                             ", as it is, " +
                              (open ? "writable by a readonly=off of its own, which stands in the "
                                      "way of a takeover"
                                    : "readonly with the rest"));

@@ -322,8 +322,8 @@ TEST_F(TreeAdopt, ADryRunSaysWhatBecomesOfEach) {
     for (const auto* part : {"make backup/fs on beta readonly and the target of alpha:tank/fs",
                              "make backup/fs/a part of it, unmounted, from @daily on, and have it "
                              "inherit readonly",
-                             "nothing is at backup/fs/new on beta: it will be sent whole",
-                             "backup/fs/other has no original in tank/fs"})
+                             "have backup/fs/new sent whole: nothing is there on beta",
+                             "leave backup/fs/other, which has no original in tank/fs, as it is"})
         expect_in(text, part);
     EXPECT_EQ(changes_there(), 0U);
     EXPECT_TRUE(alpha->zfs.at("tank/fs").props.empty());

@@ -45,7 +45,7 @@ class Failover(Roles):
             done = self.zrepctl("takeover", "--dry-run", COPY, on="beta")
             self.assertIn("make tank/fs the target of epoch 2", done.out)
             done = self.zrepctl("takeover", "-L", "--dry-run", COPY, on="beta")
-            self.assertIn("the data is of ", done.out)
+            self.assertIn("begin with the data of ", done.out)
 
     def test_the_wrong_side_is_told_where_to_go(self):
         with self.nothing_left():
