@@ -6,6 +6,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/plan/pair.hpp"
 
 namespace zrepd::plan {
 namespace {
