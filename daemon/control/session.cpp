@@ -96,6 +96,7 @@ Task<bool> Session::serve() {
             co_return true;
         }
         if (holds_too_much()) {
+            let_go();
             say_error({.code = Code::busy,
                        .message = "too many requests that have not ended",
                        .remedy = "send it again; ss -xp | grep zrepd shows who is connected"});
@@ -113,6 +114,13 @@ Task<bool> Session::serve() {
 
 bool Session::holds_too_much() const {
     return held_ > kShortRequest && context_.held_bytes > context_.limits.held_bytes;
+}
+
+/// Of what it sent, at once: it is still here for its last words.
+void Session::let_go() {
+    lines_ = LineBuffer(rpc::kMaxRequestLine);
+    context_.held_bytes -= held_;
+    held_ = 0;
 }
 
 Task<Session::Read> Session::read() {

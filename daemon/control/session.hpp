@@ -63,6 +63,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
     Task<bool> serve();
     bool holds_too_much() const;
+    void let_go();
     Task<Read> read();
     bool take_bytes();
     Task<bool> handle(std::string line);
