@@ -36,7 +36,7 @@ class Systemd(ServiceCase):
         self.assertTrue(any(line["MESSAGE"].startswith("control_call ") for line in lines))
         found = self.alpha.run("stat -c '%n %a %U:%G' /etc/zrepd /run/zrepd /run/zrepd/*.sock").out
         self.assertEqual(found.splitlines(), ["/etc/zrepd 755 root:root", "/run/zrepd 755 root:root",
-                                              "/run/zrepd/peer.sock 660 root:zrepd", "/run/zrepd/zrepd-ro.sock 666 root:zrepd",
+                                              "/run/zrepd/peer.sock 660 zrep:zrepd", "/run/zrepd/zrepd-ro.sock 666 root:zrepd",
                                               "/run/zrepd/zrepd.sock 660 root:zrepd"])
         said = self.alpha.run(f"grep -E '^(Seccomp|NoNewPrivs):' /proc/{zrepd.pid()}/status; "
                               f"readlink /proc/1/ns/mnt /proc/{zrepd.pid()}/ns/mnt").out.split()
