@@ -91,7 +91,7 @@ class Terminal(StreamCase):
         self.see("zrepd went away .*trying again")
         self.assertIn("tank/fs", self.screen())
         self.start("alpha")
-        self.assertNotIn("went away", self.see(r"(?m)^tank/fs +master(?s:(?!went away).)*LAST EVENTS"))
+        self.see(r"(?ms)\A(?:(?!went away).)*^tank/fs +master(?:(?!went away).)*LAST EVENTS")
         self.assertRegex(self.screen(), "pair: 1 ")
         self.press("?")
         self.see("PgUp, PgDn")

@@ -141,7 +141,7 @@ class Verbs(StreamCase):
             self.assertEqual(self.get(self.alpha, stored[0], "tank"), stored[1])
         for words, code in (("master=yes", 2), ("zrep:epoch=9", 2), ("src-host=x", 2), ("compression=on", 2),
                             ("savecount=1", 2), ("interval=0s", 2), ("limit=much", 2), ("paused=maybe", 2),
-                            ("accept=-oProxyCommand", 2)):
+                            ("accept=-oProxyCommand=id", 2)):
             with self.subTest(words):
                 self.zrepctl("set", "tank", words, code=code)
         self.assertEqual(self.get(self.alpha, "zrep:master", "tank"), "-")
@@ -196,7 +196,7 @@ class Verbs(StreamCase):
         self.make_pair()
         # A terminal for its standard error, so that it shows the line that people see.
         sync = "zrepctl sync tank/fs; echo exit=$?"
-        watch = f"script -qec {shlex.quote(sync)} /run/seen </dev/null >/dev/null 2>&1"
+        watch = f"TERM=xterm script -qec {shlex.quote(sync)} /run/seen </dev/null >/dev/null 2>&1"
         client = self.begin_line(watch)
         self.alpha.run("pkill -INT -x zrepctl")
         client.wait(timeout=20)
