@@ -9,8 +9,8 @@
 namespace zrepd {
 namespace {
 
-// None of ours has half as many. A line of 1 MiB that is nothing but keys would hold the event loop up
-// for half a minute.
+// None of ours has half as many. A line of 1 MiB that is nothing but keys would hold the event loop
+// up for half a minute.
 constexpr std::size_t kMaxJsonKeys = 256;
 
 /// How deep and how wide a text is. A pass over it, before anything is allocated for it.
