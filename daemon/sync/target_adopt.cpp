@@ -25,7 +25,11 @@ std::vector<Guid> guids_of(const std::vector<rpc::PeerSnapshot>& snapshots) {
 
 Error other_kind(const DatasetName& target, const std::string& kind, const std::string& source) {
     return Error{.code = Code::conflict,
-                 .message = target.str() + " is no " + kind + ", as " + source + " is"};
+                 .message = target.str() + " is no " + kind + ", as " + source + " is",
+                 .remedy =
+                     "it is no copy of that: choose another destination, or have it out of the "
+                     "way: zfs rename " +
+                     quote(target.str())};
 }
 
 /// readonly of its own would keep it from following its root.
@@ -96,7 +100,10 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
     const std::vector<DatasetName> here = parts_.inventory.members(target);
     const std::string host = parts_.self.host.str();
     if (in.members->size() > plan::kMaxMembers)
-        return Error{.code = Code::invalid_params, .message = "too many members"};
+        return Error{.code = Code::invalid_params,
+                     .message = "a recursive pair has at most " +
+                                std::to_string(plan::kMaxMembers) + " members",
+                     .remedy = "make pairs of some of the datasets below it"};
     for (const rpc::AdoptMember& member : *in.members) {
         auto name = plan::member_name(target, member.name);
         if (!name) return name.error();

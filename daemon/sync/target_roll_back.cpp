@@ -79,14 +79,18 @@ Result<std::vector<Target::GoesBack>> Target::goes_back(const DatasetName& targe
     std::vector<GoesBack> out;
     std::set<DatasetName> named{target};
     if (in.members && in.members->size() > plan::kMaxMembers)
-        return Error{.code = Code::invalid_params, .message = "too many members"};
+        return Error{.code = Code::invalid_params,
+                     .message = "a recursive pair has at most " +
+                                std::to_string(plan::kMaxMembers) + " members",
+                     .remedy = "compare zrepctl version on both hosts"};
     out.push_back({.target = target, .source = in.source, .base = in.base, .newer = in.newer});
     for (const auto& part : in.members.value_or(std::vector<rpc::RollBackPart>{})) {
         auto name = plan::member_name(target, part.name);
         if (!name) return name.error();
         if (!named.insert(*name).second)
             return Error{.code = Code::invalid_params,
-                         .message = "a member named twice, or without a name"};
+                         .message = "a member named twice, or without a name",
+                         .remedy = "compare zrepctl version on both hosts"};
         out.push_back({.target = *name,
                        .source = in.source + "/" + part.name,
                        .base = part.base,

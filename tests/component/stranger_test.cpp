@@ -87,5 +87,26 @@ TEST_F(Stranger, MakesNothingInTheTreeOfAnother) {
     EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", in)));
 }
 
+/// It could ask for one after the other, of tens of thousands of datasets.
+TEST_F(Stranger, CostsNoListing) {
+    beta->zfs.at("backup/mallory").props.clear();
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    beta->zfs.forget_calls();
+    rpc::PrepareIn prepare;
+    prepare.host = "beta";
+    prepare.source = "tank/evil";
+    prepare.target = "backup/evil";
+    EXPECT_FALSE(test::run_task(io, beta->target.prepare("mallory", prepare)));
+    rpc::AdoptIn adopt;
+    adopt.host = "beta";
+    adopt.source = "tank/evil";
+    adopt.target = target_fs.str();
+    adopt.kind = "filesystem";
+    EXPECT_FALSE(test::run_task(io, beta->target.adopt("mallory", adopt)));
+    EXPECT_EQ(beta->zfs.count("datasets"), 0U);
+    EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", prepare)));
+    EXPECT_EQ(beta->zfs.count("datasets"), 1U) << "who may make something is looked for anew";
+}
+
 }  // namespace
 }  // namespace zrepd
