@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -48,6 +49,29 @@ std::string content_of(const std::string& path) {
     (void)path;
     return "";
 #endif
+}
+
+int passed_mount_table = -1;
+
+int open_linux_file(const char* path) {
+#ifdef ZREPD_LINUX
+    return ::open(path, O_RDONLY | O_CLOEXEC);
+#else
+    (void)path;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+/// All of an open file, from its beginning.
+std::string content_of(int fd) {
+    std::string out;
+    std::array<char, 8192> part;
+    while (true) {
+        const ssize_t size = ::pread(fd, part.data(), part.size(), static_cast<off_t>(out.size()));
+        if (size <= 0) return out;
+        out.append(part.data(), static_cast<std::size_t>(size));
+    }
 }
 
 std::string first_line_of(const std::string& path) {
@@ -188,7 +212,20 @@ std::string program_of(pid_t pid) {
 }
 
 std::string mount_table() {
+    if (passed_mount_table >= 0) return content_of(passed_mount_table);
     return content_of("/proc/self/mountinfo");
+}
+
+int open_mount_namespace() {
+    return open_linux_file("/proc/self/ns/mnt");
+}
+
+int open_mount_table() {
+    return open_linux_file("/proc/self/mountinfo");
+}
+
+void read_mount_table_from(int table) {
+    passed_mount_table = table;
 }
 
 bool mounts_zfs_anywhere() {

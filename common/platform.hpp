@@ -3,7 +3,8 @@
 // (daemon/zfs/spawn.cpp). Each function has a way that needs POSIX alone, which -DZREPD_PORTABLE
 // chooses on every system, so that it is tried where the tests run. What these return is the same
 // everywhere; this header does not change with the system but for the macro and the constant below.
-// Threads: any. Errors: as of the system calls, with errno. No state.
+// Threads: any. Errors: as of the system calls, with errno. No state but which table of mounts is
+// read.
 #pragma once
 
 #include <sys/types.h>
@@ -72,6 +73,12 @@ std::string boot_id();
 std::string program_of(pid_t pid);
 /// As /proc/self/mountinfo has it; empty where there is none.
 std::string mount_table();
+/// The mount namespace of this process, and its table, open; -1 with errno where there is none.
+int open_mount_namespace();
+int open_mount_table();
+/// From here on mount_table() is what this open table says, perhaps of another namespace than ours.
+/// Once, at the start; it stays open.
+void read_mount_table_from(int table);
 /// Whether `mount -t zfs` mounts a filesystem at any place, whatever its mountpoint says.
 bool mounts_zfs_anywhere();
 

@@ -15,6 +15,7 @@
 #include "daemon/failover/event_hooks.hpp"
 #include "daemon/failover/hook_files.hpp"
 #include "daemon/helper_processes.hpp"
+#include "daemon/host_mounts.hpp"
 #include "daemon/lock/lockfile.hpp"
 #include "daemon/log.hpp"
 #include "daemon/metrics/exporter.hpp"
@@ -133,6 +134,7 @@ App::App(config::Config config) : config_(std::move(config)) {}
 App::~App() = default;
 
 Result<void> App::Parts::start() {
+    host_mounts::take(passed, manager, processes);
     target.serve_roles(roles);
     service = std::make_unique<DaemonService>(
         sync, engine, roles, copies, scheduler, peers, processes, zfs.version());

@@ -11,6 +11,7 @@
 #include "daemon/app.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
+#include "daemon/host_mounts.hpp"
 #include "daemon/log.hpp"
 #include "daemon/metrics/text_file.hpp"
 
@@ -43,6 +44,11 @@ int check(const zrepd::config::Config& config) {
     return 0;
 }
 
+int hand_over_mounts() {
+    auto done = zrepd::host_mounts::hand_over(zrepd::Notifier::from_environment());
+    return done ? 0 : complain(done.error());
+}
+
 int run(const std::vector<std::string>& arguments) {
     auto command = zrepd::config::read(arguments);
     if (!command) return complain(command.error());
@@ -56,6 +62,8 @@ int run(const std::vector<std::string>& arguments) {
             return 0;
         case Action::check_config:
             return check(command->config);
+        case Action::hand_over_mounts:
+            return hand_over_mounts();
         case Action::run:
             break;
     }

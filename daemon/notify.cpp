@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/notify.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 
 #include "common/platform.hpp"
+#include "common/text.hpp"
 #include "daemon/async/signal.hpp"
 
 namespace zrepd {
@@ -18,6 +23,8 @@ namespace {
 
 // How old what `systemctl status` shows may be where nothing has to be heard of the loop.
 constexpr std::chrono::seconds kAgain{10};
+// A busy manager takes a while; a unit's start has 90 s.
+constexpr std::chrono::seconds kSettled{20};
 // A watchdog of microseconds would be a loop that does nothing else.
 constexpr std::chrono::milliseconds kShortest{10};
 
@@ -52,21 +59,72 @@ Notifier::Notifier(std::string socket, std::chrono::microseconds watchdog)
     fd_ = Fd(platform::unix_socket(SOCK_DGRAM, /*nonblocking=*/true));
 }
 
-bool Notifier::send(std::string_view text) const {
-    if (fd_.get() < 0) return false;
+bool Notifier::send(std::string_view text, int passed) const {
+    if (fd_.get() < 0) {
+        errno = ENOTCONN;
+        return false;
+    }
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, socket_.data(), socket_.size());
     // An abstract name begins with a zero, and ends where the address does.
     if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size());
-    const ssize_t sent = ::sendto(fd_.get(),
-                                  text.data(),
-                                  text.size(),
-                                  MSG_NOSIGNAL,
-                                  reinterpret_cast<const sockaddr*>(&address),
-                                  size);
-    return sent >= 0;
+    iovec words{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+    msghdr message{};
+    message.msg_name = &address;
+    message.msg_namelen = size;
+    message.msg_iov = &words;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> beside{};
+    if (passed >= 0) {
+        message.msg_control = beside.data();
+        message.msg_controllen = beside.size();
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
+    }
+    return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL) >= 0;
+}
+
+Result<void> Notifier::pass(std::string_view text, int fd) const {
+    if (!fd_) {
+        return Error{
+            .code = Code::refused,
+            .message = "there is no service manager that keeps descriptors",
+            .remedy = "this is for systemd, as ExecStartPre= of a service with Type=notify"};
+    }
+    if (send(text, fd)) return ok();
+    return Error{.code = Code::io_error,
+                 .message = "cannot tell the service manager at " + quote(socket_),
+                 .remedy = "look at its own state: systemctl status",
+                 .sys_errno = errno};
+}
+
+Result<void> Notifier::store(const char* name, int fd) const {
+    // Not watched: a table of mounts always has an event, which to the manager is the end of it.
+    return pass("FDSTORE=1\nFDPOLL=0\nFDNAME=" + std::string(name), fd);
+}
+
+void Notifier::forget(const char* name) const {
+    send("FDSTOREREMOVE=1\nFDNAME=" + std::string(name));
+}
+
+Result<void> Notifier::settle() const {
+    auto pipe = make_pipe();
+    if (!pipe) return pipe.error();
+    if (auto told = pass("BARRIER=1", pipe->write.get()); !told) return told;
+    pipe->write.reset();
+    // The manager closes its end when it has come so far.
+    pollfd end{.fd = pipe->read.get(), .events = 0, .revents = 0};
+    const auto limit = std::chrono::milliseconds(kSettled).count();
+    if (::poll(&end, 1, static_cast<int>(limit)) > 0) return ok();
+    return Error{.code = Code::timed_out,
+                 .message = "the service manager did not take what it was told",
+                 .remedy = "it is busy or stuck: systemctl is-system-running",
+                 .sys_errno = 0};
 }
 
 void Notifier::ready() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/result.hpp"
 #include "daemon/async/fd.hpp"
 #include "daemon/async/task.hpp"
 
@@ -26,13 +27,22 @@ class Notifier {
     /// Whoever waited for this service may go on. What the manager does not take now run() repeats.
     void ready();
     void stopping();
+    /// Leaves a descriptor with the manager, which passes it by this name to the process that it
+    /// starts next. refused without a manager, io_error when it does not listen.
+    Result<void> store(const char* name, int fd) const;
+    /// Waits until the manager has read what it was told, at most a few seconds: it knows us no
+    /// longer once we have exited. timed_out, io_error. sd_notify_barrier(3).
+    Result<void> settle() const;
+    /// The manager closes what it keeps under this name.
+    void forget(const char* name) const;
     /// Until it is cancelled: says that the loop turns, at least three times as often as it has to,
     /// and what status() says, when that changed.
     Task<> run(std::function<std::string()> status);
 
   private:
     /// False when the manager has no room for it now.
-    bool send(std::string_view text) const;
+    bool send(std::string_view text, int passed = -1) const;
+    Result<void> pass(std::string_view text, int fd) const;
 
     std::string socket_;
     std::chrono::microseconds watchdog_;

@@ -58,6 +58,8 @@ po::options_description actions() {
         ("config", po::value<std::string>()->value_name("FILE"),
          "settings file [/etc/zrepd/zrepd.conf]")
         ("check-config", "say what is wrong with the settings, and exit")
+        ("hand-over-mounts",
+         "let systemd pass the host's mounts on to the zrepd that it starts next, and exit")
         ("help,h", "show this help, and exit")
         ("version", "show the version, and exit");
     // clang-format on
@@ -341,7 +343,10 @@ Result<CommandLine> read(const std::vector<std::string>& arguments,
         out.action = Action::version;
     else if (given.count("check-config") != 0)
         out.action = Action::check_config;
-    if (out.action == Action::help || out.action == Action::version) return out;
+    else if (given.count("hand-over-mounts") != 0)
+        out.action = Action::hand_over_mounts;
+    // These are told or done whatever the settings are.
+    if (out.action != Action::run && out.action != Action::check_config) return out;
     if (auto file = read_file(out.config, given); !file) return file.error();
     if (auto line = apply_command_line(out.config, given); !line) return line.error();
     if (auto host = settle_host(out.config, system_name); !host) return host.error();

@@ -38,7 +38,7 @@ struct Config {
 };
 
 struct CommandLine {
-    enum class Action { run, check_config, help, version };
+    enum class Action { run, check_config, hand_over_mounts, help, version };
     Action action = Action::run;
     Config config;
     std::string help = {};  ///< text for Action::help

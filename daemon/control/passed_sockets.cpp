@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "common/text.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::control {
@@ -53,29 +54,43 @@ PassedSockets PassedSockets::from_environment(int first) {
     // Somebody else's: a shell that systemd started starts us, too, with its variables.
     if (number_of("LISTEN_PID") != ::getpid()) return out;
     const long count = std::clamp(number_of("LISTEN_FDS"), 0L, static_cast<long>(kMaxPassed));
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the daemon changes its environment
+    const char* all = std::getenv("LISTEN_FDNAMES");
+    const auto names = split(all == nullptr ? "" : all, ':');
     for (int fd = first; fd < first + count; ++fd) {
+        const auto number = static_cast<std::size_t>(fd - first);
+        std::string name(number < names.size() ? names[number] : "");
         // A descriptor that is not open is none of ours to close later, either.
-        if (::fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.sockets_.emplace_back(fd);
+        if (::fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.passed_.push_back({Fd(fd), std::move(name)});
     }
     return out;
 }
 
 PassedSockets::~PassedSockets() {
-    for (const Fd& socket : sockets_) {
+    for (const Passed& unused : passed_) {
         log::event(log::Level::warn,
                    "socket_unexpected",
-                   {{"socket", listens_on(socket.get())},
+                   {{"socket", listens_on(unused.fd.get())},
                     {"instead", "closed: zrepd listens on its own sockets in runtime-dir"}});
     }
 }
 
 Fd PassedSockets::take(const std::filesystem::path& path) {
-    const auto found = std::find_if(sockets_.begin(), sockets_.end(), [&path](const Fd& socket) {
-        return !path.empty() && listens_on(socket.get()) == path.native();
+    const auto found = std::find_if(passed_.begin(), passed_.end(), [&path](const Passed& one) {
+        return !path.empty() && listens_on(one.fd.get()) == path.native();
     });
-    if (found == sockets_.end()) return {};
-    Fd out = std::move(*found);
-    sockets_.erase(found);
+    if (found == passed_.end()) return {};
+    Fd out = std::move(found->fd);
+    passed_.erase(found);
+    return out;
+}
+
+Fd PassedSockets::take_named(std::string_view name) {
+    const auto found = std::find_if(
+        passed_.begin(), passed_.end(), [name](const Passed& one) { return one.name == name; });
+    if (found == passed_.end()) return {};
+    Fd out = std::move(found->fd);
+    passed_.erase(found);
     return out;
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Listening sockets that a service manager made before it started us (sd_listen_fds(3)). They
-// outlive us: who connects while zrepd is started anew waits for it. Written here because
-// libsystemd is on one of three systems, and this is three variables. Thread: io thread. Errors:
-// none; what is not as expected is closed, logged, and we make our own. Limits: kMaxPassed.
+// What a service manager passes to us when it starts us (sd_listen_fds(3)): listening sockets,
+// which outlive us, so that who connects while zrepd is started anew waits for it; and what was
+// left with it by name. Written here because libsystemd is on one of three systems, and this is a
+// few variables. Thread: io thread. Errors: none; what is not as expected is closed, logged, and we
+// make our own. Limits: kMaxPassed.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/async/fd.hpp"
@@ -29,9 +32,15 @@ class PassedSockets {
     /// The one that listens for streams on this path; an empty Fd where none was passed. Whoever
     /// takes it never unlinks the path.
     Fd take(const std::filesystem::path& path);
+    /// The descriptor of this name, of whatever kind (LISTEN_FDNAMES); an empty Fd where none is.
+    Fd take_named(std::string_view name);
 
   private:
-    std::vector<Fd> sockets_;
+    struct Passed {
+        Fd fd;
+        std::string name;
+    };
+    std::vector<Passed> passed_;
 };
 
 }  // namespace zrepd::control

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "common/props.hpp"
@@ -277,11 +278,15 @@ Result<std::map<std::string, Guid>> guids(std::string_view out) {
 
 Result<TokenInfo> token(std::string_view out) {
     TokenInfo result;
+    std::set<std::string_view> seen;
     for (const std::string_view text : lines(out)) {
         const std::size_t equals = text.find(" = ");
         if (equals == text.npos) continue;
         const std::string_view key = trim(text.substr(0, equals));
         const std::string_view value = text.substr(equals + 3);
+        // A name with a line break, which its maker may put into a token, looks like one more key;
+        // and zfs sends what the guid says, wherever in the pool that is.
+        if (!seen.insert(key).second) return not_understood(text);
         if (key == "toname") {
             const Result<SnapshotName> name = SnapshotName::parse(value);
             if (!name.has_value()) return name.error();

@@ -47,6 +47,7 @@ struct Prepared {
     char* const* argv;
     char* const* envp;
     std::array<int, 3> fds;  ///< all above 2, so that no dup2 overwrites the next one's source
+    int mounts;
     pid_t parent;
     volatile int error = 0;
 };
@@ -75,6 +76,10 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int child_main(vo
     // We may have died before that call: then nobody would ever kill this process.
     if (::syscall(SYS_getppid) != job->parent) ::syscall(SYS_exit_group, 127);
     ::syscall(SYS_setpgid, 0, 0);
+    if (job->mounts >= 0 && ::syscall(SYS_setns, job->mounts, CLONE_NEWNS) != 0) {
+        job->error = errno;
+        ::syscall(SYS_exit_group, 127);
+    }
     for (int target = 0; target < 3; ++target) {
         if (::syscall(SYS_dup3, job->fds[static_cast<std::size_t>(target)], target, 0) < 0) {
             job->error = errno;
@@ -138,6 +143,7 @@ void close_all_on_exec() {
 }
 
 Result<Launched> start(Prepared& job) {
+    if (job.mounts >= 0) return start_error(job.program, ENOSYS);
     close_all_on_exec();
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -196,6 +202,7 @@ Result<Launched> launch(const LaunchSpec& spec) {
                  .argv = argv.data(),
                  .envp = environment.data(),
                  .fds = {kept[0].get(), kept[1].get(), kept[2].get()},
+                 .mounts = spec.mounts,
                  .parent = ::getpid()};
     return start(job);
 }

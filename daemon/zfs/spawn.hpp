@@ -21,6 +21,8 @@ struct LaunchSpec {
     int in = -1;                           ///< -1: /dev/null
     int out = -1;
     int err = -1;
+    /// A mount namespace to start it in (setns(2), Linux); -1: ours.
+    int mounts = -1;
 };
 
 struct Launched {

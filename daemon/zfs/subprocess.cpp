@@ -286,7 +286,8 @@ Result<Child> Processes::start(SpawnSpec spec) {
                                  .environment = fixed_environment(path_, spec.with_home),
                                  .in = spec.in.get(),
                                  .out = spec.out.get(),
-                                 .err = errors->write.get()};
+                                 .err = errors->write.get(),
+                                 .mounts = mounts_.get()};
     Result<Launched> launched = launch(launch_spec);
     if (!launched.has_value()) return launched.error();
     ++book_->started;

@@ -109,6 +109,8 @@ class Processes {
     /// Kills what still runs.
     ~Processes();
 
+    /// What is started from here on sees and makes the mounts of this namespace, not ours.
+    void enter(Fd mount_namespace) { mounts_ = std::move(mount_namespace); }
     /// not_found when argv[0] is not in the path; io_error when the exec fails.
     Result<Child> start(SpawnSpec spec);
     /// Runs to the end and collects stdout. Any exit status is a success here: the caller reads it.
@@ -134,6 +136,7 @@ class Processes {
 
     asio::any_io_executor executor_;
     std::string path_;
+    Fd mounts_;
     std::shared_ptr<Book> book_;
 };
 

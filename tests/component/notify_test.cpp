@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <cstring>
 #include <thread>
 
+#include "daemon/host_mounts.hpp"
 #include "tests/fakes/run_task.hpp"
 #include "tests/fakes/temp_folder.hpp"
 
@@ -41,6 +44,24 @@ class NotifyTest : public ::testing::Test {
             if (size < 0) return out;
             out.emplace_back(text, static_cast<std::size_t>(size));
         }
+    }
+
+    /// The next one's text and what came with it.
+    std::pair<std::string, Fd> received() {
+        char text[512];
+        iovec words{.iov_base = text, .iov_len = sizeof text};
+        alignas(cmsghdr) char beside[CMSG_SPACE(sizeof(int))];
+        msghdr message{};
+        message.msg_iov = &words;
+        message.msg_iovlen = 1;
+        message.msg_control = beside;
+        message.msg_controllen = sizeof beside;
+        const ssize_t size = ::recvmsg(manager.get(), &message, MSG_CMSG_CLOEXEC);
+        if (size < 0) return {};
+        int passed = -1;
+        const cmsghdr* header = CMSG_FIRSTHDR(&message);
+        if (header != nullptr) std::memcpy(&passed, CMSG_DATA(header), sizeof passed);
+        return {std::string(text, static_cast<std::size_t>(size)), Fd(passed)};
     }
 
     test::TempFolder temp;
@@ -119,6 +140,53 @@ TEST_F(NotifyTest, WhatTheManagerHadNoRoomForIsRepeated) {
     EXPECT_EQ(std::count(all.begin(), all.end(), "READY=1"), 1);
     tasks.cancel();
     test::run_until(io, [&tasks] { return tasks.size() == 0; });
+}
+
+TEST_F(NotifyTest, HandsOverTheHostsMountsAndWaitsUntilTheyWereTaken) {
+    const Notifier notifier(path, 0us);
+    std::vector<std::pair<std::string, Fd>> all;
+    // The manager lets go of the last one, which is when the other side may exit.
+    std::thread systemd([&] {
+        for (int i = 0; i < 3; ++i) all.push_back(received());
+        all.back().second.reset();
+    });
+    const auto done = host_mounts::hand_over(notifier);
+    systemd.join();
+    EXPECT_TRUE(done) << done.error().text();
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].first, "FDSTORE=1\nFDPOLL=0\nFDNAME=mount-namespace");
+    EXPECT_EQ(all[1].first, "FDSTORE=1\nFDPOLL=0\nFDNAME=mount-table");
+    EXPECT_EQ(all[2].first, "BARRIER=1");
+    struct stat handed_over = {};
+    struct stat own = {};
+    ASSERT_EQ(::fstat(all[0].second.get(), &handed_over), 0);
+    ASSERT_EQ(::stat("/proc/self/ns/mnt", &own), 0);
+    EXPECT_EQ(handed_over.st_ino, own.st_ino);
+    char word = 0;
+    EXPECT_EQ(::pread(all[1].second.get(), &word, 1, 0), 1);
+}
+
+TEST_F(NotifyTest, NothingIsHandedOverToNobody) {
+    const auto nobody = host_mounts::hand_over(Notifier("", 0us));
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.error().code, Code::refused);
+    EXPECT_NE(nobody.error().remedy.find("ExecStartPre="), std::string::npos);
+    const auto deaf = host_mounts::hand_over(Notifier((temp.path / "none").string(), 0us));
+    ASSERT_FALSE(deaf);
+    EXPECT_EQ(deaf.error().code, Code::io_error);
+}
+
+TEST(HostMounts, AreApartWhereTheRootOnlyHearsOfAnothers) {
+    const auto root = [](const std::string& fields) {
+        return "21 1 0:20 / /proc rw shared:5 master:9 - proc proc rw\n30 1 8:1 / / rw,relatime " +
+               fields + "- ext4 /dev/sda1 rw\n";
+    };
+    // A host, a unit of systemd with mounts of its own, one with MountFlags=slave, a container.
+    EXPECT_FALSE(host_mounts::are_apart(root("shared:1 ")));
+    EXPECT_TRUE(host_mounts::are_apart(root("shared:310 master:1 ")));
+    EXPECT_TRUE(host_mounts::are_apart(root("master:1 ")));
+    EXPECT_FALSE(host_mounts::are_apart(root("")));
+    EXPECT_FALSE(host_mounts::are_apart(""));
 }
 
 TEST_F(NotifyTest, WithoutAManagerNothingIsDone) {

@@ -42,7 +42,7 @@ Fd listening_socket(const fs::path& path) {
 class PassedSocketsTest : public ::testing::Test {
   protected:
     ~PassedSocketsTest() override {
-        for (const char* name : {"LISTEN_PID", "LISTEN_FDS"}) ::unsetenv(name);
+        for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
         for (int fd = kFirstPassed; fd < kFirstPassed + passed; ++fd) ::close(fd);
     }
     void pass(const Fd& socket) {
@@ -118,6 +118,21 @@ TEST_F(PassedSocketsTest, AnotherProcesssAreLeftAlone) {
     ::unsetenv("LISTEN_PID");
     EXPECT_FALSE(PassedSockets::from_environment(kFirstPassed).take(dir / "a.sock"));
     EXPECT_TRUE(is_open(0));
+}
+
+TEST_F(PassedSocketsTest, WhatHasANameIsFoundByItWhateverItIs) {
+    pass(listening_socket(dir / "a.sock"));
+    pass(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+    pass(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+    ::setenv("LISTEN_FDNAMES", "a.socket:mount-table", 1);
+    PassedSockets sockets = take_over();
+    EXPECT_FALSE(sockets.take_named("mount-namespace"));
+    EXPECT_EQ(sockets.take_named("mount-table").get(), kFirstPassed + 1);
+    EXPECT_FALSE(sockets.take_named("mount-table"));
+    EXPECT_EQ(sockets.take(dir / "a.sock").get(), kFirstPassed);
+    // One more than there are names.
+    EXPECT_EQ(sockets.take_named("").get(), kFirstPassed + 2);
+    passed = 0;
 }
 
 TEST_F(PassedSocketsTest, WhatDoesNotListenForStreamsOnThatPathIsClosed) {

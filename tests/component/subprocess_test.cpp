@@ -61,6 +61,41 @@ bool ends(int pid) {
     return false;
 }
 
+TEST_F(Subprocess, IsStartedAmongTheMountsThatItWasGiven) {
+    if (platform::kind() != "linux") {
+        processes.enter(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+        EXPECT_FALSE(sh("true")) << "never among other mounts than it was given";
+        return;
+    }
+    if (::geteuid() != 0) GTEST_SKIP() << "a mount namespace takes root";
+    // Another process's: it has a folder of its own over the temporary one, which nobody else sees.
+    const test::TempFolder temp;
+    const std::string there = (temp.path / "there").string();
+    std::ofstream(temp.path / "here").put('x');
+    auto other = processes.start({.argv = {"unshare",
+                                           "-m",
+                                           "sh",
+                                           "-c",
+                                           "mount -t tmpfs none " + temp.path.string() +
+                                               " && : > " + there + " && exec sleep 60"}});
+    ASSERT_TRUE(other) << other.error().text();
+    const std::string proc = "/proc/" + std::to_string(other->pid());
+    for (int i = 0; i < 500 && ::access((proc + "/root" + there).c_str(), F_OK) != 0; ++i) {
+        ::usleep(10'000);
+    }
+    EXPECT_EQ(sh("ls " + temp.path.string())->out, "here\n");
+    processes.enter(Fd(::open((proc + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC)));
+    EXPECT_EQ(sh("ls " + temp.path.string())->out, "there\n");
+    EXPECT_TRUE(std::filesystem::exists(temp.path / "here")) << "we stay where we are";
+    // What is none of the kind is an error of the start, not a program somewhere else.
+    processes.enter(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+    const auto refused = sh("true");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::io_error);
+    processes.enter(Fd());
+    EXPECT_EQ(sh("ls " + temp.path.string())->out, "here\n");
+}
+
 TEST_F(Subprocess, CollectsOutputAndExitStatus) {
     const Result<Output> output = sh("echo out; echo err >&2; exit 3");
     ASSERT_TRUE(output.has_value());

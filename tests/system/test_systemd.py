@@ -15,6 +15,8 @@ ip addr add 192.0.2.10/32 dev lo
 touch /run/hook-file && chown nobody /run/hook-file
 runuser -u nobody -- id -un > /run/hook-user
 su nobody -s /bin/sh -c "id -un" >> /run/hook-user
+readlink /proc/self/ns/mnt > /run/hook-mounts
+if (: > /dev/kmsg) 2>/dev/null; then touch /run/hook-has-devices; fi
 """
 # A restart that lasts until somebody says so.
 HELD_BACK = "[Service]\\nExecStartPre=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\\n"
@@ -41,7 +43,35 @@ class Systemd(ServiceCase):
         said = self.alpha.run(f"grep -E '^(Seccomp|NoNewPrivs):' /proc/{zrepd.pid()}/status; "
                               f"readlink /proc/1/ns/mnt /proc/{zrepd.pid()}/ns/mnt").out.split()
         self.assertEqual(said[:4], ["NoNewPrivs:", "1", "Seccomp:", "2"])
-        self.assertEqual(said[4], said[5], "it mounts for everyone")
+        self.assertNotEqual(said[4], said[5], "its mounts are its own")
+        self.assertNotIn("mounts_apart", zrepd.log())
+        tried = self.alpha.run(f"nsenter -t {zrepd.pid()} -m touch /etc/zrepd/x /usr/x /home/x /proc/sys/kernel/hostname", check=False)
+        self.assertEqual(tried.err.count("Read-only file system"), 4, tried.err)
+        # Nothing is left with systemd, for a zrepd that ends in a moment from now.
+        self.assertEqual(zrepd.show("NFileDescriptorStore"), "0")
+
+    def test_what_is_mounted_comes_and_goes_for_everyone(self):
+        """Below /home, which zrepd's own mounts have readonly, and mounted when it starts."""
+        self.make_pair()
+        self.alpha.run(f"mkdir -p /home; zfs set mountpoint=/home/fs {FS}; systemctl restart zrepd")
+        self.assert_serves("alpha")
+        seen = f"cat /proc/mounts /proc/{self.zrepd['alpha'].pid()}/mounts | grep -c ' /home/fs zfs '"
+        self.assertEqual(self.alpha.run(seen).out, "2\n")
+        self.zrepctl("failover", "tank/fs")
+        self.assertEqual(self.alpha.run(seen, check=False).out, "0\n")
+        self.assertEqual(self.get(self.alpha, "zrep:master", FS), "no")
+        self.zrepctl("failover", "tank/fs")
+        self.assertEqual(self.alpha.run(seen).out, "2\n")
+        self.alpha.run("touch /home/fs/written")
+        # Nothing of zrepd's keeps it: who unmounts or destroys it outside meets no "busy".
+        self.alpha.run(f"zfs unmount {FS}; rmdir /home/fs; zfs mount {FS}; zfs rename -u {FS} {FS}-2; zfs rename -u {FS}-2 {FS}; "
+                       f"zfs unmount {FS}; zfs snapshot {FS}@mine; zfs clone -o mountpoint=/home/fs-2 {FS}@mine tank/mine; zfs destroy tank/mine")
+
+    def test_one_whose_mounts_nobody_would_see_says_so(self):
+        self.drop_in(self.alpha, "[Service]\nExecStartPre=\n")
+        self.alpha.run("systemctl restart zrepd")
+        wait_for("it warns", 30, lambda: "mounts_apart" in self.zrepd["alpha"].log())
+        self.assertIn("--hand-over-mounts", self.zrepd["alpha"].log())
 
     def test_a_loop_that_does_not_turn_is_started_anew(self):
         self.drop_in(self.alpha, "[Service]\\nWatchdogSec=8s\\n")
@@ -97,6 +127,8 @@ class Systemd(ServiceCase):
                               "ip -o addr show dev lo to 192.0.2.10").out.split()
         self.assertEqual(found[:3], ["nobody"] * 3)
         self.assertIn("192.0.2.10/32", found)
+        self.assertEqual(*self.beta.run("cat /run/hook-mounts; readlink /proc/1/ns/mnt").out.split())
+        self.assertEqual(self.beta.run("ls /run/hook-has-devices; test -w /dev/kmsg", check=False).out, "")
         self.beta.run("ip addr del 192.0.2.10/32 dev lo; rm /run/hook-*")
 
     def test_clients_wait_for_a_restart_and_do_not_start_what_was_stopped(self):

@@ -182,6 +182,10 @@ TEST_F(ConfigTest, ASystemNameThatPairsCannotStoreIsAnErrorUntilASettingGivesAno
     EXPECT_EQ(set->config.host.str(), "db1");
     EXPECT_EQ(read({"--host-name", "db2"}, "db_1").value().config.host.str(), "db2");
     EXPECT_TRUE(read({"--help"}, "db_1"));
+    // The service starts with it: the settings are the next command's to complain of.
+    const auto mounts = read({"--hand-over-mounts"}, "db_1");
+    ASSERT_TRUE(mounts);
+    EXPECT_EQ(mounts->action, CommandLine::Action::hand_over_mounts);
 }
 
 TEST_F(ConfigTest, ASystemCalledLocalhostNeedsASettingBecauseBothSidesWouldStoreThatName) {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The host's own mounts, for a zrepd that systemd gave a mount namespace of its own (ADR 0019):
+// what zfs mounts in there is mounted for nobody else. `zrepd --hand-over-mounts`, which systemd
+// runs outside of it first, leaves two descriptors of the host's with systemd, which passes them
+// on; children are then started among those mounts, and the mount table is read there. Thread: io
+// thread, before any other. State: of the process, set once. Linux.
+#pragma once
+
+#include <string>
+
+#include "common/result.hpp"
+#include "daemon/control/passed_sockets.hpp"
+#include "daemon/notify.hpp"
+#include "daemon/zfs/subprocess.hpp"
+
+namespace zrepd::host_mounts {
+
+/// Leaves the mount namespace of this process and its table of mounts with the manager. refused
+/// without a manager that keeps descriptors, timed_out, io_error.
+Result<void> hand_over(const Notifier& manager);
+
+/// Takes what was handed over, and what the manager keeps of it is let go. Without it our own
+/// mounts count, and a warning says so where others do not see those.
+void take(control::PassedSockets& passed, const Notifier& manager, Processes& processes);
+
+/// Whether what is mounted here stays unseen outside. `table`: as in /proc/self/mountinfo, where a
+/// namespace that only hears of another's mounts has "master" at its root. Pure.
+bool are_apart(const std::string& table);
+
+}  // namespace zrepd::host_mounts
