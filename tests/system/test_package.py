@@ -3,8 +3,10 @@
 zrepd is systemd's part, which does not run on these hosts."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from streams import StreamCase
@@ -60,6 +62,17 @@ class Package(StreamCase):
         # Debian's own check of the files against what the package says of them.
         self.assertEqual(self.alpha.run("dpkg --verify zrepd").out, "")
         self.alpha.run("zrepctl status")
+
+    def test_its_documents_lead_nowhere_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["dpkg-deb", "-x", self.package, folder], check=True, timeout=60)
+            docs = pathlib.Path(folder, "usr/share/doc/zrepd")
+            links = [(page, link) for page in docs.rglob("*.md")
+                     for link in re.findall(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)", page.read_text())]
+            self.assertGreater(len(links), 50)
+            self.assertEqual([f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()], [])
+            for name in ("monitoring/alerts.yml", "monitoring/dashboard.json", "status.schema.json", "examples/hooks"):
+                self.assertTrue((docs / name).exists(), name)
 
     def test_installed_again_in_the_middle_of_a_sync_it_disturbs_nothing(self):
         self.make_pair()
