@@ -47,6 +47,15 @@ void expect_options(const std::string& text, const std::string& help) {
     }
 }
 
+/// Its own part of the page: from its heading to the next.
+std::string part_of(const std::string& text, const std::string& command) {
+    const std::regex heading("\n\\.It " + command + "\\b");
+    std::smatch found;
+    if (!std::regex_search(text, found, heading)) return "";
+    const auto begin = static_cast<std::size_t>(found.position()) + 1;
+    return text.substr(begin, text.find("\n.It ", begin) - begin);
+}
+
 TEST(ManPages, ZrepctlNamesEveryCommandAndOptionAndNoOtherCommand) {
     const std::string text = page("zrepctl.8");
     expect_options(text, ctl::help_text());
@@ -59,7 +68,8 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOptionAndNoOtherCommand) {
         command->add_options(options);
         const std::string usage = command->arguments;
         for (const auto& option : options.options()) {
-            EXPECT_NE(text.find("--" + option->long_name()), std::string::npos)
+            const std::regex whole("--" + option->long_name() + "(?![a-z-])");
+            EXPECT_TRUE(std::regex_search(part_of(text, command->name), whole))
                 << command->name << " --" << option->long_name();
             // "-L" for "local,L".
             const auto prefix = boost::program_options::command_line_style::allow_dash_for_short;
@@ -72,15 +82,6 @@ TEST(ManPages, ZrepctlNamesEveryCommandAndOptionAndNoOtherCommand) {
     for (const auto& property : prop::kSettings) {
         EXPECT_NE(text.find(".It " + std::string(property) + "\n"), std::string::npos) << property;
     }
-}
-
-/// Its own part of the page: from its heading to the next.
-std::string part_of(const std::string& text, const std::string& command) {
-    const std::regex heading("\n\\.It " + command + "\\b");
-    std::smatch found;
-    if (!std::regex_search(text, found, heading)) return "";
-    const auto begin = static_cast<std::size_t>(found.position()) + 1;
-    return text.substr(begin, text.find("\n.It ", begin) - begin);
 }
 
 TEST(ManPages, WhatChangesSomethingHasADryRunInItsHelpAndInItsPart) {
