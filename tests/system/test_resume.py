@@ -3,6 +3,7 @@
 import unittest
 
 from streams import StreamCase
+from support import q, wait_for
 
 
 class Resume(StreamCase):
@@ -136,6 +137,32 @@ class Resume(StreamCase):
         self.assertIn("could not be continued, beta discarded", done.out)
         self.assertIn("dead_resume_token", self.zrepd["alpha"].log())
         self.assertEqual(self.get(self.beta, "receive_resume_token", "backup/fs"), "-")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+    def test_token_of_another_filesystem_gets_nothing_of_it(self):
+        """zfs sends what a token names, and the token comes from the other host."""
+        self.alpha.run("zfs create tank/secret; head -c 8M /dev/urandom > /tank/secret/file; zfs snapshot tank/secret@zrep_000000; "
+                       "zfs create tank/fs")
+        client = self.begin("init", "tank/fs", "beta", "backup/fs")
+        self.zrepd["beta"].kill()
+        self.ends(client, 1)
+        self.assert_nothing_survives()
+        # What lies there now is the half of another stream, and looks as it did.
+        kept = self.beta.run("zfs get -Hp -s local -o property,value all backup/fs").out.splitlines()
+        options = " ".join("-o " + q("=".join(line.split("\t"))) for line in kept)
+        self.beta.run("zfs receive -A backup/fs")
+        self.alpha.run("zfs send tank/secret@zrep_000000 | head -c 3M | "
+                       + q("ssh", "beta", f"zfs receive -s -u {options} backup/fs"), check=False)
+        token = self.get(self.beta, "receive_resume_token", "backup/fs")
+        self.assertIn("toname = tank/secret@zrep_000000", self.alpha.run(f"zfs send -nvt {token}").out)
+        self.restart("beta")
+        self.zrepctl("set", "tank/fs", "limit=")
+        self.count_calls()
+        wait_for("the copy is made", 90, lambda: self.try_again("init", "tank/fs", "beta", "backup/fs"), step=1)
+        sends = [line for line in self.calls("alpha") if line.startswith("zfs send") and " -n" not in line]
+        self.assertEqual([line for line in sends if " -t " in line or "secret" in line], [])
+        self.assertIn("dead_resume_token", self.zrepd["alpha"].log())
         self.assert_in_step("tank/fs", "backup/fs")
         self.assert_same_data("tank/fs", "backup/fs")
 

@@ -2,13 +2,15 @@
 """The package on hosts with systemd: what the README promises to somebody who has nothing else, an upgrade in the middle of
 a sync, and its end."""
 import os
+import pathlib
 import re
 import select
 import subprocess
+import tempfile
 import time
 import unittest
 
-from services import MAKE_FOLDERS, NEW, ServiceCase
+from services import MAKE_FOLDERS, NEW, OLD, ServiceCase
 from support import ROOT
 
 PASSWORD = "correct-horse"
@@ -31,6 +33,40 @@ class Package(ServiceCase):
         self.zrepctl("set", "tank/fs", "limit=")
         self.assertIn("resumed", self.zrepctl("sync", "tank/fs").out)
         self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
+    def without_sockets(self):
+        """The old version as packages once were: no sockets of systemd's, no mounts of zrepd's own."""
+        folder = self.lab.stage / "package"
+        name = f"zrepd_{OLD}~sockets_amd64.deb"
+        with tempfile.TemporaryDirectory() as place:
+            root = pathlib.Path(place, "root")
+            subprocess.run(["dpkg-deb", "-R", folder / self.old, root], check=True, timeout=60)
+            units = root / "usr/lib/systemd/system"
+            for socket in units.glob("zrepd*.socket"):
+                socket.unlink()
+            service = units / "zrepd.service"
+            kept = re.sub(r"(?m)^(ExecStartPre|FileDescriptorStoreMax|Sockets|NotifyAccess|P\w+|Device\w+)=.*\n", "", service.read_text())
+            service.write_text(kept.replace(" zrepd.socket zrepd-ro.socket", ""))
+            control = root / "DEBIAN/control"
+            control.write_text(control.read_text().replace(f"Version: {OLD}\n", f"Version: {OLD}~sockets\n"))
+            subprocess.run(["dpkg-deb", "--root-owner-group", "-b", root, folder / name], check=True, timeout=60, stdout=subprocess.DEVNULL)
+        return name
+
+    def test_upgraded_from_one_that_made_its_own_sockets(self):
+        self.make_pair()
+        self.dpkg(self.alpha, "--force-downgrade -i /lab/package/" + self.without_sockets())
+        self.assert_serves("alpha")
+        self.assertEqual(self.zrepd["alpha"].show("ActiveState", "zrepd.socket"), "inactive")
+        client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 90), limit="512K")
+        self.dpkg(self.alpha, "-i /lab/package/" + self.package(NEW))
+        client.communicate(timeout=60)
+        self.assert_serves("alpha")
+        self.assertEqual([self.zrepd["alpha"].show("ActiveState", f"{name}.socket") for name in ("zrepd", "zrepd-ro")], ["active"] * 2)
+        self.assertNotEqual(*self.alpha.run(f"readlink /proc/1/ns/mnt /proc/{self.zrepd['alpha'].pid()}/ns/mnt").out.split())
+        self.assertNotIn("mounts_apart", self.zrepd["alpha"].log())
+        self.zrepctl("set", "tank/fs", "limit=")
+        self.assertIn("resumed", self.zrepctl("sync", "tank/fs").out)
         self.assert_same_data("tank/fs", "backup/fs")
 
     def test_removed_it_stops_and_purged_it_leaves_the_pairs_alone(self):
