@@ -217,11 +217,11 @@ std::string mount_table() {
 }
 
 int open_mount_namespace() {
-    return open_linux_file("/proc/self/ns/mnt");
+    return open_linux_file("/proc/1/ns/mnt");
 }
 
 int open_mount_table() {
-    return open_linux_file("/proc/self/mountinfo");
+    return open_linux_file("/proc/1/mountinfo");
 }
 
 void read_mount_table_from(int table) {

@@ -73,7 +73,8 @@ std::string boot_id();
 std::string program_of(pid_t pid);
 /// As /proc/self/mountinfo has it; empty where there is none.
 std::string mount_table();
-/// The mount namespace of this process, and its table, open; -1 with errno where there is none.
+/// The mount namespace of process 1, and its table, open; -1 with errno where there is none. The
+/// first takes CAP_SYS_PTRACE (ptrace(2)).
 int open_mount_namespace();
 int open_mount_table();
 /// From here on mount_table() is what this open table says, perhaps of another namespace than ours.
