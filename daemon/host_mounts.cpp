@@ -19,10 +19,12 @@ constexpr const char* kTable = "mount-table";
 
 Result<void> store(const Notifier& manager, const char* name, const Fd& fd) {
     if (fd) return manager.store(name, fd.get());
-    return Error{.code = Code::io_error,
-                 .message = "cannot open the " + std::string(name) + " of this process",
-                 .remedy = "this takes Linux, with /proc mounted",
-                 .sys_errno = errno};
+    return Error{
+        .code = Code::io_error,
+        .message = "cannot open the " + std::string(name) + " of process 1",
+        .remedy =
+            "this takes Linux, with /proc mounted, and all of root's rights, as by ExecStartPre=+",
+        .sys_errno = errno};
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The host's own mounts, for a zrepd that systemd gave a mount namespace of its own (ADR 0019):
 // what zfs mounts in there is mounted for nobody else. `zrepd --hand-over-mounts`, which systemd
-// runs outside of it first, leaves two descriptors of the host's with systemd, which passes them
-// on; children are then started among those mounts, and the mount table is read there. Thread: io
-// thread, before any other. State: of the process, set once. Linux.
+// runs first and with all of root's rights, leaves two descriptors of process 1's with systemd,
+// which passes them on. Children are then started among those mounts, and the mount table is read
+// there. Thread: io thread, before any other. State: of the process, set once. Linux.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@
 
 namespace zrepd::host_mounts {
 
-/// Leaves the mount namespace of this process and its table of mounts with the manager. refused
+/// Leaves the mount namespace of process 1 and its table of mounts with the manager. refused
 /// without a manager that keeps descriptors, timed_out, io_error.
 Result<void> hand_over(const Notifier& manager);
 
