@@ -45,7 +45,7 @@ class Systemd(ServiceCase):
         self.assertEqual(said[:4], ["NoNewPrivs:", "1", "Seccomp:", "2"])
         self.assertNotEqual(said[4], said[5], "its mounts are its own")
         self.assertFalse([line for line in lines if "mounts_apart" in line["MESSAGE"]])
-        tried = self.alpha.run(f"nsenter -t {zrepd.pid()} -m touch /etc/zrepd/x /usr/x /home/x /proc/sys/kernel/hostname", check=False)
+        tried = self.alpha.run(f"nsenter -t {zrepd.pid()} -m touch /etc/x /usr/x /home/x /proc/sys/kernel/hostname", check=False)
         self.assertEqual(tried.err.count("Read-only file system"), 4, tried.err)
         # Nothing is left with systemd, for a zrepd that ends in a moment from now.
         self.assertEqual(zrepd.show("NFileDescriptorStore"), "0")
@@ -60,7 +60,7 @@ class Systemd(ServiceCase):
         self.zrepctl("failover", "tank/fs")
         self.assertEqual(self.alpha.run(seen, check=False).out, "0\n")
         self.assertEqual(self.get(self.alpha, "zrep:master", FS), "no")
-        self.zrepctl("failover", "tank/fs")
+        self.zrepctl("failover", "backup/fs", on="beta")
         self.assertEqual(self.alpha.run(seen).out, "2\n")
         self.alpha.run("touch /home/fs/written")
         # Nothing of zrepd's keeps it: who unmounts or destroys it outside meets no "busy".

@@ -55,7 +55,8 @@ class Package(ServiceCase):
 
     def test_upgraded_from_one_that_made_its_own_sockets(self):
         self.make_pair()
-        self.dpkg(self.alpha, "--force-downgrade -i /lab/package/" + self.without_sockets())
+        self.remove(self.alpha)
+        self.dpkg(self.alpha, "-i /lab/package/" + self.without_sockets())
         self.assert_serves("alpha")
         self.assertEqual(self.zrepd["alpha"].show("ActiveState", "zrepd.socket"), "inactive")
         client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 90), limit="512K")
