@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd {
@@ -38,7 +39,7 @@ std::vector<SnapshotName> held_by_us(const DatasetName& dataset, const Versions*
     std::vector<SnapshotName> out;
     if (versions == nullptr) return out;
     for (const Snapshot& snapshot : versions->snapshots) {
-        if (!snapshot.held || !zrep_sequence(snapshot.name)) continue;
+        if (!sync::may_hold(snapshot)) continue;
         auto name = SnapshotName::make(dataset, snapshot.name);
         if (name) out.push_back(*name);
     }

@@ -43,10 +43,15 @@ struct LookIn {
     struct Pair {
         std::string source;
         std::string target;
+        std::optional<std::string> after = {};  ///< absent: an older peer knows no such key
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "filesystem on the asking side");
             v("target", self.target, "filesystem here");
+            v("after",
+              self.after,
+              "of peer.expire with dry_run: once this snapshot, which may still have to come, is "
+              "acknowledged");
         }
     };
     std::vector<Pair> pairs;
@@ -171,10 +176,12 @@ struct AdoptOut {
     PeerSnapshot base;
     std::vector<std::string> steps;
     std::vector<std::string> notes;
+    std::vector<std::string> expires;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("base", self.base, "the newest snapshot that both have");
         v("steps", self.steps, "what is changed here");
+        v("expires", self.expires, "snapshots that go here once the base is acknowledged");
         v("notes", self.notes, "what did not go well beside it");
     }
 };

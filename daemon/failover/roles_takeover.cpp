@@ -8,6 +8,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/sched/due.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/peer_run.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -47,9 +48,13 @@ Error knows_no_pause(const plan::Pair& pair) {
 }  // namespace
 
 /// Of a master; its copy waits, perhaps at an earlier snapshot (zrepctl sync FILESYSTEM@SNAPSHOT).
+/// A sync by name may have brought it forward since: then it is where any paused one is.
 std::string Roles::paused_here(const plan::Pair& pair) const {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
-    const bool back = dataset != nullptr && dataset->local(prop::kBack).has_value();
+    const Versions* versions = parts_.inventory.versions(pair.dataset);
+    const Snapshot* acked = versions == nullptr ? nullptr : sync::last_acked(*versions);
+    const bool back =
+        dataset != nullptr && acked != nullptr && dataset->local(prop::kBack) == acked->guid.str();
     const std::string& host = parts_.self.host.str();
     return pair.dataset.str() + " on " + host + " is paused" +
            (back ? ": its copy was put back and is to stay there" : "") +

@@ -2,6 +2,7 @@
 #include "daemon/plan/keep.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -34,6 +35,21 @@ Result<KeepRule> parse_rule(std::string_view text, std::string_view word) {
     return KeepRule{*span, *every};
 }
 
+/// How much older than the newest each is. One wrong clock must not make a whole history too old at
+/// once, so no time between two neighbours counts for more than the coarsest step, or for less than
+/// nothing. What is left out on one side makes the others younger there, never older.
+std::vector<UnixSeconds> ages_of(const std::vector<const Snapshot*>& ours, const KeepGrid& grid) {
+    const UnixSeconds step = grid.back().every.count();
+    const UnixSeconds reach = grid.back().span.count();
+    std::vector<UnixSeconds> out(ours.size(), 0);
+    for (std::size_t i = ours.size(); i-- > 1;) {
+        const UnixSeconds between =
+            std::clamp<UnixSeconds>(ours[i]->created - ours[i - 1]->created, 0, step);
+        out[i - 1] = std::min(out[i] + between, reach);
+    }
+    return out;
+}
+
 }  // namespace
 
 Result<KeepGrid> parse_keep(std::string_view text) {
@@ -63,16 +79,25 @@ std::string to_text(const KeepGrid& grid) {
 
 std::set<Guid> kept_by_grid(const Versions& versions, const KeepGrid& grid) {
     std::set<Guid> out;
-    UnixSeconds newest = 0;
-    for (const Snapshot& s : versions.snapshots) newest = std::max(newest, s.created);
+    if (grid.empty()) return out;
+    std::vector<const Snapshot*> ours;  // oldest first
+    for (const Snapshot& s : versions.snapshots) {
+        if (!zrep_sequence(s.name)) continue;
+        if (s.created == 0)
+            out.insert(s.guid);
+        else
+            ours.push_back(&s);
+    }
+    const std::vector<UnixSeconds> ages = ages_of(ours, grid);
     for (const KeepRule& rule : grid) {
-        std::set<UnixSeconds>
-            taken;  // the stretches that have one; oldest first is the list's order
-        for (const Snapshot& s : versions.snapshots) {
-            if (!zrep_sequence(s.name)) continue;
-            if (s.created == 0) out.insert(s.guid);
-            if (s.created == 0 || newest - s.created >= rule.span.count()) continue;
-            if (taken.insert(s.created / rule.every.count()).second) out.insert(s.guid);
+        // By order, and no stretch twice in a row: what was taken after a clock was put back has a
+        // stretch of its own.
+        std::optional<UnixSeconds> stretch;
+        for (std::size_t i = 0; i < ours.size(); ++i) {
+            if (ages[i] >= rule.span.count()) continue;
+            const UnixSeconds here = ours[i]->created / rule.every.count();
+            if (stretch != here) out.insert(ours[i]->guid);
+            stretch = here;
         }
     }
     return out;

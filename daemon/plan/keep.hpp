@@ -33,10 +33,12 @@ struct Retention {
     bool everything = false;  ///< zrep:keep cannot be read: nothing is destroyed on a guess
 };
 
-/// What the grid keeps of the zrep snapshots. Ages count from the newest snapshot, by the times at
-/// which they were taken, which are the same on both sides: a copy that gets nothing loses nothing.
-/// Of a stretch of time it is the oldest that stays, so that it stays for all of its span; the
-/// stretches begin at multiples of `every` since 1970. What has no known time is kept.
+/// What the grid keeps of the zrep snapshots. An age is the sum of the times between the later ones
+/// (ADR 0021), by when they were taken, which is the same on both sides: a copy that gets nothing
+/// loses nothing. A time in which none was taken counts for one coarsest step at most, so a clock
+/// that jumps costs no more than that. Of a stretch of time it is the oldest that stays, so that it
+/// stays for all of its span; the stretches begin at multiples of `every` since 1970. What has no
+/// known time is kept.
 std::set<Guid> kept_by_grid(const Versions& versions, const KeepGrid& grid);
 
 }  // namespace zrepd::plan

@@ -2,6 +2,7 @@
 #include "daemon/sync/bookkeeping.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "daemon/log.hpp"
 #include "daemon/plan/prune.hpp"
@@ -26,13 +27,12 @@ Versions with_snapshot(const Versions* known, const Acked& item) {
     return out;
 }
 
-/// Our holds on what is older than the new base. Only we hold zrep snapshots with our tag, and a
-/// release of a tag that is not there is no error.
+/// Our holds on what is older than the new base. A release of a tag that is not there is no error.
 std::vector<SnapshotName> releases(const Versions& versions, const Acked& item) {
     std::vector<SnapshotName> out;
     for (const Snapshot& snapshot : versions.snapshots) {
         if (snapshot.guid == item.guid) break;
-        if (!snapshot.held || !zrep_sequence(snapshot.name)) continue;
+        if (!may_hold(snapshot)) continue;
         auto name = SnapshotName::make(item.snapshot.dataset(), snapshot.name);
         if (name) out.push_back(std::move(*name));
     }
@@ -94,6 +94,10 @@ void note_in_inventory(Inventory& inventory,
 
 }  // namespace
 
+bool may_hold(const Snapshot& snapshot) {
+    return snapshot.held && (zrep_sequence(snapshot.name) || snapshot.sent);
+}
+
 Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
                                           Side side,
                                           UnixSeconds sent,
@@ -146,6 +150,26 @@ std::vector<std::string> expiring(const Inventory& inventory,
     const Snapshot* base = versions == nullptr ? nullptr : last_acked(*versions);
     if (base == nullptr) return {};
     return plan::to_destroy(plan::prune(*versions, base->guid, retention));
+}
+
+std::vector<std::string> expiring_after(const Versions* versions,
+                                        const std::string& snapshot,
+                                        const plan::Retention& retention) {
+    if (versions == nullptr) return {};
+    Versions then = *versions;
+    const auto found = std::find_if(then.snapshots.begin(),
+                                    then.snapshots.end(),
+                                    [&](const Snapshot& s) { return s.name == snapshot; });
+    Guid base{std::numeric_limits<std::uint64_t>::max()};
+    if (found != then.snapshots.end()) {
+        base = found->guid;
+    } else {
+        Snapshot& coming = then.snapshots.emplace_back();
+        coming.name = snapshot;
+        coming.guid = base;
+        coming.createtxg = std::numeric_limits<std::uint64_t>::max();
+    }
+    return plan::to_destroy(plan::prune(then, base, retention));
 }
 
 Task<Result<std::vector<std::string>>> expire(Parts& parts,

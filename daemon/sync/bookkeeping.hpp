@@ -18,6 +18,10 @@ struct Acked {
     plan::Retention retention = {};
 };
 
+/// Whether a hold on it may be ours: a listing does not say whose it is. We hold zrep snapshots,
+/// and of others those that were a base, which has zrep:sent then, as after `init --adopt`.
+bool may_hold(const Snapshot& snapshot);
+
 enum class Side { master, target };
 
 /// Records these as acknowledged at `sent`. One outcome per item, in order.
@@ -30,6 +34,12 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
 std::vector<std::string> expiring(const Inventory& inventory,
                                   const DatasetName& dataset,
                                   const plan::Retention& retention);
+
+/// What expiry destroys once this snapshot is acknowledged: one that is there, or one that is still
+/// to be taken or received. Names after the '@'.
+std::vector<std::string> expiring_after(const Versions* versions,
+                                        const std::string& snapshot,
+                                        const plan::Retention& retention);
 
 /// Expiry alone: what it destroyed, or what zfs said.
 Task<Result<std::vector<std::string>>> expire(Parts& parts,

@@ -5,6 +5,7 @@
 #include "daemon/async/gather.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
+#include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
@@ -29,40 +30,7 @@ void describe_here(const Parts& parts, const plan::Pair& side, DryRun& out, ToAs
     const Versions* versions = parts.inventory.versions(side.dataset);
     // What joined a tree just now has no copy yet.
     if (side.tree && (versions == nullptr || last_acked(*versions) == nullptr)) return;
-    ask_of(side.peer, {side.dataset.str(), side.peer_dataset.str()}, asked);
-}
-
-/// The run goes on there all the same: an older zrepd only does not say beforehand what it will do.
-rpc::RunResult not_known(const rpc::LookIn::Pair& pair, const HostName& peer) {
-    rpc::RunResult out;
-    out.dataset = pair.source;
-    out.outcome = "unchanged";
-    out.text = "what would be destroyed of " + pair.target + " on " + peer.str() +
-               " is not known: its zrepd is older and does not say";
-    return out;
-}
-
-void add_answer(const rpc::LookIn& in,
-                const HostName& peer,
-                const Result<rpc::PeerExpireOut>& answer,
-                DryRun& out) {
-    const bool older = !answer && answer.error().code == Code::invalid_params &&
-                       answer.error().message.find("dry_run") != std::string::npos;
-    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
-        const auto name = DatasetName::parse(in.pairs[i].source);
-        if (older) {
-            out.results.push_back(not_known(in.pairs[i], peer));
-        } else if (!answer || i >= answer->items.size()) {
-            const Error none{.code = Code::peer_protocol, .message = "no answer"};
-            out.results.push_back(failed_result(*name, answer ? none : answer.error()));
-        } else if (const auto& item = answer->items[i]; item.error) {
-            Error error = rpc::from_item_error(*item.error).in(peer.str());
-            out.results.push_back(failed_result(*name, error));
-        } else {
-            for (const auto& gone : item.destroyed)
-                out.steps.push_back("destroy " + item.target + "@" + gone + " on " + peer.str());
-        }
-    }
+    ask_of(side.peer, {side.dataset.str(), side.peer_dataset.str(), {}}, asked);
 }
 
 }  // namespace
@@ -73,9 +41,7 @@ Task<> Engine::ask_expiry(HostName peer,
                           DryRun* answer,
                           std::size_t* left,
                           Signal* done) {
-    in.dry_run = true;
-    auto said = co_await peers_.call_as<rpc::PeerExpireOut>(peer, "peer.expire", in, limit);
-    add_answer(in, peer, said, *answer);
+    co_await describe_expiry_there(peers_, std::move(peer), std::move(in), limit, answer);
     --*left;
     done->notify();
 }

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::chrono::seconds kExpireLimit{180};
 
+Error after_destroying(std::size_t here, Error error) {
+    if (here == 0) return error;
+    return std::move(error).in("destroyed " + std::to_string(here) + " here, then");
+}
+
 }  // namespace
 
 Engine::Engine(Parts& parts, peer::Peers& peers)
@@ -320,18 +325,20 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
     rpc::LookIn in;
     for (const auto& side : sides) {
         auto gone = co_await expire(parts_, side.dataset, side.settings.retention);
-        if (!gone) co_return gone.error();
+        // What is destroyed stays so, and a second run would not tell of it.
+        if (!gone) co_return after_destroying(here, gone.error());
         here += gone->size();
         // What joined a tree just now has no copy yet.
         const Versions* versions = parts_.inventory.versions(side.dataset);
         const bool copied = versions != nullptr && last_acked(*versions) != nullptr;
-        if (copied || !side.tree) in.pairs.push_back({side.dataset.str(), side.peer_dataset.str()});
+        if (copied || !side.tree)
+            in.pairs.push_back({side.dataset.str(), side.peer_dataset.str(), {}});
     }
     std::string text = "destroyed " + std::to_string(here) + " here";
     if (local_only || sides.empty() || sides.front().role != plan::Role::master) co_return text;
     const HostName& peer = sides.front().peer;
     auto there = co_await expire_there(peer, std::move(in));
-    if (!there) co_return there.error();
+    if (!there) co_return after_destroying(here, there.error());
     co_return text + ", " + std::to_string(*there) + " on " + peer.str();
 }
 

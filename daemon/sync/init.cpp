@@ -45,6 +45,7 @@ class Init {
     Task<Result<Snapshot>> take_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
+    Task<Result<void>> bring_over(const Snapshot& snapshot);
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
     Task<Result<void>> complete(UnixSeconds sent);
@@ -154,6 +155,18 @@ Task<Result<rpc::RunResult>> Init::tree() {
     co_return std::move(*result);
 }
 
+/// Held before it is sent: a first stream may run for days. What is adopted is there already, and
+/// held as it is acknowledged; before, nobody would know that the hold is ours.
+Task<Result<void>> Init::bring_over(const Snapshot& snapshot) {
+    if (request_.adopt) co_return ok();
+    auto name = SnapshotName::make(request_.dataset, snapshot.name);
+    if (!name) co_return name.error();
+    std::vector<SnapshotName> names{*name};
+    auto held = co_await parts_.zfs.hold(std::move(names));
+    if (!held || prepared_.state == "received") co_return held;
+    co_return co_await send(snapshot);
+}
+
 Task<Result<rpc::RunResult>> Init::go() {
     parts_.runs.phase(*run_, request_.dataset, "looking");
     if (request_.recursive) co_return co_await tree();
@@ -163,16 +176,8 @@ Task<Result<rpc::RunResult>> Init::go() {
     else
         snapshot = co_await prepare();
     if (!snapshot) co_return snapshot.error();
-    // Held before it is sent: a first stream may run for days.
-    auto name = SnapshotName::make(request_.dataset, snapshot->name);
-    if (!name) co_return name.error();
-    std::vector<SnapshotName> names{*name};
-    auto held = co_await parts_.zfs.hold(std::move(names));
-    if (!held) co_return held.error();
-    if (!request_.adopt && prepared_.state != "received") {
-        auto sent = co_await send(*snapshot);
-        if (!sent) co_return sent.error();
-    }
+    auto there = co_await bring_over(*snapshot);
+    if (!there) co_return there.error();
     auto committed = co_await commit(*snapshot);
     if (!committed) co_return committed.error();
     rpc::RunResult result;
@@ -310,9 +315,13 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     if (answer->items[0].error) co_return rpc::from_item_error(*answer->items[0].error);
     auto name = SnapshotName::make(request_.dataset, snapshot.name);
     if (!name) co_return name.error();
-    std::vector<Acked> acked{{*name, snapshot.guid, {.savecount = request_.savecount}}};
+    // As the pair has it now, zrep:keep included, which may be inherited.
+    const Dataset* now = parts_.inventory.find(request_.dataset);
+    if (now == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
+    std::vector<Acked> acked{{*name, snapshot.guid, plan::settings_of(*now).retention}};
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
+    for (auto& failed : outcomes.front().failed) notes_.push_back(std::move(failed));
     co_return co_await complete(in.sent);
 }
 

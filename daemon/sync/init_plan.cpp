@@ -91,6 +91,12 @@ PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
     return out;
 }
 
+plan::Retention retention_of(const Dataset& dataset, const InitRequest& request) {
+    plan::Retention out = plan::settings_of(dataset).retention;
+    out.savecount = std::max(prop::kMinSavecount, request.savecount);
+    return out;
+}
+
 Result<void> check_tree(const Parts& parts, const InitRequest& request) {
     const std::vector<DatasetName> members = parts.inventory.members(request.dataset);
     if (members.size() > plan::kMaxMembers) {

@@ -34,6 +34,8 @@ plan::Pair tree_pair(const InitRequest& request);
 std::uint64_t tree_bytes(const Parts& parts, const DatasetName& root);
 /// The role properties of both sides but zrep:master, which comes last.
 PropertyList pair_properties(const Parts& parts, const InitRequest& request);
+/// What the pair keeps on this side, before it is stored.
+plan::Retention retention_of(const Dataset& dataset, const InitRequest& request);
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request);
 /// With fresh lists of it and, for a tree, of its members.
 rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& request, bool dry_run);

@@ -2,6 +2,7 @@
 // What an init would do, for --dry-run: asks both sides as the run does, and changes nothing.
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/init_plan.hpp"
 #include "daemon/sync/tree_sync.hpp"
@@ -29,6 +30,19 @@ Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
     co_return out;
 }
 
+/// What goes here once that snapshot is acknowledged.
+void add_expiry(const Parts& parts,
+                const InitRequest& request,
+                const std::string& snapshot,
+                std::vector<std::string>& out) {
+    const Dataset* dataset = parts.inventory.find(request.dataset);
+    if (dataset == nullptr) return;
+    const plan::Retention retention = retention_of(*dataset, request);
+    const Versions* versions = parts.inventory.versions(request.dataset);
+    for (const auto& gone : expiring_after(versions, snapshot, retention))
+        out.push_back("destroy " + request.dataset.str() + "@" + gone);
+}
+
 Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
                                                    InitRequest request,
                                                    std::chrono::seconds limit) {
@@ -42,6 +56,10 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
     if (!request.recursive) {
         out.push_back("record @" + found->base.name +
                       " as acknowledged on both sides and make this side the master");
+        add_expiry(source.parts, request, found->base.name, out);
+        for (const auto& gone : found->expires)
+            out.push_back("destroy " + request.target.str() + "@" + gone + " on " +
+                          request.host.str());
         co_return out;
     }
     out.push_back("take a snapshot of " + request.dataset.str() +
@@ -69,14 +87,16 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     if (request.recursive) co_return co_await tree_steps(source, request, limit);
     const std::string there = request.host.str() + ":" + request.target.str();
     std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
+    std::string taken;
     if (prepared->state == "new") {
-        const Versions* versions = source.parts.inventory.versions(request.dataset);
-        out.push_back("take snapshot " + request.dataset.str() + "@" + next_name(versions));
+        taken = next_name(source.parts.inventory.versions(request.dataset));
+        out.push_back("take snapshot " + request.dataset.str() + "@" + taken);
         out.push_back("send it whole, about " + human_bytes(size) + ", to " + there);
     } else if (prepared->state == "resume") {
         out.push_back("continue the interrupted stream to " + there);
     }
     out.emplace_back("acknowledge it on both sides and make this side the master");
+    if (!taken.empty()) add_expiry(source.parts, request, taken, out);
     co_return out;
 }
 

@@ -58,7 +58,7 @@ Task<Result<std::vector<rpc::TargetState>>> look_at_targets(SourceParts source,
         in.sends = what.sends;
         const std::size_t end = std::min(count, out.size() + kMaxPerRequest);
         for (std::size_t i = out.size(); i < end; ++i) {
-            in.pairs.push_back({what.pairs[i].dataset.str(), what.pairs[i].peer_dataset.str()});
+            in.pairs.push_back({what.pairs[i].dataset.str(), what.pairs[i].peer_dataset.str(), {}});
         }
         auto some = co_await source.peers.call_as<rpc::LookOut>(what.peer, "peer.look", in, limit);
         if (!some && some.error().code == Code::timed_out && !out.empty())

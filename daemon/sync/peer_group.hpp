@@ -47,6 +47,7 @@ class PeerGroup {
         SteadyClock::time_point started = SteadyClock::now();
     };
 
+    void describe_job(const Job& job, DryRun& out, rpc::LookIn& there) const;
     Task<Result<void>> plan_all(SteadyClock::time_point until);
     Task<> pass();
     /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.

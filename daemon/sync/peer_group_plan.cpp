@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The first half of a pass: what the peer has, and what is therefore to be done.
-#include <limits>
+#include <algorithm>
 
-#include "daemon/plan/prune.hpp"
-#include "daemon/sync/peer_group.hpp"
+#include "daemon/sync/expiry_there.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
 
-/// What goes on this side with the acknowledgement of such a step.
-std::vector<std::string> expiring_with(const Versions* versions,
-                                       const plan::Retention& retention,
-                                       const plan::Step& step) {
-    if (versions == nullptr) return {};
-    Versions then = *versions;
-    Guid base;
-    if (const auto* skip = std::get_if<plan::Skip>(&step); skip != nullptr && skip->acknowledge)
-        base = skip->acknowledge->guid;
-    if (const auto* resume = std::get_if<plan::Resume>(&step)) base = resume->snapshot.guid;
-    if (const auto* next = std::get_if<plan::Incremental>(&step)) {
-        Snapshot taken;
-        taken.name = next->take;
-        taken.guid = Guid{std::numeric_limits<std::uint64_t>::max()};
-        taken.createtxg = std::numeric_limits<std::uint64_t>::max();
-        if (!next->existing) then.snapshots.push_back(taken);
-        base = next->existing ? next->existing->guid : taken.guid;
-    }
-    return plan::to_destroy(plan::prune(then, base, retention));
+/// After the '@': what such a step has acknowledged in the end; empty: nothing.
+std::string acknowledged_by(const plan::Step& step) {
+    if (const auto* skip = std::get_if<plan::Skip>(&step))
+        return skip->acknowledge ? skip->acknowledge->name : "";
+    if (const auto* resume = std::get_if<plan::Resume>(&step)) return resume->snapshot.name;
+    if (const auto* next = std::get_if<plan::Incremental>(&step))
+        return next->existing ? next->existing->name : next->take;
+    return "";
+}
+
+/// A second at least, so that a slow look is not told as a peer that does not answer.
+std::chrono::seconds time_left(SteadyClock::time_point until) {
+    return std::max(std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now()),
+                    std::chrono::seconds(1));
 }
 
 }  // namespace
@@ -72,27 +67,30 @@ Task<DryRun> PeerGroup::describe(SteadyClock::time_point until) {
             out.results.push_back(failed_result(pair.dataset, planned.error()));
         co_return out;
     }
-    for (const auto& job : jobs_) {
-        const auto* conflict = std::get_if<plan::Conflict>(&job->step);
-        const auto* skip = std::get_if<plan::Skip>(&job->step);
-        if (conflict != nullptr) {
-            out.results.push_back(failed_result(job->pair.dataset, conflict->error));
-        } else if (skip != nullptr && !skip->acknowledge) {
-            rpc::RunResult& unchanged = out.results.emplace_back();
-            unchanged.dataset = job->pair.dataset.str();
-            unchanged.outcome = "unchanged";
-            unchanged.text = skip->reason;
-        } else {
-            for (auto& line : plan::describe(job->step, job->pair.dataset))
-                out.steps.push_back(std::move(line));
-            const DatasetName& name = job->pair.dataset;
-            const Versions* versions = parts_.inventory.versions(name);
-            const auto& retention = job->pair.settings.retention;
-            for (const auto& gone : expiring_with(versions, retention, job->step))
-                out.steps.push_back("destroy " + name.str() + "@" + gone);
-        }
-    }
+    rpc::LookIn there;
+    for (const auto& job : jobs_) describe_job(*job, out, there);
+    co_await describe_expiry_there(source_.peers, peer_, std::move(there), time_left(until), &out);
     co_return out;
+}
+
+/// What there is to be asked of the other side goes into `there`.
+void PeerGroup::describe_job(const Job& job, DryRun& out, rpc::LookIn& there) const {
+    const DatasetName& name = job.pair.dataset;
+    const std::string snapshot = acknowledged_by(job.step);
+    if (const auto* conflict = std::get_if<plan::Conflict>(&job.step)) {
+        out.results.push_back(failed_result(name, conflict->error));
+    } else if (snapshot.empty()) {
+        rpc::RunResult& unchanged = out.results.emplace_back();
+        unchanged.dataset = name.str();
+        unchanged.outcome = "unchanged";
+        unchanged.text = std::get<plan::Skip>(job.step).reason;
+    } else {
+        for (auto& line : plan::describe(job.step, name)) out.steps.push_back(std::move(line));
+        const Versions* versions = parts_.inventory.versions(name);
+        for (const auto& gone : expiring_after(versions, snapshot, job.pair.settings.retention))
+            out.steps.push_back("destroy " + name.str() + "@" + gone);
+        there.pairs.push_back({name.str(), job.pair.peer_dataset.str(), snapshot});
+    }
 }
 
 }  // namespace zrepd::sync

@@ -68,6 +68,9 @@ class Target : public peer::TargetService {
     Result<void> may_adopt(const std::string& peer,
                            const DatasetName& target,
                            const rpc::AdoptIn& in) const;
+    std::vector<std::string> expiring_when_adopted(const DatasetName& target,
+                                                   unsigned savecount,
+                                                   const std::string& base) const;
     Task<Result<void>> make_target(const rpc::AdoptIn& in, DatasetName target, std::string peer);
     Result<Snapshot> base_of(const std::string& peer,
                              const DatasetName& target,

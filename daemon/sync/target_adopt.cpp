@@ -258,6 +258,17 @@ Task<Result<void>> Target::carry_out_adoption(std::string peer,
     co_return co_await hide_members(*members);
 }
 
+/// By what it keeps as a target; zrep:keep may be inherited.
+std::vector<std::string> Target::expiring_when_adopted(const DatasetName& target,
+                                                       unsigned savecount,
+                                                       const std::string& base) const {
+    const Dataset* dataset = parts_.inventory.find(target);
+    if (dataset == nullptr) return {};
+    plan::Retention retention = plan::settings_of(*dataset).retention;
+    retention.savecount = std::max(prop::kMinSavecount, savecount);
+    return expiring_after(parts_.inventory.versions(target), base, retention);
+}
+
 Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
@@ -289,7 +300,10 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     if (in.members) members = plan_members(peer, *target, in, &out);
     if (!members) co_return members.error();
     if (in.members) tell_of_others(*target, in, &out);
-    if (in.dry_run) co_return out;
+    if (in.dry_run) {
+        if (!in.members) out.expires = expiring_when_adopted(*target, in.savecount, base->name);
+        co_return out;
+    }
     auto made = co_await carry_out_adoption(std::move(peer), std::move(in), *target, &*members);
     if (!made) co_return made.error();
     members->insert(members->begin(), *target);

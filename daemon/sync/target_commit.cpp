@@ -136,6 +136,9 @@ Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::
             answer.error = rpc::to_item_error(name.error());
         else if (!pair)
             answer.error = rpc::to_item_error(not_yours(peer, *name));
+        else if (asked.after)
+            answer.destroyed = expiring_after(
+                parts_.inventory.versions(*name), *asked.after, pair->settings.retention);
         else
             answer.destroyed = expiring(parts_.inventory, *name, pair->settings.retention);
         out.items.push_back(std::move(answer));

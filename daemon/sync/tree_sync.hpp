@@ -44,6 +44,7 @@ class TreeSync {
     Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
     Result<void> collect();
     std::vector<plan::TreeMember> views() const;
+    rpc::LookIn describe_expiry(const plan::TreeSend& send, DryRun& out) const;
     /// Takes the snapshot where that is to be done, and fills it in.
     Task<Result<void>> prepare(plan::TreeSend* send);
     Task<Result<void>> take(plan::TreeSend* send);

@@ -4,6 +4,8 @@
 
 #include "common/text.hpp"
 #include "daemon/log.hpp"
+#include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
@@ -166,8 +168,27 @@ Task<DryRun> TreeSync::describe(SteadyClock::time_point until) {
         unchanged.text = same->reason;
     } else {
         out.steps = plan::describe(*step, views());
+        rpc::LookIn there = describe_expiry(std::get<plan::TreeSend>(*step), out);
+        const auto left = std::chrono::ceil<std::chrono::seconds>(limit_of(until));
+        co_await describe_expiry_there(source_.peers, root_.peer, std::move(there), left, &out);
     }
     co_return out;
+}
+
+/// Here; and what there is to be asked of the other side, which knows no pair before an init.
+rpc::LookIn TreeSync::describe_expiry(const plan::TreeSend& send, DryRun& out) const {
+    rpc::LookIn there;
+    for (std::size_t i = 0; i < members_.size() && i < send.steps.size(); ++i) {
+        if (send.steps[i].kind == plan::MemberStep::Kind::apart) continue;
+        const Member& member = members_[i];
+        const DatasetName& name = member.pair.dataset;
+        for (const auto& gone : expiring_after(
+                 parts_.inventory.versions(name), send.snapshot, member.pair.settings.retention))
+            out.steps.push_back("destroy " + name.str() + "@" + gone);
+        if (founding_.empty() && member.target.exists)
+            there.pairs.push_back({name.str(), member.pair.peer_dataset.str(), send.snapshot});
+    }
+    return there;
 }
 
 }  // namespace zrepd::sync

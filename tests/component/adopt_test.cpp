@@ -3,7 +3,7 @@
 // target.
 #include <gtest/gtest.h>
 
-#include "tests/fakes/two_hosts.hpp"
+#include "tests/fakes/served_host.hpp"
 
 namespace zrepd {
 namespace {
@@ -90,6 +90,84 @@ TEST_F(Adopt, IsRefusedAndChangesNothing) {
         EXPECT_EQ(result.error->kind, c.kind) << c.what << ": " << result.error->message;
         EXPECT_EQ(alpha->zfs.count("set "), 0U) << c.what;
         EXPECT_EQ(beta->zfs.count("set "), 0U) << c.what;
+    }
+}
+
+/// As after another pair: ten of zrep's on both sides, older than what both have.
+class AdoptOld : public Adopt {
+  protected:
+    AdoptOld() {
+        auto& here = alpha->zfs.at("tank/fs").snapshots;
+        for (int i = 0; i < 10; ++i)
+            alpha->zfs.take("tank/fs@" + zrep_snapshot_name(static_cast<unsigned>(i)));
+        alpha->zfs.take("tank/fs@daily2");
+        beta->zfs.at("backup/fs").snapshots = here;
+        beta->zfs.at("backup/fs").content = here.back().content;
+    }
+    void keep(std::string_view value) {
+        alpha->zfs.at("tank").props[std::string(prop::kKeep)] = {std::string(value), Source::local};
+        beta->zfs.at("backup").props[std::string(prop::kKeep)] = {std::string(value),
+                                                                  Source::local};
+    }
+    std::vector<std::string> steps() {
+        const auto found =
+            test::run_task(io, alpha->engine.describe_init(request(), std::chrono::seconds(10)));
+        EXPECT_TRUE(found) << found.error().text();
+        return found ? *found : std::vector<std::string>{};
+    }
+};
+
+TEST_F(AdoptOld, WhatIsToBeKeptIsKept) {
+    for (const char* value : {"52w:1h", "what is this"}) {
+        keep(value);
+        EXPECT_EQ(steps().size(), 2U) << value;
+    }
+    ASSERT_EQ(adopt().outcome, "done");
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 12U);
+    EXPECT_EQ(beta->zfs.at("backup/fs").snapshots.size(), 12U);
+}
+
+TEST_F(AdoptOld, WhatExpiresIsNamedBeforehand) {
+    const auto all = steps();
+    std::size_t here = 0;
+    std::size_t there = 0;
+    for (const auto& step : all) {
+        if (!step.starts_with("destroy ")) continue;
+        if (step.ends_with(" on beta"))
+            ++there;
+        else
+            ++here;
+    }
+    EXPECT_EQ(here, 5U);
+    EXPECT_EQ(there, 5U);
+    ASSERT_EQ(adopt().outcome, "done");
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 7U);
+    EXPECT_EQ(beta->zfs.at("backup/fs").snapshots.size(), 7U);
+}
+
+TEST_F(Adopt, TheFirstSyncLetsGoOfTheForeignBase) {
+    ASSERT_EQ(adopt().outcome, "done");
+    alpha->zfs.write("tank/fs", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    for (auto* host : {&*alpha, &*beta}) {
+        const auto dataset = host == &*alpha ? fs : target_fs;
+        EXPECT_FALSE(host->zfs.at(dataset.str()).snapshots.front().held) << dataset.str();
+        std::vector<std::string> daily{"daily"};
+        EXPECT_TRUE(test::run_task(io, host->zfs.destroy_snapshots(dataset, std::move(daily))));
+    }
+}
+
+TEST_F(Adopt, AClearLetsGoOfTheForeignBase) {
+    ASSERT_EQ(adopt().outcome, "done");
+    for (auto* host : {&*alpha, &*beta}) {
+        const auto dataset = host == &*alpha ? fs : target_fs;
+        ASSERT_TRUE(test::run_task(io, host->inventory.discover()));
+        test::ServedHost served(*host);
+        rpc::ClearIn in;
+        in.dataset = dataset.str();
+        ASSERT_TRUE(test::run_task(io, served.service.clear(in, control::Caller{})));
+        std::vector<std::string> daily{"daily"};
+        EXPECT_TRUE(test::run_task(io, host->zfs.destroy_snapshots(dataset, std::move(daily))));
     }
 }
 

@@ -61,7 +61,7 @@ TEST_F(Refresh, OfAPeerIsOnlyForWhatIsItsOwn) {
 /// As `zrepctl sync FILESYSTEM@SNAPSHOT` leaves a pair: the pause is the master's alone.
 TEST_F(Refresh, OfAllLeavesAPausedMasterAlone) {
     give(*alpha, "tank/fs", prop::kPaused, "yes");
-    give(*alpha, "tank/fs", prop::kBack, "1");
+    give(*alpha, "tank/fs", prop::kBack, alpha->zfs.at("tank/fs").snapshots.back().guid.str());
     discover();
     alpha->zfs.write("tank/fs", 5'000);
     const auto result = refresh(*beta, target_fs, /*all=*/true);
@@ -78,6 +78,10 @@ TEST_F(Refresh, OfAllLeavesAPausedMasterAlone) {
     EXPECT_EQ(alpha->zfs.count("snapshot"), 0U);
     EXPECT_EQ(refresh(*beta, target_fs).outcome, "done") << "by name it was meant";
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+    const auto forward = refresh(*beta, target_fs, /*all=*/true);
+    EXPECT_EQ(forward.outcome, "unchanged") << "it is paused all the same";
+    EXPECT_NE(forward.text.find("tank/fs on alpha is paused; nothing was sent"), std::string::npos)
+        << forward.text;
 }
 
 TEST_F(Refresh, DryRunSaysWhatTheMasterWouldDo) {

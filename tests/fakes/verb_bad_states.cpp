@@ -62,6 +62,13 @@ void cleared_there(VerbWorld& w) {
     w.b().zfs.at("backup").props.clear();
 }
 
+/// The network between them is gone, for both.
+void unreachable(VerbWorld& w) {
+    w.a().relay.away["beta"] = Code::peer_unreachable;
+    w.b().relay.away["alpha"] = Code::peer_unreachable;
+    w.cut_link();
+}
+
 void half_a_stream(VerbWorld& w) {
     w.b().zfs.cut_next_receive(1'000);
     rpc::SyncIn in;
@@ -104,6 +111,7 @@ const std::vector<BadState>& bad_states() {
         {"no pair", no_pair},
         {"wrong side", wrong_side},
         {"peer away", [](VerbWorld& w) { w.cut_link(); }},
+        {"peer unreachable", unreachable},
         {"peer refuses us", cleared_there},
         {"paused", [](VerbWorld& w) { store(w, w.a(), prop::kPaused, "yes"); }},
         {"paused there", [](VerbWorld& w) { store(w, w.b(), prop::kPaused, "yes"); }},

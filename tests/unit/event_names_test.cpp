@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 
+#include "daemon/control/registry.hpp"
+
 namespace zrepd {
 namespace {
 
@@ -73,6 +75,31 @@ TEST(EventNames, TheReferenceListsEveryEventAndNoOther) {
     const Names used = in_the_sources().events;
     EXPECT_GE(used.size(), 8U) << "the sources publish in another way: teach in_the_sources() it";
     EXPECT_EQ(documented("Events"), used);
+}
+
+/// What stands in `…` between the two.
+Names quoted_between(std::string_view begin, std::string_view end) {
+    const std::string text = text_of(kRoot / "docs/events.md");
+    const std::size_t from = text.find(begin);
+    EXPECT_NE(from, text.npos) << begin;
+    const std::string body = text.substr(from, text.find(end, from) - from);
+    static const std::regex kWord("`([a-z_.]+)`");
+    Names out;
+    for (std::sregex_iterator it(body.begin(), body.end(), kWord), last; it != last; ++it)
+        out.insert((*it)[1]);
+    return out;
+}
+
+TEST(EventNames, TheReferenceListsEveryCallThatStartsARunAndItsOperation) {
+    Names calls;
+    Names operations = quoted_between("**Runs.** ", "The syncs of a failover");
+    for (const control::Method& method : control::methods()) {
+        if (!method.out_schema()["properties"].contains("joined")) continue;
+        const std::string name(method.name);
+        calls.insert(name);
+        EXPECT_TRUE(operations.contains(name.substr(name.find('.') + 1))) << name;
+    }
+    EXPECT_EQ(quoted_between("Calls that start a run: ", ". Subscribe"), calls);
 }
 
 TEST(EventNames, TheReferenceListsEveryLogLineAndNoOther) {

@@ -90,6 +90,76 @@ TEST(Keep, ADailyOneStaysFromItsFirstHourToItsLastDay) {
     EXPECT_EQ(seen.snapshots.size(), 10U + 23U);
 }
 
+/// Hourly snapshots, thinned after each as a sync does it.
+class Thinned {
+  public:
+    /// What was destroyed, oldest first.
+    std::vector<UnixSeconds> take(UnixSeconds created) {
+        Snapshot s;
+        s.name = zrep_snapshot_name(taken_);
+        s.guid = Guid{++taken_};
+        s.createtxg = taken_;
+        s.created = created;
+        all.snapshots.push_back(s);
+        const auto kept = kept_by_grid(all, grid_);
+        std::vector<UnixSeconds> gone;
+        for (const Snapshot& one : all.snapshots)
+            if (!kept.contains(one.guid)) gone.push_back(one.created);
+        std::erase_if(all.snapshots, [&](const Snapshot& one) { return !kept.contains(one.guid); });
+        return gone;
+    }
+    Versions all;
+
+  private:
+    KeepGrid grid_ = *parse_keep("1d:1h,30d:1d");
+    std::uint64_t taken_ = 0;
+};
+
+/// 30 days and 24 hours of history; then the clock is wrong for some hours, and right again.
+TEST(Keep, AClockThatJumpsCostsOneStretchAtMost) {
+    const std::tuple<const char*, UnixSeconds, int> table[] = {
+        {"a day ahead", kDay, 1},
+        {"a day, for half a day", kDay, 12},
+        {"ten years ahead", 3650 * kDay, 1},
+        {"and for two days", 3650 * kDay, 48},
+        {"an hour back", -kHour, 5},
+        {"ten days back", -10 * kDay, 1},
+        {"and for two days", -10 * kDay, 48},
+        {"to 1970", -kStart - 40 * kDay, 3}};
+    for (const auto& [what, jump, hours] : table) {
+        Thinned side;
+        UnixSeconds now = kStart;
+        for (int i = 0; i < 33 * 24; ++i, now += kHour) side.take(now);
+        const std::size_t before = side.all.snapshots.size();
+        std::size_t days_lost = 0;
+        for (int i = 0; i < hours; ++i, now += kHour)
+            for (const UnixSeconds gone : side.take(now + jump + 1)) days_lost += gone % kDay == 0;
+        EXPECT_LE(days_lost, 1U + static_cast<std::size_t>(hours) / 24) << what;
+        EXPECT_GE(side.all.snapshots.size() + 24, before) << what;
+        for (int i = 0; i < 33 * 24; ++i, now += kHour) side.take(now);
+        EXPECT_EQ(side.all.snapshots.size(), before) << what << ": thinned as ever";
+    }
+}
+
+/// Only a time in which nothing was taken is left out: what there is stays longer.
+TEST(Keep, ATimeWithoutSnapshotsCountsForOneStep) {
+    Thinned side;
+    for (int day = 0; day < 20; ++day) side.take(kStart + 7 * day * kDay);
+    EXPECT_EQ(side.all.snapshots.size(), 20U) << "one a week is not older than one a day";
+}
+
+TEST(Keep, AForeignSnapshotOfTheFutureAgesNothing) {
+    Versions versions = every(kHour, 6);
+    const auto before = kept(versions, "6h:1h");
+    Snapshot& theirs = versions.snapshots.emplace_back();
+    theirs.name = "theirs";
+    theirs.guid = Guid{99};
+    theirs.createtxg = 99;
+    theirs.created = kStart + 900 * kDay;
+    EXPECT_EQ(kept(versions, "6h:1h"), before);
+    EXPECT_EQ(before.size(), 6U);
+}
+
 TEST(Keep, WhatIsNotOursCountsForNothingAndAnUnknownAgeIsKept) {
     Versions versions = every(kHour / 2, 4);
     versions.snapshots[0].name = "theirs";
