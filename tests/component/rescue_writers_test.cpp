@@ -30,7 +30,7 @@ class RescueWritersTest : public test::RolesTest {
     /// That a session is open ends the pause.
     void try_once() {
         const std::size_t before = tries_;
-        alpha->events.publish("peer_up", "", "beta");
+        alpha->events.hint("peer_up", "beta");
         test::run_until(io, [&] { return tries_ > before || is_target(*alpha, "tank/fs"); });
     }
     std::size_t snapshots_left() {
