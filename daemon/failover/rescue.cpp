@@ -16,8 +16,8 @@ namespace {
 using sync::Freshness;
 using sync::Parts;
 
-// Pages of a mapped file may be written back after readonly; so often is looked again.
-constexpr unsigned kMaxLooks = 5;
+// Pages of a mapped file may be written back after readonly; so often is copied again.
+constexpr unsigned kMaxCopies = 5;
 constexpr std::chrono::seconds kEndLimit{600};
 
 Error still_written() {
@@ -26,6 +26,17 @@ Error still_written() {
                  .remedy =
                      "stop the programs that have its files mapped (fuser -vm), or the users "
                      "of the volume; it is tried again"};
+}
+
+/// Each of them is there because something was written behind the one before.
+Error too_many_snapshots(const DatasetName& dataset, std::size_t taken) {
+    return Error{.code = Code::busy,
+                 .message = "it was written to again behind each of " + std::to_string(taken) +
+                            " snapshots, although it is readonly; no more are taken",
+                 .remedy =
+                     "stop the programs that have its files mapped (fuser -vm), or the users "
+                     "of the volume, then zfs snapshot " +
+                     quote(dataset.str() + "@last") + "; it goes on by itself then"};
 }
 
 /// zfs allows that, and the copy can lie no higher than in the pool itself.
@@ -53,7 +64,9 @@ class Rescue {
 
   private:
     Task<Result<Divergence>> look();
+    Task<Result<Divergence>> look_twice();
     Task<Result<Divergence>> freeze();
+    Task<Result<void>> take(std::string name);
     Task<Result<Divergence>> keep_all();
     Task<Result<Divergence>> find_again();
     enum class Name { chosen, taken, free };
@@ -100,17 +113,43 @@ Task<Result<Divergence>> Rescue::look() {
     co_return divergence(*dataset, versions_of(dataset_), entry_.base);
 }
 
-/// All of it in snapshots.
+/// Whoever writes on although it is readonly is seen before that costs a snapshot.
+Task<Result<Divergence>> Rescue::look_twice() {
+    auto first = co_await look();
+    if (!first || first->written_bytes == 0) co_return first;
+    auto second = co_await look();
+    if (!second) co_return second;
+    const bool still = second->written_bytes != first->written_bytes ||
+                       second->newer.size() != first->newer.size();
+    if (still) co_return still_written();
+    co_return second;
+}
+
+Task<Result<void>> Rescue::take(std::string name) {
+    auto snapshot = SnapshotName::make(dataset_, name);
+    if (!snapshot) co_return snapshot.error();
+    std::vector<SnapshotName> names{*std::move(snapshot)};
+    auto taken = co_await parts_.zfs.snapshot(std::move(names));
+    if (!taken.front()) co_return taken.front().error();
+    co_return ok();
+}
+
+/// All of it in snapshots. Every try may come here, for days: what it leaves is bounded.
 Task<Result<Divergence>> Rescue::freeze() {
-    for (unsigned i = 0; i < kMaxLooks; ++i) {
-        auto found = co_await look();
-        if (!found || found->written_bytes == 0) co_return found;
-        auto name = SnapshotName::make(dataset_, diverged_snapshot(versions_of(dataset_), epoch_));
-        if (!name) co_return name.error();
-        std::vector<SnapshotName> names{*name};
-        auto taken = co_await parts_.zfs.snapshot(std::move(names));
-        if (!taken.front()) co_return taken.front().error();
-    }
+    auto found = co_await look_twice();
+    if (!found || found->written_bytes == 0) co_return found;
+    const std::size_t taken = count_diverged(found->newer, epoch_);
+    if (taken >= kMaxDiverged) co_return too_many_snapshots(dataset_, taken);
+    std::string name = diverged_snapshot(versions_of(dataset_), epoch_);
+    auto done = co_await take(name);
+    if (!done) co_return done.error();
+    auto again = co_await look();
+    if (!again || again->written_bytes == 0) co_return again;
+    // Written over in place, which does not show as growth. This one is not the last: the
+    // filesystem itself has all that is to be kept.
+    std::vector<std::string> vain{std::move(name)};
+    auto gone = co_await parts_.zfs.destroy_snapshots(dataset_, std::move(vain));
+    if (!gone) co_return gone.error();
     co_return still_written();
 }
 
@@ -288,7 +327,7 @@ Task<Result<void>> Rescue::roll_back(Divergence found) {
 
 /// Everything newer than the base is in the copy, and nothing came after it.
 Task<Result<Divergence>> Rescue::keep_all() {
-    for (unsigned i = 0; i < kMaxLooks; ++i) {
+    for (unsigned i = 0; i < kMaxCopies; ++i) {
         auto found = co_await freeze();
         if (!found || found->none()) co_return found;
         auto copied = co_await copy_all(*found);

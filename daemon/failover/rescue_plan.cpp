@@ -68,6 +68,14 @@ std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch) {
     return numbered(name, attempt);
 }
 
+std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
+    const std::string name = "zrep_diverged_" + std::to_string(epoch);
+    return static_cast<std::size_t>(
+        std::count_if(snapshots.begin(), snapshots.end(), [&](const Snapshot& s) {
+            return s.name == name || s.name.starts_with(name + "_");
+        }));
+}
+
 Result<std::vector<CopyStep>> copy_steps(const Divergence& found, const Versions& copy) {
     std::vector<CopyStep> out;
     std::size_t there = 0;

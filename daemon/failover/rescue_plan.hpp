@@ -14,6 +14,10 @@ namespace zrepd::failover {
 /// Names tried for a copy before somebody has to clear up.
 inline constexpr unsigned kMaxNames = 20;
 
+/// Snapshots that one unfinished rescue takes at most, over all its tries: a writer that readonly
+/// does not stop would make it take another each time.
+inline constexpr std::size_t kMaxDiverged = 5;
+
 /// Everything newer than the base.
 struct Divergence {
     Snapshot base;
@@ -36,6 +40,8 @@ Result<DatasetName> rescue_name(const std::string& place, std::uint64_t epoch, u
 bool has_room(const DatasetName& copy, const std::vector<Snapshot>& snapshots);
 /// "zrep_diverged_8", or with an ordinal when that is taken.
 std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch);
+/// How many of these have such a name, of this epoch.
+std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch);
 
 /// One increment of the copy: from the snapshot before it, the first one from the base.
 struct CopyStep {

@@ -109,6 +109,7 @@ class Roles : public peer::RoleService {
         unsigned failures = 0;
         std::chrono::steady_clock::time_point not_before = {};
         bool running = false;
+        std::optional<Code> error = {};  ///< of the last try
     };
 
     // roles.cpp
@@ -285,7 +286,11 @@ class Roles : public peer::RoleService {
     void ask_peers(std::chrono::steady_clock::time_point now);
     Task<> ask_about(HostName peer, std::vector<plan::Pair> pairs);
     void judge(const plan::Pair& pair, const rpc::RolesOut::Side& side);
+    /// Its last try failed for want of its peer, and that is away still.
+    bool waits_for_peer(const Pending& pending, const HostName& peer) const;
     Task<> recover(DatasetName dataset);
+    void put_off(sync::RunPtr run, const DatasetName& dataset, const Error& error);
+    void tell_splits();
     void settled(const DatasetName& dataset);
 
     RoleParts role_;
@@ -298,6 +303,7 @@ class Roles : public peer::RoleService {
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
     std::map<DatasetName, Error> troubles_;
+    std::set<DatasetName> split_;       ///< those of them that are told of as split brains
     std::set<DatasetName> left_;        ///< demotions that hooks and users were told of
     std::set<DatasetName> remounting_;  ///< and those where that failed
     Semaphore places_;                  ///< for role changes that operators asked for

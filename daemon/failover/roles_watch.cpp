@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What goes on by itself: unfinished role changes, and the question who is master.
 #include <algorithm>
+#include <iterator>
 
 #include "common/platform.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/plan/conflicts.hpp"
 #include "daemon/sched/due.hpp"
 
@@ -47,7 +49,10 @@ void Roles::watch_results(const rpc::EventOut& event) {
         const auto name = DatasetName::parse(result.dataset);
         if (!name) continue;
         const auto known = trouble_of(*name);
-        if (!result.error && known && known->code == Code::split_brain) troubles_.erase(*name);
+        if (!result.error && known && known->code == Code::split_brain) {
+            troubles_.erase(*name);
+            wake_.notify();
+        }
         const bool doubtful = result.error && (result.error->kind == "conflict" ||
                                                result.error->kind == "split_brain");
         if (doubtful) doubt(*name);
@@ -95,6 +100,7 @@ Clock::time_point Roles::look_after_pairs() {
     const auto now = Clock::now();
     if (!parts_.inventory.ready()) return now + std::chrono::seconds(1);
     forget_former_pairs();
+    tell_splits();
     Clock::time_point wake = now + kIdle;
     fences_.forget_gone();
     leases_.look_again();
@@ -115,6 +121,11 @@ Clock::time_point Roles::look_after_pairs() {
         if (parts_.runs.active(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
         if (pending.running) continue;
+        // Its return is an event, and peer_answers() goes on here.
+        if (waits_for_peer(pending, pair.peer)) {
+            role_.peers.await_return(pair.peer);
+            continue;
+        }
         if (pending.not_before > now) {
             wake = std::min(wake, pending.not_before);
             continue;
@@ -129,6 +140,32 @@ Clock::time_point Roles::look_after_pairs() {
         if (!pending.running && pending.not_before > now) wake = std::min(wake, pending.not_before);
     }
     return wake;
+}
+
+bool Roles::waits_for_peer(const Pending& pending, const HostName& peer) const {
+    return pending.error && peer::is_absence(*pending.error) && role_.peers.away(peer);
+}
+
+/// Each is told of once when it is found, whoever found it, and once when it is over.
+void Roles::tell_splits() {
+    const auto is_split = [this](const DatasetName& name) {
+        const auto found = troubles_.find(name);
+        return found != troubles_.end() && found->second.code == Code::split_brain;
+    };
+    for (const auto& [name, error] : troubles_) {
+        if (!is_split(name) || !split_.insert(name).second) continue;
+        log::event(log::Level::error,
+                   "split_brain",
+                   {{"dataset", name.str()}, {"error", error.text()}, {"next", error.remedy}});
+        parts_.events.publish("split_brain", name.str(), error.text());
+    }
+    for (auto at = split_.begin(); at != split_.end();) {
+        const DatasetName name = *at;
+        at = is_split(name) ? std::next(at) : split_.erase(at);
+        if (split_.contains(name)) continue;
+        log::event(log::Level::info, "split_brain_over", {{"dataset", name.str()}});
+        parts_.events.publish("split_brain_over", name.str(), "one side is the master again");
+    }
 }
 
 void Roles::forget_former_pairs() {
@@ -257,7 +294,9 @@ bool is_rejoin(Journal journal) {
 /// is something to do.
 Task<> Roles::recover(DatasetName dataset) {
     std::vector<DatasetName> one{dataset};
-    sync::RunPtr run = parts_.runs.start(std::string(kRejoin), one);
+    const bool again = pending_[dataset].error.has_value();
+    sync::RunPtr run = again ? parts_.runs.start_again(std::string(kRejoin), one)
+                             : parts_.runs.start(std::string(kRejoin), one);
     auto guard = co_await parts_.locks.lock(
         dataset, lock::Scope::node, run->operation(), kLockWait, run->id());
     const Dataset* before = parts_.inventory.find(dataset);
@@ -287,15 +326,25 @@ Task<> Roles::recover(DatasetName dataset) {
         co_return;
     }
     const Error error = unfinished(dataset, stored, work);
-    const bool full = error.code == Code::no_space;
-    pending.not_before = later(++pending.failures, full ? kRetryFull : kRetryMost);
     // That a fence waits for it says what to do about a silent peer.
     const bool fenced = work.is_unheard() && fences_.waits(dataset);
     if (fenced)
         troubles_.erase(dataset);
     else
         troubles_[dataset] = error;
-    parts_.runs.fail(*run, dataset, error);
+    put_off(run, dataset, error);
+}
+
+/// The same failure every ten seconds is one event and one line of log, and another every 60.
+void Roles::put_off(sync::RunPtr run, const DatasetName& dataset, const Error& error) {
+    Pending& pending = pending_[dataset];
+    const bool repeated = pending.error == error.code && pending.failures % 60 != 0;
+    const bool full = error.code == Code::no_space;
+    pending.error = error.code;
+    pending.not_before = later(++pending.failures, full ? kRetryFull : kRetryMost);
+    if (!repeated) parts_.runs.tell(*run);
+    const auto told = repeated ? sync::Runs::Told::yes : sync::Runs::Told::no;
+    parts_.runs.fail(*run, dataset, error, told);
     wake_.notify();
 }
 

@@ -100,6 +100,7 @@ Task<> Scheduler::run() {
         const bool stop = co_await cancelled();
         if (stop) co_return;
         parts_.inventory.look_for_returned_pools();
+        tell_pools();
         co_await discover_if_needed();
         // A cancel that ended that wait wakes nobody from the next one; and nothing starts any
         // more.
@@ -181,6 +182,27 @@ void Scheduler::close_unused_sessions() {
         }
         return needed->contains(host);
     });
+}
+
+void Scheduler::tell_pools() {
+    std::set<std::string> unavailable;
+    for (const std::string& pool : parts_.zfs.unavailable_pools()) {
+        const auto checked = parts_.zfs.check_pool(pool);
+        if (checked) continue;
+        unavailable.insert(pool);
+        if (told_pools_.contains(pool)) continue;
+        const Error& error = checked.error();
+        log::event(log::Level::error,
+                   "pool_unavailable",
+                   {{"pool", pool}, {"error", error.text()}, {"next", error.remedy}});
+        parts_.events.publish("pool_unavailable", pool, error.text());
+    }
+    for (const std::string& pool : told_pools_) {
+        if (unavailable.contains(pool)) continue;
+        log::event(log::Level::info, "pool_back", {{"pool", pool}});
+        parts_.events.publish("pool_back", pool, "its pairs go on");
+    }
+    told_pools_ = std::move(unavailable);
 }
 
 void Scheduler::tell_foreign_pairs() {

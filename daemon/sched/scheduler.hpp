@@ -5,6 +5,9 @@
 // returned, and then at once: one look for each peer (peer::Peers::await_return) does for all.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "daemon/clock.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/engine.hpp"
@@ -42,14 +45,17 @@ class Scheduler {
     /// Once for every change: what each look finds again is no news.
     void tell_foreign_pairs();
     void close_unused_sessions();
+    /// A pool that became unavailable, or is back: once for each.
+    void tell_pools();
 
     sync::Parts& parts_;
     sync::Engine& engine_;
     peer::Peers& peers_;
     std::map<HostName, Return> returns_;
     std::optional<Clock::time_point> discover_at_;
-    Clock::time_point not_before_;  ///< after a discovery that failed
-    std::string told_foreign_;      ///< of other hosts' pairs, what the log says already
+    Clock::time_point not_before_;      ///< after a discovery that failed
+    std::string told_foreign_;          ///< of other hosts' pairs, what the log says already
+    std::set<std::string> told_pools_;  ///< unavailable ones
     std::shared_ptr<void> subscription_;
 };
 

@@ -2,12 +2,29 @@
 #include "daemon/sync/inventory.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace zrepd::sync {
 namespace {
 
 // More names that are no dataset's are not kept in memory.
 constexpr std::size_t kMaxUnknown = 10'000;
+
+std::map<std::string, std::vector<DatasetName>> by_pool(const std::vector<DatasetName>& which) {
+    std::map<std::string, std::vector<DatasetName>> out;
+    for (const DatasetName& name : which) out[std::string(name.pool())].push_back(name);
+    return out;
+}
+
+void set_aside(std::vector<DatasetName>& which,
+               const std::vector<DatasetName>& names,
+               const Error& why,
+               LeftOut& out) {
+    for (const DatasetName& name : names) {
+        out.emplace(name, why);
+        std::erase(which, name);
+    }
+}
 
 }  // namespace
 
@@ -92,18 +109,57 @@ std::size_t Inventory::leave_out(std::vector<DatasetName>& which, LeftOut& out) 
     });
 }
 
+/// A pool that is suspended while we ask, or hangs without being so, must not cost the others their
+/// answer. What it did cost goes from `which` to `out`.
+Task<Result<std::vector<Dataset>>> Inventory::ask_datasets(std::vector<DatasetName>& which,
+                                                           LeftOut& out) {
+    auto seen = co_await zfs_.datasets(which);
+    while (!seen && leave_out(which, out) != 0) {
+        if (which.empty()) co_return std::vector<Dataset>();
+        seen = co_await zfs_.datasets(which);
+    }
+    const auto pools = by_pool(which);
+    if (seen || seen.error().code != Code::timed_out || pools.size() < 2) co_return seen;
+    std::vector<Dataset> all;
+    for (const auto& [pool, names] : pools) {
+        auto some = co_await zfs_.datasets(names);
+        if (some)
+            std::move(some->begin(), some->end(), std::back_inserter(all));
+        else
+            set_aside(which, names, some.error(), out);
+    }
+    co_return all;
+}
+
+/// The same of snapshots and bookmarks.
+Task<Result<std::map<DatasetName, Versions>>> Inventory::ask_versions(
+    std::vector<DatasetName>& which, LeftOut& out) {
+    auto listed = co_await zfs_.versions(which);
+    while (!listed && leave_out(which, out) != 0) {
+        if (which.empty()) co_return std::map<DatasetName, Versions>();
+        listed = co_await zfs_.versions(which);
+    }
+    const auto pools = by_pool(which);
+    if (listed || listed.error().code != Code::timed_out || pools.size() < 2) co_return listed;
+    std::map<DatasetName, Versions> all;
+    for (const auto& [pool, names] : pools) {
+        auto some = co_await zfs_.versions(names);
+        if (some)
+            all.merge(*some);
+        else
+            set_aside(which, names, some.error(), out);
+    }
+    co_return all;
+}
+
 Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshness freshness) {
     LeftOut out;
     leave_out(which, out);
     if (which.empty()) co_return out;
     const std::uint64_t asked = ++questions_;
-    auto seen = co_await zfs_.datasets(which);
-    // A pool that is suspended while we ask must not cost the others their answer.
-    while (!seen && leave_out(which, out) != 0) {
-        if (which.empty()) co_return out;
-        seen = co_await zfs_.datasets(which);
-    }
+    auto seen = co_await ask_datasets(which, out);
     if (!seen) co_return seen.error();
+    if (which.empty()) co_return out;
     std::set<DatasetName> newer;
     for (const auto& name : which) {
         if (known_since(name) > asked) {
@@ -162,14 +218,10 @@ Task<Result<LeftOut>> Inventory::list_versions(std::vector<DatasetName> which) {
     }
     const std::uint64_t asked = ++questions_;
     const std::vector<DatasetName> all = which;
-    auto listed = co_await zfs_.versions(which);
-    while (!listed && leave_out(which, out) != 0) {
-        if (which.empty()) break;
-        listed = co_await zfs_.versions(which);
-    }
+    auto listed = co_await ask_versions(which, out);
     for (const auto& name : all) being_listed_.erase(name);
     if (!listed) contradicted_.insert(all.begin(), all.end());
-    if (!listed && !which.empty()) co_return listed.error();
+    if (!listed) co_return listed.error();
     for (const auto& [name, why] : out) contradicted_.insert(name);
     for (const auto& name : which) {
         Asked& known = asked_[name];

@@ -93,6 +93,9 @@ class Inventory {
     std::uint64_t known_since(const DatasetName& name) const;
     /// Takes those in unavailable pools out of `which`; how many.
     std::size_t leave_out(std::vector<DatasetName>& which, LeftOut& out);
+    Task<Result<std::vector<Dataset>>> ask_datasets(std::vector<DatasetName>& which, LeftOut& out);
+    Task<Result<std::map<DatasetName, Versions>>> ask_versions(std::vector<DatasetName>& which,
+                                                               LeftOut& out);
     Versions* versions_to_change(const DatasetName& name);
 
     Zfs& zfs_;

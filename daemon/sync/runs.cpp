@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <random>
+#include <utility>
 
 #include "daemon/clock.hpp"
 #include "daemon/log.hpp"
@@ -51,6 +52,26 @@ Runs::Runs(EventBus& events) : events_(events) {
 RunPtr Runs::start(std::string operation,
                    const std::vector<DatasetName>& datasets,
                    std::string goal) {
+    RunPtr run = make(std::move(operation), datasets, std::move(goal));
+    tell(*run);
+    return run;
+}
+
+RunPtr Runs::start_again(std::string operation, const std::vector<DatasetName>& datasets) {
+    return make(std::move(operation), datasets, {});
+}
+
+void Runs::tell(Run& run) {
+    if (std::exchange(run.told_, true)) return;
+    rpc::EventOut event;
+    event.event = "run_started";
+    event.run = run.out_;
+    events_.publish(std::move(event));
+}
+
+RunPtr Runs::make(std::string operation,
+                  const std::vector<DatasetName>& datasets,
+                  std::string goal) {
     auto run = std::make_shared<Run>();
     run->out_.run_id = boot_tag_ + "-" + std::to_string(next_++);
     run->out_.operation = std::move(operation);
@@ -67,10 +88,6 @@ RunPtr Runs::start(std::string operation,
         if (is_remembered(*run)) memory(dataset).last_start = SteadyClock::now();
     }
     active_.push_back(run);
-    rpc::EventOut event;
-    event.event = "run_started";
-    event.run = run->out_;
-    events_.publish(std::move(event));
     return run;
 }
 
@@ -109,6 +126,7 @@ void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
     }
     slot.rate_at = now;
     slot.bytes = bytes;
+    tell(run);
     rpc::EventOut event;
     event.event = "run_progress";
     event.dataset = dataset.str();
@@ -118,6 +136,7 @@ void Runs::progress(Run& run, const DatasetName& dataset, std::uint64_t bytes) {
 
 void Runs::succeed(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     if (!run.pending(dataset)) return;
+    tell(run);
     if (is_remembered(run)) {
         PairMemory& memory = memory_[dataset];
         memory.failures = 0;
@@ -171,10 +190,11 @@ void Runs::end(Run& run, const DatasetName& dataset, rpc::RunResult result) {
     const auto found = std::find_if(
         active_.begin(), active_.end(), [&](const RunPtr& r) { return r.get() == &run; });
     if (found != active_.end()) {
-        finished_.push_back(*found);
+        if (run.told_) finished_.push_back(*found);
         active_.erase(found);
         if (finished_.size() > kKeptRuns) finished_.pop_front();
     }
+    if (!run.told_) return;
     rpc::EventOut event;
     event.event = "run_finished";
     event.run = run.out_;

@@ -66,6 +66,7 @@ class Run {
     UnixSeconds started_ = 0;
     SteadyClock::time_point began_{};
     std::size_t open_ = 0;
+    bool told_ = false;  ///< that it began
 };
 using RunPtr = std::shared_ptr<Run>;
 
@@ -88,6 +89,11 @@ class Runs {
     RunPtr start(std::string operation,
                  const std::vector<DatasetName>& datasets,
                  std::string goal = {});
+    /// What failed before and is tried once more: no event says so, and it is forgotten at its end,
+    /// unless tell() was called, it moves data or it succeeds.
+    RunPtr start_again(std::string operation, const std::vector<DatasetName>& datasets);
+    /// run_started, if that was not said yet.
+    void tell(Run& run);
     /// Held until the dataset's part in the run ends, however long the other parts take.
     void keep_lock(Run& run, const DatasetName& dataset, lock::LockTable::Guard lock);
     void phase(Run& run, const DatasetName& dataset, std::string phase);
@@ -123,6 +129,7 @@ class Runs {
     void forget(const DatasetName& dataset) { memory_.erase(dataset); }
 
   private:
+    RunPtr make(std::string operation, const std::vector<DatasetName>& datasets, std::string goal);
     void end(Run& run, const DatasetName& dataset, rpc::RunResult result);
     rpc::Progress progress_of(const Run& run, const Run::Slot& slot) const;
 

@@ -40,6 +40,12 @@ Argv texts(const std::vector<SnapshotName>& names) {
     return result;
 }
 
+/// The pool of a dataset, snapshot or bookmark; of one word that may be a pool or anything else,
+/// that.
+std::string_view first_component(std::string_view word) {
+    return word.substr(0, word.find_first_of("/@#"));
+}
+
 std::string all_dataset_properties() {
     std::string result(kDatasetProperties);
     for (const std::string_view property : prop::kOnDataset) result.append(",").append(property);
@@ -123,6 +129,21 @@ std::vector<Argv> chunks(const Argv& items, std::size_t limit) {
         result.back().push_back(item);
     }
     return result;
+}
+
+bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<std::string>& pools) {
+    const bool ours = !argv.empty() && (argv[0] == "zfs" || argv[0] == "zpool");
+    bool named = false;
+    // Behind the program and its verb.
+    for (std::size_t i = 2; ours && i < argv.size(); ++i) {
+        const std::string_view first = first_component(argv[i]);
+        const bool known = std::find(pools.begin(), pools.end(), first) != pools.end();
+        if (first == pool)
+            named = true;
+        else if (known)
+            return false;
+    }
+    return named;
 }
 
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which) {

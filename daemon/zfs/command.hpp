@@ -33,6 +33,10 @@ inline constexpr std::string_view kVersionProperties =
 /// Items cut into groups whose bytes, a NUL and a pointer each, stay below the limit.
 std::vector<Argv> chunks(const Argv& items, std::size_t limit = kMaxArgumentBytes);
 
+/// Whether a command of zfs or zpool is about this pool and no other one; `pools`: those that are
+/// imported, as far as they are known. One without names is about all of them.
+bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<std::string>& pools);
+
 /// `zfs get` of the properties above; no names: every filesystem and volume.
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);
 /// The same below these pools, for when one of the pools must not be touched.

@@ -56,10 +56,11 @@ struct Child::State : std::enable_shared_from_this<Child::State> {
     State(const asio::any_io_executor& executor,
           Launched process,
           Fd stderr_end,
-          std::string command_line,
+          std::vector<std::string> words,
           std::shared_ptr<Processes::Book> processes)
         : pid(process.pid),
-          command(std::move(command_line)),
+          argv(std::move(words)),
+          command(join(argv, " ")),
           book(std::move(processes)),
           since(std::chrono::steady_clock::now()),
           exit_fd(executor),
@@ -183,6 +184,7 @@ struct Child::State : std::enable_shared_from_this<Child::State> {
     }
 
     const pid_t pid;
+    const std::vector<std::string> argv;
     const std::string command;
     const std::shared_ptr<Processes::Book> book;
     const std::chrono::steady_clock::time_point since;
@@ -281,20 +283,20 @@ Result<Child> Processes::start(SpawnSpec spec) {
     if (!program.has_value()) return program.error();
     Result<Pipe> errors = make_pipe();
     if (!errors.has_value()) return errors.error();
-    const LaunchSpec launch_spec{.program = std::move(*program),
-                                 .argv = std::move(spec.argv),
-                                 .environment = fixed_environment(path_, spec.with_home),
-                                 .in = spec.in.get(),
-                                 .out = spec.out.get(),
-                                 .err = errors->write.get(),
-                                 .mounts = mounts_.get()};
+    LaunchSpec launch_spec{.program = std::move(*program),
+                           .argv = std::move(spec.argv),
+                           .environment = fixed_environment(path_, spec.with_home),
+                           .in = spec.in.get(),
+                           .out = spec.out.get(),
+                           .err = errors->write.get(),
+                           .mounts = mounts_.get()};
     Result<Launched> launched = launch(launch_spec);
     if (!launched.has_value()) return launched.error();
     ++book_->started;
     auto state = std::make_shared<Child::State>(executor_,
                                                 std::move(*launched),
                                                 std::move(errors->read),
-                                                join(launch_spec.argv, " "),
+                                                std::move(launch_spec.argv),
                                                 book_);
     state->begin();
     return Child(std::move(state));
@@ -314,6 +316,7 @@ std::vector<RunningProcess> Processes::running() const {
         if (!state) continue;
         result.push_back({.pid = pid,
                           .command = state->command,
+                          .argv = state->argv,
                           .since = state->since,
                           .abandoned = state->status.abandoned});
     }

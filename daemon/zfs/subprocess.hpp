@@ -65,7 +65,8 @@ struct Output {
 
 struct RunningProcess {
     int pid = 0;
-    std::string command;
+    std::string command;  ///< argv, with spaces between
+    std::vector<std::string> argv = {};
     std::chrono::steady_clock::time_point since;
     bool abandoned = false;
 };

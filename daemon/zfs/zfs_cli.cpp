@@ -3,9 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
-#include <set>
 
 #include "common/text.hpp"
 #include "daemon/zfs/command.hpp"
@@ -14,14 +11,6 @@
 
 namespace zrepd {
 namespace {
-
-/// First line of a small file; empty when it cannot be read.
-std::string read_line(const std::string& path) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    return line;
-}
 
 /// "zfs snapshot": what failed, in front of zfs's own words.
 std::string title(const std::vector<std::string>& argv) {
@@ -49,53 +38,6 @@ bool is_too_much(const Error& error) {
 
 ZfsCli::ZfsCli(Processes& processes, ZfsPaths paths)
     : processes_(processes), paths_(std::move(paths)) {}
-
-Result<void> ZfsCli::check_pool(std::string_view pool) {
-    const std::string name(pool);
-    const std::optional<std::string> trouble =
-        parse::pool_trouble(read_line(paths_.kstat + "/" + name + "/state"));
-    if (!trouble) return ok();
-    return Error{.code = Code::pool_unavailable,
-                 .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
-                 .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
-}
-
-Task<Result<void>> ZfsCli::check_writable(std::string pool) {
-    Result<void> checked = check_pool(pool);
-    if (!checked.has_value()) co_return checked;
-    Result<Output> output = co_await succeed(command::pool_readonly(pool), kListLimit);
-    if (!output.has_value()) co_return output.error();
-    if (trim(output->out) != "on") co_return ok();
-    co_return parse::failure("pool is read-only", "").in("pool " + pool);
-}
-
-Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {
-    std::set<std::string_view> pools;
-    for (const DatasetName& dataset : which) pools.insert(dataset.pool());
-    for (const std::string_view pool : pools) {
-        Result<void> checked = check_pool(pool);
-        if (!checked.has_value()) return checked;
-    }
-    return ok();
-}
-
-std::vector<std::string> ZfsCli::pools() const {
-    std::vector<std::string> found;
-    std::error_code ec;
-    for (std::filesystem::directory_iterator at(paths_.kstat, ec), end; !ec && at != end;
-         at.increment(ec)) {
-        std::error_code ignored;
-        if (!std::filesystem::exists(at->path() / "state", ignored)) continue;
-        found.push_back(at->path().filename().string());
-    }
-    return found;
-}
-
-std::vector<std::string> ZfsCli::unavailable_pools() {
-    std::vector<std::string> found = pools();
-    std::erase_if(found, [&](const std::string& pool) { return check_pool(pool).has_value(); });
-    return found;
-}
 
 Task<Result<Output>> ZfsCli::succeed(Argv argv, std::chrono::seconds limit) {
     Result<Output> output = co_await processes_.run(argv, limit);
@@ -140,8 +82,31 @@ Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> whi
         commands = {command::get_datasets_of_pools(healthy)};
     }
     Result<Output> output = co_await list(std::move(commands));
+    const bool late = !output.has_value() && output.error().code == Code::timed_out;
+    if (late && which.empty()) {
+        Error why = output.error();
+        output = co_await list_each_pool(std::move(why));
+    }
     if (!output.has_value()) co_return output.error();
     co_return parse::datasets(output->out);
+}
+
+/// One that hangs is unavailable from then on. Of one that is only slow nobody may think that what
+/// is not listed is gone: then this fails as the first listing did.
+Task<Result<Output>> ZfsCli::list_each_pool(Error why) {
+    const std::vector<std::string> imported = pools();
+    if (imported.size() < 2) co_return why;
+    Output all;
+    for (const std::string& pool : imported) {
+        if (!check_pool(pool)) continue;
+        std::vector<Argv> commands{command::get_datasets_of_pools({pool})};
+        auto output = co_await list(std::move(commands));
+        if (output.has_value())
+            all.out += output->out;
+        else if (check_pool(pool))
+            co_return output.error();
+    }
+    co_return all;
 }
 
 Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions_of(std::vector<DatasetName> which) {
@@ -363,10 +328,6 @@ Task<Result<TokenInfo>> ZfsCli::token_info(std::string token) {
 
 Task<> ZfsCli::watch(std::function<void(Change)> on_change) {
     co_await follow_events(processes_, std::move(on_change));
-}
-
-std::string ZfsCli::version() {
-    return parse::version(read_line(paths_.module_version));
 }
 
 }  // namespace zrepd

@@ -82,6 +82,10 @@ class ZfsCli final : public Zfs {
   private:
     using Argv = std::vector<std::string>;
 
+    /// pool_unavailable while one of our processes hangs for it, though the pool is not suspended.
+    Result<void> check_stuck(const std::string& pool) const;
+    /// Everything, pool by pool: for when one of them does not answer, and nobody knows which.
+    Task<Result<Output>> list_each_pool(Error why);
     Result<void> check_pools(const std::vector<DatasetName>& which);
     /// The imported pools; empty where they are not knowable without a process.
     std::vector<std::string> pools() const;

@@ -289,6 +289,9 @@ TEST_F(MailOnTrouble, TellsOfRolesAndNotOfWhatWentWell) {
     tell(R"({"event":"role_changed","dataset":"tank/fs","text":"master, epoch 8"})");
     EXPECT_EQ(calls().size(), 1U);
     EXPECT_NE(seen("mails").find("role_changed tank/fs: master, epoch 8"), std::string::npos);
+    tell(R"({"event":"split_brain","dataset":"tank/fs","text":"both are master"})");
+    tell(R"({"event":"pool_unavailable","dataset":"tank","text":"it is suspended"})");
+    EXPECT_EQ(calls().size(), 3U);
 }
 
 TEST_F(HookExamples, AreCleanForShellcheck) {

@@ -147,6 +147,35 @@ TEST_F(InventoryTest, APoolThatIsSuspendedMeanwhileCostsTheOthersNothing) {
     EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
 }
 
+/// It hangs, but is not suspended: nobody knows which of them it is.
+TEST_F(InventoryTest, APoolThatDoesNotAnswerCostsTheOthersNoAnswer) {
+    zfs.create("dozer").create("dozer/c");
+    look();
+    zfs.write("tank/a", 4096);
+    const Error late{.code = Code::timed_out, .message = "did not end"};
+    zfs.fail_at("datasets dozer/c tank/a", late);
+    zfs.fail_at("datasets dozer/c", late);
+    const std::vector<DatasetName> both{name("dozer/c"), name("tank/a")};
+    auto seen = test::run_task(io, inventory.refresh(both, Freshness::listed));
+    ASSERT_TRUE(seen.has_value());
+    ASSERT_EQ(seen->size(), 1U);
+    EXPECT_EQ(seen->begin()->first, name("dozer/c"));
+    EXPECT_EQ(seen->begin()->second.code, Code::timed_out);
+    EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
+    EXPECT_NE(inventory.find(name("dozer/c")), nullptr);
+    zfs.fail_at("versions dozer/c tank/a", late);
+    zfs.fail_at("versions dozer/c", late);
+    seen = test::run_task(io, inventory.refresh(both, Freshness::listed));
+    ASSERT_TRUE(seen.has_value());
+    ASSERT_EQ(seen->size(), 1U);
+    EXPECT_EQ(seen->begin()->first, name("dozer/c"));
+    // One process does while all is well.
+    zfs.forget_calls();
+    EXPECT_TRUE(test::run_task(io, inventory.refresh(both, Freshness::listed)).has_value());
+    EXPECT_EQ(zfs.count("datasets"), 1U);
+    EXPECT_EQ(zfs.count("versions"), 1U);
+}
+
 TEST_F(InventoryTest, OneSnapshotOfOursDoesNotMakeAList) {
     zfs.take("tank/a@zrep_000000");
     Snapshot ours;

@@ -120,6 +120,28 @@ TEST_F(RoleFaultsTest, WhatAForeignSnapshotSwallowedIsDrainedToo) {
     expect_roles(false, "2");
 }
 
+/// A virtual machine on its volume, a program with a mapped file: the role does not move.
+TEST_F(RoleFaultsTest, AFailoverThatIsWrittenToAllTheTimeLeavesTheMasterWritable) {
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (call.starts_with("flush") && prop_of(*alpha, "tank/fs", "readonly") == "on")
+            alpha->zfs.write("tank/fs", 100);
+    });
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "failed");
+    EXPECT_NE(result.text.find("still being written to"), std::string::npos) << result.text;
+    expect_roles(true, "1");
+}
+
+/// Readonly is enough: nobody who has a file open there is thrown out.
+TEST_F(RoleFaultsTest, WhatIsInUseStaysMountedReadonly) {
+    alpha->zfs.at("tank/fs").in_use = true;
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    expect_roles(false, "2");
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").mounted);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+}
+
 /// What is still in memory would be lost.
 TEST_F(RoleFaultsTest, AFilesystemThatCannotBeFlushedStaysTheMaster) {
     alpha->zfs.fail_at("sync_files /tank/fs", broken());

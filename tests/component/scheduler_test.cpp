@@ -63,6 +63,25 @@ class SchedulerTest : public test::TwoHosts {
     TaskGroup tasks{io.get_executor()};
 };
 
+TEST_F(SchedulerTest, APoolThatIsUnavailableIsToldOfOnceAndItsReturnToo) {
+    make_pair("1h");
+    std::map<std::string, unsigned> told;
+    const auto subscription = alpha->events.subscribe([&](const rpc::EventOut& event) {
+        if (event.dataset == "tank") ++told[event.event];
+        return true;
+    });
+    start();
+    alpha->zfs.set_pool_trouble("tank", "SUSPENDED");
+    alpha->inventory.changed().notify();
+    test::run_until(io, [&] { return told["pool_unavailable"] != 0; });
+    make_due(fs);
+    alpha->zfs.set_pool_trouble("tank", "");
+    alpha->inventory.changed().notify();
+    test::run_until(io, [&] { return told["pool_back"] != 0; });
+    EXPECT_EQ(told["pool_unavailable"], 1U);
+    EXPECT_EQ(told["pool_back"], 1U);
+}
+
 TEST_F(SchedulerTest, SyncsAPairWhenItIsDueAndNotBefore) {
     make_pair("1h");
     alpha->zfs.write("tank/fs", 5'000);

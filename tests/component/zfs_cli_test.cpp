@@ -3,7 +3,9 @@
 #include "daemon/zfs/zfs_cli.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -194,6 +196,36 @@ TEST_F(ZfsCliTest, TouchesNoSuspendedPool) {
     EXPECT_FALSE(zfs->send({.snapshot = snap("tank/a@x")}, Fd()).has_value());
     EXPECT_FALSE(zfs->receive({.snapshot = snap("tank/a@x")}, Fd()).has_value());
     EXPECT_EQ(calls().size(), 0U);
+}
+
+/// A process in uninterruptible sleep takes no signal; one that left the group that is killed takes
+/// none of ours either.
+TEST_F(ZfsCliTest, StartsNothingMoreOnAPoolThatHangsUntilThatEnds) {
+    script("zfs",
+           "case \"$*\" in *tank/a) exec python3 -c 'import os, time; "
+           "os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)';; esac");
+    file("kstat/tank/state", "ONLINE\n");
+    file("kstat/dozer/state", "ONLINE\n");
+    auto child = processes->start({.argv = {"zfs", "get", "-Hp", "all", "tank/a"}});
+    ASSERT_TRUE(child.has_value());
+    const pid_t pid = child->pid();
+    test::run_until(io, [&] { return ::getpgid(pid) == ::getpgid(0); });
+    child->kill();
+    EXPECT_TRUE(run_task(io, child->wait()).abandoned);
+    for (int i = 0; i < 50; ++i) {
+        const auto found = run_task(io, zfs->datasets({dataset("tank/b")}));
+        ASSERT_FALSE(found.has_value());
+        EXPECT_EQ(found.error().code, Code::pool_unavailable);
+        EXPECT_NE(found.error().message.find("process " + std::to_string(pid)), std::string::npos)
+            << found.error().message;
+    }
+    EXPECT_EQ(processes->running().size(), 1U);
+    EXPECT_EQ(calls().size(), 1U);
+    EXPECT_EQ(zfs->unavailable_pools(), (std::vector<std::string>{"tank"}));
+    EXPECT_TRUE(run_task(io, zfs->datasets({dataset("dozer/c")})).has_value());
+    ::kill(pid, SIGKILL);
+    test::run_until(io, [this] { return processes->running().empty(); });
+    EXPECT_TRUE(zfs->check_pool("tank").has_value());
 }
 
 TEST_F(ZfsCliTest, ListsTheOtherPoolsWhenOneIsSuspended) {

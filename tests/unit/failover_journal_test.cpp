@@ -191,6 +191,13 @@ TEST(FailoverRescue, NamesTheCopyBesideIt) {
     EXPECT_EQ(diverged_snapshot(snaps("@zrep_diverged_8:1"), 8), "zrep_diverged_8_2");
 }
 
+TEST(RescuePlan, CountsTheSnapshotsThatARescueOfThisEpochTook) {
+    const auto all = snaps("@zrep_diverged_8:1 @zrep_diverged_8_2:2 @zrep_diverged_80:3 @mine:4");
+    EXPECT_EQ(count_diverged(all.snapshots, 8), 2U);
+    EXPECT_EQ(count_diverged(all.snapshots, 80), 1U);
+    EXPECT_EQ(count_diverged(all.snapshots, 9), 0U);
+}
+
 TEST(FailoverRescue, ACopyNeedsRoomForItsSnapshotsNames) {
     const auto newer = snaps("@zrep_diverged_8:1 @" + std::string(40, 's') + ":2").snapshots;
     const auto name = [](std::size_t size) {

@@ -22,6 +22,28 @@ std::string text(const Argv& argv) {
     return join(argv, "|");
 }
 
+TEST(ZfsCommand, IsAboutOnePoolWhenItNamesThatAndNoOther) {
+    struct Case {
+        const char* words;
+        bool tank_only;
+    };
+    const std::vector<std::string> pools{"dozer", "tank"};
+    for (const Case& c : {Case{"zfs get -Hp guid tank/a tank/b", true},
+                          Case{"zfs get -Hp guid dozer/a tank/b", false},
+                          Case{"zfs get -r -Hp guid dozer tank", false},
+                          Case{"zfs get -Hp guid", false},
+                          Case{"zfs destroy tank/a#x", true},
+                          Case{"zfs set tank:x=1 dozer/a", false},
+                          Case{"zfs snapshot tankard/a@x", false},
+                          Case{"zpool sync tank", true},
+                          Case{"zfs receive -u -s -o readonly=on tank/a@x", true},
+                          Case{"ssh -x tank zrepctl peer", false}}) {
+        Argv argv;
+        for (const auto word : split(c.words, ' ')) argv.emplace_back(word);
+        EXPECT_EQ(command::is_about_only(argv, "tank", pools), c.tank_only) << c.words;
+    }
+}
+
 TEST(ZfsCommand, AsksForAllOrForTheDatasetsNamed) {
     const Argv all = command::get_datasets({}).at(0);
     EXPECT_TRUE(text(all).starts_with(

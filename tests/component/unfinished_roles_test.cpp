@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A role change that is not finished for long, and a split brain: what is told of it, and how
+// often.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <map>
+
+#include "tests/fakes/roles_test.hpp"
+
+namespace zrepd {
+namespace {
+
+using failover::Ask;
+using namespace std::chrono_literals;
+
+class UnfinishedRolesTest : public test::RolesTest {
+  protected:
+    UnfinishedRolesTest() {
+        subscription_ = alpha->events.subscribe([this](const rpc::EventOut& event) {
+            if (!event.progress) ++told_[event.event];
+            return true;
+        });
+        alpha->runs.on_part_end([this](const sync::PartEnd& end) {
+            if (end.operation == "rejoin") ++tries_;
+        });
+    }
+    void for_a_while(std::chrono::milliseconds how_long) {
+        const auto until = std::chrono::steady_clock::now() + how_long;
+        test::run_until(io, [&] { return std::chrono::steady_clock::now() > until; });
+    }
+    /// As a session with beta that opens does.
+    void end_the_pause() { alpha->events.hint("peer_up", "beta"); }
+    void lose_beta() {
+        for (const pid_t child : alpha->relay.children) ::kill(child, SIGKILL);
+        alpha->relay.away["beta"] = Code::peer_unreachable;
+    }
+    static std::size_t errors_in(const std::string& log) {
+        const std::string what = "[error] dataset_failed";
+        std::size_t count = 0;
+        for (auto at = log.find(what); at != log.npos; at = log.find(what, at + 1)) ++count;
+        return count;
+    }
+
+    std::map<std::string, unsigned> told_;
+    unsigned tries_ = 0;
+    std::shared_ptr<void> subscription_;
+};
+
+TEST_F(UnfinishedRolesTest, TheSameFailureIsToldOfOnceAndAgainAfterSixty) {
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (call.starts_with("flush")) alpha->zfs.write("tank/fs", 100);
+    });
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    told_.clear();
+    ::testing::internal::CaptureStdout();
+    start_loops();
+    for (unsigned i = 1; i <= 61; ++i) {
+        end_the_pause();
+        test::run_until(io, [&] { return tries_ >= i; });
+        if (i != 60) continue;
+        EXPECT_EQ(told_["run_started"], 1U);
+        EXPECT_EQ(told_["run_finished"], 1U);
+    }
+    const std::string log = ::testing::internal::GetCapturedStdout();
+    EXPECT_EQ(errors_in(log), 2U);
+    EXPECT_EQ(told_["run_started"], 2U);
+    EXPECT_EQ(told_["run_finished"], 2U);
+    // What is done is told, of course.
+    alpha->zfs.on_call({});
+    end_the_pause();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    test::run_until(io, [&] { return told_["run_finished"] == 3; });
+}
+
+TEST_F(UnfinishedRolesTest, OneThatWaitsForItsPeerIsNotTriedBeforeThatIsBackAndThenAtOnce) {
+    lose_beta();
+    change(*alpha, Ask::failover_local, fs);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "no");
+    told_.clear();
+    ::testing::internal::CaptureStdout();
+    loops.spawn("alpha's roles", alpha->roles.run());
+    for (unsigned i = 0; i < 12; ++i) {
+        end_the_pause();
+        for_a_while(250ms);
+    }
+    const std::string log = ::testing::internal::GetCapturedStdout();
+    EXPECT_LE(tries_, 2U);
+    EXPECT_LE(errors_in(log), 2U);
+    EXPECT_LE(told_["run_started"] + told_["run_finished"], 4U);
+    loops.spawn("beta's roles", beta->roles.run());
+    alpha->relay.away.clear();
+    const auto since = std::chrono::steady_clock::now();
+    test::run_until(io,
+                    [&] { return is_target(*alpha, "tank/fs") && is_master(*beta, "backup/fs"); });
+    EXPECT_LT(std::chrono::steady_clock::now() - since, 5s);
+}
+
+TEST_F(UnfinishedRolesTest, ASplitBrainThatNoSyncFoundIsToldOfOnceAndItsEndToo) {
+    split();
+    start_loops();
+    test::run_until(io, [&] { return told_["split_brain"] != 0; });
+    EXPECT_TRUE(test::run_task(io, alpha->roles.roles("beta", {})));
+    for_a_while(1s);
+    EXPECT_EQ(told_["split_brain"], 1U);
+    EXPECT_EQ(told_["split_brain_over"], 0U);
+    ASSERT_EQ(change(*alpha, Ask::keep_here, fs).outcome, "done");
+    test::run_until(io, [&] { return told_["split_brain_over"] != 0; });
+    for_a_while(500ms);
+    EXPECT_EQ(told_["split_brain"], 1U);
+    EXPECT_EQ(told_["split_brain_over"], 1U);
+}
+
+}  // namespace
+}  // namespace zrepd
