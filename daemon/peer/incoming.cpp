@@ -28,6 +28,12 @@ Error refused(std::string message) {
     return Error{.code = Code::invalid_request, .message = std::move(message)};
 }
 
+/// On what its stream has to be built. A resumed one is compared by zfs with what it kept.
+std::optional<Guid> base_of(const rpc::ReceiveIn& in) {
+    if (in.mode == "resume") return std::nullopt;
+    return in.mode == "full" ? Guid() : in.base;
+}
+
 }  // namespace
 
 Incoming::Incoming(asio::any_io_executor executor,
@@ -207,6 +213,7 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
         outbox_.push(rpc::error_line(request.id, in.error()));
         co_return Next::more;
     }
+    base_ = base_of(*in);
     Task<Result<std::unique_ptr<TargetService::Receiver>>> work =
         target_.open_receive(peer_, std::move(*in));
     Result<std::unique_ptr<TargetService::Receiver>> receiver = co_await std::move(work);
@@ -226,15 +233,15 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
 Task<> Incoming::receive_stream() {
     Fd in = reader_.release();
     rpc::Received received;
-    auto plain = co_await stream::refuse_package(in.get(), kBeginLimit);
-    if (plain) {
+    auto begun = co_await stream::look_at_begin(in.get(), base_, kBeginLimit);
+    if (begun) {
         if (direct_) set_blocking(in.get());
-        Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);
+        Task<rpc::Received> work = receiver_->receive(std::move(in), direct_, std::move(*begun));
         received = co_await std::move(work);
     } else {
         log::event(
-            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", plain.error().text()}});
-        received.error = rpc::to_item_error(plain.error());
+            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", begun.error().text()}});
+        received.error = rpc::to_item_error(begun.error());
     }
     receiver_.reset();
     outbox_.push(rpc::notification_line("stream.received", rpc::encode(received)));

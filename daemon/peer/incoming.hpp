@@ -87,6 +87,7 @@ class Incoming {
     TaskGroup requests_;
     TaskGroup writer_;
     std::unique_ptr<TargetService::Receiver> receiver_;
+    std::optional<Guid> base_;  ///< of the stream that receiver_ waits for
     std::size_t active_ = 0;
     bool stopping_ = false;
 };

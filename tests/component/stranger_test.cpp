@@ -2,6 +2,8 @@
 // A host that names the targets of another: it may not even keep that one from them.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -106,6 +108,63 @@ TEST_F(Stranger, CostsNoListing) {
     EXPECT_EQ(beta->zfs.count("datasets"), 0U);
     EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", prepare)));
     EXPECT_EQ(beta->zfs.count("datasets"), 1U) << "who may make something is looked for anew";
+}
+
+TEST_F(Stranger, StoresNoNonsenseWithAFirstStream) {
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    rpc::ReceiveIn in;
+    in.source = "tank/evil";
+    in.target = "backup/mallory/x";
+    in.snapshot = "zrep_000001";
+    in.mode = "full";
+    in.kind = "filesystem";
+    const std::map<std::string, std::string> pair{{"zrep:src-host", "mallory"},
+                                                  {"zrep:src-fs", "tank/evil"},
+                                                  {"zrep:dest-host", "beta"},
+                                                  {"zrep:dest-fs", in.target}};
+    const std::vector<std::pair<std::string, std::string>> refused{
+        {"zrep:savecount", ""},
+        {"zrep:savecount", "many"},
+        {"zrep:savecount", "0"},
+        {"zrep:savecount", "99999999999999999999"},
+        {"zrep:epoch", ""},
+        {"zrep:epoch", "-1"},
+        {"zrep:epoch", "1x"},
+        {"zrep:epoch", "01"},
+        {"zrep:epoch", "9223372036854775808"},
+        {"zrep:epoch", "18446744073709551615"},
+        {"zrep:master", "yes"},
+        {"zrep:tree", "maybe"},
+    };
+    for (const auto& [key, value] : refused) {
+        in.settings = pair;
+        in.settings[key] = value;
+        const auto opened = test::run_task(io, beta->target.open_receive("mallory", in));
+        ASSERT_FALSE(opened) << key << "=" << value;
+        EXPECT_EQ(opened.error().code, Code::invalid_params) << key << "=" << value;
+    }
+    in.settings = pair;
+    in.settings["zrep:savecount"] = "7";
+    in.settings["zrep:epoch"] = "9223372036854775807";
+    EXPECT_TRUE(test::run_task(io, beta->target.open_receive("mallory", in)));
+}
+
+/// It would found something that is nobody's pair.
+TEST_F(Stranger, FoundsNothingByGoingOnWithSomething) {
+    guard.reset();
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = target_fs.str();
+    in.snapshot = "zrep_000007";
+    in.mode = "incremental";
+    const auto full = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Code::invalid_params);
+    in.mode = "resume";
+    in.abort_partial = true;
+    const auto emptied = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(emptied);
+    EXPECT_EQ(emptied.error().code, Code::invalid_params);
 }
 
 }  // namespace
