@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "daemon/log.hpp"
+#include "daemon/peer/limits.hpp"
 #include "daemon/plan/pair.hpp"
 #include "daemon/stream/begin_record.hpp"
 
@@ -117,7 +118,7 @@ LineReader::Limits Incoming::line_limits() const {
 
 /// False when the connection is to end.
 Task<bool> Incoming::wait_for_place() {
-    while (active_ + outbox_.pending() >= kMaxActive) {
+    while (active_ + outbox_.pending() >= kMaxActive || outbox_.bytes() > kUnreadBytes) {
         if (stopping_) co_return false;
         co_await place_.wait();
     }
@@ -197,9 +198,23 @@ Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {
     --active_;
     --load_->active;
     load_->less.notify();
-    outbox_.push(result ? rpc::reply_line(request.id, *result)
-                        : rpc::error_line(request.id, result.error()));
+    std::string line =
+        result ? rpc::reply_line(request.id, *result) : rpc::error_line(request.id, result.error());
+    if (is_unread(line.size())) {
+        const Error error{.code = Code::busy,
+                          .message = "the earlier answers were not read",
+                          .remedy = "look at the network between the two hosts; it is asked again"};
+        line = rpc::error_line(request.id, error);
+    }
+    outbox_.push(std::move(line));
     place_.notify();
+}
+
+/// Whether there is no room for an answer of this size.
+bool Incoming::is_unread(std::size_t more) const {
+    if (more <= kShortReply) return false;
+    const std::size_t held = unread_of_peer_ ? unread_of_peer_(peer_) : outbox_.bytes();
+    return held > 0 && held + more > kMaxUnreadOfOnePeer;
 }
 
 Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {

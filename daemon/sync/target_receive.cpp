@@ -14,6 +14,8 @@ namespace {
 
 // zfs receive writes down what it has. One that takes longer is shown as busy.
 constexpr std::chrono::seconds kEndWait{15};
+// Of first streams that brought nothing nobody says so. Events tell of the others too, only later.
+constexpr std::size_t kMaxFounded = 10'000;
 // It grows by one with each change of roles; there has to be room for that.
 constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
 
@@ -115,7 +117,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     };
     if (!allowed()) {
         std::vector<DatasetName> unsure = unknown_above(parts_.inventory, *target);
-        auto seen = co_await parts_.inventory.refresh(std::move(unsure), Freshness::listed);
+        auto seen = co_await look_at_founded(std::move(unsure));
+        if (seen && !allowed()) seen = co_await parts_.inventory.discover_for_peer();
         if (!seen) co_return seen.error();
         const Result<void> now = allowed();
         if (!now) co_return now.error();
@@ -133,6 +136,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     if (!ready) co_return ready.error();
     auto spec = spec_for(*target, in);
     if (!spec) co_return spec.error();
+    if (founded_.size() == kMaxFounded) founded_.clear();
+    if (full) founded_.insert(*target);
     co_return make_receiver(parts_, std::move(*spec), std::move(*guard));
 }
 

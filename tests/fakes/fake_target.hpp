@@ -37,6 +37,7 @@ class FakeTarget : public peer::TargetService {
     std::uint64_t fail_at = 0;              ///< … once it saw this many bytes
     std::optional<Error> refuse_expire;
     std::chrono::milliseconds look_takes{0};
+    std::size_t look_says_bytes = 0;  ///< of each target
     bool hold_commits = false;        ///< peer.commit waits for release_commits()
 
     // What was asked.
@@ -59,6 +60,7 @@ class FakeTarget : public peer::TargetService {
         for (const auto& pair : in.pairs) {
             rpc::TargetState state;
             state.target = pair.target;
+            state.resume_token.assign(look_says_bytes, 'x');
             out.targets.push_back(std::move(state));
         }
         co_return out;
