@@ -2,6 +2,7 @@
 #include "common/platform.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,20 @@ std::string content_of(const std::string& path) {
     return "";
 #endif
 }
+
+#ifdef ZREPD_LINUX
+/// tee(2) copies from pipe to pipe only.
+ssize_t peek_pipe(int fd, char* into, std::size_t limit) {
+    std::array<int, 2> copy{-1, -1};
+    if (!make_pipe(copy)) return -1;
+    ssize_t bytes = ::tee(fd, copy[1], limit, SPLICE_F_NONBLOCK);
+    const int error = errno;
+    if (bytes > 0) bytes = ::read(copy[0], into, limit);
+    for (const int end : copy) ::close(end);
+    errno = error;
+    return bytes;
+}
+#endif
 
 int passed_mount_table = -1;
 
@@ -169,6 +184,21 @@ ssize_t splice_some(int in, int out, std::size_t limit) {
     (void)in, (void)out, (void)limit;
     errno = EINVAL;
     return -1;
+#endif
+}
+
+Peek peek(int fd, char* into, std::size_t limit) {
+#ifdef ZREPD_LINUX
+    // Asked before the look: what was written before the end is all there then.
+    pollfd look{.fd = fd, .events = POLLRDHUP, .revents = 0};
+    const bool hung_up = ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLRDHUP)) != 0;
+    ssize_t bytes = ::recv(fd, into, limit, MSG_PEEK | MSG_DONTWAIT);
+    if (bytes < 0 && errno == ENOTSOCK) bytes = peek_pipe(fd, into, limit);
+    const bool nothing = bytes < 0 && (errno == EAGAIN || errno == EINTR);
+    return {.bytes = bytes, .ended = bytes == 0 || (hung_up && (bytes >= 0 || nothing))};
+#else
+    const ssize_t bytes = ::read(fd, into, limit);
+    return {.bytes = bytes, .ended = bytes == 0, .taken = bytes > 0};
 #endif
 }
 

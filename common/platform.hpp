@@ -58,6 +58,15 @@ bool can_splice();
 /// splice(2) without blocking; -1 with EINVAL where there is none.
 ssize_t splice_some(int in, int out, std::size_t limit);
 
+/// The next bytes of a pipe or of a stream socket, which is non-blocking.
+struct Peek {
+    ssize_t bytes = 0;   ///< -1 with errno: none now, or an error
+    bool ended = false;  ///< nothing will come after these
+    bool taken = false;  ///< they are no longer there: the system cannot look without taking
+};
+/// At most `limit` of them, without waiting. tee(2) and MSG_PEEK.
+Peek peek(int fd, char* into, std::size_t limit);
+
 /// A timer as a descriptor that becomes readable, non-blocking and close-on-exec (timerfd); -1
 /// where there is none.
 int make_timer();

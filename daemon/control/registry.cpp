@@ -373,21 +373,24 @@ std::span<const Code> common_errors() {
     return kCommonErrors;
 }
 
-Json discover() {
-    Json list = Json::array();
-    for (const Method& method : kMethods) {
-        list.push_back({{"name", method.name},
-                        {"summary", method.summary},
-                        {"paramStructure", "by-name"},
-                        {"params", params_of(method)},
-                        {"result", {{"name", "result"}, {"schema", method.out_schema()}}},
-                        {"errors", errors_of(method.errors)},
-                        {"x-access", access_name(method.access)},
-                        {"x-since", method.since}});
-    }
-    return {{"openrpc", "1.2.6"},
-            {"info", {{"title", "zrepd control socket"}, {"version", rpc::kProtocol}}},
-            {"methods", std::move(list)}};
+const Json& discover() {
+    static const Json document = [] {
+        Json list = Json::array();
+        for (const Method& method : kMethods) {
+            list.push_back({{"name", method.name},
+                            {"summary", method.summary},
+                            {"paramStructure", "by-name"},
+                            {"params", params_of(method)},
+                            {"result", {{"name", "result"}, {"schema", method.out_schema()}}},
+                            {"errors", errors_of(method.errors)},
+                            {"x-access", access_name(method.access)},
+                            {"x-since", method.since}});
+        }
+        return Json{{"openrpc", "1.2.6"},
+                    {"info", {{"title", "zrepd control socket"}, {"version", rpc::kProtocol}}},
+                    {"methods", std::move(list)}};
+    }();
+    return document;
 }
 
 }  // namespace zrepd::control

@@ -40,6 +40,6 @@ const Method* find_method(std::string_view name);
 /// What any call may end with, whatever the method.
 std::span<const Code> common_errors();
 /// The answer of rpc.discover: an OpenRPC document (spec.open-rpc.org).
-Json discover();
+const Json& discover();
 
 }  // namespace zrepd::control

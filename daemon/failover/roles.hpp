@@ -155,6 +155,7 @@ class Roles : public peer::RoleService {
                                                 rpc::RefreshIn in,
                                                 std::chrono::seconds limit);
     std::string paused_here(const plan::Pair& pair) const;
+    Task<Result<void>> know(std::string peer, std::string target, std::string source);
     Task<Result<plan::Pair>> master_of(const std::string& peer,
                                        std::string source,
                                        std::string target);

@@ -76,6 +76,15 @@ std::optional<plan::Pair> Roles::pair_with(const std::string& peer,
     return pair;
 }
 
+/// not_accepted unless the pair is this peer's; it may have become that unseen.
+Task<Result<void>> Roles::know(std::string peer, std::string target, std::string source) {
+    if (pair_with(peer, target, source)) co_return ok();
+    auto seen = co_await parts_.inventory.discover_for_peer();
+    if (!seen) co_return seen.error();
+    if (!pair_with(peer, target, source)) co_return not_yours(peer, target);
+    co_return ok();
+}
+
 /// It speaks, so it is up again: what waits for it need not wait any longer.
 void Roles::peer_is_back(const std::string& peer) {
     for (const auto& pair : parts_.inventory.pairs()) {
@@ -145,17 +154,24 @@ void Roles::take_hint(const plan::Pair& pair, const rpc::RolesIn::Side& asked) {
 Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     const auto when = std::chrono::steady_clock::now();
     std::vector<DatasetName> names;
+    bool unknown = false;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
         if (!name || !parts_.zfs.check_pool(name->pool())) continue;
         // Two sides that agree need no look: what is in memory is what we stored ourselves.
         const auto pair = pair_with(peer, side.target, side.source);
+        unknown = unknown || !pair;
         const bool master = pair && pair->role == plan::Role::master;
-        const bool agreed = pair && master != side.master && pair->epoch == side.epoch;
-        if (!agreed) names.push_back(*name);
+        const bool agreed = master != side.master && pair && pair->epoch == side.epoch;
+        if (pair && !agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
+    // What is not this peer's costs no look of its own.
+    if (unknown) {
+        auto looked = co_await parts_.inventory.discover_for_peer();
+        if (!looked) co_return looked.error();
+    }
     rpc::RolesOut out;
     for (const auto& side : in.sides) out.sides.push_back(side_of(peer, side, when));
     peer_is_back(peer);
@@ -214,7 +230,9 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (!name) co_return name.error();
     auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
-    auto seen = co_await look_at(*name);
+    // First whose it is: what is not this peer's costs no look of its own.
+    auto seen = co_await know(peer, in.target, in.source);
+    if (seen) seen = co_await look_at(*name);
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
@@ -255,10 +273,8 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
     if (!name) co_return name.error();
     auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
-    if (!pair_with(peer, in.target, in.source)) {
-        auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
-        if (!seen) co_return seen.error();
-    }
+    auto seen = co_await know(peer, in.target, in.source);
+    if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair) co_return not_yours(peer, in.target);
     // Stale, or done already. Answered without the lock: our side may hold it while it asks the

@@ -194,7 +194,8 @@ Task<Result<plan::Pair>> Roles::master_of(const std::string& peer,
                                           std::string target) {
     auto name = DatasetName::parse(target);
     if (!name) co_return name.error();
-    auto seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
+    auto seen = co_await know(peer, target, source);
+    if (seen) seen = co_await parts_.inventory.refresh_one(*name, Freshness::cached);
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, target, source);
     if (!pair) co_return not_yours(peer, target);

@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "daemon/log.hpp"
+#include "daemon/peer/limits.hpp"
 #include "daemon/plan/pair.hpp"
 #include "daemon/stream/begin_record.hpp"
 
@@ -26,6 +27,12 @@ void set_blocking(int fd) {
 
 Error refused(std::string message) {
     return Error{.code = Code::invalid_request, .message = std::move(message)};
+}
+
+/// On what its stream has to be built. A resumed one is compared by zfs with what it kept.
+std::optional<Guid> base_of(const rpc::ReceiveIn& in) {
+    if (in.mode == "resume") return std::nullopt;
+    return in.mode == "full" ? Guid() : in.base;
 }
 
 }  // namespace
@@ -111,7 +118,7 @@ LineReader::Limits Incoming::line_limits() const {
 
 /// False when the connection is to end.
 Task<bool> Incoming::wait_for_place() {
-    while (active_ + outbox_.pending() >= kMaxActive) {
+    while (active_ + outbox_.pending() >= kMaxActive || outbox_.bytes() > kUnreadBytes) {
         if (stopping_) co_return false;
         co_await place_.wait();
     }
@@ -191,9 +198,23 @@ Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {
     --active_;
     --load_->active;
     load_->less.notify();
-    outbox_.push(result ? rpc::reply_line(request.id, *result)
-                        : rpc::error_line(request.id, result.error()));
+    std::string line =
+        result ? rpc::reply_line(request.id, *result) : rpc::error_line(request.id, result.error());
+    if (is_unread(line.size())) {
+        const Error error{.code = Code::busy,
+                          .message = "the earlier answers were not read",
+                          .remedy = "look at the network between the two hosts; it is asked again"};
+        line = rpc::error_line(request.id, error);
+    }
+    outbox_.push(std::move(line));
     place_.notify();
+}
+
+/// Whether there is no room for an answer of this size.
+bool Incoming::is_unread(std::size_t more) const {
+    if (more <= kShortReply) return false;
+    const std::size_t held = unread_of_peer_ ? unread_of_peer_(peer_) : outbox_.bytes();
+    return held > 0 && held + more > kMaxUnreadOfOnePeer;
 }
 
 Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
@@ -207,6 +228,7 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
         outbox_.push(rpc::error_line(request.id, in.error()));
         co_return Next::more;
     }
+    base_ = base_of(*in);
     Task<Result<std::unique_ptr<TargetService::Receiver>>> work =
         target_.open_receive(peer_, std::move(*in));
     Result<std::unique_ptr<TargetService::Receiver>> receiver = co_await std::move(work);
@@ -226,15 +248,15 @@ Task<Incoming::Next> Incoming::begin_stream(rpc::Request request) {
 Task<> Incoming::receive_stream() {
     Fd in = reader_.release();
     rpc::Received received;
-    auto plain = co_await stream::refuse_package(in.get(), kBeginLimit);
-    if (plain) {
+    auto begun = co_await stream::look_at_begin(in.get(), base_, kBeginLimit);
+    if (begun) {
         if (direct_) set_blocking(in.get());
-        Task<rpc::Received> work = receiver_->receive(std::move(in), direct_);
+        Task<rpc::Received> work = receiver_->receive(std::move(in), direct_, std::move(*begun));
         received = co_await std::move(work);
     } else {
         log::event(
-            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", plain.error().text()}});
-        received.error = rpc::to_item_error(plain.error());
+            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", begun.error().text()}});
+        received.error = rpc::to_item_error(begun.error());
     }
     receiver_.reset();
     outbox_.push(rpc::notification_line("stream.received", rpc::encode(received)));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One connection of a peer, as the serving side sees it: greeting, requests, perhaps a stream.
 // Thread: io thread. Errors: answered on the wire; those of the connection end it.
-// Limits: kMaxActive requests at once; see the constants in incoming.cpp for its patience.
+// Limits: kMaxActive requests at once; limits.hpp: bytes that are not read; see the constants in
+// incoming.cpp for its patience.
 #pragma once
 
 #include <chrono>
@@ -48,6 +49,11 @@ class Incoming {
     /// Asked with the name that a connection gives itself, before that counts; busy: too many.
     using Admit = std::function<Result<std::shared_ptr<Load>>(const std::string& peer)>;
     void admit_by(Admit admit) { admit_ = std::move(admit); }
+    /// Asked for the bytes that a host has not read yet, on all its connections.
+    using Unread = std::function<std::size_t(const std::string& peer)>;
+    void count_unread_by(Unread unread) { unread_of_peer_ = std::move(unread); }
+    /// Bytes of answers that the far side has not taken yet.
+    std::size_t unread() const { return outbox_.bytes(); }
     /// Who asks; empty until it has said so.
     const std::string& peer() const { return peer_; }
 
@@ -70,6 +76,7 @@ class Incoming {
     /// zrep:accept.
     Result<void> check_foreign(const HostName& host);
     Task<> answer(rpc::Request request, PeerMethod::Handler handler);
+    bool is_unread(std::size_t more) const;
     Task<Next> begin_stream(rpc::Request request);
     Task<> receive_stream();
     Task<bool> wait_for_place();
@@ -80,6 +87,7 @@ class Incoming {
     bool direct_;
     Limits limits_;
     Admit admit_;
+    Unread unread_of_peer_;
     std::shared_ptr<Load> load_;
     LineReader reader_;
     Outbox outbox_;
@@ -87,6 +95,7 @@ class Incoming {
     TaskGroup requests_;
     TaskGroup writer_;
     std::unique_ptr<TargetService::Receiver> receiver_;
+    std::optional<Guid> base_;  ///< of the stream that receiver_ waits for
     std::size_t active_ = 0;
     bool stopping_ = false;
 };

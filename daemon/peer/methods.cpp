@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+
+#include "common/text.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -18,9 +22,52 @@ Task<Result<Json>> ping(TargetService&, std::string, Json params) {
     co_return Json::object();
 }
 
+/// Of a method that is about several datasets at once.
+template <class In>
+const auto* list_of(const In& in) {
+    if constexpr (requires { in.pairs; })
+        return &in.pairs;
+    else if constexpr (requires { in.sides; })
+        return &in.sides;
+    else if constexpr (requires { in.items; })
+        return &in.items;
+    else
+        return static_cast<const std::vector<rpc::LookIn::Pair>*>(nullptr);
+}
+
+/// Our own client keeps to the limit. Somebody else's could ask for so much in one line that
+/// answering it takes all the memory there is.
+template <class List>
+Result<void> check_list(const List& list) {
+    if (list.size() > kMaxPerRequest) {
+        return Error{
+            .code = Code::invalid_params,
+            .message = "more than " + std::to_string(kMaxPerRequest) + " datasets in one request",
+            .remedy = "compare `zrepctl version` on both hosts"};
+    }
+    std::set<std::pair<std::string_view, std::string_view>> named;
+    for (const auto& one : list) {
+        if (named.emplace(one.source, one.target).second) continue;
+        return Error{.code = Code::invalid_params,
+                     .message = quote(one.target) + " is named twice in one request",
+                     .remedy = "compare `zrepctl version` on both hosts"};
+    }
+    return ok();
+}
+
+template <class In>
+Result<In> decode_checked(const Json& params) {
+    Result<In> in = rpc::decode_as<In>(params, rpc::Strictness::request);
+    if (!in) return in;
+    const auto* list = list_of(*in);
+    const Result<void> good = list == nullptr ? ok() : check_list(*list);
+    if (!good) return good.error();
+    return in;
+}
+
 template <class In, class Out, Task<Result<Out>> (TargetService::*Method)(std::string, In)>
 Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) {
-    Result<In> in = rpc::decode_as<In>(params, rpc::Strictness::request);
+    Result<In> in = decode_checked<In>(params);
     if (!in) co_return in.error();
     Task<Result<Out>> work = (target.*Method)(std::move(peer), std::move(*in));
     Result<Out> out = co_await std::move(work);
@@ -30,7 +77,7 @@ Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) 
 
 template <class In, class Out, Task<Result<Out>> (RoleService::*Method)(std::string, In)>
 Task<Result<Json>> invoke_role(TargetService& target, std::string peer, Json params) {
-    Result<In> in = rpc::decode_as<In>(params, rpc::Strictness::request);
+    Result<In> in = decode_checked<In>(params);
     if (!in) co_return in.error();
     RoleService* roles = target.roles();
     if (roles == nullptr) {

@@ -101,6 +101,7 @@ struct Server::Impl {
     Task<> accept_loop();
     void accept_waiting();
     std::size_t count_of(const std::string& peer) const;
+    std::size_t unread_of(const std::string& peer) const;
     Result<std::shared_ptr<Incoming::Load>> admit(const std::string& peer);
     void tell_refusal(const std::string& peer, const Error& error);
     std::weak_ptr<Incoming> add(Channel channel, std::string peer, bool direct);
@@ -136,6 +137,14 @@ std::size_t Server::Impl::count_of(const std::string& peer) const {
         std::count_if(connections.begin(), connections.end(), [&](const auto& connection) {
             return connection->peer() == peer;
         }));
+}
+
+std::size_t Server::Impl::unread_of(const std::string& peer) const {
+    std::size_t bytes = 0;
+    for (const auto& connection : connections) {
+        if (connection->peer() == peer) bytes += connection->unread();
+    }
+    return bytes;
 }
 
 Result<std::shared_ptr<Incoming::Load>> Server::Impl::admit(const std::string& peer) {
@@ -197,6 +206,7 @@ std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, boo
     auto connection = std::make_shared<Incoming>(
         executor, target, std::move(channel), std::move(peer), direct, Incoming::Limits{});
     connection->admit_by([this](const std::string& name) { return admit(name); });
+    connection->count_unread_by([this](const std::string& name) { return unread_of(name); });
     connections.push_back(connection);
     tasks.spawn("peer connection", serve(connection));
     return connection;

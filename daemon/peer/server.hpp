@@ -41,8 +41,8 @@ class TargetService {
       public:
         virtual ~Receiver() = default;
         /// Consumes the stream until end-of-file. `in` is a pipe that zfs may read directly when
-        /// `direct`, otherwise a descriptor to pump from.
-        virtual Task<rpc::Received> receive(Fd in, bool direct) = 0;
+        /// `direct`, otherwise a descriptor to pump from. `begun` was taken from it already.
+        virtual Task<rpc::Received> receive(Fd in, bool direct, std::string begun) = 0;
         /// Whoever sent the stream waits no longer: receive() has to end soon.
         virtual void sender_gone() {}
     };

@@ -141,6 +141,7 @@ Outbox::Outbox(asio::any_io_executor executor, Fd fd, std::function<void()> on_w
 }
 
 void Outbox::push(std::string line) {
+    bytes_ += line.size();
     lines_.push_back(std::move(line));
     changed_.notify();
 }
@@ -170,6 +171,7 @@ Task<Result<void>> Outbox::run(std::chrono::milliseconds limit) {
         const auto buffer = asio::buffer(line);
         auto [ec, n] = co_await asio::async_write(out_, buffer, nothrow);
         if (!ec) {
+            bytes_ -= line.size();
             if (on_written_) on_written_();
             continue;
         }

@@ -62,6 +62,8 @@ class Outbox {
 
     /// Lines not yet written.
     std::size_t pending() const { return lines_.size(); }
+    /// Of these, and of the one that is being written.
+    std::size_t bytes() const { return bytes_; }
     void push(std::string line);
     /// Writes what is pushed, until cancel, close() or an error. A line that cannot be written
     /// within `limit` is timed_out: the far side no longer reads.
@@ -74,6 +76,7 @@ class Outbox {
   private:
     asio::posix::stream_descriptor out_;
     std::deque<std::string> lines_;
+    std::size_t bytes_ = 0;
     Signal changed_;
     std::function<void()> on_written_;
     bool closed_ = false;

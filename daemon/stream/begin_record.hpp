@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The first bytes of a zfs stream, looked at before `zfs receive` gets any of them.
-// Thread: io thread. Errors: refused, stalled, cancelled. Atomicity: takes nothing from the stream.
+// Thread: io thread. Errors: refused, stalled, cancelled. Atomicity: takes nothing from the stream
+// where the system can look without taking; what it takes elsewhere it hands back.
 #pragma once
 
 #include <chrono>
+#include <optional>
+#include <string>
 #include <string_view>
 
+#include "common/ids.hpp"
 #include "common/result.hpp"
 #include "daemon/async/task.hpp"
 
 namespace zrepd::stream {
 
-/// Of a DRR_BEGIN record, up to what says which kind of stream it is (OpenZFS,
-/// include/sys/zfs_ioctl.h: struct dmu_replay_record).
-inline constexpr std::size_t kBeginBytes = 24;
+/// Of a DRR_BEGIN record, up to the last number that says what the stream is (OpenZFS,
+/// include/sys/zfs_ioctl.h: struct dmu_replay_record, drr_begin up to drr_fromguid).
+inline constexpr std::size_t kBeginBytes = 56;
 
-/// True for a package of streams (DMU_COMPOUNDSTREAM: `zfs send -p`, `-R`, `-I`), in the byte order
-/// of either side. False for a single one, and for what is no stream at all: zfs says so itself.
-/// Pure.
-bool is_package(std::string_view begin);
+/// refused unless this begins a single stream that builds on `base`, in the byte order of either
+/// side: 0 is a full stream, nothing is a base that zfs itself compares with what it kept, of a
+/// resumed stream. Refused are a package (`zfs send -p`, `-R`, `-I`), which would set properties
+/// of the sender's choice here (a mountpoint, setuid, zrep:accept), make datasets and rename
+/// snapshots; and a clone, whose origin zfs would look for in the whole pool, among what belongs to
+/// others. io_error for a part of a beginning; ok for what is no zfs stream, or nothing: zfs says
+/// so itself. Pure.
+Result<void> check_begin(std::string_view begin, std::optional<Guid> base);
 
-/// refused for a package: it would set properties of the sender's choice here (a mountpoint,
-/// setuid, zrep:accept), make datasets, rename snapshots. zrepd sends single streams only. Waits at
-/// most `limit` for the first bytes; an end before them is no error. `fd` is a pipe or a socket,
-/// and non-blocking.
-Task<Result<void>> refuse_package(int fd, std::chrono::milliseconds limit);
+/// The same of the stream that comes from `fd`. Waits at most `limit` for the first bytes.
+/// `fd` is a pipe or a socket, and non-blocking. What was taken from it,
+/// which is to be passed on in front of the rest; nothing on Linux.
+Task<Result<std::string>> look_at_begin(int fd,
+                                        std::optional<Guid> base,
+                                        std::chrono::milliseconds limit);
 
 }  // namespace zrepd::stream

@@ -29,9 +29,9 @@ void set_aside(std::vector<DatasetName>& which,
 }  // namespace
 
 Inventory::Inventory(asio::any_io_executor executor, Zfs& zfs, plan::Self self)
-    : zfs_(zfs), self_(std::move(self)), changed_(std::move(executor)) {}
+    : zfs_(zfs), self_(std::move(self)), changed_(executor), executor_(std::move(executor)) {}
 
-Task<Result<void>> Inventory::discover() {
+Task<Result<void>> Inventory::discover_now() {
     // Cleared first: what changes while we look must be looked at again.
     needs_discovery_ = false;
     altered_.clear();

@@ -3,8 +3,10 @@
 // Thread: io thread. Errors: those of Zfs. Pointers returned live until the next co_await.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +22,9 @@ namespace zrepd::sync {
 /// good for scheduled runs, where a change seen 0.1 s late waits for the next one.
 enum class Freshness { listed, cached };
 
+/// By hand a pair is made in seconds; a sync that comes earlier is tried again.
+inline constexpr std::chrono::seconds kPeerLookEvery{1};
+
 /// Datasets that were not looked at, with what is wrong with their pools.
 using LeftOut = std::map<DatasetName, Error>;
 
@@ -28,8 +33,13 @@ class Inventory {
     Inventory(asio::any_io_executor executor, Zfs& zfs, plan::Self self);
 
     /// Looks at every filesystem and volume: one process. Finds new, changed and vanished pairs.
-    /// What is in an unavailable pool stays as it was last seen.
+    /// What is in an unavailable pool stays as it was last seen. Who asks while one runs waits for
+    /// the next, which is one for all of them: no answer began before its question.
     Task<Result<void>> discover();
+    /// For a peer that names what is not known as its own: it may have become that. Looks only if
+    /// something came, went or changed since the last discovery, and not more than once in
+    /// kPeerLookEvery, whoever asks: otherwise anybody with a key could keep zfs busy.
+    Task<Result<void>> discover_for_peer();
     /// Why nothing is known yet: the last discovery's error, or `busy` before the first one ended.
     Result<void> ready() const { return ready_; }
     /// The same for one dataset, which may be in a pool that could not be looked at.
@@ -80,6 +90,18 @@ class Inventory {
     Alarm& changed() { return changed_; }
 
   private:
+    /// One for all who wait for it.
+    struct Discovery {
+        explicit Discovery(asio::any_io_executor executor) : ended(std::move(executor)) {}
+        std::optional<Result<void>> outcome;
+        Signal ended;  ///< or whoever carried it out gave up
+    };
+    struct Discoveries {
+        std::shared_ptr<Discovery> running;
+        std::shared_ptr<Discovery> next;  ///< waits for the end of that
+    };
+    class Turn;
+    Task<Result<void>> discover_now();
     /// When what we know of a dataset was asked for: an answer to an older question is no news.
     struct Asked {
         std::uint64_t dataset = 0;
@@ -114,6 +136,9 @@ class Inventory {
                                 .message = "zrepd has just started and is reading the pools",
                                 .remedy = "run it again in a moment"};
     Alarm changed_;
+    asio::any_io_executor executor_;
+    std::shared_ptr<Discoveries> discoveries_ = std::make_shared<Discoveries>();
+    std::optional<std::chrono::steady_clock::time_point> peer_looked_;
 };
 
 }  // namespace zrepd::sync

@@ -5,14 +5,13 @@
 
 #include <vector>
 
+#include "daemon/peer/limits.hpp"
 #include "daemon/plan/plan.hpp"
 #include "daemon/sync/transfer.hpp"
 
 namespace zrepd::sync {
 
-// With names of 255 bytes and a thousand snapshots of each, request and reply keep their limits
-// (rpc::kMaxRequestLine, kMaxReplyLine).
-inline constexpr std::size_t kMaxPerRequest = 500;
+using peer::kMaxPerRequest;
 
 /// What look_at_targets() is about.
 struct LookAt {

@@ -15,6 +15,14 @@ namespace {
 // something else.
 constexpr int kEndTimes = 5;
 
+/// What was taken from the stream before, into a pipe that is empty and holds more than that.
+Result<void> put_in_front(const Fd& pipe, const std::string& begun) {
+    if (begun.empty()) return ok();
+    const ssize_t put = ::write(pipe.get(), begun.data(), begun.size());
+    if (put == static_cast<ssize_t>(begun.size())) return ok();
+    return Error{.code = Code::io_error, .message = "cannot pass on the stream's beginning"};
+}
+
 class StreamReceiver : public peer::TargetService::Receiver {
   public:
     StreamReceiver(Parts& parts, ReceiveSpec spec, lock::LockTable::Guard guard)
@@ -23,16 +31,16 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
     ~StreamReceiver() override { parts_.receives.remove(spec_.snapshot.dataset()); }
 
-    Task<rpc::Received> receive(Fd in, bool direct) override {
+    Task<rpc::Received> receive(Fd in, bool direct, std::string begun) override {
         const DatasetName dataset = spec_.snapshot.dataset();
         std::vector<DatasetName> which{dataset};
         run_ = parts_.runs.start("receive", which);
         parts_.runs.phase(*run_, dataset, "receiving");
         Result<std::uint64_t> bytes = std::uint64_t{0};
-        if (direct)
+        if (direct && begun.empty())
             bytes = co_await receive_directly(std::move(in));
         else
-            bytes = co_await receive_pumped(std::move(in));
+            bytes = co_await receive_pumped(std::move(in), std::move(begun));
         parts_.inventory.note({.dataset = dataset, .versions_only = true});
         rpc::Received out;
         if (bytes) {
@@ -105,21 +113,24 @@ class StreamReceiver : public peer::TargetService::Receiver {
         co_return std::uint64_t{0};
     }
 
-    Task<Result<std::uint64_t>> receive_pumped(Fd in) {
+    Task<Result<std::uint64_t>> receive_pumped(Fd in, std::string begun) {
         auto pipe = make_pipe(kStreamPipeBytes);
         if (!pipe) co_return pipe.error();
+        auto put = put_in_front(pipe->write, begun);
+        if (!put) co_return put.error();
+        bytes_ = begun.size();
         auto process = parts_.zfs.receive(spec_, std::move(pipe->read));
         if (!process) co_return process.error();
         process_ = process->get();
         source_ = Fd(::fcntl(in.get(), F_DUPFD_CLOEXEC, 0));
         if (ended_) end();
-        stream::PumpOptions options{.limit_bytes_per_second = 0,
-                                    .stall_timeout = parts_.config.stall_timeout,
-                                    .on_progress = [this](std::uint64_t bytes) {
-                                        bytes_ = bytes;
-                                        parts_.runs.progress(
-                                            *run_, spec_.snapshot.dataset(), bytes);
-                                    }};
+        stream::PumpOptions options{
+            .limit_bytes_per_second = 0,
+            .stall_timeout = parts_.config.stall_timeout,
+            .on_progress = [this, first = begun.size()](std::uint64_t bytes) {
+                bytes_ = first + bytes;
+                parts_.runs.progress(*run_, spec_.snapshot.dataset(), bytes_);
+            }};
         // When the pump ends, whatever the reason, its pipe end closes: zfs receive sees the end,
         // keeps what it has, and says what it thinks of it.
         auto moved =
@@ -129,7 +140,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
         source_.reset();
         // zfs is content only with a whole stream, checksum and end record included; it may then be
         // gone before the sender closes, which the pump takes for a broken pipe.
-        if (ended) co_return moved ? *moved : bytes_;
+        if (ended) co_return moved ? begun.size() + *moved : bytes_;
         const bool late = ended.error().code == Code::timed_out;
         if (moved || late || moved.error().code == Code::io_error) co_return ended.error();
         co_return moved.error();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/target.hpp"
 
+#include <algorithm>
+
 #include "common/platform.hpp"
 #include "common/props.hpp"
 #include "common/rpc/message.hpp"
@@ -12,6 +14,8 @@ namespace {
 
 // Enough to find the common one on any sane history, little enough for one line of JSON.
 constexpr std::size_t kMaxSnapshotsTold = 1000;
+// Of older ones that both sides have; the newest of them is the base.
+constexpr std::size_t kMaxOlderTold = 1000;
 
 rpc::PeerSnapshot to_wire(const Snapshot& snapshot) {
     rpc::PeerSnapshot out;
@@ -31,9 +35,12 @@ std::vector<rpc::PeerSnapshot> newest_snapshots(const Versions* versions) {
     const std::size_t skip = all.size() > kMaxSnapshotsTold ? all.size() - kMaxSnapshotsTold : 0;
     // Of the older ones those that the other side is known to have: weeks of other people's
     // snapshots must not hide the common one.
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (i >= skip || all[i].sent || all[i].held) out.push_back(to_wire(all[i]));
+    for (std::size_t i = all.size(); i-- > 0;) {
+        const bool told = i >= skip || all[i].sent || all[i].held;
+        if (told) out.push_back(to_wire(all[i]));
+        if (out.size() == kMaxSnapshotsTold + kMaxOlderTold) break;
     }
+    std::reverse(out.begin(), out.end());
     return out;
 }
 
@@ -106,19 +113,49 @@ Result<DatasetName> Target::usable_name(const std::string& text) const {
     return name;
 }
 
-std::vector<DatasetName> Target::usable_names(const std::vector<rpc::LookIn::Pair>& pairs) const {
-    std::vector<DatasetName> out;
-    for (const auto& pair : pairs) {
-        auto name = usable_name(pair.target);
-        if (name) out.push_back(*name);
-    }
-    return out;
+Task<Result<void>> Target::look_at_founded(std::vector<DatasetName> names) {
+    std::erase_if(names, [&](const DatasetName& name) { return !founded_.contains(name); });
+    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    if (!seen) co_return seen.error();
+    std::erase_if(founded_,
+                  [&](const DatasetName& name) { return parts_.inventory.find(name) != nullptr; });
+    co_return ok();
+}
+
+Task<Result<std::vector<DatasetName>>> Target::own_targets(std::string peer,
+                                                           std::vector<rpc::LookIn::Pair> pairs) {
+    std::vector<DatasetName> own;
+    std::vector<DatasetName> others;
+    const auto tell_apart = [&] {
+        own.clear();
+        others.clear();
+        for (const auto& pair : pairs) {
+            auto name = usable_name(pair.target);
+            if (!name) continue;
+            // What lies in the place of a member is what its sync has to know of.
+            const bool its =
+                side_with(peer, *name, pair.source) || tree_with(peer, *name, pair.source);
+            (its ? own : others).push_back(*name);
+        }
+    };
+    tell_apart();
+    std::vector<DatasetName> all = own;
+    all.insert(all.end(), others.begin(), others.end());
+    auto seen = co_await look_at_founded(std::move(all));
+    if (!seen) co_return seen.error();
+    tell_apart();
+    if (others.empty()) co_return own;
+    seen = co_await parts_.inventory.discover_for_peer();
+    if (!seen) co_return seen.error();
+    tell_apart();
+    co_return own;
 }
 
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     if (in.sends) co_await end_streams(peer, in.pairs);
-    std::vector<DatasetName> names = usable_names(in.pairs);
-    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    auto names = co_await own_targets(peer, in.pairs);
+    if (!names) co_return names.error();
+    auto seen = co_await parts_.inventory.refresh(std::move(*names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::LookOut out;
     for (const auto& pair : in.pairs) {

@@ -5,6 +5,8 @@
 // roll_back(), to an acknowledged snapshot, over nothing but zrep snapshots that it has itself.
 #pragma once
 
+#include <set>
+
 #include "daemon/peer/server.hpp"
 #include "daemon/plan/put_back.hpp"
 #include "daemon/sync/bookkeeping.hpp"
@@ -43,8 +45,6 @@ class Target : public peer::TargetService {
     static Error not_yours(const std::string& peer, const DatasetName& target);
     /// A name that is one, in a pool that can be read now.
     Result<DatasetName> usable_name(const std::string& text) const;
-    /// The targets of these whose names and pools can be used.
-    std::vector<DatasetName> usable_names(const std::vector<rpc::LookIn::Pair>& pairs) const;
     /// The pair, if `target` is the target side of one with this peer and source.
     std::optional<plan::Pair> pair_with(const std::string& peer,
                                         const DatasetName& target,
@@ -57,6 +57,12 @@ class Target : public peer::TargetService {
     std::optional<plan::Pair> tree_with(const std::string& peer,
                                         const DatasetName& target,
                                         const std::string& source) const;
+    /// The targets of these that are this peer's, among those that can be used. What is not known
+    /// as such may have become it; but naming what is another's costs no look of its own.
+    Task<Result<std::vector<DatasetName>>> own_targets(std::string peer,
+                                                       std::vector<rpc::LookIn::Pair> pairs);
+    /// Looks at these if a first stream of ours made them and they were not seen since.
+    Task<Result<void>> look_at_founded(std::vector<DatasetName> names);
     /// A full look before something is made, but not for who may make nothing.
     Task<Result<void>> look_around(std::string peer);
     /// not_accepted unless the peer may create below the parent of `target`.
@@ -127,7 +133,6 @@ class Target : public peer::TargetService {
     Task<Result<void>> take_back(std::string peer, const std::vector<GoesBack>* all);
     Task<Result<void>> take_step(DatasetName target, plan::RollBackStep step);
     Task<Result<rpc::PeerExpireOut>> describe_expire(std::string peer, rpc::LookIn in);
-    Task<Result<void>> look_for_new_pairs(std::string peer, rpc::CommitIn in);
     Task<> note_master(rpc::CommitIn in);
     Result<void> check_founded_pair(const std::string& peer,
                                     const DatasetName& target,
@@ -140,6 +145,7 @@ class Target : public peer::TargetService {
 
     Parts& parts_;
     peer::RoleService* roles_ = nullptr;
+    std::set<DatasetName> founded_;  ///< by first streams that were let in; not seen yet
 };
 
 /// This boot's id (/proc/sys/kernel/random/boot_id), or the daemon's start where there is none.

@@ -10,18 +10,6 @@
 
 namespace zrepd::sync {
 
-/// A first stream makes a dataset that our cache has not seen yet.
-Task<Result<void>> Target::look_for_new_pairs(std::string peer, rpc::CommitIn in) {
-    std::vector<DatasetName> unknown;
-    for (const auto& item : in.items) {
-        auto target = usable_name(item.target);
-        if (target && !side_with(peer, *target, item.source)) unknown.push_back(*target);
-    }
-    auto seen = co_await parts_.inventory.refresh(std::move(unknown), Freshness::listed);
-    if (!seen) co_return seen.error();
-    co_return ok();
-}
-
 /// The targets' locks, in order, each with its error where it could not be had: nothing else works
 /// on them while we record and expire. What is not this peer's is not locked.
 Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
@@ -78,10 +66,11 @@ Task<> Target::note_master(rpc::CommitIn in) {
 }
 
 Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) {
-    auto seen = co_await look_for_new_pairs(peer, in);
-    if (!seen) co_return seen.error();
     std::vector<rpc::LookIn::Pair> named;
     for (const auto& item : in.items) named.push_back({item.source, item.target});
+    // A first stream makes a dataset that our cache has not seen yet.
+    auto seen = co_await own_targets(peer, named);
+    if (!seen) co_return seen.error();
     const auto locked = co_await lock_targets(peer, std::move(named));
     rpc::CommitOut out;
     std::vector<Acked> acked;
@@ -123,8 +112,9 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
 }
 
 Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::LookIn in) {
-    std::vector<DatasetName> names = usable_names(in.pairs);
-    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    auto names = co_await own_targets(peer, in.pairs);
+    if (!names) co_return names.error();
+    auto seen = co_await parts_.inventory.refresh(std::move(*names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::PeerExpireOut out;
     for (const auto& asked : in.pairs) {
@@ -151,9 +141,10 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         auto describing = describe_expire(std::move(peer), std::move(in));
         co_return co_await std::move(describing);
     }
+    auto names = co_await own_targets(peer, in.pairs);
+    if (!names) co_return names.error();
     const auto locked = co_await lock_targets(peer, in.pairs);
-    std::vector<DatasetName> names = usable_names(in.pairs);
-    auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::listed);
+    auto seen = co_await parts_.inventory.refresh(std::move(*names), Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::PeerExpireOut out;
     for (const auto& asked : in.pairs) {

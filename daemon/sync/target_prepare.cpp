@@ -26,9 +26,8 @@ Error still_receiving(const DatasetName& target) {
 /// What changes here is told by events: whoever is accepted nowhere costs no listing.
 Task<Result<void>> Target::look_around(std::string peer) {
     const bool known = parts_.self.is(peer) || !accepting(peer).empty();
-    const bool stale = !parts_.inventory.ready() || parts_.inventory.needs_discovery();
-    if (!known && !stale) co_return ok();
-    co_return co_await parts_.inventory.discover();
+    if (known) co_return co_await parts_.inventory.discover();
+    co_return co_await parts_.inventory.discover_for_peer();
 }
 
 Result<void> Target::may_create(const std::string& peer, const DatasetName& target) const {

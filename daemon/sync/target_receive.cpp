@@ -14,6 +14,10 @@ namespace {
 
 // zfs receive writes down what it has. One that takes longer is shown as busy.
 constexpr std::chrono::seconds kEndWait{15};
+// Of first streams that brought nothing nobody says so. Events tell of the others too, only later.
+constexpr std::size_t kMaxFounded = 10'000;
+// It grows by one with each change of roles; there has to be room for that.
+constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
 
 Error exists_here(const DatasetName& target, const HostName& host, bool member) {
     return Error{.code = Code::already_exists,
@@ -31,6 +35,35 @@ std::vector<DatasetName> unknown_above(const Inventory& inventory, const Dataset
         if (inventory.find(*above) == nullptr) out.push_back(*above);
     }
     return out;
+}
+
+/// It is stored as it comes: what is no number here would count as none for ever, and an epoch
+/// that is none of ours could never be overtaken.
+Result<void> check_number(const std::string& key, const std::string& value) {
+    if (key == prop::kSavecount) {
+        auto checked = plan::check_setting(key, value);
+        if (!checked) return checked.error();
+        if (!value.empty() && checked->second == value) return ok();
+        return Error{.code = Code::invalid_params, .message = quote(value) + " is no savecount"};
+    }
+    if (key != prop::kEpoch) return ok();
+    const auto epoch = parse_u64(value);
+    if (epoch && *epoch <= kMaxEpoch && std::to_string(*epoch) == value) return ok();
+    return Error{.code = Code::invalid_params, .message = quote(value) + " is not an epoch"};
+}
+
+/// A resumed stream goes on with what is there, and one that is not built on anything is a full
+/// one: neither may found something here, which would be nobody's pair.
+Result<void> check_mode(const rpc::ReceiveIn& in) {
+    std::string wrong;
+    if (in.mode != "incremental" && in.mode != "resume")
+        wrong = "unknown mode " + quote(in.mode);
+    else if (in.mode == "resume" && in.abort_partial)
+        wrong = "what is resumed is not thrown away first";
+    else if (in.mode == "incremental" && !in.base.known())
+        wrong = "an incremental stream names its base";
+    if (wrong.empty()) return ok();
+    return Error{.code = Code::invalid_params, .message = wrong};
 }
 
 }  // namespace
@@ -84,7 +117,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     };
     if (!allowed()) {
         std::vector<DatasetName> unsure = unknown_above(parts_.inventory, *target);
-        auto seen = co_await parts_.inventory.refresh(std::move(unsure), Freshness::listed);
+        auto seen = co_await look_at_founded(std::move(unsure));
+        if (seen && !allowed()) seen = co_await parts_.inventory.discover_for_peer();
         if (!seen) co_return seen.error();
         const Result<void> now = allowed();
         if (!now) co_return now.error();
@@ -102,6 +136,8 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
     if (!ready) co_return ready.error();
     auto spec = spec_for(*target, in);
     if (!spec) co_return spec.error();
+    if (founded_.size() == kMaxFounded) founded_.clear();
+    if (full) founded_.insert(*target);
     co_return make_receiver(parts_, std::move(*spec), std::move(*guard));
 }
 
@@ -172,9 +208,8 @@ Result<void> Target::check_rescued(const DatasetName& target) const {
 }
 
 Task<Result<void>> Target::ready_for_more(std::string peer, DatasetName target, rpc::ReceiveIn in) {
-    if (in.mode != "incremental" && in.mode != "resume") {
-        co_return Error{.code = Code::invalid_params, .message = "unknown mode " + quote(in.mode)};
-    }
+    auto sane = check_mode(in);
+    if (!sane) co_return sane;
     // What takes something away is decided on what is there now: the sender may have looked hours
     // ago, and somebody may have begun to use this side since.
     const bool destructive = in.rollback || in.abort_partial;
@@ -224,6 +259,8 @@ Result<ReceiveSpec> Target::spec_for(const DatasetName& target, const rpc::Recei
             return Error{.code = Code::invalid_params,
                          .message = "a peer may not set " + quote(key)};
         }
+        auto checked = check_number(key, value);
+        if (!checked) return checked.error();
         spec.properties.emplace_back(key, value);
     }
     // A tree's members inherit it from their root: one set opens or closes them all.

@@ -47,7 +47,11 @@ Task<Result<rpc::TreeOut>> Target::tree(std::string peer, rpc::TreeIn in) {
     }
     // What comes and goes is told by events; a sync must not cost a look at everything each time.
     Result<void> seen = parts_.inventory.ready();
-    if (!seen || parts_.inventory.needs_discovery()) seen = co_await parts_.inventory.discover();
+    const bool stale = !seen || parts_.inventory.needs_discovery();
+    if (!pair_with(peer, *target, in.source))
+        seen = co_await parts_.inventory.discover_for_peer();
+    else if (stale)
+        seen = co_await parts_.inventory.discover();
     if (!seen) co_return seen.error();
     rpc::TreeOut out;
     const auto pair = pair_with(peer, *target, in.source);

@@ -24,6 +24,11 @@ class InventoryTest : public ::testing::Test {
         const Result<void> seen = test::run_task(io, inventory.discover());
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> discover_whatever_comes() {
+        auto seen = co_await inventory.discover();
+        if (!seen) failed = seen.error().code;
+    }
+    std::optional<Code> failed;
     Task<> discover_and_forget() {
         auto seen = co_await inventory.discover();
         EXPECT_TRUE(seen.has_value());
@@ -92,18 +97,42 @@ TEST_F(InventoryTest, ASlowDiscoveryDoesNotReplaceWhatWasSeenSince) {
     EXPECT_NE(inventory.find(name("tank/b")), nullptr);
 }
 
-TEST_F(InventoryTest, OfTwoDiscoveriesTheLaterQuestionCounts) {
+TEST_F(InventoryTest, WhoAsksDuringADiscoveryGetsTheNextOne) {
+    zfs.forget_calls();
     zfs.delay_next_datasets();
     TaskGroup group(io.get_executor());
     group.spawn("discovery", discover_and_forget());
     test::run_ready(io);
     zfs.at("tank/a").written = 4096;
     zfs.create("tank/new");
-    look();
+    for (int i = 0; i < 100; ++i) group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    EXPECT_EQ(zfs.count("datasets"), 1U);
     zfs.let_answer();
     test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_EQ(zfs.count("datasets"), 2U) << "one for all who waited";
     EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
     EXPECT_NE(inventory.find(name("tank/new")), nullptr);
+}
+
+TEST_F(InventoryTest, ACancelOfOneDiscoveryIsNoAnswerForTheOthers) {
+    zfs.delay_next_datasets();
+    TaskGroup running(io.get_executor());
+    running.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    TaskGroup cancelled(io.get_executor());
+    cancelled.spawn("discovery", discover_whatever_comes());
+    test::run_ready(io);
+    zfs.delay_next_datasets();
+    zfs.let_answer();
+    test::run_until(io, [&] { return running.size() == 0; });
+    // It carries out the second one now, for itself and for who asked with it.
+    TaskGroup waiting(io.get_executor());
+    waiting.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    cancelled.cancel();
+    zfs.let_answer();
+    test::run_until(io, [&] { return cancelled.size() == 0 && waiting.size() == 0; });
 }
 
 TEST_F(InventoryTest, ASlowRefreshDoesNotReplaceALaterDiscovery) {
@@ -126,7 +155,8 @@ TEST_F(InventoryTest, APoolThatComesBackDuringADiscoveryIsNotForgotten) {
     test::run_ready(io);
     zfs.set_pool_trouble("tank", "");
     zfs.fail_next("datasets", {.code = Code::timed_out, .message = "too slow"});
-    EXPECT_FALSE(test::run_task(io, inventory.discover()).has_value());
+    group.spawn("failing", discover_whatever_comes());
+    test::run_ready(io);
     zfs.let_answer();
     test::run_until(io, [&] { return group.size() == 0; });
     EXPECT_NE(inventory.find(name("tank/a")), nullptr);

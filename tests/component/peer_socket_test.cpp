@@ -202,5 +202,65 @@ TEST_F(RawPeer, FindsTheSocketClosedToOthers) {
     EXPECT_EQ(status.st_mode & 0777U, 0660U);
 }
 
+/// What a client gets that asked for much and read nothing.
+class Unread : public RawPeer {
+  protected:
+    static std::string looks(int count) {
+        std::string out;
+        for (int i = 2; i < 2 + count; ++i) {
+            const Json pair{{"source", "tank/a"}, {"target", "backup/a"}};
+            out += rpc::request_line({static_cast<std::uint64_t>(i),
+                                      "peer.look",
+                                      Json{{"pairs", Json::array({pair})}, {"sends", false}}});
+        }
+        return out;
+    }
+    void ask(const Fd& fd, const std::string& requests) {
+        EXPECT_EQ(::write(fd.get(), requests.data(), requests.size()),
+                  static_cast<ssize_t>(requests.size()));
+    }
+    /// Reads until `count` lines came; how many bytes that were.
+    std::size_t read_lines(const Fd& fd, std::size_t count) {
+        std::vector<char> chunk(1 << 20);
+        std::size_t bytes = 0;
+        std::size_t ends = 0;
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        while (ends < count && std::chrono::steady_clock::now() < until) {
+            io.poll();
+            io.restart();
+            const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
+            if (n <= 0) continue;
+            bytes += static_cast<std::size_t>(n);
+            ends += static_cast<std::size_t>(std::count(chunk.begin(), chunk.begin() + n, '\n'));
+        }
+        EXPECT_EQ(ends, count);
+        return bytes;
+    }
+};
+TEST_F(Unread, AnswersKeepTheNextRequestWaiting) {
+    target.look_says_bytes = 2 * kUnreadBytes;
+    const Fd fd = connect();
+    name_itself(fd, "mallory");
+    ask(fd, looks(1));
+    for (int i = 0; i < 20; ++i) settle();
+    ask(fd, looks(3));
+    for (int i = 0; i < 20; ++i) settle();
+    EXPECT_EQ(target.calls.size(), 2U) << "a request was waited for already";
+    EXPECT_GT(read_lines(fd, 4), 4 * target.look_says_bytes) << "who reads gets all of them";
+    EXPECT_EQ(target.calls.size(), 4U);
+}
+TEST_F(Unread, AnswersOfWhatRunsAlreadyAreBoundedInBytes) {
+    target.look_says_bytes = kMaxUnreadOfOnePeer / 2;
+    std::vector<Fd> many;
+    for (int i = 0; i < 2; ++i) {
+        name_itself(many.emplace_back(connect()), "mallory");
+        ask(many.back(), looks(1));
+    }
+    for (int i = 0; i < 20; ++i) settle();
+    ASSERT_EQ(target.calls.size(), 2U);
+    EXPECT_GT(read_lines(many.front(), 1), target.look_says_bytes);
+    EXPECT_LT(read_lines(many.back(), 1), kShortReply) << "an error in its place";
+}
+
 }  // namespace
 }  // namespace zrepd::peer

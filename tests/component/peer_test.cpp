@@ -17,7 +17,10 @@ HostName host(const char* name) {
 
 rpc::LookIn look_at(std::size_t count) {
     rpc::LookIn in;
-    for (std::size_t i = 0; i < count; ++i) in.pairs.push_back({"tank/a", "backup/a"});
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string name = "/" + std::to_string(i);
+        in.pairs.push_back({"tank" + name, "backup" + name});
+    }
     return in;
 }
 

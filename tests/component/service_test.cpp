@@ -33,6 +33,17 @@ class ServiceTest : public test::TwoHosts {
         auto seen = co_await alpha->inventory.discover();
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> sync_all_into(std::string* note) {
+        rpc::SyncIn all;
+        all.all = true;
+        auto out = co_await service.sync(std::move(all), control::Caller{});
+        EXPECT_TRUE(out);
+        if (out) *note = out->note.value_or("nothing said");
+    }
+    Task<> list_and_count(std::size_t* answered) {
+        auto out = co_await service.list({});
+        *answered += out ? 1U : 0U;
+    }
     Result<rpc::RunStarted> sync_all() {
         rpc::SyncIn all;
         all.all = true;
@@ -132,9 +143,13 @@ TEST_F(ServiceTest, SyncAllWaitsForTheFirstLook) {
     TaskGroup group(io.get_executor());
     group.spawn("discovery", discover_and_forget());
     test::run_ready(io);
-    EXPECT_NE(sync_all()->note.value_or("").find("1 the target here"), std::string::npos);
+    std::string note;
+    group.spawn("sync", sync_all_into(&note));
+    test::run_ready(io);
+    EXPECT_EQ(note, "");
     alpha->zfs.let_answer();
     test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_NE(note.find("1 the target here"), std::string::npos) << note;
 }
 
 TEST_F(ServiceTest, StatusOfAHundredPairsAsksZfsNothing) {
@@ -361,6 +376,21 @@ TEST_F(ServiceTest, AProcessThatNoKillEndsIsListedUntilItDies) {
         << shown;
     ::kill(static_cast<pid_t>(one.pid), SIGKILL);
     test::run_until(io, [this] { return status()->abandoned.empty(); });
+}
+
+/// Any user of the host may ask that.
+TEST_F(ServiceTest, ManyListsAtOnceCostTwoLooks) {
+    look();
+    alpha->zfs.forget_calls();
+    alpha->zfs.delay_next_datasets();
+    std::size_t answered = 0;
+    TaskGroup clients(io.get_executor());
+    for (int i = 0; i < 200; ++i) clients.spawn("list", list_and_count(&answered));
+    test::run_ready(io);
+    alpha->zfs.let_answer();
+    test::run_until(io, [&] { return clients.size() == 0; });
+    EXPECT_EQ(answered, 200U);
+    EXPECT_EQ(alpha->zfs.count("datasets"), 2U);
 }
 
 }  // namespace

@@ -2,6 +2,10 @@
 // A host that names the targets of another: it may not even keep that one from them.
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "daemon/peer/limits.hpp"
+#include "daemon/peer/methods.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -87,25 +91,209 @@ TEST_F(Stranger, MakesNothingInTheTreeOfAnother) {
     EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", in)));
 }
 
+Json snapshot_of(const char* name) {
+    return {{"name", name}, {"guid", "7"}, {"written_bytes", 0}};
+}
+
+/// How each method is asked about one dataset. One that is not here is not known to cost nothing.
+std::map<std::string_view, Json> questions(const std::string& source, const std::string& target) {
+    const Json side{{"source", source}, {"target", target}};
+    const auto with = [&](Json more) {
+        more.update(side);
+        return more;
+    };
+    const Json role = with({{"master", true}, {"epoch", 99}, {"idle", true}});
+    const Json item = with({{"snapshot", "zrep_000000"}, {"guid", "7"}, {"epoch", 99}});
+    const auto list = [](const Json& one) { return Json::array({one}); };
+    return {
+        {"peer.ping", Json::object()},
+        {"peer.look", {{"pairs", list(side)}, {"sends", true}}},
+        {"peer.tree", with({{"members", Json::array()}})},
+        {"peer.prepare",
+         with(
+             {{"host", "beta"}, {"kind", "filesystem"}, {"referenced_bytes", 0}, {"sends", true}})},
+        {"peer.adopt",
+         with({{"host", "beta"},
+               {"kind", "filesystem"},
+               {"savecount", 5},
+               {"snapshots", list(snapshot_of("zrep_000000"))}})},
+        {"peer.commit", {{"sent", 1}, {"items", list(item)}}},
+        {"peer.expire", {{"pairs", list(side)}, {"sends", false}}},
+        {"peer.roll_back", with({{"epoch", 1}, {"base", "7"}, {"newer", Json::array()}})},
+        {"peer.facts", {{"sides", list(side)}}},
+        {"peer.roles", {{"sides", list(role)}}},
+        {"peer.lease",
+         {{"sides", list(with({{"epoch", 99}}))}, {"lease_ms", 60'000}, {"sent_ms", 1}}},
+        {"peer.check", with({{"epoch", 1}, {"base", "7"}, {"serve", ""}})},
+        {"peer.promote", with({{"epoch", 99}, {"base", "7"}, {"serve", ""}})},
+        {"peer.hand_over", side},
+        {"peer.refresh", side},
+        {"peer.run", {{"run_id", "1-1"}}},
+    };
+}
+
+/// Of `count` datasets, all the same but for their numbers.
+Json with_many(Json params, std::size_t count) {
+    for (const char* key : {"pairs", "sides", "items"}) {
+        if (!params.contains(key)) continue;
+        Json one = params[key][0];
+        params[key] = Json::array();
+        for (std::size_t i = 0; i < count; ++i) {
+            one["target"] = "backup/n" + std::to_string(i);
+            params[key].push_back(one);
+        }
+    }
+    return params;
+}
+
+class Questions : public Stranger {
+  protected:
+    Questions() {
+        beta->zfs.at("backup/mallory").props.clear();
+        EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+        beta->zfs.forget_calls();
+    }
+    Result<Json> ask(const peer::PeerMethod& method, Json params) {
+        return test::run_task(io, method.handler(beta->target, "mallory", std::move(params)));
+    }
+    void ask_everything(const std::string& source, const std::string& target) {
+        const auto known = questions(source, target);
+        for (const auto& method : peer::peer_methods()) {
+            if (method.handler == nullptr) continue;
+            ASSERT_TRUE(known.contains(method.name)) << "say above how it is asked";
+            const auto answer = ask(method, known.at(method.name));
+            const bool bad = !answer && answer.error().code == Code::invalid_params;
+            EXPECT_FALSE(bad) << method.name << answer.error().text();
+        }
+        for (const char* mode : {"incremental", "resume", "full"}) {
+            rpc::ReceiveIn in;
+            in.source = source;
+            in.target = target;
+            in.snapshot = "zrep_000007";
+            in.mode = mode;
+            EXPECT_FALSE(test::run_task(io, beta->target.open_receive("mallory", in)));
+        }
+    }
+    std::size_t listings() const {
+        return beta->zfs.count("datasets") + beta->zfs.count("versions");
+    }
+};
+
 /// It could ask for one after the other, of tens of thousands of datasets.
-TEST_F(Stranger, CostsNoListing) {
-    beta->zfs.at("backup/mallory").props.clear();
-    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
-    beta->zfs.forget_calls();
+TEST_F(Questions, CostNoListing) {
+    // The name of a source is no secret; it is the host's name that counts.
+    for (const char* source : {"tank/fs", "tank/evil"}) {
+        for (const char* target : {"backup/fs", "backup/nothing", "backup/mallory/x"}) {
+            ask_everything(source, target);
+            EXPECT_EQ(listings(), 0U) << source << " " << target;
+        }
+    }
     rpc::PrepareIn prepare;
     prepare.host = "beta";
     prepare.source = "tank/evil";
     prepare.target = "backup/evil";
-    EXPECT_FALSE(test::run_task(io, beta->target.prepare("mallory", prepare)));
-    rpc::AdoptIn adopt;
-    adopt.host = "beta";
-    adopt.source = "tank/evil";
-    adopt.target = target_fs.str();
-    adopt.kind = "filesystem";
-    EXPECT_FALSE(test::run_task(io, beta->target.adopt("mallory", adopt)));
-    EXPECT_EQ(beta->zfs.count("datasets"), 0U);
     EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", prepare)));
     EXPECT_EQ(beta->zfs.count("datasets"), 1U) << "who may make something is looked for anew";
+}
+
+TEST_F(Questions, CostOneLookInASecondWhereSomethingChanges) {
+    const auto begun = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begun < sync::kPeerLookEvery * 3 / 2) {
+        beta->inventory.note({});
+        ask_everything("tank/evil", "backup/fs");
+    }
+    const auto took = std::chrono::steady_clock::now() - begun;
+    const auto most = 1 + static_cast<std::size_t>(took / sync::kPeerLookEvery);
+    EXPECT_GE(beta->zfs.count("datasets"), 1U);
+    EXPECT_LE(beta->zfs.count("datasets"), most);
+}
+
+TEST_F(Questions, AreOfFiveHundredDatasetsAtMost) {
+    std::size_t lists = 0;
+    for (const auto& [name, params] : questions("tank/evil", "backup/fs")) {
+        const peer::PeerMethod* method = peer::find_peer_method(name);
+        ASSERT_NE(method, nullptr) << name;
+        const Json most = with_many(params, peer::kMaxPerRequest);
+        if (most == params) continue;
+        ++lists;
+        EXPECT_TRUE(ask(*method, most)) << name;
+        const auto refused = ask(*method, with_many(params, peer::kMaxPerRequest + 1));
+        ASSERT_FALSE(refused) << name;
+        EXPECT_EQ(refused.error().code, Code::invalid_params) << name;
+        EXPECT_NE(refused.error().message.find("500"), std::string::npos) << name;
+    }
+    EXPECT_EQ(lists, 6U) << "look, commit, expire, facts, roles, lease";
+}
+
+TEST_F(Questions, NameNoDatasetTwice) {
+    for (const auto& [name, params] : questions("tank/evil", "backup/fs")) {
+        Json twice = with_many(params, 2);
+        if (twice == params) continue;
+        for (const char* key : {"pairs", "sides", "items"}) {
+            if (twice.contains(key)) twice[key][1]["target"] = twice[key][0]["target"];
+        }
+        const auto refused = ask(*peer::find_peer_method(name), twice);
+        ASSERT_FALSE(refused) << name;
+        EXPECT_EQ(refused.error().code, Code::invalid_params) << name;
+        EXPECT_NE(refused.error().message.find("twice"), std::string::npos) << name;
+    }
+}
+
+TEST_F(Stranger, StoresNoNonsenseWithAFirstStream) {
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    rpc::ReceiveIn in;
+    in.source = "tank/evil";
+    in.target = "backup/mallory/x";
+    in.snapshot = "zrep_000001";
+    in.mode = "full";
+    in.kind = "filesystem";
+    const std::map<std::string, std::string> pair{{"zrep:src-host", "mallory"},
+                                                  {"zrep:src-fs", "tank/evil"},
+                                                  {"zrep:dest-host", "beta"},
+                                                  {"zrep:dest-fs", in.target}};
+    const std::vector<std::pair<std::string, std::string>> refused{
+        {"zrep:savecount", ""},
+        {"zrep:savecount", "many"},
+        {"zrep:savecount", "0"},
+        {"zrep:savecount", "99999999999999999999"},
+        {"zrep:epoch", ""},
+        {"zrep:epoch", "-1"},
+        {"zrep:epoch", "1x"},
+        {"zrep:epoch", "01"},
+        {"zrep:epoch", "9223372036854775808"},
+        {"zrep:epoch", "18446744073709551615"},
+        {"zrep:master", "yes"},
+        {"zrep:tree", "maybe"},
+    };
+    for (const auto& [key, value] : refused) {
+        in.settings = pair;
+        in.settings[key] = value;
+        const auto opened = test::run_task(io, beta->target.open_receive("mallory", in));
+        ASSERT_FALSE(opened) << key << "=" << value;
+        EXPECT_EQ(opened.error().code, Code::invalid_params) << key << "=" << value;
+    }
+    in.settings = pair;
+    in.settings["zrep:savecount"] = "7";
+    in.settings["zrep:epoch"] = "9223372036854775807";
+    EXPECT_TRUE(test::run_task(io, beta->target.open_receive("mallory", in)));
+}
+
+/// It would found something that is nobody's pair.
+TEST_F(Stranger, FoundsNothingByGoingOnWithSomething) {
+    guard.reset();
+    rpc::ReceiveIn in;
+    in.source = "tank/fs";
+    in.target = target_fs.str();
+    in.snapshot = "zrep_000007";
+    in.mode = "incremental";
+    const auto full = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Code::invalid_params);
+    in.mode = "resume";
+    in.abort_partial = true;
+    const auto emptied = test::run_task(io, beta->target.open_receive("alpha", in));
+    ASSERT_FALSE(emptied);
+    EXPECT_EQ(emptied.error().code, Code::invalid_params);
 }
 
 }  // namespace

@@ -26,13 +26,13 @@ class Sync : public test::TwoHosts {
     static Task<> receive_into(std::unique_ptr<peer::TargetService::Receiver> receiver,
                                Fd in,
                                std::optional<rpc::Received>* out) {
-        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/false);
+        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/false, "");
         *out = co_await std::move(work);
     }
     static Task<> receive_into(peer::TargetService::Receiver* receiver,
                                Fd in,
                                std::optional<rpc::Received>* out) {
-        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/true);
+        Task<rpc::Received> work = receiver->receive(std::move(in), /*direct=*/true, "");
         *out = co_await std::move(work);
     }
     /// What is left on beta of alpha's last stream when alpha loses its power: it waits for more,
@@ -44,6 +44,7 @@ class Sync : public test::TwoHosts {
             in.target = "backup/fs";
             in.snapshot = "zrep_000009";
             in.mode = "incremental";
+            in.base = Guid{1};
             auto receiver = test::run_task(hosts.io, hosts.beta->target.open_receive("alpha", in));
             int ends[2];
             const bool made = ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0;

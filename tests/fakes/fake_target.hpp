@@ -37,7 +37,8 @@ class FakeTarget : public peer::TargetService {
     std::uint64_t fail_at = 0;              ///< … once it saw this many bytes
     std::optional<Error> refuse_expire;
     std::chrono::milliseconds look_takes{0};
-    bool hold_commits = false;  ///< peer.commit waits for release_commits()
+    std::size_t look_says_bytes = 0;  ///< of each target
+    bool hold_commits = false;        ///< peer.commit waits for release_commits()
 
     // What was asked.
     std::vector<std::string> calls;
@@ -59,6 +60,7 @@ class FakeTarget : public peer::TargetService {
         for (const auto& pair : in.pairs) {
             rpc::TargetState state;
             state.target = pair.target;
+            state.resume_token.assign(look_says_bytes, 'x');
             out.targets.push_back(std::move(state));
         }
         co_return out;
@@ -113,7 +115,7 @@ class FakeTarget : public peer::TargetService {
       public:
         explicit FakeReceiver(FakeTarget& owner) : owner_(owner) {}
 
-        Task<rpc::Received> receive(Fd in, bool direct) override {
+        Task<rpc::Received> receive(Fd in, bool direct, std::string begun) override {
             owner_.received_direct = direct;
             owner_.receive_was_blocking = (::fcntl(in.get(), F_GETFL) & O_NONBLOCK) == 0;
             const auto executor = co_await asio::this_coro::executor;
@@ -121,6 +123,8 @@ class FakeTarget : public peer::TargetService {
             asio::posix::stream_descriptor stream(executor, in.release());
             std::vector<char> buffer(1 << 16);
             rpc::Received received;
+            received.bytes = begun.size();
+            owner_.received_bytes += begun.size();
             while (true) {
                 const auto chunk = asio::buffer(buffer);
                 auto [ec, n] = co_await stream.async_read_some(chunk, nothrow);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The beginning of a zfs stream, from which is told whether it is one stream or a package.
+// The beginning of a zfs stream, from which is told whether it is one that may be received.
 #include <array>
 
 #include "daemon/stream/begin_record.hpp"
@@ -8,34 +8,45 @@
 namespace zrepd::fuzz {
 namespace {
 
-/// Eight bytes in either order, read one by one.
-std::uint64_t number_at(std::string_view bytes, std::size_t at, bool big_endian) {
+constexpr std::uint64_t kBase = 0x1122334455667788;
+
+/// `size` bytes in either order, read one by one.
+std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t size, bool big_endian) {
     std::uint64_t out = 0;
-    for (std::size_t i = 0; i < 8; ++i) {
-        const auto byte = static_cast<unsigned char>(bytes[at + (big_endian ? i : 7 - i)]);
+    for (std::size_t i = 0; i < size; ++i) {
+        const auto byte = static_cast<unsigned char>(bytes[at + (big_endian ? i : size - 1 - i)]);
         out = out << 8U | byte;
     }
     return out;
 }
 
 /// The same decision from the format's description (dmu_replay_record), written another way.
-bool package_by_description(std::string_view bytes) {
-    if (bytes.size() < 24) return false;
+bool good_by_description(std::string_view bytes) {
+    if (bytes.empty()) return true;
+    if (bytes.size() < 16) return false;
     for (const bool big_endian : {false, true}) {
-        if (number_at(bytes, 8, big_endian) != 0x2F5bacbacULL) continue;
-        return number_at(bytes, 16, big_endian) % 4 == 2;
+        if (number_at(bytes, 8, 8, big_endian) != 0x2F5bacbacULL) continue;
+        return bytes.size() >= 56 && number_at(bytes, 16, 8, big_endian) % 4 == 1 &&
+               number_at(bytes, 36, 4, big_endian) % 2 == 0 &&
+               number_at(bytes, 48, 8, big_endian) == kBase;
     }
-    return false;
+    return true;
 }
 
-std::string begin_of(std::uint64_t info, bool big_endian) {
-    std::string out(8, '\0');
-    for (const std::uint64_t value : {std::uint64_t{0x2F5bacbac}, info}) {
-        for (unsigned i = 0; i < 8; ++i) {
-            const unsigned shift = 8 * (big_endian ? 7 - i : i);
-            out.push_back(static_cast<char>(value >> shift & 0xffU));
-        }
+void put(std::string& out, std::uint64_t value, unsigned size, bool big_endian) {
+    for (unsigned i = 0; i < size; ++i) {
+        const unsigned shift = 8 * (big_endian ? size - 1 - i : i);
+        out.push_back(static_cast<char>(value >> shift & 0xffU));
     }
+}
+
+std::string begin_of(std::uint64_t info, bool big_endian, std::uint64_t flags = 4) {
+    std::string out(8, '\0');
+    for (const std::uint64_t value : {std::uint64_t{0x2F5bacbac}, info, std::uint64_t{7}})
+        put(out, value, 8, big_endian);
+    put(out, 2, 4, big_endian);
+    put(out, flags, 4, big_endian);
+    for (const std::uint64_t guid : {std::uint64_t{9}, kBase}) put(out, guid, 8, big_endian);
     return out;
 }
 
@@ -43,9 +54,10 @@ std::string begin_of(std::uint64_t info, bool big_endian) {
 
 int fuzz_stream(const std::uint8_t* data, std::size_t size) {
     const std::string_view text = as_text(data, size);
-    const bool package = stream::is_package(text);
-    expect(package == package_by_description(text), "a package is known as one", text);
-    expect(package == stream::is_package(text.substr(0, stream::kBeginBytes)),
+    const bool good = stream::check_begin(text, Guid{kBase}).has_value();
+    expect(good == good_by_description(text), "what may be received is known", text);
+    const std::string_view begin = text.substr(0, stream::kBeginBytes);
+    expect(good == stream::check_begin(begin, Guid{kBase}).has_value(),
            "only the beginning counts",
            text);
     return 0;
@@ -56,6 +68,7 @@ std::vector<std::string> stream_seeds(const std::string&) {
     for (const std::uint64_t info : {1U, 2U, 3U, 0x1001U, 0x1006U}) {
         for (const bool big_endian : {false, true}) out.push_back(begin_of(info, big_endian));
     }
+    for (const bool big_endian : {false, true}) out.push_back(begin_of(1, big_endian, 1));
     return out;
 }
 

@@ -8,7 +8,7 @@ import os
 import time
 
 from streams import StreamCase
-from support import ROOT, Case, wait_for
+from support import ROOT, Case, q, wait_for
 
 SECRET = "backup/secret"
 # Speaks the peer protocol through a command line (argv[1]) as mallory: one line of its input after the other; prints a
@@ -41,6 +41,21 @@ if "result" in first:
     talk.stdin.close()
     first = json.loads(talk.stdout.readline())
 print(json.dumps(first))
+"""
+# A single stream with other words in its first record (argv[1]: guid that it builds on, argv[2]: flags, argv[3]: type).
+# Its checksum no longer fits, which zfs sees at the end.
+EDIT = r"""
+import struct, sys
+record = bytearray(sys.stdin.buffer.read(312))
+assert struct.unpack_from("<Q", record, 8)[0] == 0x2F5bacbac, record[:16]
+base, flags, kind = (int(word) for word in sys.argv[1:])
+info, = struct.unpack_from("<Q", record, 16)
+struct.pack_into("<Q", record, 16, info & ~3 | kind)
+struct.pack_into("<I", record, 36, flags)
+struct.pack_into("<Q", record, 48, base)
+sys.stdout.buffer.write(record)
+while chunk := sys.stdin.buffer.read(1 << 16):
+    sys.stdout.buffer.write(chunk)
 """
 # On the socket itself, as the user that mallory's key logs in as: what as many ssh connections would be, without their
 # cost. One after the other; holds all that it gets, asks on those, trickles half a line on others; argv: how many, and the
@@ -253,13 +268,29 @@ class HostilePeer(Case):
     def test_its_streams_bring_nothing_but_its_data(self):
         self.alpha.run("zfs set mountpoint=/run/evil setuid=on exec=on sharenfs=on canmount=on zrep:accept=mallory zrep:master=yes tank/evil; "
                        "zfs create tank/evil/child; zfs snapshot -r tank/evil@zrep_000001; zfs snapshot tank/evil@other")
+        self.alpha.run("zfs clone tank/evil@other tank/clone; zfs snapshot tank/clone@zrep_000001")
+        secret = self.get(self.beta, "guid", SECRET + "@kept")
+        edit = q("python3", "-c", EDIT)
         before = self.of_others()
+        # What says so was refused before zfs saw it.
+        unseen = {
+            "properties": "a package", "a package": "a package", "an unknown type": "a package",
+            "a clone": "a clone", "a clone of another's snapshot": "a clone", "a clone of nothing": "a clone",
+            "built on another's snapshot": "not built on", "built on something": "not built on",
+        }
         refused = {
             "no stream": dict(stream="head -c 300000 /dev/urandom"),
             "text": dict(stream="yes"),
             "nothing": dict(stream="true"),
             "properties": dict(stream="zfs send -p tank/evil@zrep_000001"),
             "a package": dict(stream="zfs send -R tank/evil@zrep_000001"),
+            "an unknown type": dict(stream=f"zfs send tank/evil@zrep_000001 | {edit} 0 4 3"),
+            "a clone": dict(stream="zfs send -i tank/evil@other tank/clone@zrep_000001"),
+            "a clone of another's snapshot": dict(stream=f"zfs send -i tank/evil@other tank/clone@zrep_000001 | {edit} {secret} 5 1"),
+            "a clone of nothing": dict(stream=f"zfs send tank/evil@zrep_000001 | {edit} 0 5 1"),
+            "a clone, resumed": dict(stream=f"zfs send -i tank/evil@other tank/clone@zrep_000001 | {edit} {secret} 5 1", mode="resume"),
+            "built on another's snapshot": dict(stream=f"zfs send -i tank/evil@zrep_000001 tank/evil@other | {edit} {secret} 4 1"),
+            "built on something": dict(stream="zfs send -i tank/evil@zrep_000001 tank/evil@other"),
             "a cut one": dict(stream="zfs send tank/evil@zrep_000001 | head -c 2000"),
             "two": dict(stream="head -c 400 /dev/zero; zfs send tank/evil@zrep_000001"),
             "foreign target": dict(stream="zfs send tank/evil@zrep_000001", target="backup/evil"),
@@ -268,7 +299,8 @@ class HostilePeer(Case):
             "bad snapshot": dict(stream="zfs send tank/evil@zrep_000001", snapshot="zrep_000001 -F"),
         }
         for extra in ({"mountpoint": "/etc"}, {"zrep:master": "yes"}, {"zrep:accept": "mallory"}, {"zrep:src-host": "alpha"},
-                      {"zrep:dest-fs": SECRET}, {"zrep:epoch": "1\n-o mountpoint=/etc"}):
+                      {"zrep:dest-fs": SECRET}, {"zrep:epoch": "1\n-o mountpoint=/etc"},
+                      {"zrep:epoch": "many"}, {"zrep:epoch": "9223372036854775808"}, {"zrep:savecount": "many"}, {"zrep:savecount": "0"}):
             settings = {"zrep:src-host": "mallory", "zrep:src-fs": "tank/evil", "zrep:dest-host": "beta", "zrep:dest-fs": "backup/mallory/x"}
             refused[f"settings {extra}"] = dict(stream="zfs send tank/evil@zrep_000001", settings=settings | extra)
         for what, arguments in refused.items():
@@ -276,6 +308,8 @@ class HostilePeer(Case):
                 end = self.send_as_mallory(**arguments)
                 error = end.get("error") or end["params"].get("error")
                 self.assertTrue(error, end)
+                if what in unseen:
+                    self.assertIn(unseen[what], error["message"])
                 # A first stream that was cut may be gone on with; that is its own and no other's.
                 self.beta.run("zfs receive -A backup/mallory/x 2>/dev/null; zfs destroy -r backup/mallory/x 2>/dev/null", check=False)
                 self.assertEqual(self.of_others(), before)

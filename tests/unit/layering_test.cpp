@@ -139,7 +139,8 @@ TEST(Layering, WhatOneSystemAloneHasIsInThePlatformLayer) {
     static const std::regex kOfOneSystem(
         "__linux__|__sun\\b|ZREPD_(PORTABLE|LINUX|ILLUMOS)|<linux/|<ucred\\.h>|<sys/(timerfd|signalfd|eventfd|epoll|"
         "prctl|syscall|inotify|sendfile)\\.h>|\\b(pipe2|accept4|splice|memfd_create|signalfd|prctl|syscall|"
-        "getpeerucred|getpeereid)\\(|SOCK_(CLOEXEC|NONBLOCK)|SO_PEERCRED|F_[GS]ETPIPE_SZ|CLOCK_BOOTTIME|"
+        "getpeerucred|getpeereid|tee|setns|unshare|pidfd_\\w+)\\(|SOCK_(CLOEXEC|NONBLOCK)|SPLICE_F_|"
+        "POLLRDHUP|[^\\w]::clone\\(|SO_PEERCRED|F_[GS]ETPIPE_SZ|CLOCK_BOOTTIME|"
         "\"/proc/(self|sys|\")");
     std::set<std::string> files;
     for (const char* folder : {"common", "daemon", "ctl"}) {
