@@ -17,21 +17,29 @@ namespace {
 constexpr const char* kNamespace = "mount-namespace";
 constexpr const char* kTable = "mount-table";
 
-Result<void> store(const Notifier& manager, const char* name, const Fd& fd) {
-    if (fd) return manager.store(name, fd.get());
-    return Error{
-        .code = Code::io_error,
-        .message = "cannot open the " + std::string(name) + " of process 1",
-        .remedy =
-            "this takes Linux, with /proc mounted, and all of root's rights, as by ExecStartPre=+",
-        .sys_errno = errno};
+Error cannot_open(const char* name) {
+    return Error{.code = Code::io_error,
+                 .message = "cannot open the " + std::string(name) + " of process 1",
+                 .remedy =
+                     "this takes Linux, with /proc mounted, and all of root's rights, as by "
+                     "ExecStartPre=+",
+                 .sys_errno = errno};
 }
 
 }  // namespace
 
-Result<void> hand_over(const Notifier& manager) {
-    auto kept = store(manager, kNamespace, Fd(platform::open_mount_namespace()));
-    if (kept) kept = store(manager, kTable, Fd(platform::open_mount_table()));
+Result<Handles> of_the_host() {
+    Handles out;
+    out.mount_namespace.reset(platform::open_mount_namespace());
+    if (!out.mount_namespace) return cannot_open(kNamespace);
+    out.table.reset(platform::open_mount_table());
+    if (!out.table) return cannot_open(kTable);
+    return out;
+}
+
+Result<void> hand_over(const Notifier& manager, const Handles& handles) {
+    auto kept = manager.store(kNamespace, handles.mount_namespace.get());
+    if (kept) kept = manager.store(kTable, handles.table.get());
     if (!kept) return kept;
     return manager.settle();
 }

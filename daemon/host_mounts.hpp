@@ -15,9 +15,15 @@
 
 namespace zrepd::host_mounts {
 
-/// Leaves the mount namespace of process 1 and its table of mounts with the manager. refused
-/// without a manager that keeps descriptors, timed_out, io_error.
-Result<void> hand_over(const Notifier& manager);
+struct Handles {
+    Fd mount_namespace;
+    Fd table;
+};
+/// Those of process 1. io_error.
+Result<Handles> of_the_host();
+
+/// Leaves them with the manager. refused without one that keeps descriptors, timed_out, io_error.
+Result<void> hand_over(const Notifier& manager, const Handles& handles);
 
 /// Takes what was handed over, and what the manager keeps of it is let go. Without it our own
 /// mounts count, and a warning says so where others do not see those.

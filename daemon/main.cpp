@@ -45,7 +45,9 @@ int check(const zrepd::config::Config& config) {
 }
 
 int hand_over_mounts() {
-    auto done = zrepd::host_mounts::hand_over(zrepd::Notifier::from_environment());
+    const auto handles = zrepd::host_mounts::of_the_host();
+    if (!handles) return complain(handles.error());
+    auto done = zrepd::host_mounts::hand_over(zrepd::Notifier::from_environment(), *handles);
     return done ? 0 : complain(done.error());
 }
 
