@@ -27,7 +27,8 @@ class DemoNative(Case):
         self.assertIn("file-backed pools of this machine's own zfs-" + self.lab.zfs, done.out)
         self.assertIn("resumed zrepd_demo_a/fs@zrep_000002", done.out)
         self.assertIn("equal on both sides, byte for byte", done.out)
-        self.assertEqual(done.err, "")
+        # A guest on a busy machine may be too slow for the README's time, which is said and no fault.
+        self.assertEqual([line for line in done.err.splitlines() if " is more than the " not in line], [])
         self.assertEqual(self.alpha.run(LOOK).out, before)
         self.assertEqual(self.alpha.run("pgrep -x zrepd", check=False).out, "")
 

@@ -155,7 +155,7 @@ class TreeRoles(Roles):
         for number, name in enumerate(("alpha", "beta", "alpha", "beta")):
             self.write(self.alpha, f"round{number}")
             asking = self.alpha.spawn("zrepctl failover tank/fs")
-            wait_for("it has begun", 30, lambda: self.get(self.alpha, "readonly", FS) == "on" or asking.poll() is not None,
+            wait_for("it has begun", 90, lambda: self.get(self.alpha, "readonly", FS) == "on" or asking.poll() is not None,
                      step=0.05)
             self.zrepd[name].kill()
             self.zrepd[name].start()
