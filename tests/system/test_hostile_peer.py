@@ -4,7 +4,6 @@ obtains nothing, changes nothing that is not its own, and the others are synced 
 it sits on alpha, with a key of its own under the name mallory."""
 import base64
 import json
-import os
 import time
 
 from streams import StreamCase
@@ -105,8 +104,7 @@ while made < wanted and time.monotonic() < until:
         pass
 print(json.dumps({"made": made, "busy": busy, "held": len(held)}))
 """
-# 10,000 with `tests/run --all`.
-CONNECTIONS = int(os.environ.get("ZREPD_CONNECTIONS", "1000"))
+CONNECTIONS = 10_000
 SSH = "ssh -T -i /run/mallory -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 zrep@beta"
 NAMES = ("", "/", "..", "backup", "backup/..", "backup/mallory/..", "backup/mallory/../secret", "backup/mallory//x", "backup/mallory/x/",
          "/backup/secret", "backup/mallory/./x", "backup/secret@kept", "backup/mallory/x@zrep_000001", "backup/mallory/x#b", "-F",
