@@ -181,7 +181,7 @@ struct AdoptOut {
     static void fields(Self& self, V& v) {
         v("base", self.base, "the newest snapshot that both have");
         v("steps", self.steps, "what is changed here");
-        v("expires", self.expires, "snapshots that go here once the base is acknowledged");
+        v.optional("expires", self.expires, "snapshots that go here once the base is acknowledged");
         v("notes", self.notes, "what did not go well beside it");
     }
 };

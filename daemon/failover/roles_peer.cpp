@@ -155,20 +155,21 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     const auto when = std::chrono::steady_clock::now();
     std::vector<DatasetName> names;
     bool unknown = false;
+    bool known = false;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
         if (!name || !parts_.zfs.check_pool(name->pool())) continue;
         // Two sides that agree need no look: what is in memory is what we stored ourselves.
         const auto pair = pair_with(peer, side.target, side.source);
-        unknown = unknown || !pair;
+        (pair ? known : unknown) = true;
         const bool master = pair && pair->role == plan::Role::master;
         const bool agreed = master != side.master && pair && pair->epoch == side.epoch;
         if (pair && !agreed) names.push_back(*name);
     }
     auto seen = co_await parts_.inventory.refresh(std::move(names), Freshness::cached);
     if (!seen) co_return seen.error();
-    // What is not this peer's costs no look of its own.
-    if (unknown) {
+    // What is not this peer's costs no look of its own, and none at all where others wait for it.
+    if (unknown && !known) {
         auto looked = co_await parts_.inventory.discover_for_peer();
         if (!looked) co_return looked.error();
     }

@@ -121,8 +121,9 @@ Clock::time_point Roles::look_after_pairs() {
         if (parts_.runs.active(pair.dataset)) continue;
         Pending& pending = pending_[pair.dataset];
         if (pending.running) continue;
-        // Its return is an event, and peer_answers() goes on here.
-        if (waits_for_peer(pending, pair.peer)) {
+        // Its return is an event, and peer_answers() goes on here. What a fence holds back may be
+        // let go by the witness as well, whose return is none.
+        if (!fences_.waits(pair.dataset) && waits_for_peer(pending, pair.peer)) {
             role_.peers.await_return(pair.peer);
             continue;
         }

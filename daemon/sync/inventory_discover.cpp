@@ -46,9 +46,14 @@ Task<Result<void>> Inventory::discover() {
 
 Task<Result<void>> Inventory::discover_for_peer() {
     if (!ready_) co_return co_await discover();
-    if (!needs_discovery()) co_return ok();
     const auto now = std::chrono::steady_clock::now();
-    if (peer_looked_ && now - *peer_looked_ < kPeerLookEvery) co_return ok();
+    const bool soon = peer_looked_ && now - *peer_looked_ < kPeerLookEvery;
+    if (!needs_discovery() || soon) {
+        // One that runs may be the one that finds it.
+        const std::shared_ptr<Discovery> running = discoveries_->running;
+        if (running) co_await running->ended.wait();
+        co_return ok();
+    }
     peer_looked_ = now;
     co_return co_await discover();
 }

@@ -144,7 +144,8 @@ Task<Result<std::vector<DatasetName>>> Target::own_targets(std::string peer,
     auto seen = co_await look_at_founded(std::move(all));
     if (!seen) co_return seen.error();
     tell_apart();
-    if (others.empty()) co_return own;
+    // What is stale must not make the others wait for a look at the whole host, or fail with it.
+    if (others.empty() || !own.empty()) co_return own;
     seen = co_await parts_.inventory.discover_for_peer();
     if (!seen) co_return seen.error();
     tell_apart();

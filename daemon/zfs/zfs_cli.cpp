@@ -167,6 +167,18 @@ Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions(std::vector<Datas
 Task<Result<void>> ZfsCli::set(DatasetName dataset, PropertyList properties) {
     Result<Argv> argv = command::set(dataset, properties);
     if (!argv.has_value()) co_return argv.error();
+    const bool closes = std::find(properties.begin(),
+                                  properties.end(),
+                                  PropertyList::value_type("readonly", "on")) != properties.end();
+    if (closes) {
+        // A lease that ran out ends a master, whatever else hangs in its pool: the other side
+        // counts on that, and a command that hangs, too, loses nothing.
+        Result<void> checked = check_state(dataset.pool());
+        if (!checked.has_value()) co_return checked;
+        Result<Output> output = co_await succeed(std::move(*argv), kMutationLimit);
+        if (!output.has_value()) co_return output.error();
+        co_return ok();
+    }
     std::vector<Argv> commands{std::move(*argv)};
     co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
 }

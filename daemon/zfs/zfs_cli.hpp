@@ -82,6 +82,8 @@ class ZfsCli final : public Zfs {
   private:
     using Argv = std::vector<std::string>;
 
+    /// pool_unavailable for a pool that is suspended or worse.
+    Result<void> check_state(std::string_view pool) const;
     /// pool_unavailable while one of our processes hangs for it, though the pool is not suspended.
     Result<void> check_stuck(const std::string& pool) const;
     /// Everything, pool by pool: for when one of them does not answer, and nobody knows which.

@@ -26,10 +26,16 @@ std::string read_line(const std::string& path) {
 }  // namespace
 
 Result<void> ZfsCli::check_pool(std::string_view pool) {
+    auto state = check_state(pool);
+    if (!state) return state;
+    return check_stuck(std::string(pool));
+}
+
+Result<void> ZfsCli::check_state(std::string_view pool) const {
     const std::string name(pool);
     const std::optional<std::string> trouble =
         parse::pool_trouble(read_line(paths_.kstat + "/" + name + "/state"));
-    if (!trouble) return check_stuck(name);
+    if (!trouble) return ok();
     return Error{.code = Code::pool_unavailable,
                  .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
                  .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};

@@ -223,6 +223,9 @@ TEST_F(ZfsCliTest, StartsNothingMoreOnAPoolThatHangsUntilThatEnds) {
     EXPECT_EQ(calls().size(), 1U);
     EXPECT_EQ(zfs->unavailable_pools(), (std::vector<std::string>{"tank"}));
     EXPECT_TRUE(run_task(io, zfs->datasets({dataset("dozer/c")})).has_value());
+    // A lease that ran out is closed all the same: the other side counts on that.
+    EXPECT_FALSE(run_task(io, zfs->set(dataset("tank/b"), {{"zrep:lease", "x"}})).has_value());
+    EXPECT_TRUE(run_task(io, zfs->set(dataset("tank/b"), {{"readonly", "on"}})).has_value());
     ::kill(pid, SIGKILL);
     test::run_until(io, [this] { return processes->running().empty(); });
     EXPECT_TRUE(zfs->check_pool("tank").has_value());
