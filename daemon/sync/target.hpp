@@ -57,8 +57,8 @@ class Target : public peer::TargetService {
     std::optional<plan::Pair> tree_with(const std::string& peer,
                                         const DatasetName& target,
                                         const std::string& source) const;
-    /// The targets of these that are this peer's, among those that can be used. What is not known
-    /// as such may have become it; but naming what is another's costs no look of its own.
+    /// The targets of these that are this peer's, among those that can be used. Where none is known
+    /// as such one may have become it; but naming what is another's costs no look of its own.
     Task<Result<std::vector<DatasetName>>> own_targets(std::string peer,
                                                        std::vector<rpc::LookIn::Pair> pairs);
     /// Looks at these if a first stream of ours made them and they were not seen since.

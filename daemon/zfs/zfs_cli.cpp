@@ -92,19 +92,29 @@ Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> whi
 }
 
 /// One that hangs is unavailable from then on. Of one that is only slow nobody may think that what
-/// is not listed is gone: then this fails as the first listing did.
+/// is not listed is gone: then this fails as the first listing did. So it does when one that was
+/// left out is back: whoever asks what was left out would not find it there.
 Task<Result<Output>> ZfsCli::list_each_pool(Error why) {
     const std::vector<std::string> imported = pools();
     if (imported.size() < 2) co_return why;
     Output all;
+    std::vector<std::string> skipped;
     for (const std::string& pool : imported) {
-        if (!check_pool(pool)) continue;
+        if (!check_pool(pool)) {
+            skipped.push_back(pool);
+            continue;
+        }
         std::vector<Argv> commands{command::get_datasets_of_pools({pool})};
         auto output = co_await list(std::move(commands));
         if (output.has_value())
             all.out += output->out;
         else if (check_pool(pool))
             co_return output.error();
+        else
+            skipped.push_back(pool);
+    }
+    for (const std::string& pool : skipped) {
+        if (check_pool(pool)) co_return why;
     }
     co_return all;
 }
