@@ -5,7 +5,9 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/log.hpp"
 #include "daemon/stream/pump.hpp"
 #include "daemon/sync/transfer.hpp"
@@ -29,14 +31,15 @@ Error still_written() {
 }
 
 /// Each of them is there because something was written behind the one before.
-Error too_many_snapshots(const DatasetName& dataset, std::size_t taken) {
+Error too_many_snapshots(const DatasetName& dataset, std::size_t taken, std::string_view next) {
     return Error{.code = Code::busy,
                  .message = "it was written to again behind each of " + std::to_string(taken) +
-                            " snapshots, although it is readonly; no more are taken",
+                            " snapshots, although it is readonly; the next is not taken before " +
+                            std::string(next),
                  .remedy =
                      "stop the programs that have its files mapped (fuser -vm), or the users "
-                     "of the volume, then zfs snapshot " +
-                     quote(dataset.str() + "@last") + "; it goes on by itself then"};
+                     "of the volume; it goes on by itself then, or at once after zfs snapshot " +
+                     quote(dataset.str() + "@last")};
 }
 
 /// zfs allows that, and the copy can lie no higher than in the pool itself.
@@ -139,7 +142,10 @@ Task<Result<Divergence>> Rescue::freeze() {
     auto found = co_await look_twice();
     if (!found || found->written_bytes == 0) co_return found;
     const std::size_t taken = count_diverged(found->newer, epoch_);
-    if (taken >= kMaxDiverged) co_return too_many_snapshots(dataset_, taken);
+    const UnixSeconds next =
+        last_diverged(found->newer, epoch_) + wait_after_diverged(taken).count();
+    const bool early = taken >= kMaxDiverged && unix_now() < next;
+    if (early) co_return too_many_snapshots(dataset_, taken, to_rfc3339(next));
     std::string name = diverged_snapshot(versions_of(dataset_), epoch_);
     auto done = co_await take(name);
     if (!done) co_return done.error();

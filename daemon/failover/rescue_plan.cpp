@@ -68,12 +68,34 @@ std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch) {
     return numbered(name, attempt);
 }
 
-std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
+namespace {
+
+bool is_diverged(const Snapshot& snapshot, std::uint64_t epoch) {
     const std::string name = "zrep_diverged_" + std::to_string(epoch);
+    return snapshot.name == name || snapshot.name.starts_with(name + "_");
+}
+
+}  // namespace
+
+std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
     return static_cast<std::size_t>(
         std::count_if(snapshots.begin(), snapshots.end(), [&](const Snapshot& s) {
-            return s.name == name || s.name.starts_with(name + "_");
+            return is_diverged(s, epoch);
         }));
+}
+
+UnixSeconds last_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
+    UnixSeconds last = 0;
+    for (const Snapshot& s : snapshots) {
+        if (is_diverged(s, epoch)) last = std::max(last, s.created);
+    }
+    return last;
+}
+
+std::chrono::seconds wait_after_diverged(std::size_t taken) {
+    if (taken < kMaxDiverged) return {};
+    constexpr std::size_t kMostDoublings = 10;  // some six weeks
+    return std::chrono::hours(1U << std::min(taken - kMaxDiverged, kMostDoublings));
 }
 
 Result<std::vector<CopyStep>> copy_steps(const Divergence& found, const Versions& copy) {

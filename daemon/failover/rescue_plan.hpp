@@ -3,6 +3,7 @@
 // Pure.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,12 @@ namespace zrepd::failover {
 /// Names tried for a copy before somebody has to clear up.
 inline constexpr unsigned kMaxNames = 20;
 
-/// Snapshots that one unfinished rescue takes at most, over all its tries: a writer that readonly
-/// does not stop would make it take another each time.
+/// Snapshots that one unfinished rescue takes at any time, over all its tries: a writer that
+/// readonly does not stop would make it take another each time.
 inline constexpr std::size_t kMaxDiverged = 5;
+/// How long after the last one it may take the next: not at all for those, an hour, two, four...
+/// for further ones. The writer may be gone by then, and nobody there to say so.
+std::chrono::seconds wait_after_diverged(std::size_t taken);
 
 /// Everything newer than the base.
 struct Divergence {
@@ -42,6 +46,8 @@ bool has_room(const DatasetName& copy, const std::vector<Snapshot>& snapshots);
 std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch);
 /// How many of these have such a name, of this epoch.
 std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch);
+/// When the newest of these was taken; 0: none, or not known.
+UnixSeconds last_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch);
 
 /// One increment of the copy: from the snapshot before it, the first one from the base.
 struct CopyStep {

@@ -224,7 +224,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
                                               Ask ask,
                                               DatasetName dataset,
                                               OldMaster old) {
-    auto available = parts_.zfs.check_pool(dataset.pool());
+    auto available = parts_.zfs.check_dataset(dataset);
     if (!available) co_return available.error();
     auto seen = co_await look_at(dataset);
     if (!seen) co_return seen.error();
@@ -349,6 +349,9 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     rpc::RunResult result;
     result.outcome = "done";
     troubles_.erase(dataset);
+    // What an earlier try waited for is settled by this one.
+    const auto pending = pending_.find(dataset);
+    if (pending != pending_.end() && !pending->second.running) pending_.erase(pending);
     std::vector<std::string> text{outcome_of(*pair, *stored)};
     text.insert(text.end(), work.notes().begin(), work.notes().end());
     result.text = join(text, "; ");

@@ -158,7 +158,7 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     bool known = false;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
-        if (!name || !parts_.zfs.check_pool(name->pool())) continue;
+        if (!name || !parts_.zfs.check_dataset(*name)) continue;
         // Two sides that agree need no look: what is in memory is what we stored ourselves.
         const auto pair = pair_with(peer, side.target, side.source);
         (pair ? known : unknown) = true;
@@ -229,7 +229,7 @@ Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, boo
 Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    auto available = parts_.zfs.check_pool(name->pool());
+    auto available = parts_.zfs.check_dataset(*name);
     if (!available) co_return available.error();
     // First whose it is: what is not this peer's costs no look of its own.
     auto seen = co_await know(peer, in.target, in.source);
@@ -272,7 +272,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
 Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    auto available = parts_.zfs.check_pool(name->pool());
+    auto available = parts_.zfs.check_dataset(*name);
     if (!available) co_return available.error();
     auto seen = co_await know(peer, in.target, in.source);
     if (!seen) co_return seen.error();

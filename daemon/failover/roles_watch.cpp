@@ -147,14 +147,16 @@ bool Roles::waits_for_peer(const Pending& pending, const HostName& peer) const {
     return pending.error && peer::is_absence(*pending.error) && role_.peers.away(peer);
 }
 
-/// Each is told of once when it is found, whoever found it, and once when it is over.
+/// Each is told of once when it is found, whoever found it, and once when it is over: another
+/// trouble in its place, or none that anybody knows of, is not its end.
 void Roles::tell_splits() {
-    const auto is_split = [this](const DatasetName& name) {
-        const auto found = troubles_.find(name);
-        return found != troubles_.end() && found->second.code == Code::split_brain;
+    const auto is_over = [this](const DatasetName& name) {
+        const auto pair = parts_.inventory.pair(name);
+        const bool asked = !pair || pair->role != plan::Role::master || heard_.contains(name);
+        return asked && !troubles_.contains(name);
     };
     for (const auto& [name, error] : troubles_) {
-        if (!is_split(name) || !split_.insert(name).second) continue;
+        if (error.code != Code::split_brain || !split_.insert(name).second) continue;
         log::event(log::Level::error,
                    "split_brain",
                    {{"dataset", name.str()}, {"error", error.text()}, {"next", error.remedy}});
@@ -162,7 +164,7 @@ void Roles::tell_splits() {
     }
     for (auto at = split_.begin(); at != split_.end();) {
         const DatasetName name = *at;
-        at = is_split(name) ? std::next(at) : split_.erase(at);
+        at = is_over(name) ? split_.erase(at) : std::next(at);
         if (split_.contains(name)) continue;
         log::event(log::Level::info, "split_brain_over", {{"dataset", name.str()}});
         parts_.events.publish("split_brain_over", name.str(), "one side is the master again");

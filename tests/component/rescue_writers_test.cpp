@@ -100,5 +100,20 @@ TEST_F(RescueWritersTest, OneThatWritesDuringEachCopyCostsAHandfulInAll) {
     expect_rescued(last);
 }
 
+/// Nobody is there to say that the writer is gone: the next is taken an hour after the last one.
+TEST_F(RescueWritersTest, OneThatStoppedWithoutAWordIsRescuedAnHourLater) {
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (call.starts_with("receive")) alpha->zfs.write("tank/fs", 100);
+    });
+    try_so_often(8);
+    alpha->zfs.on_call({});
+    try_once();
+    EXPECT_EQ(alpha->zfs.count("snapshot"), failover::kMaxDiverged);
+    for (auto& s : alpha->zfs.at("tank/fs").snapshots) s.created -= 3601;
+    const std::uint64_t last = alpha->zfs.content("tank/fs");
+    expect_rescued(last);
+    EXPECT_EQ(alpha->zfs.count("snapshot"), failover::kMaxDiverged + 1);
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -300,6 +300,7 @@ Task<Result<std::map<DatasetName, Versions>>> FakeZfs::versions(std::vector<Data
                                           .written_bytes = s.written,
                                           .held = s.held || s.foreign_hold,
                                           .cloned = s.cloned,
+                                          .created = s.created,
                                           .sent = s.sent});
         }
     }

@@ -198,6 +198,24 @@ TEST(RescuePlan, CountsTheSnapshotsThatARescueOfThisEpochTook) {
     EXPECT_EQ(count_diverged(all.snapshots, 9), 0U);
 }
 
+TEST(RescuePlan, KnowsWhenTheNewestOfThemWasTaken) {
+    auto all = snaps("@zrep_diverged_8:1 @zrep_diverged_8_2:2 @mine:4").snapshots;
+    all[0].created = 50;
+    all[1].created = 70;
+    all[2].created = 90;
+    EXPECT_EQ(last_diverged(all, 8), 70);
+    EXPECT_EQ(last_diverged(all, 9), 0);
+}
+
+TEST(RescuePlan, WaitsLongerForEachFurtherOne) {
+    using namespace std::chrono_literals;
+    EXPECT_EQ(wait_after_diverged(0), 0s);
+    EXPECT_EQ(wait_after_diverged(kMaxDiverged - 1), 0s);
+    EXPECT_EQ(wait_after_diverged(kMaxDiverged), 1h);
+    EXPECT_EQ(wait_after_diverged(kMaxDiverged + 1), 2h);
+    EXPECT_EQ(wait_after_diverged(kMaxDiverged + 1'000), 1'024h);
+}
+
 TEST(FailoverRescue, ACopyNeedsRoomForItsSnapshotsNames) {
     const auto newer = snaps("@zrep_diverged_8:1 @" + std::string(40, 's') + ":2").snapshots;
     const auto name = [](std::size_t size) {
