@@ -81,6 +81,7 @@ class Change {
     Task<> serve_it();
     Task<bool> mount();
     Task<Result<void>> mount_at(Serve place);
+    Task<Result<void>> mount_with_key(DatasetName name);
     /// The administrator's programs; an error of a pre one refuses.
     Task<Result<void>> hook(Hook which, std::string operation);
     Task<> hook_after(Hook which, std::string operation);

@@ -19,6 +19,17 @@ constexpr std::chrono::seconds kCheckLimit{120};
 // Mapped pages and open volumes may still be written after readonly; so often is looked again.
 constexpr unsigned kMaxDrains = 5;
 
+/// `why`: what the mount said.
+Error other_key(const DatasetName& name, const Error& why) {
+    const std::string quoted = quote(name.str());
+    return Error{.code = Code::refused,
+                 .message = "it cannot be mounted (" + why.message +
+                            "), and the key that is loaded cannot be exchanged: something it is "
+                            "the key of is mounted; it may be that of before a zfs change-key",
+                 .remedy = "unmount that, then zfs unload-key " + quoted + "; zfs load-key " +
+                           quoted + "; zfs mount " + quoted};
+}
+
 }  // namespace
 
 /// Everything that can be known before anything is changed.
@@ -188,16 +199,30 @@ Task<Result<void>> Change::mount_at(Serve place) {
                            quote(name_.str()) + "; zfs mount " + quote(name_.str());
         co_return *problem;
     }
-    if (!dataset()->key_loaded) {
-        auto loaded = co_await parts_.zfs.load_key(name_, /*only_try=*/false);
-        if (!loaded) warn("key_not_loaded", loaded.error());
-    }
-    auto mounted = co_await parts_.zfs.mount(name_);
+    auto mounted = co_await mount_with_key(name_);
     if (mounted) co_return ok();
     Error error = mounted.error();
     const bool unknown = error.code == Code::zfs_failed;
     if (error.remedy.empty() || unknown) error.remedy = "zfs mount " + quote(name_.str());
     co_return error;
+}
+
+/// The key that is loaded may be that of before a zfs change-key of the old master, which a stream
+/// brought along: then nothing but a mount shows it.
+Task<Result<void>> Change::mount_with_key(DatasetName name) {
+    const Dataset* now = parts_.inventory.find(name);
+    const bool loaded = now == nullptr || now->key_loaded;
+    const bool encrypted = now != nullptr && now->encrypted;
+    if (loaded) {
+        auto mounted = co_await parts_.zfs.mount(name);
+        const bool denied = !mounted && mounted.error().code == Code::access_denied;
+        if (!denied || !encrypted) co_return mounted;
+        auto unloaded = co_await parts_.zfs.unload_key(name);
+        if (!unloaded) co_return other_key(name, mounted.error());
+    }
+    auto fresh = co_await parts_.zfs.load_key(name, /*only_try=*/false);
+    if (!fresh) warn("key_not_loaded", fresh.error());
+    co_return co_await parts_.zfs.mount(name);
 }
 
 Task<> Change::serve_it() {

@@ -156,11 +156,7 @@ Task<> Change::mount_member(DatasetName member, Serve place) {
         warn("not_mounted", *problem);
         co_return;
     }
-    if (!now->key_loaded) {
-        auto loaded = co_await parts_.zfs.load_key(member, /*only_try=*/false);
-        if (!loaded) warn("key_not_loaded", loaded.error());
-    }
-    auto mounted = co_await parts_.zfs.mount(member);
+    auto mounted = co_await mount_with_key(member);
     if (mounted) co_return;
     Error error = mounted.error();
     if (error.remedy.empty()) error.remedy = "zfs mount " + quote(member.str());

@@ -181,9 +181,11 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
 
 Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     const Dataset* now = parts_.inventory.find(dataset);
-    if (now == nullptr || now->key_loaded) co_return std::nullopt;
+    if (now == nullptr || (now->key_loaded && !now->encrypted)) co_return std::nullopt;
+    const bool loaded = now->key_loaded;
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
-    if (tried) co_return std::nullopt;
+    // A loaded one may be that of before a zfs change-key of the master, which came with a stream.
+    if (tried || (loaded && tried.error().code != Code::refused)) co_return std::nullopt;
     // A raw stream makes it `prompt`, wherever the master has it from.
     co_return Error{.code = Code::refused,
                     .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +

@@ -324,6 +324,10 @@ Argv load_key(const DatasetName& dataset, bool only_try) {
     return with(std::move(result), {dataset.str()});
 }
 
+Argv unload_key(const DatasetName& dataset) {
+    return with({"zfs", "unload-key"}, {dataset.str()});
+}
+
 Result<Argv> clone(const SnapshotName& origin,
                    const DatasetName& dataset,
                    const PropertyList& properties) {

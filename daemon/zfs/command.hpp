@@ -81,6 +81,7 @@ Argv diff(const DiffSpec& spec);
 Argv sync_files(const std::string& mountpoint);
 /// `zfs load-key`, with -n only tried. The key comes from keylocation; a prompt sees end-of-file.
 Argv load_key(const DatasetName& dataset, bool only_try);
+Argv unload_key(const DatasetName& dataset);
 Result<Argv> clone(const SnapshotName& origin,
                    const DatasetName& dataset,
                    const PropertyList& properties);

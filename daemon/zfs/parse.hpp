@@ -69,6 +69,7 @@ enum class Complaint {
     unsupported,
     invalid_value,
     no_zfs,
+    key_wrong,  ///< loading it is no use
 };
 
 /// The first table entry found in the text.

@@ -27,6 +27,8 @@ constexpr std::string_view kNoBase =
 constexpr std::string_view kUnknown =
     "zpool status and dmesg on that host may say more; then run it again";
 constexpr std::string_view kKey = "load the key: zfs load-key";
+constexpr std::string_view kKeyThere =
+    "put the key there that it is encrypted with now (zfs get keylocation), then zfs load-key -n";
 constexpr std::string_view kByHand = "mount it as it was mounted on the other host";
 
 // The first row that is found wins, so the particular ones stand before the general. A captured
@@ -65,6 +67,7 @@ constexpr Row kRows[] = {
     {"filesystem has children", Complaint::has_children, Code::conflict, ""},
     {"volume has children", Complaint::has_children, Code::conflict, ""},
     {"key already loaded", Complaint::key_loaded, Code::already_exists, ""},
+    {"incorrect key provided", Complaint::key_wrong, Code::refused, kKeyThere},
     {"key load error", Complaint::key_not_loaded, Code::zfs_failed, kKey},
     {"key must be loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},
     {"key not loaded", Complaint::key_not_loaded, Code::zfs_failed, kKey},

@@ -94,6 +94,8 @@ class Zfs {
     virtual Task<Result<void>> sync_files(std::string mountpoint) = 0;
     /// From its keylocation; loaded already: no error. `only_try`: whether that would work.
     virtual Task<Result<void>> load_key(DatasetName dataset, bool only_try) = 0;
+    /// busy while something that it is the key of is mounted.
+    virtual Task<Result<void>> unload_key(DatasetName dataset) = 0;
     virtual Task<Result<void>> clone(SnapshotName origin,
                                      DatasetName dataset,
                                      PropertyList properties) = 0;

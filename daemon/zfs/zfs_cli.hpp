@@ -72,6 +72,7 @@ class ZfsCli final : public Zfs {
     Task<Result<FileChanges>> diff(DiffSpec spec) override;  // zfs_diff.cpp
     Task<Result<void>> sync_files(std::string mountpoint) override;
     Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
+    Task<Result<void>> unload_key(DatasetName dataset) override;
     Task<Result<void>> clone(SnapshotName origin,
                              DatasetName dataset,
                              PropertyList properties) override;

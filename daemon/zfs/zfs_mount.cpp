@@ -68,6 +68,11 @@ Task<Result<void>> ZfsCli::load_key(DatasetName dataset, bool only_try) {
         std::string(dataset.pool()), std::move(argv), parse::Complaint::key_loaded);
 }
 
+Task<Result<void>> ZfsCli::unload_key(DatasetName dataset) {
+    std::vector<Argv> commands{command::unload_key(dataset)};
+    co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
+}
+
 Task<Result<void>> ZfsCli::clone(SnapshotName origin,
                                  DatasetName dataset,
                                  PropertyList properties) {

@@ -33,6 +33,11 @@ class InventoryTest : public ::testing::Test {
         auto seen = co_await inventory.discover();
         EXPECT_TRUE(seen.has_value());
     }
+    Task<> look_for_peer(bool* found) {
+        auto seen = co_await inventory.discover_for_peer();
+        EXPECT_TRUE(seen.has_value());
+        *found = inventory.find(name("tank/new")) != nullptr;
+    }
     Task<> refresh_and_forget() {
         auto seen = co_await inventory.refresh_one(name("tank/a"), Freshness::listed);
         EXPECT_TRUE(seen.has_value());
@@ -113,6 +118,22 @@ TEST_F(InventoryTest, WhoAsksDuringADiscoveryGetsTheNextOne) {
     EXPECT_EQ(zfs.count("datasets"), 2U) << "one for all who waited";
     EXPECT_EQ(inventory.find(name("tank/a"))->written_bytes, 4096U);
     EXPECT_NE(inventory.find(name("tank/new")), nullptr);
+}
+
+/// What it asks about may be just what that discovery finds.
+TEST_F(InventoryTest, APeersQuestionWaitsForTheLookThatRuns) {
+    zfs.create("tank/new");
+    zfs.delay_next_datasets();
+    TaskGroup group(io.get_executor());
+    group.spawn("discovery", discover_and_forget());
+    test::run_ready(io);
+    bool found = false;
+    group.spawn("question", look_for_peer(&found));
+    test::run_ready(io);
+    EXPECT_EQ(group.size(), 2U);
+    zfs.let_answer();
+    test::run_until(io, [&] { return group.size() == 0; });
+    EXPECT_TRUE(found);
 }
 
 TEST_F(InventoryTest, ACancelOfOneDiscoveryIsNoAnswerForTheOthers) {

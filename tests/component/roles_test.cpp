@@ -126,6 +126,34 @@ TEST_F(RolesTest, ATargetThatSaysNoChangesNothing) {
     EXPECT_EQ(alpha->zfs.count("set tank/fs readonly"), 0U);
 }
 
+/// What zfs change-key did on the master comes with a stream; what is loaded stays as it was.
+TEST_F(RolesTest, AKeyThatWasChangedOnTheMasterIsLoadedAnewBeforeTheMount) {
+    for (auto* host : {&*alpha, &*beta}) {
+        host->zfs.at(host == &*alpha ? "tank/fs" : "backup/fs").encrypted = true;
+        EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
+    }
+    beta->zfs.at("backup/fs").key_changed = true;
+    const auto done = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(done.outcome, "done") << done.text;
+    EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
+    EXPECT_EQ(beta->zfs.count("unload_key"), 1U);
+}
+
+TEST_F(RolesTest, AKeyThatIsNoneAnyMoreOverThereIsSeenBeforeAnythingIsChanged) {
+    beta->zfs.at("backup/fs").encrypted = true;
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    beta->zfs.fail_next("try_key", {.code = Code::refused, .message = "Incorrect key provided"});
+    const auto refused = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(refused.outcome, "failed");
+    EXPECT_NE(refused.error->message.find("the key of backup/fs on beta cannot be loaded"),
+              std::string::npos)
+        << refused.error->message;
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+    // One that cannot be tried, as with keylocation=prompt, is loaded all the same.
+    beta->zfs.fail_next("try_key", {.code = Code::zfs_failed, .message = "Passphrase too short"});
+    EXPECT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
+}
+
 TEST_F(RolesTest, APromotionThatFailsIsAskedForAgain) {
     // peer.check writes zrep:serve only when it differs, so the promotion is the second set at
     // most.

@@ -208,6 +208,20 @@ TEST_F(Questions, CostOneLookInASecondWhereSomethingChanges) {
     EXPECT_LE(beta->zfs.count("datasets"), most);
 }
 
+/// A name that is stale on the other side would cost a look at the whole host.
+TEST_F(Questions, WithAStaleNameAmongThemAreAnsweredForTheOthers) {
+    beta->inventory.note({});
+    beta->zfs.forget_calls();
+    const Json ours{{"source", "tank/fs"}, {"target", "backup/fs"}};
+    const Json stale{{"source", "tank/gone"}, {"target", "backup/gone"}};
+    Json params{{"pairs", Json::array({ours, stale})}, {"sends", false}};
+    const peer::PeerMethod& look = *peer::find_peer_method("peer.look");
+    const auto answer = test::run_task(io, look.handler(beta->target, "alpha", std::move(params)));
+    ASSERT_TRUE(answer) << answer.error().text();
+    EXPECT_TRUE(answer->at("targets")[0].at("is_pair").get<bool>());
+    EXPECT_EQ(beta->zfs.count("datasets"), 1U) << "its own, and no look at all there is";
+}
+
 TEST_F(Questions, AreOfFiveHundredDatasetsAtMost) {
     std::size_t lists = 0;
     for (const auto& [name, params] : questions("tank/evil", "backup/fs")) {

@@ -58,6 +58,7 @@ struct FakeDataset {
     std::uint64_t content = 0;
     bool encrypted = false;
     bool key_loaded = true;
+    bool key_changed = false;  ///< a stream brought another than the one that is loaded
     bool mounted = true;
     bool in_use = false;  ///< unmount says busy
     std::string origin;
@@ -152,6 +153,7 @@ class FakeZfs final : public Zfs {
     Task<Result<FileChanges>> diff(DiffSpec spec) override;
     Task<Result<void>> sync_files(std::string mountpoint) override;
     Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
+    Task<Result<void>> unload_key(DatasetName dataset) override;
     Task<Result<void>> clone(SnapshotName origin,
                              DatasetName dataset,
                              PropertyList properties) override;

@@ -17,6 +17,7 @@ Task<Result<void>> FakeZfs::mount(DatasetName dataset) {
     FakeDataset* fake = find(dataset);
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
     if (!fake->key_loaded) co_return error(Code::zfs_failed, "encryption key not loaded");
+    if (fake->key_changed) co_return error(Code::access_denied, "Permission denied");
     fake->mounted = true;
     co_return ok();
 }
@@ -49,7 +50,19 @@ Task<Result<void>> FakeZfs::load_key(DatasetName dataset, bool only_try) {
     if (!entered.has_value()) co_return entered;
     FakeDataset* fake = find(dataset);
     if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
-    if (!only_try) fake->key_loaded = true;
+    if (only_try || fake->key_loaded) co_return ok();
+    fake->key_loaded = true;
+    fake->key_changed = false;
+    co_return ok();
+}
+
+Task<Result<void>> FakeZfs::unload_key(DatasetName dataset) {
+    Result<void> entered = enter("unload_key", dataset.str(), dataset.pool());
+    if (!entered.has_value()) co_return entered;
+    FakeDataset* fake = find(dataset);
+    if (fake == nullptr) co_return error(Code::not_found, dataset.str() + " does not exist");
+    if (fake->mounted) co_return error(Code::busy, "Key unload error: is busy");
+    fake->key_loaded = false;
     co_return ok();
 }
 

@@ -116,6 +116,40 @@ class Volume(Roles):
             self.assertEqual(self.get(other, "volmode", copy), "default")
 
 
+class Encrypted(Roles):
+    """Raw streams both ways; what comes back can be mounted with its key from nothing (openzfs#12594)."""
+    FS, COPY = "tank/secret", "backup/secret"
+
+    def key(self, words, *hosts):
+        for host in hosts:
+            host.run(["tee", "/run/key"], input=words + "\n")
+
+    def reload(self, host, dataset):
+        """Unmounts it, forgets the key, and mounts it with the one in the file, as after a boot."""
+        host.run(f"zfs unmount {dataset} && zfs unload-key {dataset} && zfs load-key -L file:///run/key {dataset} && "
+                 f"zfs mount {dataset}")
+
+    def test_there_and_back_and_with_another_key(self):
+        self.key("a good passphrase", self.alpha, self.beta)
+        self.alpha.run(f"zfs create -o encryption=on -o keyformat=passphrase -o keylocation=file:///run/key {self.FS}; "
+                       f"echo first > /{self.FS}/first")
+        self.zrepctl("init", self.FS, "beta", self.COPY)
+        self.beta.run(f"zfs set keylocation=file:///run/key {self.COPY}")
+        self.zrepctl("failover", self.FS)
+        self.beta.run(f"cat /{self.FS}/first && echo second > /{self.FS}/second")
+        self.reload(self.beta, self.COPY)
+        self.zrepctl("sync", self.COPY, on="beta")
+        self.zrepctl("failover", self.COPY, on="beta")
+        self.reload(self.alpha, self.FS)
+        self.assertEqual(self.alpha.run(f"cat /{self.FS}/second").out, "second\n")
+        self.key("another passphrase", self.alpha, self.beta)
+        self.alpha.run(f"zfs change-key -o keylocation=file:///run/key {self.FS}; echo third > /{self.FS}/third")
+        self.zrepctl("sync", self.FS)
+        self.zrepctl("failover", self.FS)
+        self.reload(self.beta, self.COPY)
+        self.assertEqual(self.beta.run(f"cat /{self.FS}/third").out, "third\n")
+
+
 class Drill(Roles):
     def test_a_copy_is_tried_and_nothing_is_left(self):
         self.beta.run("printf '#!/bin/sh\\ntest -s \"$1/first\" && ! touch \"$1/x\" 2>/dev/null\\n' > /run/try; "

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/rpc/control_types.hpp"
+#include "common/rpc/peer_types.hpp"
 
 namespace zrepd::rpc {
 namespace {
@@ -43,6 +44,16 @@ std::string refusal(const char* text) {
     if (result) return "accepted";
     EXPECT_EQ(result.error().code, Code::invalid_params);
     return result.error().message;
+}
+
+/// One of before that word was added.
+TEST(Fields, AnOlderPeersAnswerToAnAdoptionHasNoExpiries) {
+    const auto out = decode_as<AdoptOut>(
+        parse_json(R"({"base":{"name":"a","guid":"7","written_bytes":0},"steps":[],"notes":[]})")
+            .value(),
+        Strictness::reply);
+    ASSERT_TRUE(out) << out.error().text();
+    EXPECT_TRUE(out->expires.empty());
 }
 
 TEST(Fields, DecodesAWholeObject) {

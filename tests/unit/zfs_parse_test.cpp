@@ -227,6 +227,7 @@ TEST(ZfsErrors, EverySampleHasItsMeaning) {
         {"pool_unavailable", Complaint::pool_unavailable},
         {"permission", Complaint::permission},
         {"key_not_loaded", Complaint::key_not_loaded},
+        {"key_wrong", Complaint::key_wrong},
         {"key_loaded", Complaint::key_loaded},
         {"already_mounted", Complaint::already_mounted},
         {"not_mounted", Complaint::not_mounted},
