@@ -109,6 +109,7 @@ class DaemonService : public control::Service {
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
                                            const plan::Pair& pair,
                                            UnixSeconds now);
+    std::optional<rpc::Trouble> warning_of(const plan::Pair& pair, UnixSeconds now);
     /// `found` with the time when it was first seen so; forgotten when there is none.
     std::optional<rpc::Trouble> first_seen(const std::string& of,
                                            const std::optional<Error>& found,

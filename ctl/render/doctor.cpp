@@ -175,9 +175,10 @@ Diagnosis judge_pairs(const rpc::StatusOut& status) {
     std::vector<std::string> bad;
     bool failing = false;
     for (const auto& pair : status.pairs) {
-        if (pair.health == "ok") continue;
-        bad.push_back(pair.dataset + " (" + pair.health + ")");
-        failing = failing || pair.health != "late";
+        const bool ok = pair.health == "ok";
+        if (ok && !pair.warning) continue;
+        bad.push_back(pair.dataset + " (" + (ok ? pair.warning->kind : pair.health) + ")");
+        failing = failing || (!ok && pair.health != "late");
     }
     const std::string count =
         std::to_string(status.pairs.size()) + (status.pairs.size() == 1 ? " pair" : " pairs");

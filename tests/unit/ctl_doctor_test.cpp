@@ -196,6 +196,14 @@ TEST(Doctor, JudgesEachPartOfThisHost) {
          "1 of 2 pairs: tank/b (late)",
          "zrepctl status"},
         {[](HostFacts& f) {
+             f.status->pairs = {healthy("tank/a"), healthy("tank/b")};
+             f.status->pairs[1].warning = rpc::Trouble{"writable", "mounted so", "unmount", ""};
+         },
+         "pairs",
+         State::warn,
+         "1 of 2 pairs: tank/b (writable)",
+         "zrepctl status"},
+        {[](HostFacts& f) {
              for (const char* name : {"t/a", "t/b", "t/c", "t/d"})
                  f.status->pairs.push_back(healthy(name, "conflict"));
          },
