@@ -241,5 +241,19 @@ TEST(Doctor, ALineIsOneLineWhateverIsInIt) {
     EXPECT_EQ(line.find('\x1b'), std::string::npos);
 }
 
+TEST(Doctor, TellsOfTheFaultsOfThisOpenZfs) {
+    rpc::DoctorOut us;
+    us.zfs = "2.1.6";
+    EXPECT_TRUE(judge_zfs_version(us).empty());
+    us.faults = {{true, "may not mount", "upgrade"}, {false, "goes on writing", "stop it"}};
+    const auto all = judge_zfs_version(us);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(line_of(all[0]), "warn  zfs 2.1.6: may not mount; next: upgrade");
+    EXPECT_EQ(line_of(all[1]), "note  zfs 2.1.6: goes on writing; next: stop it");
+    EXPECT_EQ(worst({all[1]}), State::ok) << "no trouble";
+    us.zfs_too_old = true;
+    EXPECT_EQ(judge_zfs_version(us)[0].state, State::fail);
+}
+
 }  // namespace
 }  // namespace zrepd::ctl
