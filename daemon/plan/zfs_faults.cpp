@@ -19,8 +19,8 @@ constexpr std::string_view kOldest = "2.1";
 //   #12614: open. Pull request 18910 says what a raw receive does to a key that is inherited.
 // Not here, because zrepd does nothing that meets them: #13856 and #10995 take a full receive with
 // -F onto a filesystem that exists, and #10234 is of 0.8. Nor #18557: `mount -o remount,rw` goes
-// around readonly=on in every version but 2.4.2, which was taken for a regression (18563); what it
-// does to a target is seen in the mount table.
+// around readonly=on; 2.4.2 does not let it, which was taken for a regression (18563). What it does
+// to a target is seen in the mount table, whatever the version.
 constexpr std::array kFaults{
     ZfsFault{.before = "2.1.7",
              .touches = Touches::encrypted,
