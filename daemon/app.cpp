@@ -160,6 +160,7 @@ Result<void> App::Parts::start() {
                 {"host", self.host.str()},
                 {"zfs", service->version().zfs},
                 {"runtime_dir", config.runtime_dir.string()}});
+    tell_zfs_faults(service->version().zfs);
     // Better known now than at the failover that it refuses; syncs need no hook.
     if (auto hooks = failover::check_hooks(config); !hooks) {
         log::event(log::Level::warn,

@@ -27,6 +27,10 @@ inline constexpr std::chrono::seconds kDryRunLimit{4};
 /// The answer to a dry run.
 rpc::RunStarted answer_of(sync::DryRun found);
 
+/// Logs, once at the start, that this version of OpenZFS is too old or has known faults. Which of
+/// them matter is not known before the pools were read: `zrepctl doctor` says it.
+void tell_zfs_faults(const std::string& version);
+
 class DaemonService : public control::Service {
   public:
     DaemonService(sync::Parts& parts,
@@ -92,6 +96,7 @@ class DaemonService : public control::Service {
     Task<Result<void>> store_one(SettingChange change);
     Result<std::vector<HostName>> hosts_to_ask(const std::vector<std::string>& names) const;
     std::vector<rpc::DoctorOut::Pair> pairs_with(const HostName& host) const;
+    std::vector<rpc::DoctorOut::Fault> zfs_faults() const;
     Task<> examine(HostName host, rpc::DoctorOut::Peer* out, std::size_t* left, Signal* done);
     Task<bool> ask_facts(HostName host,
                          rpc::DoctorOut::Peer* out,
@@ -109,6 +114,7 @@ class DaemonService : public control::Service {
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
                                            const plan::Pair& pair,
                                            UnixSeconds now);
+    std::optional<rpc::Trouble> warning_of(const plan::Pair& pair, UnixSeconds now);
     /// `found` with the time when it was first seen so; forgotten when there is none.
     std::optional<rpc::Trouble> first_seen(const std::string& of,
                                            const std::optional<Error>& found,

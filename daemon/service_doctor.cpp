@@ -5,6 +5,8 @@
 
 #include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/log.hpp"
+#include "daemon/plan/zfs_faults.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/peer_group.hpp"
 
@@ -31,6 +33,25 @@ std::optional<rpc::FactsOut::Side> side_of(const rpc::FactsOut& facts, const std
 }
 
 }  // namespace
+
+void tell_zfs_faults(const std::string& version) {
+    if (plan::is_too_old(version)) {
+        log::event(log::Level::error,
+                   "zfs_too_old",
+                   {{"zfs", version},
+                    {"error", "zrepd needs OpenZFS 2.1 or newer: commands will fail"},
+                    {"next", "upgrade OpenZFS, and reboot so that its module is loaded"}});
+    }
+    const auto faults = plan::faults_of(version);
+    if (faults.empty()) return;
+    const bool grave = std::any_of(
+        faults.begin(), faults.end(), [](const plan::ZfsFault& one) { return one.grave; });
+    log::event(grave ? log::Level::warn : log::Level::info,
+               "zfs_faults",
+               {{"zfs", version},
+                {"of", plan::summary_of(faults)},
+                {"next", "zrepctl doctor says which of them matter here, and what to do"}});
+}
 
 Result<std::vector<HostName>> DaemonService::hosts_to_ask(
     const std::vector<std::string>& names) const {
@@ -65,6 +86,22 @@ std::vector<rpc::DoctorOut::Pair> DaemonService::pairs_with(const HostName& host
         one.epoch = pair.epoch;
         one.peer_dataset = pair.peer_dataset.str();
         out.push_back(std::move(one));
+    }
+    return out;
+}
+
+std::vector<rpc::DoctorOut::Fault> DaemonService::zfs_faults() const {
+    std::vector<DatasetName> sides;
+    for (const auto& pair : parts_.inventory.pairs()) sides.push_back(pair.dataset);
+    sides = parts_.inventory.with_members(sides);
+    std::vector<rpc::DoctorOut::Fault> out;
+    for (const auto& fault : plan::faults_of(zfs_version_)) {
+        const Dataset* first = plan::first_touched(fault, parts_.inventory.all(), sides);
+        if (first == nullptr) continue;
+        out.push_back({.grave = fault.grave,
+                       .what = std::string(fault.what) + ": " + first->name.str() + " (" +
+                               std::string(fault.issue) + ")",
+                       .next = std::string(fault.next)});
     }
     return out;
 }
@@ -119,6 +156,8 @@ Task<Result<rpc::DoctorOut>> DaemonService::doctor(rpc::DoctorIn in, control::Ca
     out.host = parts_.self.host.str();
     out.version = ZREPD_VERSION;
     out.zfs = zfs_version_;
+    out.zfs_too_old = plan::is_too_old(zfs_version_);
+    out.faults = zfs_faults();
     out.config_file = parts_.config.file.string();
     out.peers.resize(hosts->size());
     std::size_t left = hosts->size();

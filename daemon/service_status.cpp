@@ -8,6 +8,7 @@
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
+#include "daemon/plan/writable.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -137,6 +138,7 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     out.fence = plan::fence_name(pair.settings.fence);
     out.fenced = roles_.is_fenced(pair.dataset);
     out.last_error = trouble_of(out, pair, now.wall);
+    out.warning = warning_of(pair, now.wall);
     if (const auto next = scheduler_.next_run(pair, now)) out.next_run = to_wall(*next, now);
     for (const auto& name : parts_.inventory.with_members({pair.dataset})) {
         const auto found = rescues_of(name);
@@ -224,6 +226,14 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
     if (!found) found = plan::unreadable_epoch(*dataset);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);
+}
+
+/// Nothing is kept from being done by it.
+std::optional<rpc::Trouble> DaemonService::warning_of(const plan::Pair& pair, UnixSeconds now) {
+    // '@' is in no dataset's name.
+    auto out = first_seen(pair.dataset.str() + "@", roles_.warning_of(pair.dataset), now);
+    if (out) out->kind = plan::kWritableTarget;
+    return out;
 }
 
 std::string DaemonService::health_of(const rpc::PairStatus& status, const plan::Pair& pair) const {

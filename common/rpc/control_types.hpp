@@ -192,6 +192,7 @@ struct PairStatus {
     unsigned pending_snapshots = 0;
     std::optional<std::string> next_run;
     std::optional<Trouble> last_error;
+    std::optional<Trouble> warning;
     std::vector<std::string> rescues;
     std::optional<unsigned> members;
     std::vector<LeftBehind> left_behind;
@@ -221,6 +222,9 @@ struct PairStatus {
         v("pending_snapshots", self.pending_snapshots, "zrep snapshots not yet acknowledged");
         v("next_run", self.next_run, "RFC 3339 UTC; absent: none planned");
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
+        v("warning",
+          self.warning,
+          "what is wrong and stops no sync; kind is writable, for a target that is mounted so");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
         v("members",
           self.members,

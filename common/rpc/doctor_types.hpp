@@ -109,9 +109,23 @@ struct DoctorOut {
             v("pairs", self.pairs, "those with it");
         }
     };
+    /// Of this version of OpenZFS, and of what is replicated here.
+    struct Fault {
+        bool grave = false;
+        std::string what;
+        std::string next;
+        template <class Self, class V>
+        static void fields(Self& self, V& v) {
+            v("grave", self.grave, "a role change may end without the data");
+            v("what", self.what, "with the first filesystem that it matters to, and the issue");
+            v("next", self.next, "what to do");
+        }
+    };
     std::string host;
     std::string version;
     std::string zfs;
+    bool zfs_too_old = false;
+    std::vector<Fault> faults;
     std::string config_file;
     std::vector<Peer> peers;
     template <class Self, class V>
@@ -119,6 +133,8 @@ struct DoctorOut {
         v("host", self.host, "this host's name");
         v("version", self.version, "of the daemon");
         v("zfs", self.zfs, "OpenZFS version; empty when there is none");
+        v.optional("zfs_too_old", self.zfs_too_old, "zrepd needs a newer one");
+        v.optional("faults", self.faults, "of that version, that matter to a pair here");
         v("config_file", self.config_file, "its settings file, which need not exist");
         v("peers", self.peers, "one for each host asked");
     }

@@ -148,6 +148,9 @@ int run(const Invocation& invocation) {
     } else {
         run_probes(facts);
         all = judge_host(facts);
+        if (asked) {
+            for (auto& one : judge_zfs_version(*asked)) all.push_back(std::move(one));
+        }
     }
     if (facts.zrepd) {
         for (auto& one : look_at_peers(asked)) all.push_back(std::move(one));
@@ -163,12 +166,12 @@ const Command kDoctor{
     "",
     "[HOST...]",
     "Look for what keeps this host, or one of the others, from working",
-    "A line for each check: ok, warn or fail, why, and what to do. Without HOST this host and the\n"
-    "other side of each of its pairs: zrepd, its directory, settings and hooks, zfs and the pools,\n"
-    "ssh, the clock; there whether ssh gets through, zrepd answers and understands this one, both\n"
-    "know each other by the same names, the clocks agree, and each pair is the same on both sides.\n"
-    "With HOST only that one, which need not have a pair yet. Nothing is changed. A host that does\n"
-    "not answer takes up to 18 s, several of them no longer.\n\n"
+    "A line for each check: ok, note, warn or fail, why, and what to do. Without HOST this host and\n"
+    "the other side of each of its pairs: zrepd, its directory, settings and hooks, zfs and its\n"
+    "known faults, the pools, ssh, the clock; there whether ssh gets through, zrepd answers and\n"
+    "understands this one, both know each other by the same names, the clocks agree, and each pair\n"
+    "is the same on both sides. With HOST only that one, which need not have a pair yet. Nothing is\n"
+    "changed. A host that does not answer takes up to 18 s, several of them no longer.\n\n"
     "Exit status: 1 when a line says fail.\n\n"
     "Example:\n  zrepctl doctor\n  zrepctl doctor beta\n",
     0,

@@ -54,6 +54,8 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
                      "late: the copy is " + (pair.lag_seconds ? age(*pair.lag_seconds) + " old"
                                                               : std::string("not there yet")));
     }
+    if (pair.warning)
+        return found(Verdict::warning, with_remedy(pair.warning->message, pair.warning->remedy));
     if (!pair.left_behind.empty()) {
         return found(Verdict::warning,
                      pair.left_behind.front().dataset + " on " + pair.peer +

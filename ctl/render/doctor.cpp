@@ -175,9 +175,10 @@ Diagnosis judge_pairs(const rpc::StatusOut& status) {
     std::vector<std::string> bad;
     bool failing = false;
     for (const auto& pair : status.pairs) {
-        if (pair.health == "ok") continue;
-        bad.push_back(pair.dataset + " (" + pair.health + ")");
-        failing = failing || pair.health != "late";
+        const bool ok = pair.health == "ok";
+        if (ok && !pair.warning) continue;
+        bad.push_back(pair.dataset + " (" + (ok ? pair.warning->kind : pair.health) + ")");
+        failing = failing || (!ok && pair.health != "late");
     }
     const std::string count =
         std::to_string(status.pairs.size()) + (status.pairs.size() == 1 ? " pair" : " pairs");
@@ -197,6 +198,8 @@ const char* name(State state) {
     switch (state) {
         case State::ok:
             return "ok";
+        case State::note:
+            return "note";
         case State::warn:
             return "warn";
         case State::fail:
@@ -208,7 +211,7 @@ const char* name(State state) {
 State worst(const std::vector<Diagnosis>& all) {
     State out = State::ok;
     for (const auto& one : all) out = std::max(out, one.state);
-    return out;
+    return out == State::note ? State::ok : out;
 }
 
 std::string line_of(const Diagnosis& one) {
@@ -236,6 +239,19 @@ Diagnosis judge_daemon(const HostFacts& facts) {
                     service_manager::kRestart);
     }
     return ok("zrepd", facts.zrepd->version + " answers, and calls this host " + facts.zrepd->host);
+}
+
+std::vector<Diagnosis> judge_zfs_version(const rpc::DoctorOut& us) {
+    const std::string check = "zfs " + us.zfs;
+    std::vector<Diagnosis> out;
+    if (us.zfs_too_old) {
+        out.push_back(fail(check,
+                           "zrepd needs OpenZFS 2.1 or newer: commands will fail",
+                           "upgrade OpenZFS, and reboot so that its module is loaded"));
+    }
+    for (const auto& fault : us.faults)
+        out.push_back({fault.grave ? State::warn : State::note, check, fault.what, fault.next});
+    return out;
 }
 
 std::vector<Diagnosis> judge_host(const HostFacts& facts) {

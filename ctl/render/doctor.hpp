@@ -41,15 +41,15 @@ struct HostFacts {
 };
 
 struct Diagnosis {
-    enum class State { ok, warn, fail };
+    enum class State { ok, note, warn, fail };  ///< note: well, and worth knowing
     State state = State::ok;
     std::string check;  ///< "pools", "beta, ssh"
     std::string text;   ///< what, and why
-    std::string next;   ///< what to do; empty when all is well
+    std::string next;   ///< what to do; empty when there is nothing
 };
 
 const char* name(Diagnosis::State state);
-/// The worst of them.
+/// The worst of them; a note is as good as ok.
 Diagnosis::State worst(const std::vector<Diagnosis>& all);
 /// "fail  pools: tank is SUSPENDED; next: zpool status 'tank'": one line, whatever is in it.
 std::string line_of(const Diagnosis& one);
@@ -58,6 +58,8 @@ std::string line_of(const Diagnosis& one);
 Diagnosis judge_daemon(const HostFacts& facts);
 /// Everything on this host: the above, and what zrepd needs.
 std::vector<Diagnosis> judge_host(const HostFacts& facts);
+/// What is known to be wrong with this host's version of OpenZFS; empty: nothing that matters here.
+std::vector<Diagnosis> judge_zfs_version(const rpc::DoctorOut& us);
 /// One other host, in the order in which a connection gets there; nothing behind what fails.
 std::vector<Diagnosis> judge_peer(const rpc::DoctorOut::Peer& peer, const rpc::DoctorOut& us);
 

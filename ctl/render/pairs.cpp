@@ -51,6 +51,7 @@ std::string state_of(const rpc::PairStatus& pair) {
     }
     if (pair.paused) out += ", paused";
     if (pair.fenced) out += ", fenced";
+    if (pair.warning) out += ", " + pair.warning->kind;
     return out;
 }
 

@@ -105,14 +105,21 @@ std::string since_text(const rpc::StatusOut& status, const std::string& since) {
     return "  since: " + printable(since + ", " + ago(status.time, since)) + "\n";
 }
 
+std::string trouble_text(const rpc::StatusOut& status,
+                         const std::string& dataset,
+                         const rpc::Trouble& trouble) {
+    std::string out = "\n" + printable(dataset) + ": " + printable(trouble.message) + "\n" +
+                      since_text(status, trouble.since);
+    if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
+    return out;
+}
+
 std::string errors_text(const rpc::StatusOut& status) {
     std::string out;
     for (const auto& pair : status.pairs) {
-        if (!pair.last_error) continue;
-        const rpc::Trouble& trouble = *pair.last_error;
-        out += "\n" + printable(pair.dataset) + ": " + printable(trouble.message) + "\n" +
-               since_text(status, trouble.since);
-        if (!trouble.remedy.empty()) out += "  next: " + printable(trouble.remedy) + "\n";
+        for (const auto* trouble : {&pair.last_error, &pair.warning}) {
+            if (*trouble) out += trouble_text(status, pair.dataset, **trouble);
+        }
     }
     return out;
 }

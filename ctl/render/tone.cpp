@@ -100,8 +100,8 @@ bool wants_colour(bool terminal, const char* no_color, const char* term) {
 Tone tone_of(const rpc::PairStatus& pair) {
     if (pair.health == "failing" || pair.health == "conflict" || pair.health == "split_brain")
         return Tone::bad;
-    if (pair.health != "ok" || pair.paused || pair.fenced || pair.peer_state == "unreachable")
-        return Tone::warn;
+    const bool odd = pair.paused || pair.fenced || pair.warning.has_value();
+    if (pair.health != "ok" || odd || pair.peer_state == "unreachable") return Tone::warn;
     return Tone::good;
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <sstream>
 
 #include "common/platform.hpp"
 #include "common/props.hpp"
@@ -13,44 +12,20 @@
 #include "daemon/failover/go_back.hpp"
 #include "daemon/failover/lease.hpp"
 #include "daemon/sync/bookkeeping.hpp"
+#include "daemon/zfs/parse_mounts.hpp"
 
 namespace zrepd::failover {
 namespace {
 
-/// mountinfo writes white space and backslashes in octal (proc_pid_mountinfo(5)).
-std::string unescape(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool octal = text[i] == '\\' && i + 3 < text.size();
-        if (!octal) {
-            out += text[i];
-            continue;
-        }
-        out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                 (text[i + 3] - '0'));
-        i += 3;
-    }
-    return out;
-}
-
-struct Mount {
-    std::string place;
-    std::string type;
-    std::string source;
-};
+using parse::Mount;
 
 /// What `path` is on: the mount with the longest place that is above it, or it; the last is on top.
 Mount mount_of(const std::string& path) {
-    std::istringstream file(platform::mount_table());
     Mount found;
-    for (std::string line; std::getline(file, line);) {
-        const auto words = split(line, ' ');
-        const auto dash = std::find(words.begin(), words.end(), "-");
-        if (words.size() < 5 || words.end() - dash < 3) continue;
-        std::string place = unescape(words[4]);
+    for (Mount& mount : parse::mounts(platform::mount_table())) {
+        const std::string& place = mount.place;
         const bool above = place == "/" || path == place || path.starts_with(place + "/");
-        if (!above || place.size() < found.place.size()) continue;
-        found = {std::move(place), std::string(*(dash + 1)), unescape(*(dash + 2))};
+        if (above && place.size() >= found.place.size()) found = std::move(mount);
     }
     return found;
 }
@@ -253,16 +228,10 @@ Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& proble
 }
 
 bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {
-    std::istringstream file(table);
     bool readonly = false;
-    for (std::string line; std::getline(file, line);) {
-        const auto words = split(line, ' ');
-        const auto dash = std::find(words.begin(), words.end(), "-");
-        if (words.size() < 6 || words.end() - dash < 3) continue;
-        const bool its = unescape(*(dash + 2)) == dataset.name.str();
-        if (!its || unescape(words[4]) != dataset.mountpoint) continue;
-        const auto options = split(words[5], ',');
-        readonly = std::find(options.begin(), options.end(), "ro") != options.end();
+    for (const Mount& mount : parse::mounts(table)) {
+        const bool its = mount.source == dataset.name.str() && mount.place == dataset.mountpoint;
+        if (its) readonly = mount.readonly;
     }
     return readonly;
 }

@@ -135,6 +135,7 @@ Roles::Roles(RoleParts parts)
               witness_,
               {.overtaken = [this](const DatasetName& name) { is_overtaken(name); },
                .lost = [this] { wake_.notify(); }}),
+      writable_(parts_),
       places_(parts_.executor, kParallel),
       wake_(parts_.executor),
       tasks_(parts_.executor) {

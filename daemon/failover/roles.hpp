@@ -18,6 +18,7 @@
 #include "daemon/failover/grants.hpp"
 #include "daemon/failover/leases.hpp"
 #include "daemon/failover/parts.hpp"
+#include "daemon/failover/writable_targets.hpp"
 #include "daemon/peer/server.hpp"
 
 namespace zrepd::failover {
@@ -90,6 +91,10 @@ class Roles : public peer::RoleService {
     Task<> stop();
     /// Why this pair's role is not settled, as last found out; for status.
     std::optional<Error> trouble_of(const DatasetName& dataset) const;
+    /// What is wrong with it and keeps it from nothing; for status.
+    std::optional<Error> warning_of(const DatasetName& dataset) const {
+        return writable_.trouble_of(dataset);
+    }
     /// A fence keeps it from being served until the peer is heard, or start(unfence).
     bool is_fenced(const DatasetName& dataset) const { return fences_.waits(dataset); }
     /// Settings may have changed.
@@ -300,6 +305,7 @@ class Roles : public peer::RoleService {
     WitnessFolder witness_;
     Grants grants_;
     Leases leases_;
+    WritableTargets writable_;
     std::map<DatasetName, Pending> pending_;  ///< to be recovered
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start

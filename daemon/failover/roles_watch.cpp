@@ -29,6 +29,10 @@ Clock::time_point later(unsigned failures, Clock::duration most) {
     return Clock::now() + std::min(wait, most);
 }
 
+bool has_mounts_to_see(const plan::Pair& pair) {
+    return pair.tree || pair.role == plan::Role::target;
+}
+
 }  // namespace
 
 rpc::RolesIn::Side asking_side(const plan::Pair& pair) {
@@ -105,9 +109,9 @@ Clock::time_point Roles::look_after_pairs() {
     fences_.forget_gone();
     leases_.look_again();
     const auto pairs = parts_.inventory.pairs();
-    const bool trees =
-        std::any_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.tree; });
-    const std::string mounts = trees ? platform::mount_table() : "";
+    const std::string mounts =
+        std::any_of(pairs.begin(), pairs.end(), has_mounts_to_see) ? platform::mount_table() : "";
+    writable_.look(pairs, mounts);
     for (const auto& pair : pairs) {
         if (pair.role == plan::Role::initializing) continue;
         fences_.look_after(pair, tasks_);

@@ -38,6 +38,14 @@ Counters::Pair counted(const Figures& figures, const Pair& pair) {
     return out;
 }
 
+void write_since(TextWriter& out,
+                 const Figures& figures,
+                 const std::string& dataset,
+                 const rpc::Trouble& trouble) {
+    out.sample({{"dataset", dataset}, {"kind", trouble.kind}},
+               from_rfc3339(trouble.since).value_or(figures.now));
+}
+
 }  // namespace
 
 void write_build(TextWriter& out, const Figures& figures) {
@@ -108,10 +116,13 @@ void write_health(TextWriter& out, const Figures& figures) {
 
 void write_error(TextWriter& out, const Figures& figures) {
     each_pair(figures, [&](const Pair& pair) {
-        if (!pair.last_error) return;
-        const auto since = from_rfc3339(pair.last_error->since);
-        out.sample({{"dataset", pair.dataset}, {"kind", pair.last_error->kind}},
-                   since.value_or(figures.now));
+        if (pair.last_error) write_since(out, figures, pair.dataset, *pair.last_error);
+    });
+}
+
+void write_warning(TextWriter& out, const Figures& figures) {
+    each_pair(figures, [&](const Pair& pair) {
+        if (pair.warning) write_since(out, figures, pair.dataset, *pair.warning);
     });
 }
 

@@ -18,6 +18,7 @@ void write_peers(TextWriter& out, const Figures& figures);
 void write_info(TextWriter& out, const Figures& figures);
 void write_health(TextWriter& out, const Figures& figures);
 void write_error(TextWriter& out, const Figures& figures);
+void write_warning(TextWriter& out, const Figures& figures);
 void write_epoch(TextWriter& out, const Figures& figures);
 void write_lag(TextWriter& out, const Figures& figures);
 void write_last_sync(TextWriter& out, const Figures& figures);

@@ -8,6 +8,7 @@
 
 #include "common/text.hpp"
 #include "ctl/probe.hpp"
+#include "daemon/log.hpp"
 #include "daemon/service.hpp"
 #include "tests/fakes/hook_folder.hpp"
 #include "tests/fakes/served_host.hpp"
@@ -57,6 +58,44 @@ TEST_F(DoctorTest, TellsOfAHealthyPairFromBothSides) {
     EXPECT_TRUE(peer.pairs[0].there->known);
     EXPECT_EQ(peer.pairs[0].there->role, "target");
     EXPECT_EQ(peer.pairs[0].there->epoch, peer.pairs[0].epoch);
+}
+
+TEST_F(DoctorTest, TellsOfTheFaultsOfThisOpenZfsThatMatterToAPairHere) {
+    ASSERT_EQ(init().outcome, "done");
+    look();
+    test::ServedHost older(*alpha, "2.1.6");
+    const auto ask = [&] { return *test::run_task(io, older.service.doctor({}, {})); };
+    EXPECT_TRUE(ask().faults.empty()) << "neither a volume nor anything encrypted";
+    alpha->zfs.create("tank/other", Kind::volume);
+    alpha->zfs.at("tank/fs").encrypted = true;
+    look();
+    const auto out = ask();
+    EXPECT_FALSE(out.zfs_too_old);
+    ASSERT_EQ(out.faults.size(), 2U);
+    EXPECT_TRUE(out.faults[0].grave);
+    EXPECT_NE(out.faults[0].what.find(": tank/fs (openzfs#12594"), std::string::npos);
+    EXPECT_FALSE(out.faults[1].grave);
+    EXPECT_TRUE(doctor()->faults.size() == 1U) << "2.3.2, and the key is inherited";
+    test::ServedHost oldest(*alpha, "2.0.7");
+    EXPECT_TRUE(test::run_task(io, oldest.service.doctor({}, {}))->zfs_too_old);
+}
+
+TEST_F(DoctorTest, AFaultyOrTooOldOpenZfsIsALineInTheLogOfTheStart) {
+    const auto said = [](const std::string& version) {
+        ::testing::internal::CaptureStdout();
+        tell_zfs_faults(version);
+        log::flush();
+        return ::testing::internal::GetCapturedStdout();
+    };
+    EXPECT_EQ(said(""), "");
+    const std::string old = said("2.0.7");
+    EXPECT_NE(old.find("[error] zfs_too_old zfs=2.0.7"), std::string::npos) << old;
+    const std::string grave = said("2.1.5");
+    EXPECT_NE(grave.find("[warning] zfs_faults zfs=2.1.5"), std::string::npos) << grave;
+    const std::string known = said("2.3.2");
+    EXPECT_NE(known.find("[info] zfs_faults zfs=2.3.2 of='inherited keys (openzfs#12614)'"),
+              std::string::npos)
+        << known;
 }
 
 TEST_F(DoctorTest, SaysNothingOfWhatIsNotTheAskingHosts) {

@@ -9,7 +9,7 @@
 namespace zrepd::test {
 
 struct ServedHost {
-    explicit ServedHost(TestHost& host)
+    explicit ServedHost(TestHost& host, std::string zfs = "2.3.2")
         : scheduler(host.sync, host.engine, host.peers),
           service(host.sync,
                   host.engine,
@@ -18,7 +18,7 @@ struct ServedHost {
                   scheduler,
                   host.peers,
                   host.processes,
-                  "2.3.2") {}
+                  std::move(zfs)) {}
 
     sched::Scheduler scheduler;
     DaemonService service;

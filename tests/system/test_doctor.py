@@ -22,7 +22,7 @@ class Doctor(Case):
         out = []
         for line in lines:
             state, rest = line.split(None, 1)
-            self.assertIn(state, ("ok", "warn", "fail"), line)
+            self.assertIn(state, ("ok", "note", "warn", "fail"), line)
             check, _, text = rest.partition(": ")
             out.append((state, check, text))
         return out

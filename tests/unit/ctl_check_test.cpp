@@ -61,8 +61,11 @@ TEST(Check, JudgesEachStateOfAPair) {
     rescue.rescues = {"tank/a_diverged_2"};
     rpc::PairStatus silent = pair("tank/a", 5);
     silent.health = "failing";
+    rpc::PairStatus writable = pair("tank/a", 5);
+    writable.warning = rpc::Trouble{"writable", "mounted writable", "zfs unmount 'tank/a'", ""};
     const std::tuple<rpc::PairStatus, Verdict, std::string> table[] = {
         {pair("tank/a", 5), Verdict::ok, "1 pair, oldest copy 5 s (tank/a)"},
+        {writable, Verdict::warning, "tank/a: mounted writable; zfs unmount 'tank/a'"},
         {late, Verdict::warning, "tank/a: late: the copy is not there yet"},
         {paused, Verdict::warning, "tank/a: paused; zrepctl unpause 'tank/a'"},
         {rescue,

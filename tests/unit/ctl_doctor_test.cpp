@@ -196,6 +196,14 @@ TEST(Doctor, JudgesEachPartOfThisHost) {
          "1 of 2 pairs: tank/b (late)",
          "zrepctl status"},
         {[](HostFacts& f) {
+             f.status->pairs = {healthy("tank/a"), healthy("tank/b")};
+             f.status->pairs[1].warning = rpc::Trouble{"writable", "mounted so", "unmount", ""};
+         },
+         "pairs",
+         State::warn,
+         "1 of 2 pairs: tank/b (writable)",
+         "zrepctl status"},
+        {[](HostFacts& f) {
              for (const char* name : {"t/a", "t/b", "t/c", "t/d"})
                  f.status->pairs.push_back(healthy(name, "conflict"));
          },
@@ -231,6 +239,20 @@ TEST(Doctor, ALineIsOneLineWhateverIsInIt) {
     const std::string line = line_of({State::fail, "a", "two\nlines\x1b[1m", "c"});
     EXPECT_EQ(line.find('\n'), std::string::npos);
     EXPECT_EQ(line.find('\x1b'), std::string::npos);
+}
+
+TEST(Doctor, TellsOfTheFaultsOfThisOpenZfs) {
+    rpc::DoctorOut us;
+    us.zfs = "2.1.6";
+    EXPECT_TRUE(judge_zfs_version(us).empty());
+    us.faults = {{true, "may not mount", "upgrade"}, {false, "goes on writing", "stop it"}};
+    const auto all = judge_zfs_version(us);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(line_of(all[0]), "warn  zfs 2.1.6: may not mount; next: upgrade");
+    EXPECT_EQ(line_of(all[1]), "note  zfs 2.1.6: goes on writing; next: stop it");
+    EXPECT_EQ(worst({all[1]}), State::ok) << "no trouble";
+    us.zfs_too_old = true;
+    EXPECT_EQ(judge_zfs_version(us)[0].state, State::fail);
 }
 
 }  // namespace

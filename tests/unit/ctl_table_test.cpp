@@ -70,6 +70,16 @@ TEST(StatusText, SaysWhereATargetWasPutBackToAndHowToGoOn) {
         << status_text(status);
 }
 
+TEST(StatusText, TellsOfAWarningBesideTheHealth) {
+    rpc::StatusOut status = two_pairs();
+    status.pairs.back().warning =
+        rpc::Trouble{"writable", "mounted writable", "zfs unmount 'x'", status.time};
+    const std::string text = status_text(status);
+    EXPECT_NE(text.find(", writable"), std::string::npos) << text;
+    EXPECT_NE(text.find("tank/a b: mounted writable\n  since: "), std::string::npos) << text;
+    EXPECT_NE(text.find("  next: zfs unmount 'x'\n"), std::string::npos) << text;
+}
+
 TEST(StatusLines, HaveTheColumnsThatWereAskedForInThatOrder) {
     const std::pair<const char*, const char*> table[] = {
         {"role", "target\ntarget\n"},

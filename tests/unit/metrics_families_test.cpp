@@ -45,6 +45,7 @@ rpc::PairStatus target_in_trouble() {
     out.members = 4;
     out.left_behind = {{"tank/old", "destroy it"}};
     out.last_error = rpc::Trouble{"conflict", "no", "do", to_rfc3339(kNow - 60)};
+    out.warning = rpc::Trouble{"writable", "so", "do", to_rfc3339(kNow - 60)};
     out.health = "conflict";
     return out;
 }
@@ -123,6 +124,7 @@ TEST_F(MetricsFamilies, TellOfAMaster) {
         {"zrepd_pair_rescues", "0"}};
     for (const auto& [family, value] : table) EXPECT_EQ(samples(family), label + value + "\n");
     EXPECT_EQ(samples("zrepd_pair_error_timestamp_seconds"), "");
+    EXPECT_EQ(samples("zrepd_pair_warning_timestamp_seconds"), "");
     EXPECT_EQ(samples("zrepd_pair_members"), "");
     EXPECT_EQ(samples("zrepd_pair_left_behind"), "");
 }
@@ -132,6 +134,8 @@ TEST_F(MetricsFamilies, TellOfATargetInTrouble) {
     const std::string label = R"({dataset="tank/a \"b\""} )";
     EXPECT_EQ(samples("zrepd_pair_error_timestamp_seconds"),
               "{dataset=\"tank/a \\\"b\\\"\",kind=\"conflict\"} 1699999940\n");
+    EXPECT_EQ(samples("zrepd_pair_warning_timestamp_seconds"),
+              "{dataset=\"tank/a \\\"b\\\"\",kind=\"writable\"} 1699999940\n");
     for (const char* absent : {"zrepd_pair_lag_seconds",
                                "zrepd_pair_last_sync_timestamp_seconds",
                                "zrepd_pair_interval_seconds",

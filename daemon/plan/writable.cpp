@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "daemon/plan/writable.hpp"
+
+#include "common/text.hpp"
+
+namespace zrepd::plan {
+namespace {
+
+std::string remedy(const Dataset& dataset, const std::string& place) {
+    const std::string name = quote(dataset.name.str());
+    if (!dataset.readonly) return "zfs set readonly=on " + name;
+    return "zfs unmount " + name + ", or, to go on reading there: mount -o remount,ro " +
+           quote(place);
+}
+
+}  // namespace
+
+std::optional<Error> writable_target(
+    const std::vector<const Dataset*>& sides,
+    const std::map<std::string, std::string, std::less<>>& writable) {
+    const Dataset* first = nullptr;
+    std::size_t others = 0;
+    for (const Dataset* side : sides) {
+        if (side == nullptr || !writable.contains(side->name.str())) continue;
+        if (first == nullptr)
+            first = side;
+        else
+            ++others;
+    }
+    if (first == nullptr) return std::nullopt;
+    const std::string& place = writable.find(first->name.str())->second;
+    const std::string why = first->readonly ? "" : ", and has readonly=off";
+    const std::string more =
+        others == 0 ? "" : " (others of its tree too: " + std::to_string(others) + ")";
+    return Error{.code = Code::refused,
+                 .message = first->name.str() + " is a target and is mounted writable on " + place +
+                            why + more + ": the next sync rolls back what is written there",
+                 .remedy = remedy(*first, place)};
+}
+
+}  // namespace zrepd::plan
