@@ -95,29 +95,33 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
     co_return out;
 }
 
-std::string DaemonService::nothing_for_all(bool masters_only) {
+std::string DaemonService::nothing_for_all(std::optional<plan::Role> wanted) {
     const auto hidden = hidden_pairs(unix_now());
     if (hidden) return "no pair to work on: " + hidden->message + "; next: " + hidden->remedy;
-    std::size_t targets = 0;
-    std::size_t unfinished = 0;
-    std::size_t paused = 0;
-    for (const auto& pair : parts_.inventory.pairs()) {
-        targets += pair.role == plan::Role::target ? 1U : 0U;
-        unfinished += pair.role == plan::Role::initializing ? 1U : 0U;
-        paused += pair.role == plan::Role::master ? 1U : 0U;
-    }
+    std::map<plan::Role, std::size_t> count;
+    for (const auto& pair : parts_.inventory.pairs()) ++count[pair.role];
     std::vector<std::string> there;
-    const auto add = [&](std::size_t count, const char* what) {
-        if (count != 0) there.push_back(std::to_string(count) + " " + what);
+    const auto add = [&](plan::Role role, const char* what) {
+        if (count[role] != 0) there.push_back(std::to_string(count[role]) + " " + what);
     };
-    add(paused, "paused");
-    if (masters_only) add(targets, "the target here, whose masters are on other hosts");
-    add(unfinished, "not completely initialized");
+    // What has the role was left out: it is paused.
+    if (wanted) add(*wanted, "paused");
+    if (wanted == plan::Role::master)
+        add(plan::Role::target, "the target here, whose masters are on other hosts");
+    if (wanted == plan::Role::target)
+        add(plan::Role::master, "the master here, whose copies are on other hosts");
+    add(plan::Role::initializing, "not completely initialized");
     for (const std::string& pool : parts_.inventory.left_out()) {
         there.push_back(join({"pool", pool, "not readable (zpool status", pool + ")"}, " "));
     }
     if (there.empty()) return "no pairs here; zrepctl init makes one";
     return "no pair to work on; " + join(there, ", ") + "; zrepctl list shows them";
+}
+
+rpc::RunStarted DaemonService::nothing_to_do(std::optional<plan::Role> wanted) {
+    rpc::RunStarted out;
+    out.note = nothing_for_all(wanted);
+    return out;
 }
 
 Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Caller) {
@@ -148,11 +152,7 @@ Task<Result<rpc::RunStarted>> DaemonService::init(rpc::InitIn in, control::Calle
 Task<Result<rpc::RunStarted>> DaemonService::sync(rpc::SyncIn in, control::Caller) {
     auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/true);
     if (!datasets) co_return datasets.error();
-    if (datasets->empty()) {
-        rpc::RunStarted nothing;
-        nothing.note = nothing_for_all(/*masters_only=*/true);
-        co_return nothing;
-    }
+    if (datasets->empty()) co_return nothing_to_do(plan::Role::master);
     if (!in.dry_run) {
         co_return engine_.start_sync(*datasets, sync::Freshness::listed, when_busy(in.all));
     }
@@ -178,11 +178,7 @@ Task<Result<rpc::RunStarted>> DaemonService::put_back(rpc::PutBackIn in, control
 Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::Caller) {
     auto datasets = co_await choose(in.datasets, in.all, /*masters_only=*/false);
     if (!datasets) co_return datasets.error();
-    if (datasets->empty()) {
-        rpc::RunStarted nothing;
-        nothing.note = nothing_for_all(/*masters_only=*/false);
-        co_return nothing;
-    }
+    if (datasets->empty()) co_return nothing_to_do(/*wanted=*/std::nullopt);
     if (!in.dry_run) {
         co_return engine_.start_expire(*datasets, in.local_only, when_busy(in.all));
     }
@@ -203,6 +199,7 @@ Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
     note_pool_troubles(unix_now());
     if (names->empty()) out.problem = unknown_pairs();
     if (names->empty() && !out.problem) out.problem = hidden_pairs(unix_now());
+    if (!names->empty()) out.problem = unseen_now(*names);
     for (const auto& pair : parts_.inventory.pairs()) {
         const bool wanted =
             names->empty() || std::find(names->begin(), names->end(), pair.dataset) != names->end();

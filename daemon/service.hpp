@@ -102,10 +102,12 @@ class DaemonService : public control::Service {
                          rpc::DoctorOut::Peer* out,
                          std::size_t begin,
                          std::size_t end);
-    /// What `all` did not find, and what there is instead.
-    std::string nothing_for_all(bool masters_only);
+    /// What `all` did not find, and what there is instead; `wanted`: it means pairs of this role.
+    std::string nothing_for_all(std::optional<plan::Role> wanted);
+    rpc::RunStarted nothing_to_do(std::optional<plan::Role> wanted);
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;
+    std::optional<rpc::Trouble> unseen_now(const std::vector<DatasetName>& names) const;
     std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
     std::vector<std::string> rescues_of(const DatasetName& dataset) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);

@@ -14,13 +14,6 @@ failover::OldMaster old_master(const rpc::RoleIn& in) {
                                             : failover::OldMaster::unknown;
 }
 
-rpc::RunStarted nothing_to_change() {
-    std::string why = "no pair here has that role; zrepctl list shows the pairs";
-    rpc::RunStarted out;
-    out.note = std::move(why);
-    return out;
-}
-
 }  // namespace
 
 Task<Result<std::vector<DatasetName>>> DaemonService::choose_role(std::vector<std::string> names,
@@ -39,7 +32,6 @@ Task<Result<rpc::RunStarted>> DaemonService::change_roles(failover::Ask ask,
                                                           std::vector<DatasetName> datasets,
                                                           bool dry_run,
                                                           failover::OldMaster old) {
-    if (datasets.empty()) co_return nothing_to_change();
     if (!dry_run) co_return roles_.start(ask, datasets, old);
     auto found = co_await roles_.describe(ask, std::move(datasets), kDryRunLimit, old);
     if (!found) co_return found.error();
@@ -69,6 +61,7 @@ Task<Result<rpc::RunStarted>> DaemonService::failover(rpc::RoleIn in, control::C
     if (in.snapshot) co_return co_await change_role_at(ask, std::move(in));
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
     if (!datasets) co_return datasets.error();
+    if (datasets->empty()) co_return nothing_to_do(plan::Role::master);
     co_return co_await change_roles(ask, std::move(*datasets), in.dry_run);
 }
 
@@ -85,6 +78,7 @@ Task<Result<rpc::RunStarted>> DaemonService::takeover(rpc::RoleIn in, control::C
     if (in.snapshot) co_return co_await change_role_at(ask, std::move(in));
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::target);
     if (!datasets) co_return datasets.error();
+    if (datasets->empty()) co_return nothing_to_do(plan::Role::target);
     co_return co_await change_roles(ask, std::move(*datasets), in.dry_run, old_master(in));
 }
 
@@ -125,7 +119,7 @@ Task<Result<rpc::RunStarted>> DaemonService::refresh(rpc::SyncIn in, control::Ca
             return pair && sched::is_paused(pair->settings.paused, unix_now());
         });
     }
-    if (datasets->empty()) co_return nothing_to_change();
+    if (datasets->empty()) co_return nothing_to_do(plan::Role::target);
     if (!in.dry_run) co_return roles_.start_refresh(*datasets, in.all);
     auto found = co_await roles_.describe_refresh(std::move(*datasets), kDryRunLimit, in.all);
     if (!found) co_return found.error();

@@ -118,6 +118,19 @@ std::optional<rpc::Trouble> DaemonService::unknown_pairs() const {
     return std::nullopt;
 }
 
+/// That a list of these is not as new as it says.
+std::optional<rpc::Trouble> DaemonService::unseen_now(const std::vector<DatasetName>& names) const {
+    for (const DatasetName& name : names) {
+        const auto found = pool_troubles_.find(name.pool());
+        if (!parts_.inventory.left_out().contains(name.pool()) || found == pool_troubles_.end())
+            continue;
+        rpc::Trouble out = found->second;
+        out.message += "; " + name.str() + " is shown as last seen";
+        return out;
+    }
+    return std::nullopt;
+}
+
 rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& now) {
     rpc::PairStatus out;
     out.dataset = pair.dataset.str();

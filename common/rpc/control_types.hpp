@@ -158,7 +158,9 @@ struct ListOut {
     std::vector<Pair> pairs;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
-        v("problem", self.problem, "why not all pairs may be known; absent when they are");
+        v("problem",
+          self.problem,
+          "why not all pairs may be known, or a named one is shown as last seen; else absent");
         v("pairs", self.pairs, "sorted by dataset");
     }
 };

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <algorithm>
 #include <cstdio>
 
 #include "ctl/command.hpp"
@@ -24,20 +23,13 @@ int run(const Invocation& invocation) {
     if (!client) return complain(invocation, client.error());
     auto list = client->call_as<rpc::ListOut>("pair.list", rpc::DatasetsIn{chosen->datasets});
     if (!list) return complain(invocation, list.error());
-    rpc::StatusOut nothing;
-    nothing.host = client->hello().host;
-    nothing.problem = list->problem;
-    const bool empty = list->pairs.empty();
-    if (invocation.has("incoming")) {
-        std::erase_if(list->pairs, [](const auto& pair) { return pair.role != "target"; });
-    }
-    if (invocation.json) {
-        print_json(rpc::encode(*list));
-        return tell_problem(invocation, list->problem);
-    }
-    const std::string text =
-        empty ? status_text(nothing) : list_text(*list, invocation.has("verbose"));
-    std::fputs(text.c_str(), stdout);
+    const ListWish wish{.host = client->hello().host,
+                        .verbose = invocation.has("verbose"),
+                        .incoming = invocation.has("incoming")};
+    if (invocation.json)
+        print_json(rpc::encode(wish.incoming ? incoming_of(*list) : *list));
+    else
+        std::fputs(list_answer(*list, wish).c_str(), stdout);
     return tell_problem(invocation, list->problem);
 }
 
@@ -51,7 +43,8 @@ const Command kList{
     "One line each: the dataset here, the one there, and the role of this side. Looks at ZFS anew;\n"
     "zrepctl status answers from memory. Without names the exit status is 1, and what it is follows,\n"
     "when there may be pairs that are not shown: zrepd cannot know all of them, or some have a\n"
-    "former name of this host or of their filesystem. What is known is listed all the same.\n\n"
+    "former name of this host or of their filesystem; with names, when the pool of one cannot be looked\n"
+    "at. What is known is listed all the same.\n\n"
     "Example:\n  zrepctl list -v tank/fs\n",
     0,
     10000,

@@ -188,4 +188,20 @@ std::string list_text(const rpc::ListOut& list, bool verbose) {
     return verbose ? out : aligned(rows);
 }
 
+rpc::ListOut incoming_of(rpc::ListOut list) {
+    std::erase_if(list.pairs, [](const auto& pair) { return pair.role != "target"; });
+    return list;
+}
+
+std::string list_answer(const rpc::ListOut& list, const ListWish& wish) {
+    rpc::StatusOut nothing;
+    nothing.host = wish.host;
+    nothing.problem = list.problem;
+    if (list.pairs.empty()) return status_text(nothing);
+    const rpc::ListOut shown = wish.incoming ? incoming_of(list) : list;
+    if (!shown.pairs.empty()) return list_text(shown, wish.verbose);
+    return "nothing is received on " + printable(wish.host) +
+           "\n  next: zrepctl list without -L shows the other pairs too\n";
+}
+
 }  // namespace zrepd::ctl

@@ -26,4 +26,15 @@ std::string troubles_text(const rpc::StatusOut& status);
 /// One line per pair; with `verbose` its properties below.
 std::string list_text(const rpc::ListOut& list, bool verbose);
 
+/// What zrepctl list was asked for.
+struct ListWish {
+    std::string host;  ///< who answers
+    bool verbose = false;
+    bool incoming = false;  ///< copies alone
+};
+/// The copies alone, of a list of all.
+rpc::ListOut incoming_of(rpc::ListOut list);
+/// All that zrepctl list prints of what zrepd knows; where nothing is left to list, that.
+std::string list_answer(const rpc::ListOut& list, const ListWish& wish);
+
 }  // namespace zrepd::ctl

@@ -68,4 +68,21 @@ Result<Pair> member_pair(const Pair& root, const Dataset& member) {
     return out;
 }
 
+Dataset with_savecount(const Datasets& all,
+                       const DatasetName& root,
+                       const Dataset& member,
+                       unsigned savecount) {
+    Dataset out = member;
+    for (auto name = member.name; name != root;) {
+        const auto found = all.find(name);
+        if (found != all.end() && found->second.own(prop::kSavecount)) return out;
+        const auto above = name.parent();
+        if (!above) return out;
+        name = *above;
+    }
+    const Source source = member.name == root ? Source::local : Source::inherited;
+    out.props[std::string(prop::kSavecount)] = {std::to_string(savecount), source};
+    return out;
+}
+
 }  // namespace zrepd::plan

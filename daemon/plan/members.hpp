@@ -40,4 +40,11 @@ const Snapshot* part_of(const Versions& member, const Snapshot& root);
 /// invalid_params when its name on the other side would be too long.
 Result<Pair> member_pair(const Pair& root, const Dataset& member);
 
+/// The root or a member as it is once the root has this zrep:savecount: what is set closer to it
+/// counts more.
+Dataset with_savecount(const Datasets& all,
+                       const DatasetName& root,
+                       const Dataset& member,
+                       unsigned savecount);
+
 }  // namespace zrepd::plan

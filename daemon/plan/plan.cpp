@@ -169,10 +169,7 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     const std::string& name = source.str();
     if (const auto* skip = std::get_if<Skip>(&step)) {
         if (!skip->acknowledge) return {name + ": " + skip->reason};
-        std::vector<std::string> out{"record " + name + "@" + skip->acknowledge->name +
-                                     " as acknowledged"};
-        if (skip->more) out.push_back("send what was written to " + name + " since");
-        return out;
+        return {"record " + name + "@" + skip->acknowledge->name + " as acknowledged"};
     }
     if (const auto* resume = std::get_if<Resume>(&step)) {
         const std::string what = name + "@" + resume->snapshot.name;
@@ -191,6 +188,11 @@ std::vector<std::string> describe(const Step& step, const DatasetName& source) {
     out.push_back("send " + what + " from " + todo.base);
     out.push_back("acknowledge " + what + " on both sides");
     return out;
+}
+
+std::string look_again(const DatasetName& source) {
+    return "look at " + source.str() +
+           " again, send what was written since, and destroy what expires with that";
 }
 
 }  // namespace zrepd::plan

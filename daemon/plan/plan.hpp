@@ -91,5 +91,8 @@ Step plan_sync(const SourceView& source, const TargetView& target);
 
 /// The step in words, one line each, for --dry-run and the log.
 std::vector<std::string> describe(const Step& step, const DatasetName& source);
+/// The line behind steps after which the run plans anew: what it does then depends on what is
+/// written meanwhile.
+std::string look_again(const DatasetName& source);
 
 }  // namespace zrepd::plan

@@ -30,12 +30,13 @@ std::optional<Error> not_now(const Dataset& dataset, bool as_target) {
     }
     const bool master = dataset.local(prop::kMaster) == "yes";
     if (master != as_target) return std::nullopt;
-    return Error{.code = Code::wrong_role,
-                 .message = name + (master ? " is the master: -d is for the copy's side"
-                                           : " is a copy: without -d it is for the master's side"),
-                 .remedy = master ? "leave -d out"
-                                  : "zrepctl changeconfig -d " + quote(name) +
-                                        " MASTERHOST MASTERFILESYSTEM"};
+    return Error{
+        .code = Code::wrong_role,
+        .message = name + (master ? " is the master: -d is for the copy's side"
+                                  : " is a copy: without -d it is for the master's side"),
+        .remedy =
+            master ? "zrepctl changeconfig " + quote(name) + " COPYHOST COPYFILESYSTEM, without -d"
+                   : "zrepctl changeconfig -d " + quote(name) + " MASTERHOST MASTERFILESYSTEM"};
 }
 
 }  // namespace

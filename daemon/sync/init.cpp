@@ -74,7 +74,7 @@ Task<Result<void>> Init::ask_for_place() {
         request_.host, "peer.prepare", ask, kPrepareLimit);
     if (!prepared) co_return prepared.error().in(request_.host.str());
     prepared_ = std::move(*prepared);
-    co_return check_encryption(*dataset, prepared_, request_);
+    co_return check_prepared(*dataset, prepared_, request_);
 }
 
 Task<Result<Snapshot>> Init::prepare() {
@@ -213,13 +213,8 @@ Task<Result<void>> Init::store_pair() {
 Task<Result<Snapshot>> Init::take_snapshot() {
     const Versions* versions = parts_.inventory.versions(request_.dataset);
     // A try that never reached the other side left its snapshot: it serves as well as a new one.
-    const Dataset* dataset = parts_.inventory.find(request_.dataset);
-    if (versions != nullptr && dataset != nullptr) {
-        const Snapshot* ours = newest_ours(*versions);
-        if (ours != nullptr && ours == &versions->snapshots.back() && dataset->written_bytes == 0) {
-            co_return *ours;
-        }
-    }
+    const Snapshot* unsent = unsent_snapshot(parts_.inventory.find(request_.dataset), versions);
+    if (unsent != nullptr) co_return *unsent;
     auto name = SnapshotName::make(request_.dataset, next_name(versions));
     if (!name) co_return name.error();
     parts_.runs.phase(*run_, request_.dataset, "snapshot");
@@ -232,31 +227,18 @@ Task<Result<Snapshot>> Init::take_snapshot() {
 }
 
 Task<Result<Snapshot>> Init::interrupted_snapshot() {
-    std::vector<Guid> wanted;
-    if (prepared_.state == "received") {
-        // Newest first: something else may have taken snapshots of the copy since.
-        for (auto it = prepared_.snapshots.rbegin(); it != prepared_.snapshots.rend(); ++it) {
-            wanted.push_back(it->guid);
-        }
-    } else {
-        auto token = co_await usable_token(parts_, request_.dataset, prepared_.resume_token);
-        if (!token) co_return token.error();
-        if (*token) wanted.push_back((*token)->guid);
-        if (*token) done_bytes_ = (*token)->bytes_done;
-    }
     const Versions* versions = parts_.inventory.versions(request_.dataset);
-    for (const Guid guid : wanted) {
-        const Snapshot* found = versions == nullptr ? nullptr : find_snapshot(*versions, guid);
-        if (found == nullptr || !zrep_sequence(found->name)) continue;
-        resumed_ = prepared_.state == "resume";
+    if (prepared_.state == "received")
+        co_return received_snapshot(versions, prepared_.snapshots, request_);
+    auto token = co_await usable_token(parts_, request_.dataset, prepared_.resume_token);
+    if (!token) co_return token.error();
+    if (*token) done_bytes_ = (*token)->bytes_done;
+    versions = parts_.inventory.versions(request_.dataset);
+    const Snapshot* found =
+        *token && versions != nullptr ? find_snapshot(*versions, (*token)->guid) : nullptr;
+    if (found != nullptr && zrep_sequence(found->name)) {
+        resumed_ = true;
         co_return *found;
-    }
-    if (prepared_.state == "received") {
-        co_return Error{.code = Code::conflict,
-                        .message = request_.target.str() + " on " + request_.host.str() +
-                                   " holds no snapshot that this side still has",
-                        .remedy = "destroy it there if nobody needs it, then run " +
-                                  init_command(request_) + " again"};
     }
     // The snapshot of the partial stream is gone: the target throws its part away, we start anew.
     abort_partial_ = true;

@@ -145,9 +145,21 @@ Result<void> check_nesting(const Parts& parts, const InitRequest& request) {
     return ok();
 }
 
-Result<void> check_encryption(const Dataset& dataset,
-                              const rpc::PrepareOut& prepared,
-                              const InitRequest& request) {
+Result<void> check_prepared(const Dataset& dataset,
+                            const rpc::PrepareOut& prepared,
+                            const InitRequest& request) {
+    const bool as_asked = !prepared.tree || *prepared.tree == request.recursive;
+    if (!as_asked) {
+        InitRequest as_there = request;
+        as_there.recursive = *prepared.tree;
+        return Error{.code = Code::already_configured,
+                     .message = request.target.str() + " on " + request.host.str() +
+                                " is the target of " + dataset.name.str() + " already, " +
+                                (*prepared.tree ? "with" : "without") + " everything below it",
+                     .remedy = init_command(as_there) + " goes on with it; on " +
+                               request.host.str() + ": zrepctl clear " +
+                               quote(request.target.str()) + " forgets that pair there"};
+    }
     if (dataset.encrypted || !prepared.encrypts) return ok();
     const std::string parent = request.target.parent()->str();
     return Error{.code = Code::invalid_params,
@@ -157,6 +169,30 @@ Result<void> check_encryption(const Dataset& dataset,
                  .remedy =
                      "choose a destination below a parent that is not encrypted, or encrypt "
                      "the source"};
+}
+
+Result<Snapshot> received_snapshot(const Versions* here,
+                                   const std::vector<rpc::PeerSnapshot>& there,
+                                   const InitRequest& request) {
+    const std::string where = request.target.str() + " on " + request.host.str();
+    const Snapshot* both = nullptr;
+    // Newest first: something else may have taken snapshots of the copy since.
+    for (auto it = there.rbegin(); it != there.rend() && here != nullptr; ++it) {
+        const Snapshot* found = find_snapshot(*here, it->guid);
+        if (found != nullptr && zrep_sequence(found->name)) return *found;
+        if (both == nullptr) both = found;
+    }
+    if (both == nullptr)
+        return Error{.code = Code::conflict,
+                     .message = where + " holds no snapshot that this side still has",
+                     .remedy = "destroy it there if nobody needs it, then run " +
+                               init_command(request) + " again"};
+    InitRequest adopting = request;
+    adopting.adopt = true;
+    return Error{.code = Code::conflict,
+                 .message = where + " was there before, with @" + both->name +
+                            ", which both sides have: it is being adopted",
+                 .remedy = "go on with that: " + init_command(adopting)};
 }
 
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request) {
@@ -206,12 +242,11 @@ rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& reques
     return in;
 }
 
-const Snapshot* newest_ours(const Versions& versions) {
-    const auto found =
-        std::find_if(versions.snapshots.rbegin(), versions.snapshots.rend(), [](const Snapshot& s) {
-            return zrep_sequence(s.name).has_value();
-        });
-    return found == versions.snapshots.rend() ? nullptr : &*found;
+const Snapshot* unsent_snapshot(const Dataset* dataset, const Versions* versions) {
+    if (dataset == nullptr || versions == nullptr || versions->snapshots.empty()) return nullptr;
+    const Snapshot& newest = versions->snapshots.back();
+    const bool ours = zrep_sequence(newest.name).has_value();
+    return ours && dataset->written_bytes == 0 ? &newest : nullptr;
 }
 
 std::string next_name(const Versions* versions) {

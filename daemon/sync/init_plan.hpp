@@ -19,11 +19,17 @@ Result<void> check_names(const Parts& parts, const InitRequest& request);
 Result<void> check_existing_pair(const plan::Pair& pair,
                                  const InitRequest& request,
                                  const Parts& parts);
-/// zfs refuses to embed blocks of a plain stream in an encrypted dataset, and a role change would
-/// have to send it back raw to a plain one: invalid_params.
-Result<void> check_encryption(const Dataset& dataset,
-                              const rpc::PrepareOut& prepared,
-                              const InitRequest& request);
+/// What is in the way over there. invalid_params: zfs refuses to embed blocks of a plain stream in
+/// an encrypted dataset, and a role change would have to send it back raw to a plain one.
+/// already_configured: an init with -r does not go on with one without, nor the other way round.
+Result<void> check_prepared(const Dataset& dataset,
+                            const rpc::PrepareOut& prepared,
+                            const InitRequest& request);
+/// The snapshot of an init that was cut off after its stream: the newest of ours that both sides
+/// have. conflict when there is none; where something else both have, an init --adopt was cut off.
+Result<Snapshot> received_snapshot(const Versions* here,
+                                   const std::vector<rpc::PeerSnapshot>& there,
+                                   const InitRequest& request);
 /// What keeps the members of a tree from being one pair: invalid_params, refused.
 Result<void> check_tree(const Parts& parts, const InitRequest& request);
 /// That there is no such pair yet, nor one inside or around that it could not live with.
@@ -39,8 +45,9 @@ plan::Retention retention_of(const Dataset& dataset, const InitRequest& request)
 rpc::PrepareIn prepare_request(const Dataset& dataset, const InitRequest& request);
 /// With fresh lists of it and, for a tree, of its members.
 rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& request, bool dry_run);
-/// The newest zrep snapshot; nullptr when there is none.
-const Snapshot* newest_ours(const Versions& versions);
+/// A zrep snapshot that serves as well as a new one: nothing was taken or written since. nullptr
+/// when there is none.
+const Snapshot* unsent_snapshot(const Dataset* dataset, const Versions* versions);
 /// After the "@", of the first snapshot; above every number that is taken.
 std::string next_name(const Versions* versions);
 

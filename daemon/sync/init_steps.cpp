@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What an init would do, for --dry-run: asks both sides as the run does, and changes nothing.
+#include <algorithm>
+
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/sync/bookkeeping.hpp"
+#include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/init_plan.hpp"
 #include "daemon/sync/tree_sync.hpp"
@@ -10,16 +13,20 @@
 namespace zrepd::sync {
 namespace {
 
+/// The first sync of all members, and what comes before and after it here.
 Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
                                                   InitRequest request,
-                                                  std::chrono::seconds limit) {
-    const auto until = SteadyClock::now() + limit;
-    std::vector<DatasetName> members = source.parts.inventory.members(request.dataset);
-    auto seen = co_await source.parts.inventory.refresh(std::move(members), Freshness::listed);
-    if (!seen) co_return seen.error();
+                                                  SteadyClock::time_point until,
+                                                  std::optional<ToAdopt> adopted) {
+    if (!adopted) {
+        std::vector<DatasetName> members = source.parts.inventory.members(request.dataset);
+        auto seen = co_await source.parts.inventory.refresh(std::move(members), Freshness::listed);
+        if (!seen) co_return seen.error();
+    }
     Founding founding;
     for (auto& [key, value] : pair_properties(source.parts, request)) founding[key] = value;
     TreeSync work(source, nullptr, tree_pair(request), std::move(founding));
+    if (adopted) work.expect(std::move(*adopted));
     DryRun found = co_await work.describe(until);
     for (const auto& result : found.results) {
         if (result.error) co_return rpc::from_item_error(*result.error);
@@ -43,9 +50,19 @@ void add_expiry(const Parts& parts,
         out.push_back("destroy " + request.dataset.str() + "@" + gone);
 }
 
+/// Of a tree that an older zrepd is to adopt: it does not say what the first sync will find.
+std::vector<std::string> unknown_steps(const InitRequest& request) {
+    return {"take a snapshot of " + request.dataset.str() +
+                " and all below it, and send what is newer than what both have",
+            "acknowledge it on both sides and make this side the master",
+            "destroy what is beyond savecount on both sides: the zrepd on " + request.host.str() +
+                " is older and does not say what that is"};
+}
+
 Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
                                                    InitRequest request,
                                                    std::chrono::seconds limit) {
+    const auto until = SteadyClock::now() + limit;
     auto seen = co_await look_at_source(source.parts, request);
     if (!seen) co_return seen.error();
     const rpc::AdoptIn in = adopt_request(source.parts.inventory, request, /*dry_run=*/true);
@@ -62,9 +79,88 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
                           request.host.str());
         co_return out;
     }
-    out.push_back("take a snapshot of " + request.dataset.str() +
-                  " and all below it, and send what is newer than what both have");
+    if (found->found.empty()) {
+        for (std::string& step : unknown_steps(request)) out.push_back(std::move(step));
+        co_return out;
+    }
+    ToAdopt adopted{.ask = in, .found = std::move(found->found)};
+    auto synced = co_await tree_steps(source, request, until, std::move(adopted));
+    if (!synced) co_return synced.error();
+    for (std::string& step : *synced) out.push_back(std::move(step));
+    co_return out;
+}
+
+/// The snapshot that an earlier try sent, all or part of it; nullopt: its rest can go nowhere.
+Task<Result<std::optional<Snapshot>>> sent_before(SourceParts source,
+                                                  InitRequest request,
+                                                  rpc::PrepareOut prepared) {
+    if (prepared.state == "received") {
+        const Versions* versions = source.parts.inventory.versions(request.dataset);
+        auto received = received_snapshot(versions, prepared.snapshots, request);
+        if (!received) co_return received.error();
+        co_return std::optional(std::move(*received));
+    }
+    auto token = co_await usable_token(source.parts, request.dataset, prepared.resume_token);
+    if (!token) co_return token.error();
+    const Versions* versions = source.parts.inventory.versions(request.dataset);
+    const Snapshot* found =
+        *token && versions != nullptr ? find_snapshot(*versions, (*token)->guid) : nullptr;
+    if (found == nullptr || !zrep_sequence(found->name)) co_return std::optional<Snapshot>();
+    co_return std::optional(*found);
+}
+
+Task<> add_expiry_there(SourceParts source,
+                        InitRequest request,
+                        std::string snapshot,
+                        SteadyClock::time_point until,
+                        std::vector<std::string>* out) {
+    rpc::LookIn in;
+    in.pairs.push_back({request.dataset.str(), request.target.str(), snapshot});
+    const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now()),
+                               std::chrono::seconds(1));
+    DryRun gone;
+    co_await describe_expiry_there(source.peers, request.host, std::move(in), left, &gone);
+    for (std::string& step : gone.steps) out->push_back(std::move(step));
+}
+
+/// The snapshot that is sent whole: a new one, unless there is one that serves as well.
+std::string add_first_stream(const Parts& parts,
+                             const InitRequest& request,
+                             std::vector<std::string>& out) {
+    const Dataset* dataset = parts.inventory.find(request.dataset);
+    const Versions* versions = parts.inventory.versions(request.dataset);
+    const Snapshot* unsent = unsent_snapshot(dataset, versions);
+    const std::string name = unsent == nullptr ? next_name(versions) : unsent->name;
+    const std::uint64_t size = dataset == nullptr ? 0 : dataset->referenced_bytes;
+    const char* take = unsent == nullptr ? "take snapshot " : "use the snapshot that is there, ";
+    out.push_back(take + request.dataset.str() + "@" + name);
+    out.push_back("send it whole, about " + human_bytes(size) + ", to " + request.host.str() + ":" +
+                  request.target.str());
+    return name;
+}
+
+/// The snapshot that is sent, or was, and what expires with it.
+Task<Result<std::vector<std::string>>> stream_steps(SourceParts source,
+                                                    InitRequest request,
+                                                    rpc::PrepareOut prepared,
+                                                    SteadyClock::time_point until) {
+    auto seen = co_await source.parts.inventory.refresh_one(request.dataset, Freshness::listed);
+    if (!seen) co_return seen.error();
+    const std::string there = request.host.str() + ":" + request.target.str();
+    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
+    Result<std::optional<Snapshot>> before = std::optional<Snapshot>();
+    if (prepared.state != "new") before = co_await sent_before(source, request, prepared);
+    if (!before) co_return before.error();
+    if (!*before && prepared.state != "new")
+        out.push_back("discard the partly received stream in " + there);
+    if (*before && prepared.state == "resume")
+        out.push_back("continue the interrupted stream to " + there);
+    const std::string name =
+        *before ? (*before)->name : add_first_stream(source.parts, request, out);
     out.emplace_back("acknowledge it on both sides and make this side the master");
+    add_expiry(source.parts, request, name, out);
+    // Only a try that came as far as an acknowledgement has left more than that there.
+    if (prepared.state == "received") co_await add_expiry_there(source, request, name, until, &out);
     co_return out;
 }
 
@@ -73,31 +169,20 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
 Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
                                                   InitRequest request,
                                                   std::chrono::seconds limit) {
+    const auto until = SteadyClock::now() + limit;
     const Dataset* dataset = source.parts.inventory.find(request.dataset);
     if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     if (request.adopt) co_return co_await adopt_steps(source, request, limit);
     rpc::PrepareIn ask = prepare_request(*dataset, request);
     if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
-    const std::uint64_t size = dataset->referenced_bytes;
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
     if (!prepared) co_return prepared.error().in(request.host.str());
-    auto fits = check_encryption(*dataset, *prepared, request);
+    auto fits = check_prepared(*dataset, *prepared, request);
     if (!fits) co_return fits.error();
-    if (request.recursive) co_return co_await tree_steps(source, request, limit);
-    const std::string there = request.host.str() + ":" + request.target.str();
-    std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
-    std::string taken;
-    if (prepared->state == "new") {
-        taken = next_name(source.parts.inventory.versions(request.dataset));
-        out.push_back("take snapshot " + request.dataset.str() + "@" + taken);
-        out.push_back("send it whole, about " + human_bytes(size) + ", to " + there);
-    } else if (prepared->state == "resume") {
-        out.push_back("continue the interrupted stream to " + there);
-    }
-    out.emplace_back("acknowledge it on both sides and make this side the master");
-    if (!taken.empty()) add_expiry(source.parts, request, taken, out);
-    co_return out;
+    if (request.recursive)
+        co_return co_await tree_steps(source, request, until, /*adopted=*/std::nullopt);
+    co_return co_await stream_steps(source, request, std::move(*prepared), until);
 }
 
 }  // namespace zrepd::sync

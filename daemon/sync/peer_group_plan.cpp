@@ -18,6 +18,13 @@ std::string acknowledged_by(const plan::Step& step) {
     return "";
 }
 
+/// It finishes what was begun, after which its run plans anew.
+bool goes_on_after(const plan::Step& step) {
+    if (const auto* skip = std::get_if<plan::Skip>(&step)) return skip->acknowledge && skip->more;
+    const auto* next = std::get_if<plan::Incremental>(&step);
+    return std::holds_alternative<plan::Resume>(step) || (next != nullptr && next->existing);
+}
+
 /// A second at least, so that a slow look is not told as a peer that does not answer.
 std::chrono::seconds time_left(SteadyClock::time_point until) {
     return std::max(std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now()),
@@ -70,6 +77,9 @@ Task<DryRun> PeerGroup::describe(SteadyClock::time_point until) {
     rpc::LookIn there;
     for (const auto& job : jobs_) describe_job(*job, out, there);
     co_await describe_expiry_there(source_.peers, peer_, std::move(there), time_left(until), &out);
+    for (const auto& job : jobs_) {
+        if (goes_on_after(job->step)) out.steps.push_back(plan::look_again(job->pair.dataset));
+    }
     co_return out;
 }
 

@@ -74,9 +74,23 @@ class Target : public peer::TargetService {
     Result<void> may_adopt(const std::string& peer,
                            const DatasetName& target,
                            const rpc::AdoptIn& in) const;
-    std::vector<std::string> expiring_when_adopted(const DatasetName& target,
+    // target_adopt_steps.cpp
+    std::vector<std::string> expiring_when_adopted(const DatasetName& root,
+                                                   const DatasetName& name,
                                                    unsigned savecount,
                                                    const std::string& base) const;
+    rpc::AdoptOut::Found found_when_adopted(const std::string& peer,
+                                            const DatasetName& name,
+                                            const std::string& source,
+                                            const std::vector<rpc::PeerSnapshot>& snapshots) const;
+    void describe_adopted(const std::string& peer,
+                          const DatasetName& target,
+                          const rpc::AdoptIn& in,
+                          rpc::AdoptOut* out) const;
+    void describe_adopted_tree(const std::string& peer,
+                               const DatasetName& target,
+                               const rpc::AdoptIn& in,
+                               rpc::AdoptOut* out) const;
     Task<Result<void>> make_target(const rpc::AdoptIn& in, DatasetName target, std::string peer);
     Result<Snapshot> base_of(const std::string& peer,
                              const DatasetName& target,

@@ -91,7 +91,8 @@ bool Target::is_begun(const std::string& peer,
            versions->snapshots.empty() && !dataset->resume_token.empty();
 }
 
-/// Those that are here. What is not is sent whole by the first sync.
+/// Those that are here. What is not is sent whole by the first sync, which goes on with a stream
+/// that was cut off.
 Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
                                                       const DatasetName& target,
                                                       const rpc::AdoptIn& in,
@@ -108,11 +109,7 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
         auto name = plan::member_name(target, member.name);
         if (!name) return name.error();
         const Dataset* dataset = parts_.inventory.find(*name);
-        if (dataset == nullptr) {
-            out->steps.push_back("have " + name->str() + " sent whole: nothing is there on " +
-                                 host);
-            continue;
-        }
+        if (dataset == nullptr) continue;
         const std::string source = in.source + "/" + member.name;
         const auto free = plan::is_free(*dataset);
         const bool part = std::find(here.begin(), here.end(), *name) != here.end();
@@ -122,37 +119,13 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
                          .message = name->str() + " on " + host + " is part of another pair",
                          .remedy = "zrepctl list there"};
         if (kind_of(*dataset) != member.kind) return other_kind(*name, member.kind, source);
-        if (is_begun(peer, *name, source)) {
-            out->steps.push_back("go on with the first stream of " + name->str() +
-                                 ", which was cut off");
-            continue;
-        }
+        if (is_begun(peer, *name, source)) continue;
         auto base = base_of(peer, *name, source, member.snapshots);
         if (!base) return base.error();
         out->steps.push_back(member_step(*name, base->name, dataset->readonly_here));
         found.push_back(std::move(*name));
     }
     return found;
-}
-
-/// What lies below the target and has no original.
-void Target::tell_of_others(const DatasetName& target,
-                            const rpc::AdoptIn& in,
-                            rpc::AdoptOut* out) const {
-    for (const DatasetName& name : parts_.inventory.members(target)) {
-        const std::string relative = plan::relative_name(target, name);
-        const bool known = std::any_of(in.members->begin(), in.members->end(), [&](const auto& m) {
-            return m.name == relative;
-        });
-        if (name == target || known) continue;
-        const Dataset* other = parts_.inventory.find(name);
-        const bool open = other != nullptr && other->readonly_here && !other->readonly;
-        out->steps.push_back("leave " + name.str() + ", which has no original in " + in.source +
-                             ", as it is, " +
-                             (open ? "writable by a readonly=off of its own, which stands in the "
-                                     "way of a takeover"
-                                   : "readonly with the rest"));
-    }
 }
 
 /// readonly first, in the set that makes it a target: what is written after that cannot be lost.
@@ -258,17 +231,6 @@ Task<Result<void>> Target::carry_out_adoption(std::string peer,
     co_return co_await hide_members(*members);
 }
 
-/// By what it keeps as a target; zrep:keep may be inherited.
-std::vector<std::string> Target::expiring_when_adopted(const DatasetName& target,
-                                                       unsigned savecount,
-                                                       const std::string& base) const {
-    const Dataset* dataset = parts_.inventory.find(target);
-    if (dataset == nullptr) return {};
-    plan::Retention retention = plan::settings_of(*dataset).retention;
-    retention.savecount = std::max(prop::kMinSavecount, savecount);
-    return expiring_after(parts_.inventory.versions(target), base, retention);
-}
-
 Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
@@ -301,7 +263,7 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     if (!members) co_return members.error();
     if (in.members) tell_of_others(*target, in, &out);
     if (in.dry_run) {
-        if (!in.members) out.expires = expiring_when_adopted(*target, in.savecount, base->name);
+        describe_adopted(peer, *target, in, &out);
         co_return out;
     }
     auto made = co_await carry_out_adoption(std::move(peer), std::move(in), *target, &*members);

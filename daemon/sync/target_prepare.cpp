@@ -129,7 +129,9 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
         out.encrypts = above != nullptr && above->encrypted;
         co_return out;
     }
-    if (!pair_with(peer, *target, in.source)) co_return exists_already(*target, parts_.self.host);
+    const auto pair = pair_with(peer, *target, in.source);
+    if (!pair) co_return exists_already(*target, parts_.self.host);
+    out.tree = pair->tree;
     if (in.sends) {
         std::vector<rpc::LookIn::Pair> one{{in.source, in.target}};
         co_await end_streams(std::move(peer), std::move(one));

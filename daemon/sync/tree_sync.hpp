@@ -19,6 +19,12 @@ namespace zrepd::sync {
 /// What an init stores with the root's first stream; empty: it is no init.
 using Founding = std::map<std::string, std::string>;
 
+/// For describe(): what the other side would adopt is no pair yet, and is not looked at again.
+struct ToAdopt {
+    rpc::AdoptIn ask;
+    std::vector<rpc::AdoptOut::Found> found;
+};
+
 class TreeSync {
   public:
     /// The root is locked by the caller; root and members are fresh in the inventory. No run: only
@@ -31,8 +37,10 @@ class TreeSync {
     Task<Result<rpc::RunResult>> sync();
     /// When sync() acknowledged something last; 0: nothing.
     UnixSeconds acknowledged_at() const { return sent_; }
-    /// What sync() would do.
+    /// What sync() would do. Of an init: as if the pair's properties were stored here.
     Task<DryRun> describe(SteadyClock::time_point until);
+    /// The same of an init once that is adopted.
+    void expect(ToAdopt adopted) { adopted_ = std::move(adopted); }
     /// unsupported when the peer is too old for trees; what else keeps it from an answer.
     Task<Result<void>> ask_peer(SteadyClock::time_point until);
 
@@ -40,11 +48,26 @@ class TreeSync {
     struct Member {
         plan::Pair pair;
         plan::TargetView target = {};
+        // Of a dry run of an init: as they will be once the pair is stored.
+        std::optional<Dataset> dataset_then = {};
+        std::optional<Versions> versions_then = {};
     };
     Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
     Result<void> collect();
+    Task<Result<std::vector<rpc::TargetState>>> states_there(SteadyClock::time_point until);
     std::vector<plan::TreeMember> views() const;
-    rpc::LookIn describe_expiry(const plan::TreeSend& send, DryRun& out) const;
+    // tree_sync_describe.cpp
+    const Dataset* dataset_of(const Member& member) const;
+    const Versions* versions_of(const Member& member) const;
+    void foresee(Member& member) const;
+    Result<std::vector<rpc::TargetState>> adopted_states() const;
+    void describe_expiry_here(const plan::TreeSend& send, DryRun& out) const;
+    Task<> describe_expiry_of_pair(const plan::TreeSend* send,
+                                   std::chrono::seconds limit,
+                                   DryRun* out);
+    Task<> describe_expiry_of_adopted(const plan::TreeSend* send,
+                                      std::chrono::seconds limit,
+                                      DryRun* out);
     /// Takes the snapshot where that is to be done, and fills it in.
     Task<Result<void>> prepare(plan::TreeSend* send);
     Task<Result<void>> take(plan::TreeSend* send);
@@ -63,6 +86,7 @@ class TreeSync {
     RunPtr run_;
     plan::Pair root_;
     Founding founding_;
+    std::optional<ToAdopt> adopted_;
     std::vector<Member> members_;
     std::vector<rpc::LeftBehind> left_;
     SteadyClock::time_point started_ = SteadyClock::now();

@@ -5,7 +5,6 @@
 #include "common/text.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"
-#include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
@@ -23,6 +22,12 @@ Error too_old(const HostName& peer) {
                  .message = "the zrepd on " + peer.str() +
                             " is older than recursive pairs; nothing was changed",
                  .remedy = "install this version there: zrepctl version on both hosts"};
+}
+
+Error came_or_went(const DatasetName& root) {
+    return Error{.code = Code::busy,
+                 .message = "members of " + root.str() + " came or went just now",
+                 .remedy = "zrepctl sync " + quote(root.str()) + " again"};
 }
 
 /// How to let go of a copy that nothing is sent to any more. zrepd never does it. Not `destroy -r`,
@@ -99,7 +104,10 @@ Result<void> TreeSync::collect() {
                          .message = name.str() + " vanished while it was looked at",
                          .remedy = "zrepctl sync " + quote(root_.dataset.str()) + " again"};
         }
-        auto pair = plan::member_pair(root_, *dataset);
+        Member member{.pair = root_};
+        member.pair.dataset = name;
+        if (!run_ && !founding_.empty()) foresee(member);
+        auto pair = plan::member_pair(root_, *dataset_of(member));
         if (!pair) {
             Error error = pair.error();
             error.code = Code::conflict;
@@ -107,7 +115,8 @@ Result<void> TreeSync::collect() {
                            ": its name has to fit on both sides, with its root's";
             return error;
         }
-        members_.push_back({.pair = std::move(*pair)});
+        member.pair = std::move(*pair);
+        members_.push_back(std::move(member));
     }
     return ok();
 }
@@ -115,14 +124,20 @@ Result<void> TreeSync::collect() {
 std::vector<plan::TreeMember> TreeSync::views() const {
     std::vector<plan::TreeMember> out;
     for (const Member& member : members_) {
-        const DatasetName& name = member.pair.dataset;
-        const Dataset* dataset = parts_.inventory.find(name);
-        const Versions* versions = parts_.inventory.versions(name);
+        const Dataset* dataset = dataset_of(member);
+        const Versions* versions = versions_of(member);
         // What changed while the peer was asked is found by the next sync.
         if (dataset == nullptr || versions == nullptr) return {};
         out.push_back({{dataset, versions}, member.target, member.pair.peer_dataset});
     }
     return out;
+}
+
+Task<Result<std::vector<rpc::TargetState>>> TreeSync::states_there(SteadyClock::time_point until) {
+    if (adopted_) co_return adopted_states();
+    LookAt what{.peer = root_.peer, .pairs = {}, .sends = run_ != nullptr};
+    for (const Member& member : members_) what.pairs.push_back(member.pair);
+    co_return co_await look_at_targets(source_, std::move(what), until);
 }
 
 Task<Result<plan::TreeStep>> TreeSync::plan(SteadyClock::time_point until) {
@@ -131,9 +146,7 @@ Task<Result<plan::TreeStep>> TreeSync::plan(SteadyClock::time_point until) {
     if (!collected) co_return collected.error();
     auto asked = co_await ask_peer(until);
     if (!asked) co_return asked.error();
-    LookAt what{.peer = root_.peer, .pairs = {}, .sends = run_ != nullptr};
-    for (const Member& member : members_) what.pairs.push_back(member.pair);
-    auto states = co_await look_at_targets(source_, std::move(what), until);
+    auto states = co_await states_there(until);
     if (!states) co_return states.error();
     for (std::size_t i = 0; i < members_.size(); ++i) {
         auto& state = (*states)[i];
@@ -144,51 +157,8 @@ Task<Result<plan::TreeStep>> TreeSync::plan(SteadyClock::time_point until) {
         members_[i].target = std::move(*view);
     }
     const std::vector<plan::TreeMember> all = views();
-    if (all.empty()) {
-        co_return Error{.code = Code::busy,
-                        .message = "members of " + root_.dataset.str() + " came or went just now",
-                        .remedy = "zrepctl sync " + quote(root_.dataset.str()) + " again"};
-    }
+    if (all.empty()) co_return came_or_went(root_.dataset);
     co_return plan::plan_tree(root_, all, !founding_.empty());
-}
-
-Task<DryRun> TreeSync::describe(SteadyClock::time_point until) {
-    DryRun out;
-    auto step = co_await plan(until);
-    if (!step) {
-        out.results.push_back(failed_result(root_.dataset, step.error()));
-        co_return out;
-    }
-    if (const auto* conflict = std::get_if<plan::Conflict>(&*step)) {
-        out.results.push_back(failed_result(root_.dataset, conflict->error));
-    } else if (const auto* same = std::get_if<plan::TreeUnchanged>(&*step)) {
-        rpc::RunResult& unchanged = out.results.emplace_back();
-        unchanged.dataset = root_.dataset.str();
-        unchanged.outcome = "unchanged";
-        unchanged.text = same->reason;
-    } else {
-        out.steps = plan::describe(*step, views());
-        rpc::LookIn there = describe_expiry(std::get<plan::TreeSend>(*step), out);
-        const auto left = std::chrono::ceil<std::chrono::seconds>(limit_of(until));
-        co_await describe_expiry_there(source_.peers, root_.peer, std::move(there), left, &out);
-    }
-    co_return out;
-}
-
-/// Here; and what there is to be asked of the other side, which knows no pair before an init.
-rpc::LookIn TreeSync::describe_expiry(const plan::TreeSend& send, DryRun& out) const {
-    rpc::LookIn there;
-    for (std::size_t i = 0; i < members_.size() && i < send.steps.size(); ++i) {
-        if (send.steps[i].kind == plan::MemberStep::Kind::apart) continue;
-        const Member& member = members_[i];
-        const DatasetName& name = member.pair.dataset;
-        for (const auto& gone : expiring_after(
-                 parts_.inventory.versions(name), send.snapshot, member.pair.settings.retention))
-            out.steps.push_back("destroy " + name.str() + "@" + gone);
-        if (founding_.empty() && member.target.exists)
-            there.pairs.push_back({name.str(), member.pair.peer_dataset.str(), send.snapshot});
-    }
-    return there;
 }
 
 }  // namespace zrepd::sync

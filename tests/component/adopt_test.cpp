@@ -60,6 +60,26 @@ TEST_F(Adopt, IsGoneOnWithAfterACut) {
     EXPECT_EQ(adopt().outcome, "done");
 }
 
+/// Nobody is told to destroy a copy that is worth adopting.
+TEST_F(Adopt, AnInitThatFindsOneCutOffNamesIt) {
+    beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
+    ASSERT_EQ(adopt().outcome, "failed");
+    sync::InitRequest plain = request();
+    plain.adopt = false;
+    const auto dry =
+        test::run_task(io, alpha->engine.describe_init(plain, std::chrono::seconds(10)));
+    ASSERT_FALSE(dry);
+    EXPECT_EQ(dry.error().code, Code::conflict);
+    const auto refused = ended(test::run_task(io, alpha->engine.start_init(plain)));
+    ASSERT_TRUE(refused.error) << refused.text;
+    EXPECT_EQ(refused.error->kind, "conflict");
+    EXPECT_NE(refused.error->message.find("@daily, which both sides have"), std::string::npos)
+        << refused.error->message;
+    EXPECT_EQ(refused.error->remedy,
+              "go on with that: zrepctl init --adopt 'tank/fs' beta 'backup/fs'");
+    EXPECT_EQ(adopt().outcome, "done");
+}
+
 TEST_F(Adopt, IsRefusedAndChangesNothing) {
     struct Case {
         const char* what;

@@ -4,39 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
 
 #include "common/text.hpp"
+#include "tests/fakes/destroyed.hpp"
 #include "tests/fakes/verb_world.hpp"
 
 namespace zrepd {
 namespace {
 
+using test::destroy_lines;
+using test::Destroyed;
+using test::minus;
+using test::snapshots_of;
 using test::VerbWorld;
-using Destroyed = std::set<std::string>;
-
-/// `where` as in the lines of a dry run: "" or " on beta".
-Destroyed snapshots_of(test::TestHost& host, const std::string& dataset, const std::string& where) {
-    Destroyed out;
-    if (!host.zfs.exists(dataset)) return out;
-    for (const auto& s : host.zfs.at(dataset).snapshots)
-        out.insert("destroy " + dataset + "@" + s.name + where);
-    return out;
-}
-
-Destroyed minus(const Destroyed& before, const Destroyed& after) {
-    Destroyed out;
-    for (const auto& one : before)
-        if (!after.contains(one)) out.insert(one);
-    return out;
-}
-
-Destroyed destroy_lines(const std::vector<std::string>& steps) {
-    Destroyed out;
-    for (const auto& step : steps)
-        if (step.starts_with("destroy ")) out.insert(step);
-    return out;
-}
 
 class ExpiryOfVerbs : public testing::TestWithParam<const char*> {
   protected:

@@ -194,6 +194,35 @@ TEST_F(ServiceTest, SyncAllOfNothingSaysWhatThereIsInstead) {
     EXPECT_TRUE(nothing->run_id.empty());
 }
 
+template <class In>
+In all_of_them() {
+    In in;
+    in.all = true;
+    return in;
+}
+
+TEST_F(ServiceTest, AllOfARoleThatNoneHasSaysWhatThereIsInstead) {
+    store_pair("tank/fs", /*target=*/false);
+    look();
+    const auto taken =
+        test::run_task(io, service.takeover(all_of_them<rpc::RoleIn>(), control::Caller{}));
+    const auto refreshed =
+        test::run_task(io, service.refresh(all_of_them<rpc::SyncIn>(), control::Caller{}));
+    for (const auto* nothing : {&taken, &refreshed}) {
+        ASSERT_TRUE(*nothing);
+        EXPECT_EQ((*nothing)->note,
+                  "no pair to work on; 1 the master here, whose copies are on other hosts; zrepctl "
+                  "list shows them");
+    }
+    store_pair("tank/fs", /*target=*/true);
+    set("tank/fs", prop::kPaused, "yes");
+    look();
+    const auto paused =
+        test::run_task(io, service.refresh(all_of_them<rpc::SyncIn>(), control::Caller{}));
+    ASSERT_TRUE(paused);
+    EXPECT_EQ(paused->note, "no pair to work on; 1 paused; zrepctl list shows them");
+}
+
 TEST_F(ServiceTest, BacklogIsWhatWasWrittenSinceTheNewestAcknowledgedSnapshot) {
     store_synced(/*seconds_ago=*/10);
     look();

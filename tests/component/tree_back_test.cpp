@@ -322,7 +322,7 @@ TEST_F(TreeAdopt, ADryRunSaysWhatBecomesOfEach) {
     for (const auto* part : {"make backup/fs on beta readonly and the target of alpha:tank/fs",
                              "make backup/fs/a part of it, unmounted, from @daily on, and have it "
                              "inherit readonly",
-                             "have backup/fs/new sent whole: nothing is there on beta",
+                             "send tank/fs/new@zrep_000000 whole",
                              "leave backup/fs/other, which has no original in tank/fs, as it is"})
         expect_in(text, part);
     EXPECT_EQ(changes_there(), 0U);

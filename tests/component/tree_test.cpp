@@ -335,6 +335,29 @@ TEST_F(TreePair, AnInitOfTheOtherKindDoesNotGoOnWithIt) {
     expect_in(plain.text, "begun with -r");
 }
 
+/// Also where only the other side still knows of the pair.
+TEST_F(TreePair, AnInitOfTheOtherKindIsRefusedByWhatIsOverThere) {
+    const auto forget = [&] {
+        std::erase_if(alpha->zfs.at("tank/fs").props,
+                      [](const auto& p) { return p.first.starts_with("zrep:"); });
+        ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    };
+    ASSERT_EQ(init_tree().outcome, "done");
+    forget();
+    const auto plain = init();
+    ASSERT_TRUE(plain.error) << plain.text;
+    EXPECT_EQ(plain.error->kind, "already_configured");
+    expect_in(plain.error->message, "is the target of tank/fs already, with everything below it");
+    expect_in(plain.error->remedy, "zrepctl init -r 'tank/fs' beta 'backup/fs' goes on with it");
+    EXPECT_TRUE(alpha->zfs.at("tank/fs").props.empty());
+    ASSERT_EQ(init_tree().outcome, "done");
+    beta->zfs.at("backup/fs").props.erase(std::string(prop::kTree));
+    forget();
+    const auto tree = init_tree();
+    ASSERT_TRUE(tree.error) << tree.text;
+    expect_in(tree.error->message, "already, without everything below it");
+}
+
 TEST_F(TreePair, APeerNamesNothingOutsideItsTree) {
     ASSERT_EQ(init_tree().outcome, "done");
     beta->zfs.create("backup/other");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The verbs, each as its daemon answers it.
 #include "ctl/render/check.hpp"
+#include "ctl/render/table.hpp"
 #include "tests/fakes/verb_world.hpp"
 
 namespace zrepd::test {
@@ -41,20 +42,39 @@ Outcome change(VerbWorld& w, TestHost& host, Changer<In> method, In in) {
         run_task(w.context(), (w.service(host).*method)(std::move(in), kRoot)));
 }
 
-Outcome init(VerbWorld& w) {
-    rpc::InitIn in;
+/// What there is for it, "new" say, or the pair that is there already.
+Outcome init_of(VerbWorld& w, const std::string& fresh, rpc::InitIn in) {
     in.dry_run = w.dry;
-    const bool fresh = w.new_for_init;
-    in.dataset = fresh ? "tank/new" : master_of(w);
+    in.dataset = w.new_for_init ? "tank/" + fresh : master_of(w);
     in.host = w.swapped ? "alpha" : "beta";
-    in.target = fresh ? "backup/new" : target_of(w);
+    in.target = w.new_for_init ? "backup/" + fresh : target_of(w);
     return start(w, on_master(w), &DaemonService::init, in);
 }
+Outcome init(VerbWorld& w) {
+    return init_of(w, "new", {});
+}
+Outcome init_adopt(VerbWorld& w) {
+    rpc::InitIn in;
+    in.adopt = true;
+    return init_of(w, "copied", in);
+}
+Outcome init_tree(VerbWorld& w) {
+    rpc::InitIn in;
+    in.recursive = true;
+    return init_of(w, "tree", in);
+}
+Outcome init_tree_adopt(VerbWorld& w) {
+    rpc::InitIn in;
+    in.recursive = true;
+    in.adopt = true;
+    return init_of(w, "copied", in);
+}
 
-Outcome sync(VerbWorld& w) {
+Outcome sync(VerbWorld& w, bool all) {
     rpc::SyncIn in;
     in.dry_run = w.dry;
-    in.datasets = {master_of(w)};
+    in.all = all;
+    if (!all) in.datasets = {master_of(w)};
     return start(w, on_master(w), &DaemonService::sync, in);
 }
 
@@ -66,16 +86,18 @@ Outcome put_back(VerbWorld& w) {
     return start(w, on_master(w), &DaemonService::put_back, in);
 }
 
-Outcome refresh(VerbWorld& w) {
+Outcome refresh(VerbWorld& w, bool all) {
     rpc::SyncIn in;
     in.dry_run = w.dry;
-    in.datasets = {target_of(w)};
+    in.all = all;
+    if (!all) in.datasets = {target_of(w)};
     return start(w, on_target(w), &DaemonService::refresh, in);
 }
 
-Outcome expire(VerbWorld& w) {
+Outcome expire(VerbWorld& w, bool alone) {
     rpc::ExpireIn in;
     in.dry_run = w.dry;
+    in.local_only = alone;
     in.datasets = {master_of(w)};
     return start(w, on_master(w), &DaemonService::expire, in);
 }
@@ -90,11 +112,11 @@ Outcome role(VerbWorld& w, bool takeover, bool alone, bool at_snapshot) {
     return start(w, on_master(w), &DaemonService::failover, in);
 }
 
-Outcome resolve(VerbWorld& w) {
+Outcome resolve(VerbWorld& w, const char* keep) {
     rpc::ResolveIn in;
     in.dry_run = w.dry;
     in.dataset = master_of(w);
-    in.keep = "here";
+    in.keep = keep;
     return start(w, on_master(w), &DaemonService::resolve, in);
 }
 
@@ -140,6 +162,17 @@ Outcome changeconfig(VerbWorld& w) {
     in.host = w.swapped ? "alpha" : "beta";
     in.other = target_of(w);
     return change(w, on_master(w), &DaemonService::changeconfig, in);
+}
+
+/// -d: asked on the copy's side.
+Outcome changeconfig_there(VerbWorld& w) {
+    rpc::ConfigIn in;
+    in.dry_run = w.dry;
+    in.as_target = true;
+    in.dataset = target_of(w);
+    in.host = w.swapped ? "beta" : "alpha";
+    in.other = master_of(w);
+    return change(w, on_target(w), &DaemonService::changeconfig, in);
 }
 
 Outcome set(VerbWorld& w) {
@@ -198,34 +231,63 @@ Outcome status(VerbWorld& w) {
     return out;
 }
 
+Outcome list_of(VerbWorld& w, TestHost& host, rpc::DatasetsIn in, bool incoming) {
+    const auto found = run_task(w.context(), w.service(host).list(std::move(in)));
+    if (!found) return VerbWorld::of_error(found.error());
+    Outcome out;
+    out.said = ctl::list_answer(*found, {.host = host.config.host.str(), .incoming = incoming});
+    if (!found->problem) return out;
+    out.exit_status = info(Code::internal).exit_status;
+    out.kind = found->problem->kind;
+    out.said += "zrepctl: " + found->problem->message + "\n  next: " + found->problem->remedy;
+    return out;
+}
+/// Of the one, asked on the master's side; and of all that is received on the target's.
+Outcome list(VerbWorld& w) {
+    return list_of(w, on_master(w), {.datasets = {master_of(w)}}, /*incoming=*/false);
+}
+Outcome list_incoming(VerbWorld& w) {
+    return list_of(w, on_target(w), {}, /*incoming=*/true);
+}
+
 }  // namespace
 
 const std::vector<Verb>& verbs() {
     static const std::vector<Verb> all{
         {"init", init},
-        {"sync", sync},
+        {"init-adopt", init_adopt},
+        {"init-r", init_tree},
+        {"init-r-adopt", init_tree_adopt},
+        {"sync", [](VerbWorld& w) { return sync(w, false); }},
+        {"sync-all", [](VerbWorld& w) { return sync(w, true); }},
         {"sync@", put_back},
-        {"refresh", refresh},
-        {"expire", expire},
+        {"refresh", [](VerbWorld& w) { return refresh(w, false); }},
+        {"refresh-all", [](VerbWorld& w) { return refresh(w, true); }},
+        {"expire", [](VerbWorld& w) { return expire(w, false); }},
+        {"expire-L", [](VerbWorld& w) { return expire(w, true); }},
         {"failover", [](VerbWorld& w) { return role(w, false, false, false); }},
         {"failover-L", [](VerbWorld& w) { return role(w, false, true, false); }},
         {"failover@", [](VerbWorld& w) { return role(w, false, false, true); }},
         {"takeover", [](VerbWorld& w) { return role(w, true, false, false); }},
         {"takeover-L", [](VerbWorld& w) { return role(w, true, true, false); }},
         {"takeover@", [](VerbWorld& w) { return role(w, true, false, true); }},
-        {"resolve", resolve},
+        {"resolve", [](VerbWorld& w) { return resolve(w, "here"); }},
+        {"resolve-peer", [](VerbWorld& w) { return resolve(w, "peer"); }},
         {"unfence", unfence},
         {"drill", drill},
         {"pause", pause},
         {"unpause", unpause},
         {"clear", clear},
         {"changeconfig", changeconfig},
+        {"changeconfig-d", changeconfig_there},
         {"set", set},
-        {"rescue-list", rescue_list},
-        {"rescue-diff", rescue_diff},
+        {"rescue-list", rescue_list, /*reads=*/true},
+        {"rescue-diff", rescue_diff, /*reads=*/true},
         {"rescue-drop", rescue_drop},
-        {"check", check},
-        {"status", status},
+        {"list", list, /*reads=*/true},
+        {"list-L", list_incoming, /*reads=*/true},
+        {"check", check, /*reads=*/true},
+        {"status", status, /*reads=*/true},
     };
     return all;
 }

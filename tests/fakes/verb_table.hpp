@@ -26,6 +26,10 @@ inline Row works(std::string state, std::string verbs, std::string said = "") {
 
 /// About names and sides, settings, and the other host.
 std::vector<Row> verb_table_of_pairs();
+/// Of the ways to make a pair and to say anew where its master is, what only they say.
+std::vector<Row> verb_table_of_inits();
+/// Of lists, and of what `all` stands for.
+std::vector<Row> verb_table_of_many();
 /// About roles and what the two sides disagree on.
 std::vector<Row> verb_table_of_roles();
 /// About pools, zfs, and what is under way.

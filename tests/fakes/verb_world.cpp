@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/fakes/verb_world.hpp"
 
+#include <array>
+
 #include "ctl/render/check.hpp"
 #include "ctl/render/table.hpp"
 
@@ -9,6 +11,26 @@ namespace {
 
 // How long something else may hold a verb up before we say that it waits.
 constexpr std::chrono::milliseconds kWaits{700};
+
+/// Parents first.
+constexpr std::array kOnAlpha{"tank",
+                              "tank/fs",
+                              "tank/new",
+                              "tank/plain",
+                              "tank/copied",
+                              "tank/copied/a",
+                              "tank/tree",
+                              "tank/tree/a",
+                              "tank/fs_diverged_9"};
+/// That are there, or may come.
+constexpr std::array kOnBeta{"backup",
+                             "backup/fs",
+                             "backup/new",
+                             "backup/plain",
+                             "backup/copied",
+                             "backup/copied/a",
+                             "backup/tree",
+                             "backup/tree/a"};
 
 /// Roles and settings; what is only noted for the next role change, or for people, is left out.
 std::string properties_of(FakeZfs& zfs, const std::string& name) {
@@ -38,9 +60,16 @@ std::string facts_of(FakeZfs& zfs, const std::string& name) {
 }  // namespace
 
 VerbWorld::VerbWorld() : served_a(*alpha), served_b(*beta) {
-    for (const char* name : {"tank/new", "tank/plain", "tank/fs_diverged_9"})
-        alpha->zfs.create(name);
+    for (const char* name : kOnAlpha)
+        if (!alpha->zfs.exists(name)) alpha->zfs.create(name);
     beta->zfs.create("backup/plain");
+    // As other programs leave it.
+    for (const std::string name : {"copied", "copied/a"}) {
+        alpha->zfs.take("tank/" + name + "@daily");
+        beta->zfs.create("backup/" + name);
+        beta->zfs.at("backup/" + name).snapshots = alpha->zfs.at("tank/" + name).snapshots;
+        beta->zfs.at("backup/" + name).content = alpha->zfs.content("tank/" + name);
+    }
     give(*alpha, "tank/fs_diverged_9", prop::kRescue, "tank/fs");
     alpha->zfs.take("tank/fs_diverged_9@zrep_diverged_9");
     alpha->zfs.at("tank/fs_diverged_9").origin = "tank/fs@zrep_000000";
@@ -54,10 +83,8 @@ VerbWorld::~VerbWorld() {
 
 std::string VerbWorld::facts() {
     std::string out;
-    for (const char* name : {"tank", "tank/fs", "tank/new", "tank/plain", "tank/fs_diverged_9"})
-        out += facts_of(alpha->zfs, name);
-    for (const char* name : {"backup", "backup/fs", "backup/new", "backup/plain"})
-        out += facts_of(beta->zfs, name);
+    for (const char* name : kOnAlpha) out += facts_of(alpha->zfs, name);
+    for (const char* name : kOnBeta) out += facts_of(beta->zfs, name);
     return out;
 }
 

@@ -24,8 +24,10 @@ struct Outcome {
     bool waits = false;  ///< it goes on by itself as soon as what is under way has ended
 };
 
-/// tank/fs on alpha is the master, backup/fs on beta its target, with a rescue beside tank/fs; and
-/// what the verbs are asked for. A gtest fixture's contents without being a test of its own.
+/// tank/fs on alpha is the master, backup/fs on beta its target, with a rescue beside tank/fs. What
+/// an init is to make a pair of: tank/new; tank/copied and what is below it, of which backup/copied
+/// is a copy; tank/tree with something below it. A gtest fixture's contents without being a test of
+/// its own.
 class VerbWorld : public RolesTest {
   public:
     VerbWorld();
@@ -62,7 +64,7 @@ class VerbWorld : public RolesTest {
     std::string master_name = "tank/fs";    ///< what verbs of masters are asked for
     std::string target_name = "backup/fs";  ///< and those of targets
     bool swapped = false;                   ///< asked on the other side
-    bool new_for_init = true;               ///< init has a filesystem of its own to work on
+    bool new_for_init = true;               ///< each init has filesystems of its own to work on
     bool dry = false;                       ///< asked with --dry-run
     bool occupied = false;
 
@@ -81,6 +83,7 @@ class VerbWorld : public RolesTest {
 struct Verb {
     std::string name;
     std::function<Outcome(VerbWorld&)> ask;
+    bool reads = false;  ///< it changes nothing, and has no --dry-run
 };
 
 struct BadState {

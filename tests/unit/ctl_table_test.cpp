@@ -41,6 +41,29 @@ TEST(ListText, LetsNoNameSteerTheTerminal) {
     EXPECT_EQ(list_text(list, /*verbose=*/true).find('\xc2'), std::string::npos);
 }
 
+TEST(ListAnswer, SaysWhatThereIsAndWhereThereIsNothing) {
+    const auto list = [](std::vector<std::string> roles, bool incoming) {
+        rpc::ListOut out;
+        for (auto& role : roles) {
+            auto& pair = out.pairs.emplace_back();
+            pair.dataset = "tank/" + role;
+            pair.role = std::move(role);
+            pair.peer = "beta";
+            pair.peer_dataset = "pool/x";
+        }
+        return list_answer(out, {.host = "alpha", .incoming = incoming});
+    };
+    EXPECT_EQ(list({}, false),
+              "no pairs on alpha\n  next: zrepctl init FILESYSTEM HOST DESTINATION makes one\n");
+    EXPECT_EQ(list({}, true), list({}, false));
+    EXPECT_EQ(list({"master", "target"}, false),
+              "tank/master  ->  beta:pool/x  master\ntank/target  <-  beta:pool/x  target\n");
+    EXPECT_EQ(list({"master", "target"}, true), "tank/target  <-  beta:pool/x  target\n");
+    EXPECT_EQ(list({"master"}, true),
+              "nothing is received on alpha\n  next: zrepctl list without -L shows the other pairs "
+              "too\n");
+}
+
 rpc::StatusOut two_pairs() {
     rpc::PairStatus pair;
     pair.dataset = "tank/a b";

@@ -151,5 +151,22 @@ TEST(PartOf, IsFoundByNameAndOfOneAcknowledgement) {
     EXPECT_EQ(part_of(test::snaps("@other:9"), root.snapshots[0]), nullptr);
 }
 
+TEST_F(Members, HaveTheSavecountOfTheirRootUnlessOneIsSetCloser) {
+    for (const auto* name : {"tank", "tank/a", "tank/a/b", "tank/a/b/c", "tank/a/d"}) add(name);
+    set(all.at(dataset_name("tank/a")), prop::kSavecount, "9");
+    set(all.at(dataset_name("tank/a/b")), prop::kSavecount, "3");
+    all.at(dataset_name("tank/a/b/c")).props[std::string(prop::kSavecount)] = {"3",
+                                                                               Source::inherited};
+    all.at(dataset_name("tank/a/d")).props[std::string(prop::kSavecount)] = {"9",
+                                                                             Source::inherited};
+    const std::pair<const char*, unsigned> table[] = {
+        {"tank/a", 7}, {"tank/a/b", 3}, {"tank/a/b/c", 3}, {"tank/a/d", 7}};
+    for (const auto& [name, count] : table) {
+        const Dataset then =
+            with_savecount(all, dataset_name("tank/a"), all.at(dataset_name(name)), 7);
+        EXPECT_EQ(settings_of(then).retention.savecount, count) << name;
+    }
+}
+
 }  // namespace
 }  // namespace zrepd::plan
