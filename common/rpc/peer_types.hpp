@@ -186,6 +186,7 @@ struct AdoptOut {
         std::uint64_t available_bytes = 0;
         std::string resume_token;
         std::vector<Guid> common;
+        std::optional<PeerSnapshot> last = {};
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("name", self.name, "relative to the root, which has none");
@@ -198,6 +199,9 @@ struct AdoptOut {
             v("common",
               self.common,
               "guids of the newest snapshot that both sides have and of zrepd's newest, older first");
+            v("last",
+              self.last,
+              "the one with zrepd's highest number, where only this side has it");
         }
     };
     PeerSnapshot base;

@@ -59,6 +59,8 @@ Result<void> check_existing_pair(const plan::Pair& pair,
     if (begun) {
         InitRequest as_begun = request;
         as_begun.recursive = pair.tree;
+        // It finds out itself whether it was an adoption.
+        as_begun.adopt = false;
         return Error{.code = Code::already_configured,
                      .message = "the init of " + pair.dataset.str() + " was begun " +
                                 (pair.tree ? "with -r" : "without -r"),

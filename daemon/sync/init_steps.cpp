@@ -13,6 +13,16 @@
 namespace zrepd::sync {
 namespace {
 
+/// What an older peer does not say is said here; what failed is an error.
+Result<void> add_not_known(const std::vector<rpc::RunResult>& results,
+                           std::vector<std::string>& out) {
+    for (const rpc::RunResult& result : results) {
+        if (result.error) return rpc::from_item_error(*result.error);
+        if (!result.text.empty()) out.push_back(result.text);
+    }
+    return ok();
+}
+
 /// The first sync of all members, and what comes before and after it here.
 Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
                                                   InitRequest request,
@@ -28,11 +38,10 @@ Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
     TreeSync work(source, nullptr, tree_pair(request), std::move(founding));
     if (adopted) work.expect(std::move(*adopted));
     DryRun found = co_await work.describe(until);
-    for (const auto& result : found.results) {
-        if (result.error) co_return rpc::from_item_error(*result.error);
-    }
     std::vector<std::string> out{"store the pair's properties on " + request.dataset.str()};
     for (std::string& step : found.steps) out.push_back(std::move(step));
+    auto known = add_not_known(found.results, out);
+    if (!known) co_return known.error();
     out.emplace_back("make this side the master");
     co_return out;
 }
@@ -109,11 +118,11 @@ Task<Result<std::optional<Snapshot>>> sent_before(SourceParts source,
     co_return std::optional(*found);
 }
 
-Task<> add_expiry_there(SourceParts source,
-                        InitRequest request,
-                        std::string snapshot,
-                        SteadyClock::time_point until,
-                        std::vector<std::string>* out) {
+Task<Result<void>> add_expiry_there(SourceParts source,
+                                    InitRequest request,
+                                    std::string snapshot,
+                                    SteadyClock::time_point until,
+                                    std::vector<std::string>* out) {
     rpc::LookIn in;
     in.pairs.push_back({request.dataset.str(), request.target.str(), snapshot});
     const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(until - SteadyClock::now()),
@@ -121,6 +130,7 @@ Task<> add_expiry_there(SourceParts source,
     DryRun gone;
     co_await describe_expiry_there(source.peers, request.host, std::move(in), left, &gone);
     for (std::string& step : gone.steps) out->push_back(std::move(step));
+    co_return add_not_known(gone.results, *out);
 }
 
 /// The snapshot that is sent whole: a new one, unless there is one that serves as well.
@@ -160,7 +170,9 @@ Task<Result<std::vector<std::string>>> stream_steps(SourceParts source,
     out.emplace_back("acknowledge it on both sides and make this side the master");
     add_expiry(source.parts, request, name, out);
     // Only a try that came as far as an acknowledgement has left more than that there.
-    if (prepared.state == "received") co_await add_expiry_there(source, request, name, until, &out);
+    if (prepared.state != "received") co_return out;
+    auto there_too = co_await add_expiry_there(source, request, name, until, &out);
+    if (!there_too) co_return there_too.error();
     co_return out;
 }
 

@@ -2,6 +2,7 @@
 // A copy that something else made becomes the target of a pair, as it is: what it has in common
 // with its source is where the next stream begins.
 #include <algorithm>
+#include <set>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -105,7 +106,12 @@ Result<std::vector<DatasetName>> Target::plan_members(const std::string& peer,
                      .message = "a recursive pair has at most " +
                                 std::to_string(plan::kMaxMembers) + " members",
                      .remedy = "make pairs of some of the datasets below it"};
+    std::set<std::string_view> named;
     for (const rpc::AdoptMember& member : *in.members) {
+        if (!named.insert(member.name).second)
+            return Error{.code = Code::invalid_params,
+                         .message = quote(member.name) + " is named twice in one request",
+                         .remedy = "compare `zrepctl version` on both hosts"};
         auto name = plan::member_name(target, member.name);
         if (!name) return name.error();
         const Dataset* dataset = parts_.inventory.find(*name);
@@ -244,12 +250,15 @@ Task<Result<rpc::AdoptOut>> Target::adopt(std::string peer, rpc::AdoptIn in) {
     if (!allowed) co_return allowed.error();
     auto guard = parts_.locks.try_lock(*target, lock::Scope::node, "adopt for " + peer);
     if (!guard) co_return guard.error();
-    auto seen = co_await parts_.inventory.discover();
-    if (!seen) co_return seen.error();
-    allowed = may_adopt(peer, *target, in);
-    if (!allowed) co_return allowed.error();
-    auto fresh = co_await look_at_adopted(*target, in.members.has_value());
-    if (!fresh) co_return fresh.error();
+    // The second question of one dry run, moments after the first: all was looked at for that.
+    if (!in.dry_run || !in.after) {
+        auto seen = co_await parts_.inventory.discover();
+        if (!seen) co_return seen.error();
+        allowed = may_adopt(peer, *target, in);
+        if (!allowed) co_return allowed.error();
+        auto fresh = co_await look_at_adopted(*target, in.members.has_value());
+        if (!fresh) co_return fresh.error();
+    }
     auto base = base_of(peer, *target, in.source, in.snapshots);
     if (!base) co_return base.error();
     rpc::AdoptOut out;

@@ -24,6 +24,26 @@ std::vector<Guid> newest_of_both(const Versions* versions,
     return out;
 }
 
+/// The snapshot of ours with the highest number, where the other side does not have it.
+std::optional<rpc::PeerSnapshot> last_number(const Versions* versions,
+                                             const std::vector<rpc::PeerSnapshot>& snapshots) {
+    const Snapshot* last = nullptr;
+    if (versions == nullptr) return std::nullopt;
+    for (const Snapshot& one : versions->snapshots) {
+        const auto number = zrep_sequence(one.name);
+        if (number && (last == nullptr || *number > *zrep_sequence(last->name))) last = &one;
+    }
+    const bool both =
+        last == nullptr || std::any_of(snapshots.begin(), snapshots.end(), [&](const auto& s) {
+            return s.guid == last->guid;
+        });
+    if (both) return std::nullopt;
+    rpc::PeerSnapshot out;
+    out.name = last->name;
+    out.guid = last->guid;
+    return out;
+}
+
 }  // namespace
 
 /// What lies below the target and has no original.
@@ -70,6 +90,7 @@ rpc::AdoptOut::Found Target::found_when_adopted(
     out.available_bytes = dataset->available_bytes;
     if (side_with(peer, name, source)) out.resume_token = dataset->resume_token;
     out.common = newest_of_both(parts_.inventory.versions(name), snapshots);
+    out.last = last_number(parts_.inventory.versions(name), snapshots);
     return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a tree's sync would do, for --dry-run: also of an init, which has stored nothing yet.
 #include <algorithm>
+#include <map>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -29,12 +30,26 @@ rpc::TargetState state_when_adopted(const rpc::AdoptOut::Found& found, const Ver
     out.written_bytes = found.written_bytes;
     out.available_bytes = found.available_bytes;
     out.resume_token = found.resume_token;
-    for (const Guid guid : found.common) {
-        const Snapshot* snapshot = find_snapshot(versions, guid);
+    // Its number counts for the next snapshot's, whoever has it.
+    if (found.last) out.snapshots.push_back(*found.last);
+    // The newest and the newest of ours: more has no meaning.
+    for (std::size_t i = 0; i < found.common.size() && i < 2; ++i) {
+        const Snapshot* snapshot = find_snapshot(versions, found.common[i]);
         if (snapshot == nullptr) continue;
         rpc::PeerSnapshot& told = out.snapshots.emplace_back();
         told.name = snapshot->name;
-        told.guid = guid;
+        told.guid = found.common[i];
+    }
+    return out;
+}
+
+/// Of "NAME@SNAPSHOT", or of the root "SNAPSHOT": the snapshots of each.
+std::map<std::string, std::vector<std::string>> by_member(const std::vector<std::string>& all) {
+    std::map<std::string, std::vector<std::string>> out;
+    for (const std::string& one : all) {
+        const auto at = one.find('@');
+        const bool root = at == one.npos;
+        out[root ? "" : one.substr(0, at)].push_back(root ? one : one.substr(at + 1));
     }
     return out;
 }
@@ -152,17 +167,14 @@ Task<> TreeSync::describe_expiry_of_adopted(const plan::TreeSend* send,
         out->results.push_back(failed_result(root_.dataset, answer.error().in(root_.peer.str())));
         co_return;
     }
+    const auto expires = by_member(answer->expires);
     for (std::size_t i = 0; i < members_.size() && i < send->steps.size(); ++i) {
         const plan::Pair& pair = members_[i].pair;
-        if (stands_back(send->steps[i])) continue;
-        const std::string name = plan::relative_name(root_.dataset, pair.dataset);
-        for (const std::string& gone : answer->expires) {
-            const auto at = gone.find('@');
-            if (gone.substr(0, at == gone.npos ? 0 : at) != name) continue;
-            out->steps.push_back("destroy " + pair.peer_dataset.str() + "@" +
-                                 gone.substr(at == gone.npos ? 0 : at + 1) + " on " +
+        const auto gone = expires.find(plan::relative_name(root_.dataset, pair.dataset));
+        if (stands_back(send->steps[i]) || gone == expires.end()) continue;
+        for (const std::string& snapshot : gone->second)
+            out->steps.push_back("destroy " + pair.peer_dataset.str() + "@" + snapshot + " on " +
                                  root_.peer.str());
-        }
     }
 }
 

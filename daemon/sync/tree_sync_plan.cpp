@@ -116,6 +116,8 @@ Result<void> TreeSync::collect() {
             return error;
         }
         member.pair = std::move(*pair);
+        // Of a pair that is not stored yet nothing is known but what it will inherit.
+        if (name == root_.dataset && member.dataset_then) root_.settings = member.pair.settings;
         members_.push_back(std::move(member));
     }
     return ok();

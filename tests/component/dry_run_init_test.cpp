@@ -168,6 +168,20 @@ TEST_F(DryRunOfAdoptedTrees, NameWhatGoesOnBothSides) {
     expect_names_what_goes(3 + 1 + 1 + 2 + 2 + 5);
 }
 
+/// As zrep's own `clear` leaves a master: the highest number is on the copy.
+TEST_F(DryRunOfAdoptedTrees, CountOnFromTheNumbersOfTheCopy) {
+    take("daily");
+    copy();
+    for (const auto& below : kMembers)
+        std::erase_if(alpha->zfs.at("tank/fs" + below).snapshots, [](const auto& s) {
+            return s.name == "zrep_000004" || s.name == "zrep_000005";
+        });
+    for (const auto& below : kMembers) alpha->zfs.write("tank/fs" + below, 3'000);
+    EXPECT_TRUE(says(dry_run(), "take snapshot @zrep_000006"));
+    // Here four and the new one; there six and the new one.
+    expect_names_what_goes(2 * 3);
+}
+
 TEST_F(DryRunOfAdoptedTrees, SayWhatIsSentHow) {
     take("daily");
     copy();

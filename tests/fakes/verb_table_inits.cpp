@@ -46,7 +46,7 @@ std::vector<Row> verb_table_of_inits() {
          "init-r-adopt",
          5,
          "the init of tank/fs was begun without -r",
-         "zrepctl init --adopt 'tank/fs' beta 'backup/fs' goes on with it;",
+         "zrepctl init 'tank/fs' beta 'backup/fs' goes on with it;",
          {}},
         {"rejoining",
          "changeconfig-d",
