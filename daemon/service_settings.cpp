@@ -167,7 +167,7 @@ Task<Result<std::vector<DatasetName>>> DaemonService::look_up(std::vector<std::s
                         .remedy = "name pairs, or datasets above pairs"};
     }
     for (const auto& name : *parsed) {
-        auto available = parts_.zfs.check_dataset(name);
+        auto available = parts_.zfs.check_pool(name.pool());
         if (!available) co_return available.error();
     }
     auto seen = co_await parts_.inventory.discover();
@@ -207,7 +207,7 @@ Task<Result<void>> DaemonService::store(std::vector<SettingChange> changes) {
 }
 
 Task<Result<void>> DaemonService::store_one(SettingChange change) {
-    auto available = parts_.zfs.check_dataset(change.dataset);
+    auto available = parts_.zfs.check_pool(change.dataset.pool());
     if (!available) co_return available;
     if (!change.set.empty()) {
         auto set = co_await parts_.zfs.set(change.dataset, std::move(change.set));

@@ -19,15 +19,18 @@ constexpr std::chrono::seconds kCheckLimit{120};
 // Mapped pages and open volumes may still be written after readonly; so often is looked again.
 constexpr unsigned kMaxDrains = 5;
 
-/// `why`: what the mount said.
-Error other_key(const DatasetName& name, const Error& why) {
+/// `why`: what the mount said; `kept`: why the key that is loaded was left there.
+Error other_key(const DatasetName& name, const Error& why, const Error& kept) {
     const std::string quoted = quote(name.str());
     return Error{.code = Code::refused,
                  .message = "it cannot be mounted (" + why.message +
-                            "), and the key that is loaded cannot be exchanged: something it is "
-                            "the key of is mounted; it may be that of before a zfs change-key",
-                 .remedy = "unmount that, then zfs unload-key " + quoted + "; zfs load-key " +
-                           quoted + "; zfs mount " + quoted};
+                            "). If the key that is loaded is that of before a zfs change-key: it "
+                            "was not exchanged (" +
+                            kept.message + ")",
+                 .remedy = "zfs unload-key " + quoted + "; zfs load-key " + quoted +
+                           "; zfs mount " + quoted +
+                           "; where it has its key from above: of what zfs get encryptionroot "
+                           "names"};
 }
 
 }  // namespace
@@ -217,8 +220,11 @@ Task<Result<void>> Change::mount_with_key(DatasetName name) {
         auto mounted = co_await parts_.zfs.mount(name);
         const bool denied = !mounted && mounted.error().code == Code::access_denied;
         if (!denied || !encrypted) co_return mounted;
-        auto unloaded = co_await parts_.zfs.unload_key(name);
-        if (!unloaded) co_return other_key(name, mounted.error());
+        // A loaded one is not given away for one that cannot be had.
+        auto there = co_await parts_.zfs.load_key(name, /*only_try=*/true);
+        auto unloaded = there;
+        if (there) unloaded = co_await parts_.zfs.unload_key(name);
+        if (!unloaded) co_return other_key(name, mounted.error(), unloaded.error());
     }
     auto fresh = co_await parts_.zfs.load_key(name, /*only_try=*/false);
     if (!fresh) warn("key_not_loaded", fresh.error());

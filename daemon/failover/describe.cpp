@@ -132,7 +132,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     const Versions* versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
-    auto available = parts_.zfs.check_dataset(pair.dataset);
+    auto available = parts_.zfs.check_pool(pair.dataset.pool());
     if (!available) co_return available.error();
     const auto spoiled = plan::unreadable_epoch(*dataset);
     if (spoiled) co_return *spoiled;

@@ -142,9 +142,10 @@ Task<Result<Divergence>> Rescue::freeze() {
     auto found = co_await look_twice();
     if (!found || found->written_bytes == 0) co_return found;
     const std::size_t taken = count_diverged(found->newer, epoch_);
-    const UnixSeconds next =
-        last_diverged(found->newer, epoch_) + wait_after_diverged(taken).count();
-    const bool early = taken >= kMaxDiverged && unix_now() < next;
+    const UnixSeconds last = last_diverged(found->newer, epoch_);
+    const UnixSeconds next = last + wait_after_diverged(taken).count();
+    // One of a clock that was ahead is no reason to wait for that time.
+    const bool early = taken >= kMaxDiverged && last <= unix_now() && unix_now() < next;
     if (early) co_return too_many_snapshots(dataset_, taken, to_rfc3339(next));
     std::string name = diverged_snapshot(versions_of(dataset_), epoch_);
     auto done = co_await take(name);

@@ -225,7 +225,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
                                               Ask ask,
                                               DatasetName dataset,
                                               OldMaster old) {
-    auto available = parts_.zfs.check_dataset(dataset);
+    auto available = parts_.zfs.check_pool(dataset.pool());
     if (!available) co_return available.error();
     auto seen = co_await look_at(dataset);
     if (!seen) co_return seen.error();

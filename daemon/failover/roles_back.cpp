@@ -57,7 +57,7 @@ std::optional<Error> not_common(Ask ask,
 
 /// Without the flush, what was written in the last seconds would count as nothing.
 Task<Result<void>> look_anew(sync::Parts& parts, DatasetName dataset) {
-    auto available = parts.zfs.check_dataset(dataset);
+    auto available = parts.zfs.check_pool(dataset.pool());
     if (!available) co_return available;
     std::vector<std::string> pools{std::string(dataset.pool())};
     auto flushed = co_await parts.zfs.flush(std::move(pools));

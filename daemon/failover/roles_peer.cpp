@@ -158,7 +158,7 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     bool known = false;
     for (const auto& side : in.sides) {
         auto name = DatasetName::parse(side.target);
-        if (!name || !parts_.zfs.check_dataset(*name)) continue;
+        if (!name || !parts_.zfs.check_pool(name->pool())) continue;
         // Two sides that agree need no look: what is in memory is what we stored ourselves.
         const auto pair = pair_with(peer, side.target, side.source);
         (pair ? known : unknown) = true;
@@ -179,6 +179,21 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
     co_return out;
 }
 
+namespace {
+
+Error other_key(const DatasetName& dataset, const std::string& host, const Error& why) {
+    const std::string name = quote(dataset.str());
+    return Error{.code = Code::refused,
+                 .message = "the key of " + dataset.str() + " on " + host +
+                            " that lies at its keylocation is not the one it is encrypted with "
+                            "now: " +
+                            why.message,
+                 .remedy = "on " + host + ": put the right one there (zfs get keylocation " + name +
+                           ") and try it: zfs load-key -n " + name};
+}
+
+}  // namespace
+
 Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     const Dataset* now = parts_.inventory.find(dataset);
     if (now == nullptr || (now->key_loaded && !now->encrypted)) co_return std::nullopt;
@@ -186,6 +201,7 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
     // A loaded one may be that of before a zfs change-key of the master, which came with a stream.
     if (tried || (loaded && tried.error().code != Code::refused)) co_return std::nullopt;
+    if (loaded) co_return other_key(dataset, parts_.self.host.str(), tried.error());
     // A raw stream makes it `prompt`, wherever the master has it from.
     co_return Error{.code = Code::refused,
                     .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +
@@ -231,7 +247,7 @@ Task<Result<void>> Roles::ask_hooks(plan::Pair pair, std::string mountpoint, boo
 Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    auto available = parts_.zfs.check_dataset(*name);
+    auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
     // First whose it is: what is not this peer's costs no look of its own.
     auto seen = co_await know(peer, in.target, in.source);
@@ -274,7 +290,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
 Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    auto available = parts_.zfs.check_dataset(*name);
+    auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
     auto seen = co_await know(peer, in.target, in.source);
     if (!seen) co_return seen.error();

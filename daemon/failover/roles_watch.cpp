@@ -169,7 +169,7 @@ void Roles::tell_splits() {
     for (auto at = split_.begin(); at != split_.end();) {
         const DatasetName name = *at;
         at = is_over(name) ? split_.erase(at) : std::next(at);
-        if (split_.contains(name)) continue;
+        if (split_.contains(name) || !parts_.inventory.pair(name)) continue;
         log::event(log::Level::info, "split_brain_over", {{"dataset", name.str()}});
         parts_.events.publish("split_brain_over", name.str(), "one side is the master again");
     }
@@ -249,7 +249,9 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
         heard_.erase(pair.dataset);
         return;
     }
-    if (!pending_.contains(pair.dataset)) troubles_.erase(pair.dataset);
+    // A peer that does not know the pair now, as with its pool exported, ends no split brain.
+    const bool split = !side.known && split_.contains(pair.dataset);
+    if (!pending_.contains(pair.dataset) && !split) troubles_.erase(pair.dataset);
     const bool noted = side.known && !side.master && side.leased;
     if (noted && pair.role == plan::Role::master) leases_.release(pair.dataset);
     const bool both = side.known && side.master && pair.role == plan::Role::master;

@@ -6,9 +6,13 @@
 namespace zrepd::plan {
 namespace {
 
-std::string remedy(const Dataset& dataset, const std::string& place) {
+/// A member of a tree has it from the root: one of its own would stay when the root's role changes.
+std::string remedy(const Dataset& dataset, const Dataset* root, const std::string& place) {
     const std::string name = quote(dataset.name.str());
-    if (!dataset.readonly) return "zfs set readonly=on " + name;
+    const bool member = root != nullptr && root != &dataset;
+    if (!dataset.readonly && member && dataset.readonly_here) return "zfs inherit readonly " + name;
+    if (!dataset.readonly)
+        return "zfs set readonly=on " + (member ? quote(root->name.str()) : name);
     return "zfs unmount " + name + ", or, to go on reading there: mount -o remount,ro " +
            quote(place);
 }
@@ -35,7 +39,7 @@ std::optional<Error> writable_target(
     return Error{.code = Code::refused,
                  .message = first->name.str() + " is a target and is mounted writable on " + place +
                             why + more + ": the next sync rolls back what is written there",
-                 .remedy = remedy(*first, place)};
+                 .remedy = remedy(*first, sides.front(), place)};
 }
 
 }  // namespace zrepd::plan

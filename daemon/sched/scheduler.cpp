@@ -36,11 +36,7 @@ bool missed_its_peer(const sync::PairMemory* memory) {
 }  // namespace
 
 Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers)
-    : parts_(parts),
-      engine_(engine),
-      peers_(peers),
-      discover_at_(Clock::now()),
-      tasks_(parts.executor) {
+    : parts_(parts), engine_(engine), peers_(peers), discover_at_(Clock::now()) {
     subscription_ = parts_.events.listen([this](const rpc::EventOut& event) {
         hear(event);
         return true;
@@ -100,12 +96,6 @@ bool Scheduler::waits_for_peer(const plan::Pair& pair) const {
 }
 
 Task<> Scheduler::run() {
-    co_await look();
-    tasks_.cancel();
-    co_await tasks_.join();
-}
-
-Task<> Scheduler::look() {
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
@@ -213,15 +203,6 @@ void Scheduler::tell_pools() {
         parts_.events.publish("pool_back", pool, "its pairs go on");
     }
     told_pools_ = std::move(unavailable);
-    // Beside everything else: the question may take as long as a pool that hangs.
-    const bool ask = !told_pools_.empty() && !std::exchange(trying_pools_, !told_pools_.empty());
-    if (ask) tasks_.spawn("try pools", try_pools());
-}
-
-Task<> Scheduler::try_pools() {
-    co_await parts_.zfs.try_pools();
-    trying_pools_ = false;
-    parts_.inventory.changed().notify();
 }
 
 void Scheduler::tell_foreign_pairs() {

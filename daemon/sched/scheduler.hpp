@@ -8,7 +8,6 @@
 #include <set>
 #include <string>
 
-#include "daemon/async/task_group.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/engine.hpp"
@@ -19,7 +18,7 @@ class Scheduler {
   public:
     Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers);
 
-    /// Runs until cancelled, and until what it started has ended.
+    /// Runs until cancelled.
     Task<> run();
     /// When this pair's next scheduled run starts.
     std::optional<Clock::time_point> next_run(const plan::Pair& pair, const Moment& now) const;
@@ -30,7 +29,6 @@ class Scheduler {
         unsigned in_a_row = 0;  ///< since a sync with it was last done
         std::optional<Clock::time_point> go_at = {};
     };
-    Task<> look();
     Task<> discover_if_needed();
     void start_due();
     void hear(const rpc::EventOut& event);
@@ -49,7 +47,6 @@ class Scheduler {
     void close_unused_sessions();
     /// A pool that became unavailable, or is back: once for each.
     void tell_pools();
-    Task<> try_pools();
 
     sync::Parts& parts_;
     sync::Engine& engine_;
@@ -59,8 +56,6 @@ class Scheduler {
     Clock::time_point not_before_;      ///< after a discovery that failed
     std::string told_foreign_;          ///< of other hosts' pairs, what the log says already
     std::set<std::string> told_pools_;  ///< unavailable ones
-    bool trying_pools_ = false;
-    TaskGroup tasks_;
     std::shared_ptr<void> subscription_;
 };
 

@@ -71,7 +71,7 @@ Task<std::vector<DatasetName>> Engine::lock_all(RunPtr run, std::vector<DatasetN
         auto guard = co_await parts_.locks.lock(
             dataset, lock::Scope::node, run->operation(), left, run->id());
         // One pool in trouble must not keep the others' filesystems from their sync.
-        auto available = parts_.zfs.check_dataset(dataset);
+        auto available = parts_.zfs.check_pool(dataset.pool());
         if (!guard)
             parts_.runs.fail(*run, dataset, guard.error());
         else if (!available)

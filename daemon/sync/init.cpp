@@ -340,7 +340,7 @@ Task<Result<void>> look_at_source(Parts& parts, const InitRequest& request) {
 Task<Result<void>> check_init_here(Parts& parts, const InitRequest& request) {
     auto names = check_names(parts, request);
     if (!names) co_return names;
-    auto available = parts.zfs.check_dataset(request.dataset);
+    auto available = parts.zfs.check_pool(request.dataset.pool());
     if (!available) co_return available;
     // Everything, because pairs above and below matter.
     auto seen = co_await parts.inventory.discover();

@@ -103,7 +103,7 @@ Result<void> Inventory::looked_at(const DatasetName& name) const {
 
 std::size_t Inventory::leave_out(std::vector<DatasetName>& which, LeftOut& out) {
     return std::erase_if(which, [&](const DatasetName& name) {
-        auto available = zfs_.check_dataset(name);
+        auto available = zfs_.check_pool(name.pool());
         if (!available) out.emplace(name, available.error());
         return !available;
     });

@@ -55,7 +55,7 @@ Result<void> add_members(const Parts& parts, Found* found) {
 
 /// With a fresh list of this side.
 Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
-    auto available = parts.zfs.check_dataset(request.dataset);
+    auto available = parts.zfs.check_pool(request.dataset.pool());
     if (!available) co_return available.error();
     std::vector<DatasetName> one{request.dataset};
     auto left_out = co_await look_here(parts, std::move(one), Freshness::listed);

@@ -108,7 +108,7 @@ Error Target::not_yours(const std::string& peer, const DatasetName& target) {
 Result<DatasetName> Target::usable_name(const std::string& text) const {
     auto name = DatasetName::parse(text);
     if (!name) return name;
-    auto available = parts_.zfs.check_dataset(*name);
+    auto available = parts_.zfs.check_pool(name->pool());
     if (!available) return available.error();
     return name;
 }

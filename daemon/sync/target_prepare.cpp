@@ -110,7 +110,7 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     if (!target) co_return target.error();
     auto named = check_own_name(in.host, in.source, in.target);
     if (!named) co_return named.error();
-    auto available = parts_.zfs.check_dataset(*target);
+    auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();
     auto seen = co_await look_around(peer);
     if (!seen) co_return seen.error();

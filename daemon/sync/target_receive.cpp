@@ -101,7 +101,7 @@ Task<Result<std::unique_ptr<Target::Receiver>>> Target::open_receive(std::string
         co_return Error{.code = Code::invalid_params,
                         .message = quote(in.snapshot) + " is not a zrep snapshot's name"};
     }
-    auto available = parts_.zfs.check_dataset(*target);
+    auto available = parts_.zfs.check_pool(target->pool());
     if (!available) co_return available.error();
     const bool full = in.mode == "full";
     // What founds no pair can only be a tree's.

@@ -2,7 +2,6 @@
 #include "daemon/zfs/command.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -145,31 +144,6 @@ bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<st
             return false;
     }
     return named;
-}
-
-namespace {
-
-/// What stands behind the verb and looks like a dataset below its pool.
-std::set<std::string_view> datasets_in(const Argv& argv) {
-    std::set<std::string_view> found;
-    for (std::size_t i = 2; i < argv.size(); ++i) {
-        const std::string_view name =
-            std::string_view(argv[i]).substr(0, argv[i].find_first_of("@#"));
-        const std::size_t slash = name.find_first_of("/=");
-        if (slash == 0 || slash == std::string_view::npos || name[slash] == '=') continue;
-        if (name.front() != '-') found.insert(name);
-    }
-    return found;
-}
-
-}  // namespace
-
-std::optional<std::string> common_dataset(const Argv& one, const Argv& other) {
-    const auto named = datasets_in(other);
-    for (const std::string_view name : datasets_in(one)) {
-        if (named.contains(name)) return std::string(name);
-    }
-    return std::nullopt;
 }
 
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which) {

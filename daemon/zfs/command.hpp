@@ -4,7 +4,6 @@
 // Limits: an argument list stays below kMaxArgumentBytes; longer ones come as several commands.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +36,6 @@ std::vector<Argv> chunks(const Argv& items, std::size_t limit = kMaxArgumentByte
 /// Whether a command of zfs or zpool is about this pool and no other one; `pools`: those that are
 /// imported, as far as they are known. One without names is about all of them.
 bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<std::string>& pools);
-/// A dataset below a pool that both commands name, as itself or in front of a snapshot or bookmark.
-std::optional<std::string> common_dataset(const Argv& one, const Argv& other);
 
 /// `zfs get` of the properties above; no names: every filesystem and volume.
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);

@@ -115,12 +115,6 @@ class Zfs {
     /// /proc/spl/kstat/zfs/POOL/state: no process and no wait, unlike any zfs command on such a
     /// pool. ok: healthy, or not knowable here.
     virtual Result<void> check_pool(std::string_view pool) = 0;
-    /// As check_pool(); also for one that a process of ours hangs for while its pool goes on.
-    virtual Result<void> check_dataset(const DatasetName& dataset) = 0;
-    /// Asks pools that are unavailable only because a process of ours hangs whether they still
-    /// write, seldom and a bounded number of times. One that does is available again, but for what
-    /// that process is about. A cancel ends the question.
-    virtual Task<> try_pools() = 0;
     /// pool_unavailable when the pool was imported readonly, too. Whoever writes anyway finds out
     /// by that; this is for a look that must not write. One process.
     virtual Task<Result<void>> check_writable(std::string pool) = 0;

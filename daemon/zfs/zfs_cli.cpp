@@ -49,8 +49,6 @@ Task<Result<void>> ZfsCli::mutate(std::string pool, std::vector<Argv> commands) 
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return checked;
     for (Argv& argv : commands) {
-        checked = check_named(argv);
-        if (!checked.has_value()) co_return checked;
         Result<Output> output = co_await succeed(std::move(argv), kMutationLimit);
         if (!output.has_value()) co_return output.error();
     }
@@ -207,15 +205,15 @@ Task<Result<void>> ZfsCli::inherit(DatasetName dataset, std::vector<std::string>
 
 Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool release) {
     const auto tolerated = release ? parse::Complaint::hold_missing : parse::Complaint::hold_exists;
-    std::optional<Error> first;
-    // One pool, or dataset, in trouble keeps no other's holds from their change.
-    std::erase_if(names, [&](const SnapshotName& name) {
-        Result<void> checked = check_dataset(name.dataset());
-        if (!checked.has_value() && !first) first = checked.error();
-        return !checked.has_value();
-    });
     const auto pools = by_pool(names);
+    std::optional<Error> first;
     for (const auto& [pool, of_pool] : pools) {
+        // One pool in trouble keeps no other's holds from their change.
+        Result<void> checked = check_pool(pool);
+        if (!checked.has_value()) {
+            first = first.value_or(checked.error());
+            continue;
+        }
         std::vector<Argv> commands = release ? command::release(of_pool) : command::hold(of_pool);
         for (Argv& argv : commands) {
             Result<Output> output = co_await processes_.run(argv, kMutationLimit);
@@ -310,7 +308,7 @@ Task<Result<void>> ZfsCli::destroy_snapshots(DatasetName dataset, std::vector<st
 }
 
 Task<Result<void>> ZfsCli::destroy_bookmark(DatasetName dataset, std::string name) {
-    Result<void> checked = check_dataset(dataset);
+    Result<void> checked = check_pool(dataset.pool());
     if (!checked.has_value()) co_return checked;
     Result<Argv> argv = command::destroy_bookmark(dataset, name);
     if (!argv.has_value()) co_return argv.error();
@@ -323,7 +321,7 @@ Task<Result<void>> ZfsCli::destroy_bookmark(DatasetName dataset, std::string nam
 }
 
 Task<Result<void>> ZfsCli::rollback(SnapshotName snapshot) {
-    Result<void> checked = check_dataset(snapshot.dataset());
+    Result<void> checked = check_pool(snapshot.dataset().pool());
     if (!checked.has_value()) co_return checked;
     Result<Output> output = co_await succeed(command::rollback(snapshot), kFreeLimit);
     if (!output.has_value()) co_return output.error();
@@ -331,7 +329,7 @@ Task<Result<void>> ZfsCli::rollback(SnapshotName snapshot) {
 }
 
 Task<Result<void>> ZfsCli::abort_receive(DatasetName dataset) {
-    Result<void> checked = check_dataset(dataset);
+    Result<void> checked = check_pool(dataset.pool());
     if (!checked.has_value()) co_return checked;
     const Argv argv = command::abort_receive(dataset);
     Result<Output> output = co_await processes_.run(argv, kFreeLimit);

@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <limits>
-#include <map>
 #include <string>
 
 #include "daemon/zfs/parse.hpp"
@@ -32,13 +31,6 @@ struct ZfsPaths {
     std::string kstat = "/proc/spl/kstat/zfs";
     std::string module_version = "/sys/module/zfs/version";
 };
-
-/// A pool that writes does so within seconds, a loaded one within half a minute.
-inline constexpr std::chrono::seconds kTrialLimit{45};
-/// As often a pool is asked whether it writes while a process hangs for it.
-inline constexpr std::chrono::seconds kTrialEvery{60};
-/// With so many of ours hanging in a pool it is not asked again: each question could be one more.
-inline constexpr std::size_t kMaxStuckForTrial = 4;
 
 class ZfsCli final : public Zfs {
   public:
@@ -84,8 +76,6 @@ class ZfsCli final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
     Result<void> check_pool(std::string_view pool) override;
-    Result<void> check_dataset(const DatasetName& dataset) override;
-    Task<> try_pools() override;
     Task<Result<void>> check_writable(std::string pool) override;
     std::vector<std::string> unavailable_pools() override;
     std::string version() override;
@@ -95,13 +85,8 @@ class ZfsCli final : public Zfs {
 
     /// pool_unavailable for a pool that is suspended or worse.
     Result<void> check_state(std::string_view pool) const;
-    /// Those of ours that hang and are about this pool alone.
-    std::vector<RunningProcess> stuck_in(const std::string& pool) const;
-    /// pool_unavailable while one of our processes hangs for it, though the pool is not suspended,
-    /// and the pool has not shown since that it still writes.
+    /// pool_unavailable while one of our processes hangs for it, though the pool is not suspended.
     Result<void> check_stuck(const std::string& pool) const;
-    /// pool_unavailable for a command that names what one hangs for.
-    Result<void> check_named(const Argv& argv) const;
     /// Everything, pool by pool: for when one of them does not answer, and nobody knows which.
     Task<Result<Output>> list_each_pool(Error why);
     Result<void> check_pools(const std::vector<DatasetName>& which);
@@ -151,16 +136,8 @@ class ZfsCli final : public Zfs {
                        std::vector<AckOutcome>& outcomes);
     Task<> tidy(const AckItem& item, AckOutcome& outcome);
 
-    /// What try_pools() found out of a pool.
-    struct Trial {
-        std::chrono::steady_clock::time_point next = {};  ///< not before this
-        /// When one began that the pool answered: what hangs since earlier is not the pool.
-        std::chrono::steady_clock::time_point answered = {};
-    };
-
     Processes& processes_;
     ZfsPaths paths_;
-    std::map<std::string, Trial> trials_;
     /// Datasets whose snapshots one listing may have; fewer after one that was too much.
     std::size_t names_at_once_ = std::numeric_limits<std::size_t>::max();
     bool programs_refused_ = false;  ///< found out once; then plain commands at once

@@ -52,7 +52,7 @@ class Changes {
 }  // namespace
 
 Task<Result<FileChanges>> ZfsCli::diff(DiffSpec spec) {
-    Result<void> checked = check_dataset(spec.from.dataset());
+    Result<void> checked = check_pool(spec.from.dataset().pool());
     if (!checked.has_value()) co_return checked.error();
     Result<Pipe> pipe = make_pipe();
     if (!pipe.has_value()) co_return pipe.error();

@@ -8,7 +8,6 @@ namespace zrepd {
 
 Task<Result<void>> ZfsCli::tolerate(std::string pool, Argv argv, parse::Complaint complaint) {
     Result<void> checked = check_pool(pool);
-    if (checked) checked = check_named(argv);
     if (!checked.has_value()) co_return checked;
     Result<Output> output = co_await processes_.run(argv, kMutationLimit);
     if (!output.has_value()) co_return output.error();

@@ -23,16 +23,6 @@ std::string read_line(const std::string& path) {
     return line;
 }
 
-Error hangs(const std::string& what, const RunningProcess& one, const std::string& look) {
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(
-        std::chrono::steady_clock::now() - one.since);
-    return Error{.code = Code::pool_unavailable,
-                 .message = what + " does not answer: process " + std::to_string(one.pid) + " (" +
-                            one.argv[0] + " " + one.argv[1] + ") waits in the kernel since " +
-                            to_rfc3339(unix_now() - age.count()) + "; nothing else was tried on it",
-                 .remedy = look + "; it goes on by itself when that process has ended"};
-}
-
 }  // namespace
 
 Result<void> ZfsCli::check_pool(std::string_view pool) {
@@ -51,58 +41,23 @@ Result<void> ZfsCli::check_state(std::string_view pool) const {
                  .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
 }
 
-std::vector<RunningProcess> ZfsCli::stuck_in(const std::string& pool) const {
-    if (processes_.abandoned() == 0) return {};
-    const std::vector<std::string> imported = pools();
-    std::vector<RunningProcess> stuck = processes_.running();
-    std::erase_if(stuck, [&](const RunningProcess& one) {
-        return !one.abandoned || !command::is_about_only(one.argv, pool, imported);
-    });
-    return stuck;
-}
-
 /// Each further command would be one more that nothing ends. That it was reaped clears it.
 Result<void> ZfsCli::check_stuck(const std::string& pool) const {
-    const auto tried = trials_.find(pool);
-    for (const RunningProcess& one : stuck_in(pool)) {
-        if (tried != trials_.end() && one.since < tried->second.answered) continue;
-        return hangs("pool " + pool,
-                     one,
-                     "look for a disk or path that hangs: zpool status " + pool + ", and dmesg");
-    }
-    return ok();
-}
-
-Result<void> ZfsCli::check_named(const Argv& argv) const {
     if (processes_.abandoned() == 0) return ok();
+    const std::vector<std::string> imported = pools();
     for (const RunningProcess& one : processes_.running()) {
-        if (!one.abandoned) continue;
-        const auto name = command::common_dataset(one.argv, argv);
-        if (!name) continue;
-        return hangs(
-            *name,
-            one,
-            "look what it waits for: /proc/" + std::to_string(one.pid) + "/stack, and dmesg");
+        if (!one.abandoned || !command::is_about_only(one.argv, pool, imported)) continue;
+        const auto age = std::chrono::duration_cast<std::chrono::seconds>(
+            std::chrono::steady_clock::now() - one.since);
+        return Error{
+            .code = Code::pool_unavailable,
+            .message = "pool " + pool + " does not answer: process " + std::to_string(one.pid) +
+                       " (" + one.argv[0] + " " + one.argv[1] + ") waits in the kernel since " +
+                       to_rfc3339(unix_now() - age.count()) + "; nothing else was tried on it",
+            .remedy = "look for a disk or path that hangs: zpool status " + pool +
+                      ", and dmesg; it goes on by itself when that process has ended"};
     }
     return ok();
-}
-
-Result<void> ZfsCli::check_dataset(const DatasetName& dataset) {
-    Result<void> pool = check_pool(dataset.pool());
-    return pool ? check_named({"zfs", "get", dataset.str()}) : pool;
-}
-
-Task<> ZfsCli::try_pools() {
-    if (processes_.abandoned() == 0) co_return;
-    for (const std::string& pool : pools()) {
-        const auto now = std::chrono::steady_clock::now();
-        if (!check_state(pool) || check_stuck(pool)) continue;
-        if (trials_[pool].next > now || stuck_in(pool).size() >= kMaxStuckForTrial) continue;
-        trials_[pool].next = now + kTrialEvery;
-        const std::vector<std::string> one{pool};
-        Result<Output> written = co_await processes_.run(command::flush(one), kTrialLimit);
-        if (written && written->status.ok()) trials_[pool].answered = now;
-    }
 }
 
 Task<Result<void>> ZfsCli::check_writable(std::string pool) {
@@ -119,11 +74,6 @@ Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {
     for (const DatasetName& dataset : which) pools.insert(dataset.pool());
     for (const std::string_view pool : pools) {
         Result<void> checked = check_pool(pool);
-        if (!checked.has_value()) return checked;
-    }
-    if (processes_.abandoned() == 0) return ok();
-    for (const DatasetName& dataset : which) {
-        Result<void> checked = check_dataset(dataset);
         if (!checked.has_value()) return checked;
     }
     return ok();

@@ -58,7 +58,7 @@ Result<std::unique_ptr<StreamProcess>> ZfsCli::send(SendSpec spec, Fd out) {
     if (!argv.has_value()) return argv.error();
     std::string what = "zfs send " + (spec.snapshot ? spec.snapshot->str() : "of a resumed stream");
     if (spec.snapshot) {
-        Result<void> checked = check_dataset(spec.snapshot->dataset());
+        Result<void> checked = check_pool(spec.snapshot->dataset().pool());
         if (!checked.has_value()) return checked.error();
     }
     SpawnSpec process{.argv = std::move(*argv), .out = std::move(out)};
@@ -71,7 +71,7 @@ Result<std::unique_ptr<StreamProcess>> ZfsCli::send(SendSpec spec, Fd out) {
 Result<std::unique_ptr<StreamProcess>> ZfsCli::receive(ReceiveSpec spec, Fd in) {
     Result<Argv> argv = command::receive(spec);
     if (!argv.has_value()) return argv.error();
-    Result<void> checked = check_dataset(spec.snapshot.dataset());
+    Result<void> checked = check_pool(spec.snapshot.dataset().pool());
     if (!checked.has_value()) return checked.error();
     SpawnSpec process{.argv = std::move(*argv), .in = std::move(in)};
     Result<Child> child = processes_.start(std::move(process));

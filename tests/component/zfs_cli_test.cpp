@@ -53,21 +53,6 @@ class ZfsCliTest : public ::testing::Test {
         std::ofstream(folder_ / name) << text;
     }
 
-    /// One command about tank/a hangs and cannot be killed: its process, which the test ends.
-    pid_t hang_for_a_dataset() {
-        script("zfs",
-               "case \"$*\" in *tank/a) exec python3 -c 'import os, time; "
-               "os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)';; esac");
-        file("kstat/tank/state", "ONLINE\n");
-        file("kstat/dozer/state", "ONLINE\n");
-        auto child = processes->start({.argv = {"zfs", "get", "-Hp", "all", "tank/a"}});
-        const pid_t pid = child->pid();
-        test::run_until(io, [&] { return ::getpgid(pid) == ::getpgid(0); });
-        child->kill();
-        EXPECT_TRUE(run_task(io, child->wait()).abandoned);
-        return pid;
-    }
-
     asio::io_context io{1};
     std::optional<Processes> processes;
     std::optional<ZfsCli> zfs;
@@ -216,7 +201,17 @@ TEST_F(ZfsCliTest, TouchesNoSuspendedPool) {
 /// A process in uninterruptible sleep takes no signal; one that left the group that is killed takes
 /// none of ours either.
 TEST_F(ZfsCliTest, StartsNothingMoreOnAPoolThatHangsUntilThatEnds) {
-    const pid_t pid = hang_for_a_dataset();
+    script("zfs",
+           "case \"$*\" in *tank/a) exec python3 -c 'import os, time; "
+           "os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)';; esac");
+    file("kstat/tank/state", "ONLINE\n");
+    file("kstat/dozer/state", "ONLINE\n");
+    auto child = processes->start({.argv = {"zfs", "get", "-Hp", "all", "tank/a"}});
+    ASSERT_TRUE(child.has_value());
+    const pid_t pid = child->pid();
+    test::run_until(io, [&] { return ::getpgid(pid) == ::getpgid(0); });
+    child->kill();
+    EXPECT_TRUE(run_task(io, child->wait()).abandoned);
     for (int i = 0; i < 50; ++i) {
         const auto found = run_task(io, zfs->datasets({dataset("tank/b")}));
         ASSERT_FALSE(found.has_value());
@@ -234,44 +229,6 @@ TEST_F(ZfsCliTest, StartsNothingMoreOnAPoolThatHangsUntilThatEnds) {
     ::kill(pid, SIGKILL);
     test::run_until(io, [this] { return processes->running().empty(); });
     EXPECT_TRUE(zfs->check_pool("tank").has_value());
-}
-
-TEST_F(ZfsCliTest, APoolThatStillWritesIsAvailableButForWhatAProcessHangsFor) {
-    const pid_t pid = hang_for_a_dataset();
-    script("zpool", "exit 0");
-    EXPECT_FALSE(zfs->check_pool("tank").has_value());
-    run_task(io, zfs->try_pools());
-    EXPECT_EQ(calls().back(), "sync tank");
-    EXPECT_TRUE(zfs->check_pool("tank").has_value());
-    EXPECT_TRUE(zfs->unavailable_pools().empty());
-    EXPECT_TRUE(run_task(io, zfs->datasets({dataset("tank/b")})).has_value());
-    EXPECT_TRUE(run_task(io, zfs->set(dataset("tank/b"), {{"zrep:lease", "x"}})).has_value());
-    const std::size_t before = calls().size();
-    EXPECT_EQ(zfs->check_dataset(dataset("tank/a")).error().code, Code::pool_unavailable);
-    for (const auto& refused : {run_task(io, zfs->set(dataset("tank/a"), {{"zrep:lease", "x"}})),
-                                run_task(io, zfs->unmount(dataset("tank/a"))),
-                                run_task(io, zfs->rollback(snap("tank/a@x"))),
-                                run_task(io, zfs->release({snap("tank/a@x")}))}) {
-        ASSERT_FALSE(refused.has_value());
-        EXPECT_NE(refused.error().message.find("tank/a does not answer: process "),
-                  std::string::npos)
-            << refused.error().message;
-    }
-    EXPECT_EQ(calls().size(), before);
-    ::kill(pid, SIGKILL);
-    test::run_until(io, [this] { return processes->running().empty(); });
-    EXPECT_TRUE(zfs->check_dataset(dataset("tank/a")).has_value());
-}
-
-TEST_F(ZfsCliTest, APoolThatDoesNotWriteStaysUnavailableAndIsNotAskedAgainAtOnce) {
-    const pid_t pid = hang_for_a_dataset();
-    script("zpool", "exit 1");
-    for (int i = 0; i < 5; ++i) run_task(io, zfs->try_pools());
-    EXPECT_FALSE(zfs->check_pool("tank").has_value());
-    const auto said = calls();
-    EXPECT_EQ(std::count(said.begin(), said.end(), "sync tank"), 1);
-    ::kill(pid, SIGKILL);
-    test::run_until(io, [this] { return processes->running().empty(); });
 }
 
 TEST_F(ZfsCliTest, ListsTheOtherPoolsWhenOneIsSuspended) {

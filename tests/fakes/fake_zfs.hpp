@@ -164,14 +164,6 @@ class FakeZfs final : public Zfs {
     Result<std::unique_ptr<StreamProcess>> receive(ReceiveSpec spec, Fd in) override;
     Task<> watch(std::function<void(Change)> on_change) override;
     Result<void> check_pool(std::string_view pool) override;
-    Result<void> check_dataset(const DatasetName& dataset) override {
-        return check_pool(dataset.pool());
-    }
-    Task<> try_pools() override {
-        ++tries;
-        co_return;
-    }
-    unsigned tries = 0;  ///< of try_pools()
     Task<Result<void>> check_writable(std::string pool) override;
     std::vector<std::string> unavailable_pools() override;
     std::string version() override { return "2.3.2"; }

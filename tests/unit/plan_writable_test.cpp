@@ -80,6 +80,19 @@ TEST_F(WritableTarget, IsToldWithWhatEndsIt) {
     EXPECT_EQ(set->remedy, "zfs set readonly=on 'backup/fs'");
 }
 
+/// A readonly of its own would stay when the tree becomes the master.
+TEST_F(WritableTarget, OfAMemberIsEndedWhereItHasItFrom) {
+    const Dataset root = of("backup/fs");
+    Dataset member = of("backup/fs/a", /*readonly=*/false);
+    member.readonly_here = true;
+    EXPECT_EQ(plan::writable_target({&root, &member}, {{"backup/fs/a", "/srv"}})->remedy,
+              "zfs inherit readonly 'backup/fs/a'");
+    const Dataset open = of("backup/fs", /*readonly=*/false);
+    member.readonly_here = false;
+    EXPECT_EQ(plan::writable_target({&open, &member}, {{"backup/fs/a", "/srv"}})->remedy,
+              "zfs set readonly=on 'backup/fs'");
+}
+
 TEST_F(WritableTarget, OfATreeIsTheFirstAndHowManyMore) {
     const Dataset root = of("backup/fs");
     const Dataset a = of("backup/fs/a");

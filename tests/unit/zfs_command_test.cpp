@@ -44,28 +44,6 @@ TEST(ZfsCommand, IsAboutOnePoolWhenItNamesThatAndNoOther) {
     }
 }
 
-TEST(ZfsCommand, KnowsADatasetThatTwoCommandsName) {
-    struct Case {
-        const char* one;
-        const char* other;
-        const char* common;  ///< empty: none
-    };
-    for (const Case& c : {Case{"zfs unmount tank/a", "zfs set readonly=on tank/a", "tank/a"},
-                          Case{"zfs get -Hp guid tank/b tank/a", "zfs destroy tank/a@x", "tank/a"},
-                          Case{"zfs send tank/a@x", "zfs bookmark tank/a@y tank/a#y", "tank/a"},
-                          Case{"zfs unmount tank/a", "zfs set readonly=on tank/a/b", ""},
-                          Case{"zfs program tank - x", "zfs program tank - y", ""},
-                          Case{"zfs set mountpoint=/a tank/a", "zfs set mountpoint=/a tank/b", ""},
-                          Case{"umount /tank/a", "umount /tank/a", ""}}) {
-        Argv one;
-        Argv other;
-        for (const auto word : split(c.one, ' ')) one.emplace_back(word);
-        for (const auto word : split(c.other, ' ')) other.emplace_back(word);
-        EXPECT_EQ(command::common_dataset(one, other).value_or(""), c.common)
-            << c.one << " / " << c.other;
-    }
-}
-
 TEST(ZfsCommand, AsksForAllOrForTheDatasetsNamed) {
     const Argv all = command::get_datasets({}).at(0);
     EXPECT_TRUE(text(all).starts_with(
