@@ -118,8 +118,10 @@ class AdoptOld : public Adopt {
   protected:
     AdoptOld() {
         auto& here = alpha->zfs.at("tank/fs").snapshots;
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; ++i) {
             alpha->zfs.take("tank/fs@" + zrep_snapshot_name(static_cast<unsigned>(i)));
+            here.back().created -= (10 - i) * 86'400;
+        }
         alpha->zfs.take("tank/fs@daily2");
         beta->zfs.at("backup/fs").snapshots = here;
         beta->zfs.at("backup/fs").content = here.back().content;

@@ -133,6 +133,7 @@ TEST_F(RolesTest, AKeyThatWasChangedOnTheMasterIsLoadedAnewBeforeTheMount) {
         EXPECT_TRUE(test::run_task(io, host->inventory.discover()));
     }
     beta->zfs.at("backup/fs").key_changed = true;
+    beta->zfs.at("backup/fs").mounted = false;
     const auto done = change(*alpha, Ask::failover, fs);
     ASSERT_EQ(done.outcome, "done") << done.text;
     EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
@@ -143,6 +144,7 @@ TEST_F(RolesTest, AKeyThatWasChangedOnTheMasterIsLoadedAnewBeforeTheMount) {
 TEST_F(RolesTest, AKeyThatCouldNotBeLoadedAgainStaysLoaded) {
     beta->zfs.at("backup/fs").encrypted = true;
     beta->zfs.at("backup/fs").key_changed = true;
+    beta->zfs.at("backup/fs").mounted = false;
     EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
     beta->zfs.on_call([this](const std::string& call) {
         if (!call.starts_with("try_key")) return;
@@ -150,7 +152,7 @@ TEST_F(RolesTest, AKeyThatCouldNotBeLoadedAgainStaysLoaded) {
     });
     const auto done = change(*alpha, Ask::failover, fs);
     ASSERT_EQ(done.outcome, "done") << done.text;
-    EXPECT_NE(done.text.find("it was not exchanged (too short)"), std::string::npos) << done.text;
+    EXPECT_EQ(beta->zfs.count("mount backup/fs"), 1U);
     EXPECT_TRUE(beta->zfs.at("backup/fs").key_loaded);
     EXPECT_EQ(beta->zfs.count("unload_key"), 0U);
 }
