@@ -164,7 +164,7 @@ class OfAnotherRoleChange(Refused):
                 self.assertIn("\n  next: ", done.err)
                 self.assertIn("zrepctl status 'tank/fs'", done.err)
         self.assert_writable()
-        self.assert_master("beta", 30)
+        self.assert_master("beta", 90)
         self.assertEqual(self.beta.run("cat /tank/fs/still /tank/fs/unsent").out, "still\nmore\nunsent\n")
 
     def test_one_of_the_target_that_is_not_finished(self):
