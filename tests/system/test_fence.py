@@ -121,6 +121,7 @@ class Fence(Probed):
 
 
 LEASE = 5
+CLOCK_SECONDS = 0.5  # by which a guest's clock may differ from another's
 WAIT = LEASE * 5 / 4 + 10
 
 
@@ -153,12 +154,12 @@ class Leased(Probed):
             self.lab.link(name, "unmute", "beta" if name == "alpha" else "alpha")
 
     def clocks_agree(self):
-        """Both hosts have the clock of the machine that they run on."""
+        """Both hosts have the clock of the machine that they run on, which a busy one's guests read late."""
         for host in (self.alpha, self.beta):
             before = time.time()
             there = float(host.run("date +%s.%N").out)
-            self.assertLess(before - 0.05, there)
-            self.assertLess(there, time.time() + 0.05)
+            self.assertLess(before - CLOCK_SECONDS, there)
+            self.assertLess(there, time.time() + CLOCK_SECONDS)
 
     def take_over(self):
         """Of two sides that both live and cannot hear each other; when it began."""
@@ -174,7 +175,7 @@ class Leased(Probed):
         before, after = self.probed(self.alpha), self.probed(self.beta)
         print(f"alpha's last write {after[0] - before[-1]:.2f} s before beta's first one; "
               f"{len(before)} and {len(after)} writes", flush=True)
-        self.assertLess(before[-1], after[0])
+        self.assertLess(before[-1] + CLOCK_SECONDS, after[0])
 
 
 class Lease(Leased):
