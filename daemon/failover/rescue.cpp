@@ -5,7 +5,6 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
-#include "common/time.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/log.hpp"
@@ -28,18 +27,6 @@ Error still_written() {
                  .remedy =
                      "stop the programs that have its files mapped (fuser -vm), or the users "
                      "of the volume; it is tried again"};
-}
-
-/// Each of them is there because something was written behind the one before.
-Error too_many_snapshots(const DatasetName& dataset, std::size_t taken, std::string_view next) {
-    return Error{.code = Code::busy,
-                 .message = "it was written to again behind each of " + std::to_string(taken) +
-                            " snapshots, although it is readonly; the next is not taken before " +
-                            std::string(next),
-                 .remedy =
-                     "stop the programs that have its files mapped (fuser -vm), or the users "
-                     "of the volume; it goes on by itself then, or at once after zfs snapshot " +
-                     quote(dataset.str() + "@last")};
 }
 
 /// zfs allows that, and the copy can lie no higher than in the pool itself.
@@ -141,12 +128,8 @@ Task<Result<void>> Rescue::take(std::string name) {
 Task<Result<Divergence>> Rescue::freeze() {
     auto found = co_await look_twice();
     if (!found || found->written_bytes == 0) co_return found;
-    const std::size_t taken = count_diverged(found->newer, epoch_);
-    const UnixSeconds last = last_diverged(found->newer, epoch_);
-    const UnixSeconds next = last + wait_after_diverged(taken).count();
-    // One of a clock that was ahead is no reason to wait for that time.
-    const bool early = taken >= kMaxDiverged && last <= unix_now() && unix_now() < next;
-    if (early) co_return too_many_snapshots(dataset_, taken, to_rfc3339(next));
+    auto free = may_take_diverged(dataset_, found->newer, epoch_, unix_now());
+    if (!free) co_return free.error();
     std::string name = diverged_snapshot(versions_of(dataset_), epoch_);
     auto done = co_await take(name);
     if (!done) co_return done.error();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "common/time.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -75,6 +76,15 @@ bool is_diverged(const Snapshot& snapshot, std::uint64_t epoch) {
     return snapshot.name == name || snapshot.name.starts_with(name + "_");
 }
 
+/// When the newest of these was taken; 0: none.
+UnixSeconds last_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
+    UnixSeconds last = 0;
+    for (const Snapshot& s : snapshots) {
+        if (is_diverged(s, epoch)) last = std::max(last, s.created);
+    }
+    return last;
+}
+
 }  // namespace
 
 std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
@@ -84,18 +94,29 @@ std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t
         }));
 }
 
-UnixSeconds last_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch) {
-    UnixSeconds last = 0;
-    for (const Snapshot& s : snapshots) {
-        if (is_diverged(s, epoch)) last = std::max(last, s.created);
-    }
-    return last;
-}
-
 std::chrono::seconds wait_after_diverged(std::size_t taken) {
     if (taken < kMaxDiverged) return {};
     constexpr std::size_t kMostDoublings = 10;  // some six weeks
     return std::chrono::hours(1U << std::min(taken - kMaxDiverged, kMostDoublings));
+}
+
+Result<void> may_take_diverged(const DatasetName& dataset,
+                               const std::vector<Snapshot>& newer,
+                               std::uint64_t epoch,
+                               UnixSeconds now) {
+    const std::size_t taken = count_diverged(newer, epoch);
+    const UnixSeconds last = last_diverged(newer, epoch);
+    const UnixSeconds next = last + wait_after_diverged(taken).count();
+    // One of a clock that was ahead is no reason to wait for that time.
+    if (taken < kMaxDiverged || last > now || now >= next) return ok();
+    return Error{.code = Code::busy,
+                 .message = "it was written to again behind each of " + std::to_string(taken) +
+                            " snapshots, although it is readonly; the next is not taken before " +
+                            to_rfc3339(next),
+                 .remedy =
+                     "stop the programs that have its files mapped (fuser -vm), or the users "
+                     "of the volume; it goes on by itself then, or at once after zfs snapshot " +
+                     quote(dataset.str() + "@last")};
 }
 
 Result<std::vector<CopyStep>> copy_steps(const Divergence& found, const Versions& copy) {

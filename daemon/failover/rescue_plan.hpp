@@ -46,8 +46,11 @@ bool has_room(const DatasetName& copy, const std::vector<Snapshot>& snapshots);
 std::string diverged_snapshot(const Versions& versions, std::uint64_t epoch);
 /// How many of these have such a name, of this epoch.
 std::size_t count_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch);
-/// When the newest of these was taken; 0: none, or not known.
-UnixSeconds last_diverged(const std::vector<Snapshot>& snapshots, std::uint64_t epoch);
+/// busy while it is too early for another of these.
+Result<void> may_take_diverged(const DatasetName& dataset,
+                               const std::vector<Snapshot>& newer,
+                               std::uint64_t epoch,
+                               UnixSeconds now);
 
 /// One increment of the copy: from the snapshot before it, the first one from the base.
 struct CopyStep {

@@ -181,7 +181,7 @@ Task<Result<rpc::RolesOut>> Roles::roles(std::string peer, rpc::RolesIn in) {
 
 namespace {
 
-Error other_key(const DatasetName& dataset, const std::string& host, const Error& why) {
+Error other_key_there(const DatasetName& dataset, const std::string& host, const Error& why) {
     const std::string name = quote(dataset.str());
     return Error{.code = Code::refused,
                  .message = "the key of " + dataset.str() + " on " + host +
@@ -201,7 +201,7 @@ Task<std::optional<Error>> Roles::key_problem(DatasetName dataset) {
     auto tried = co_await parts_.zfs.load_key(dataset, /*only_try=*/true);
     // A loaded one may be that of before a zfs change-key of the master, which came with a stream.
     if (tried || (loaded && tried.error().code != Code::refused)) co_return std::nullopt;
-    if (loaded) co_return other_key(dataset, parts_.self.host.str(), tried.error());
+    if (loaded) co_return other_key_there(dataset, parts_.self.host.str(), tried.error());
     // A raw stream makes it `prompt`, wherever the master has it from.
     co_return Error{.code = Code::refused,
                     .message = "the key of " + dataset.str() + " on " + parts_.self.host.str() +

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/rpc/doctor_types.hpp"
+#include "common/rpc/peer_adopt_types.hpp"
 #include "common/rpc/peer_role_types.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/peer/transport.hpp"

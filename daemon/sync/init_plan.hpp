@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/rpc/peer_adopt_types.hpp"
 #include "daemon/sync/engine.hpp"
 
 namespace zrepd::sync {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/rpc/peer_adopt_types.hpp"
 #include "daemon/plan/tree.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/look.hpp"

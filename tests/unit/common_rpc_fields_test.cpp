@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/rpc/control_types.hpp"
+#include "common/rpc/peer_adopt_types.hpp"
 #include "common/rpc/peer_types.hpp"
 
 namespace zrepd::rpc {

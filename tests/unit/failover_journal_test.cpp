@@ -198,13 +198,26 @@ TEST(RescuePlan, CountsTheSnapshotsThatARescueOfThisEpochTook) {
     EXPECT_EQ(count_diverged(all.snapshots, 9), 0U);
 }
 
-TEST(RescuePlan, KnowsWhenTheNewestOfThemWasTaken) {
-    auto all = snaps("@zrep_diverged_8:1 @zrep_diverged_8_2:2 @mine:4").snapshots;
-    all[0].created = 50;
-    all[1].created = 70;
-    all[2].created = 90;
-    EXPECT_EQ(last_diverged(all, 8), 70);
-    EXPECT_EQ(last_diverged(all, 9), 0);
+TEST(RescuePlan, TakesTheSixthAnHourAfterTheFifth) {
+    auto all = snaps(
+                   "@zrep_diverged_8:1 @zrep_diverged_8_2:2 @zrep_diverged_8_3:3 "
+                   "@zrep_diverged_8_4:4 @zrep_diverged_8_5:5 @mine:6")
+                   .snapshots;
+    for (Snapshot& s : all) s.created = 1'000'000;
+    all.back().created = 2'000'000;
+    const auto fs = test::dataset_name("tank/fs");
+    const auto early = may_take_diverged(fs, all, 8, 1'003'599);
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().code, Code::busy);
+    EXPECT_NE(early.error().message.find("not taken before 1970-01-12T14:46:40Z"),
+              std::string::npos)
+        << early.error().message;
+    EXPECT_NE(early.error().remedy.find("zfs snapshot 'tank/fs@last'"), std::string::npos);
+    EXPECT_TRUE(may_take_diverged(fs, all, 8, 1'003'600));
+    EXPECT_TRUE(may_take_diverged(fs, all, 9, 1'000'001)) << "another role change's";
+    EXPECT_TRUE(may_take_diverged(fs, all, 8, 999'999)) << "taken with a clock that was ahead";
+    all.erase(all.begin());
+    EXPECT_TRUE(may_take_diverged(fs, all, 8, 1'000'001)) << "the fifth";
 }
 
 TEST(RescuePlan, WaitsLongerForEachFurtherOne) {
