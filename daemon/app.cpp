@@ -151,6 +151,7 @@ Result<void> App::Parts::start() {
     tasks.spawn("scheduler", scheduler.run());
     tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
+    tasks.spawn("what is wrong", service->watch());
     tasks.spawn("pool events", watch_pools());
     tasks.spawn("service manager", manager.run([this] { return status_line(); }));
     manager.ready();

@@ -2,6 +2,8 @@
 // The control methods, on top of engine, inventory and scheduler. Thread: io thread.
 #pragma once
 
+#include <set>
+
 #include "daemon/control/service.hpp"
 #include "daemon/failover/copies.hpp"
 #include "daemon/failover/roles.hpp"
@@ -69,6 +71,11 @@ class DaemonService : public control::Service {
     rpc::VersionOut version() override;
     rpc::Hello hello() override;
 
+    /// Looks at the status of all pairs now and then, from memory, whether or not anybody asks:
+    /// what is wrong has a beginning, `every` late at most. Until it is cancelled, which leaves
+    /// nothing behind.
+    Task<> watch(std::chrono::milliseconds every = std::chrono::seconds(15));
+
   private:
     /// The named datasets, or with `all` those of `pairs` that `wanted` takes; checked, no doubles.
     Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names,
@@ -111,6 +118,12 @@ class DaemonService : public control::Service {
     std::optional<rpc::Trouble> hidden_pairs(UnixSeconds now);
     std::vector<std::string> rescues_of(const DatasetName& dataset) const;
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
+    rpc::Trouble lateness(const rpc::PairStatus& status,
+                          const plan::Pair& pair,
+                          UnixSeconds fresh_at) const;
+    /// service_watch.cpp
+    void note_what_is_wrong();
+    void tell_late(const std::string& dataset, const rpc::Trouble& why);
     void add_members(rpc::PairStatus& out, const plan::Pair& pair) const;
     UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
@@ -138,6 +151,7 @@ class DaemonService : public control::Service {
     std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;
     /// By dataset, "" for the host: what no run has failed of.
     std::map<std::string, rpc::Trouble, std::less<>> seen_troubles_;
+    std::set<std::string> late_;  ///< as events told it
 };
 
 }  // namespace zrepd

@@ -19,6 +19,10 @@ namespace {
 // A copy is late when it missed two turns and a minute: one missed turn is a slow sync.
 constexpr std::chrono::seconds kLateGrace{60};
 
+std::chrono::seconds late_after(std::chrono::seconds interval) {
+    return 2 * interval + kLateGrace;
+}
+
 std::string peer_state_name(peer::PeerState state) {
     switch (state) {
         case peer::PeerState::connected:
@@ -87,7 +91,11 @@ std::optional<rpc::Trouble> DaemonService::first_seen(const std::string& of,
         return std::nullopt;
     }
     rpc::Trouble& known = seen_troubles_[of];
-    if (known.message != found->text()) known = trouble(*found, now);
+    // The same trouble in other words, as one that counts, is as old as it was.
+    const bool same = known.kind == info(found->code).name;
+    const std::string since = same ? known.since : to_rfc3339(now);
+    known = trouble(*found, now);
+    known.since = since;
     return known;
 }
 
@@ -158,6 +166,30 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
         out.rescues.insert(out.rescues.end(), found.begin(), found.end());
     }
     out.health = health_of(out, pair);
+    if (out.health == "late" && !out.warning) out.warning = lateness(out, pair, fresh_at);
+    return out;
+}
+
+/// Since when a copy is older than it should be, and what there is to see of why.
+rpc::Trouble DaemonService::lateness(const rpc::PairStatus& status,
+                                     const plan::Pair& pair,
+                                     UnixSeconds fresh_at) const {
+    const UnixSeconds late_at =
+        fresh_at == 0 ? started_ : fresh_at + late_after(*pair.settings.interval).count();
+    rpc::Trouble out{.kind = "late", .message = {}, .remedy = {}, .since = to_rfc3339(late_at)};
+    const std::string last =
+        fresh_at == 0 ? "no sync was seen yet" : "the last sync was at " + to_rfc3339(fresh_at);
+    out.message = "the copy is late: " + last + ", and one is due every " + *status.interval;
+    if (status.running) {
+        out.message += "; one has been running since " + status.running->since;
+        out.remedy =
+            "zrepctl status --watch shows how far it is; it ends by itself, or with an "
+            "error, when no byte moves for stall-timeout";
+    } else {
+        out.remedy = "zrepctl sync " + quote(status.dataset) +
+                     " does it now, and says what is "
+                     "in its way";
+    }
     return out;
 }
 
@@ -257,8 +289,8 @@ std::string DaemonService::health_of(const rpc::PairStatus& status, const plan::
     }
     if (pair.role == plan::Role::initializing && !status.running) return "failing";
     if (pair.role == plan::Role::master && pair.settings.interval && !status.paused) {
-        const auto late_after = 2 * *pair.settings.interval + kLateGrace;
-        if (!status.lag_seconds || *status.lag_seconds > late_after.count()) return "late";
+        const auto limit = late_after(*pair.settings.interval);
+        if (!status.lag_seconds || *status.lag_seconds > limit.count()) return "late";
     }
     return "ok";
 }

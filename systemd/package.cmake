@@ -28,6 +28,7 @@ file(WRITE ${PROJECT_BINARY_DIR}/package/changelog "zrepd (${PROJECT_VERSION}) u
   * See CHANGELOG.md.gz.\n
  -- ${CPACK_PACKAGE_CONTACT}  ${today}\n")
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/systemd/package_files.cmake)
+set(CPACK_POST_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/systemd/package_symbols.cmake)
 set(CPACK_ZREPD_SOURCE ${PROJECT_SOURCE_DIR})
 set(CPACK_ZREPD_BINARY ${PROJECT_BINARY_DIR})
 include(CPack)

@@ -226,7 +226,7 @@ struct PairStatus {
         v("last_error", self.last_error, "of the last run, if it failed, or what else is wrong");
         v("warning",
           self.warning,
-          "what is wrong and stops no sync; kind is writable, for a target that is mounted so");
+          "what is wrong and stops no sync; kind is writable, of a target that is mounted so, or late");
         v("rescues", self.rescues, "copies of what this side had and the other never got");
         v("members",
           self.members,

@@ -20,7 +20,7 @@ namespace po = boost::program_options;
 
 constexpr const char* kUser = "zrep";
 
-void add_options(po::options_description& options) {
+void authorize_options(po::options_description& options) {
     // clang-format off
     options.add_options()
         ("under", po::value<std::string>()->value_name("DATASET"),
@@ -146,6 +146,13 @@ void tell_socket(const Invocation& invocation, const Wish& wish, rpc::Done& out)
     out.notes.push_back(wish.user + " may not use " + path + ": " + why);
 }
 
+/// Of what it sends there is no other bound.
+void tell_quota(const Wish& wish, rpc::Done& out) {
+    if (!wish.under || wish.revoke) return;
+    out.notes.push_back(wish.host.short_name() + " may fill all that " + wish.under->str() +
+                        " may take; to bound that: zfs set quota=SIZE " + quote(wish.under->str()));
+}
+
 /// The daemon's part: nothing without --under, but that it says who we are.
 Result<rpc::Done> set_accept(const Invocation& invocation, const Wish& wish) {
     if (wish.revoke && !wish.under) return rpc::Done{};
@@ -183,10 +190,11 @@ Result<rpc::Done> carry_out(const Invocation& invocation, const Wish& wish) {
     }
     tell_keys(wish, *keys, *done);
     tell_socket(invocation, wish, *done);
+    tell_quota(wish, *done);
     return done;
 }
 
-int run(const Invocation& invocation) {
+int run_authorize(const Invocation& invocation) {
     const auto wish = read_wish(invocation);
     if (!wish && wish.error().code == Code::invalid_params)
         return usage_error(invocation, wish.error());
@@ -221,7 +229,7 @@ const Command kAuthorize{
     "  alpha: zrepd with ssh-user = zrep in /etc/zrepd/zrepd.conf\n",
     1,
     1,
-    add_options,
-    run};
+    authorize_options,
+    run_authorize};
 
 }  // namespace zrepd::ctl

@@ -4,7 +4,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void changeconfig_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("target,d", "FILESYSTEM is the copy; HOST and OTHER say where its master is")
@@ -13,7 +13,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_changeconfig(const Invocation& invocation) {
     rpc::ConfigIn in;
     const auto dataset = DatasetName::parse(invocation.words[0]);
     if (!dataset) return usage_error(invocation, dataset.error());
@@ -46,7 +46,7 @@ const Command kChangeconfig{
     "  on alpha: zrepctl changeconfig tank/fs gamma backup/fs\n",
     3,
     3,
-    add_options,
-    run};
+    changeconfig_options,
+    run_changeconfig};
 
 }  // namespace zrepd::ctl

@@ -11,7 +11,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void check_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("warning,w", boost::program_options::value<std::string>()->value_name("TIME"),
@@ -64,7 +64,7 @@ Json document(const CheckResult& result) {
     return out;
 }
 
-int run(const Invocation& invocation) {
+int run_check(const Invocation& invocation) {
     const auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return unknown(invocation, chosen.error());
     const auto limits = limits_of(invocation);
@@ -96,8 +96,8 @@ const Command kCheck{
     "Example:\n  zrepctl check\n  zrepctl check -w 30m -c 4h tank/fs\n",
     0,
     10000,
-    add_options,
-    run,
+    check_options,
+    run_check,
     /*starts_run=*/false,
     static_cast<int>(Verdict::unknown)};
 

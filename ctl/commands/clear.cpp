@@ -4,11 +4,11 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void clear_options(boost::program_options::options_description& options) {
     options.add_options()("dry-run", "say what would be done, do nothing");
 }
 
-int run(const Invocation& invocation) {
+int run_clear(const Invocation& invocation) {
     rpc::ClearIn in;
     const auto dataset = DatasetName::parse(invocation.words[0]);
     if (!dataset) return usage_error(invocation, dataset.error());
@@ -28,7 +28,7 @@ const Command kClear{
     "not asked; run it there too.\n\nExample:\n  zrepctl clear --dry-run tank/fs\n",
     1,
     1,
-    add_options,
-    run};
+    clear_options,
+    run_clear};
 
 }  // namespace zrepd::ctl

@@ -30,7 +30,7 @@ constexpr std::chrono::milliseconds kProbeLimit{5'000};
 constexpr std::chrono::seconds kPeersLimit{30};
 constexpr const char* kDefaultSettings = "/etc/zrepd/zrepd.conf";
 
-void add_options(boost::program_options::options_description&) {}
+void doctor_options(boost::program_options::options_description&) {}
 
 /// Whoever is named in the lock file and lives. The lock itself is not tried: that would keep a
 /// zrepd that starts at this moment from having it.
@@ -127,7 +127,7 @@ void print(const Invocation& invocation, const std::vector<Diagnosis>& all) {
     print_json({{"state", name(worst(all))}, {"checks", std::move(checks)}});
 }
 
-int run(const Invocation& invocation) {
+int run_doctor(const Invocation& invocation) {
     for (const auto& word : invocation.words) {
         if (const auto host = HostName::parse(word); !host)
             return usage_error(invocation, host.error());
@@ -176,7 +176,7 @@ const Command kDoctor{
     "Example:\n  zrepctl doctor\n  zrepctl doctor beta\n",
     0,
     64,
-    add_options,
-    run};
+    doctor_options,
+    run_doctor};
 
 }  // namespace zrepd::ctl

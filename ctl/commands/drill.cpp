@@ -6,7 +6,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-void add_options(po::options_description& options) {
+void drill_options(po::options_description& options) {
     // clang-format off
     options.add_options()
         ("run", po::value<std::string>()->value_name("PROGRAM"),
@@ -15,7 +15,7 @@ void add_options(po::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_drill(const Invocation& invocation) {
     auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return usage_error(invocation, chosen.error());
     rpc::DrillIn in;
@@ -38,8 +38,8 @@ const Command kDrill{
     "Example:\n  zrepctl drill backup/fs --run /usr/local/sbin/check-database\n",
     1,
     1,
-    add_options,
-    run,
+    drill_options,
+    run_drill,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

@@ -17,7 +17,7 @@ constexpr unsigned kMost = 1000;
 // How often we look whether the daemon is alive while nothing happens.
 constexpr std::chrono::seconds kQuiet{30};
 
-void add_options(boost::program_options::options_description& options) {
+void events_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("follow,f", "go on with what happens from now on, until Ctrl-C")
@@ -56,7 +56,7 @@ int follow(const Invocation& invocation, Client& client, std::uint64_t printed) 
     }
 }
 
-int run(const Invocation& invocation) {
+int run_events(const Invocation& invocation) {
     const auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return usage_error(invocation, chosen.error());
     if (lines_of(invocation) > kMost)
@@ -92,7 +92,7 @@ const Command kEvents{
     "Example:\n  zrepctl events -n 20 tank/fs\n  zrepctl events -f --json\n",
     0,
     10000,
-    add_options,
-    run};
+    events_options,
+    run_events};
 
 }  // namespace zrepd::ctl

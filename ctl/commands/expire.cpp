@@ -4,7 +4,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void expire_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("local,L", "only on this side")
@@ -12,7 +12,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_expire(const Invocation& invocation) {
     return start_on_selection<rpc::ExpireIn>(invocation, "pair.expire");
 }
 
@@ -28,8 +28,8 @@ const Command kExpire{
     "take.\n\nExample:\n  zrepctl set tank/fs zrep:savecount=10\n  zrepctl expire --dry-run tank/fs\n",
     1,
     10000,
-    add_options,
-    run,
+    expire_options,
+    run_expire,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

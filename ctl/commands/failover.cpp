@@ -4,7 +4,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void failover_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("local,L", "only this side: it steps down without the other one")
@@ -12,7 +12,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_failover(const Invocation& invocation) {
     return start_role_change(invocation, "pair.failover");
 }
 
@@ -36,8 +36,8 @@ const Command kFailover{
     "  zrepctl failover tank/fs@zrep_000041\n",
     1,
     10000,
-    add_options,
-    run,
+    failover_options,
+    run_failover,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

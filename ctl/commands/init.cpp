@@ -13,7 +13,7 @@ namespace po = boost::program_options;
 // The daemon's own limit.
 constexpr std::uint64_t kMaxSavecount = 1'000'000;
 
-void add_options(po::options_description& options) {
+void init_options(po::options_description& options) {
     // clang-format off
     options.add_options()
         ("savecount", po::value<std::string>()->value_name("N"),
@@ -24,7 +24,7 @@ void add_options(po::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_init(const Invocation& invocation) {
     rpc::InitIn in;
     const auto dataset = DatasetName::parse(invocation.words[0]);
     if (!dataset) return usage_error(invocation, dataset.error());
@@ -75,8 +75,8 @@ const Command kInit{
     "  on alpha: zrepctl init tank/fs beta backup/fs\n",
     3,
     3,
-    add_options,
-    run,
+    init_options,
+    run_init,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

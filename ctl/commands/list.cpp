@@ -8,7 +8,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void list_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("verbose,v", "with all zrep: properties")
@@ -16,7 +16,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_list(const Invocation& invocation) {
     const auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return usage_error(invocation, chosen.error());
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
@@ -48,7 +48,7 @@ const Command kList{
     "Example:\n  zrepctl list -v tank/fs\n",
     0,
     10000,
-    add_options,
-    run};
+    list_options,
+    run_list};
 
 }  // namespace zrepd::ctl

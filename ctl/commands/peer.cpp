@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -134,8 +135,11 @@ Result<Greeting> introduce(int fd, const HostName& host, std::string& buffered) 
     if (!hello) return silent;
     auto greeting = rpc::parse_message(*hello);
     if (!greeting || greeting->method != "hello") return Greeting{.line = *hello};
-    const std::string request =
-        rpc::request_line({0, "peer.identify", Json{{"host", host.short_name()}}});
+    Json params{{"host", host.short_name()}};
+    // sshd sets it where authorized_keys names the command: then root's key is for nothing else.
+    const bool restricted = ::geteuid() == 0 && std::getenv("SSH_ORIGINAL_COMMAND") != nullptr;
+    if (restricted) params["restricted"] = true;
+    const std::string request = rpc::request_line({0, "peer.identify", params});
     if (::write(fd, request.data(), request.size()) != static_cast<ssize_t>(request.size())) {
         return silent;
     }

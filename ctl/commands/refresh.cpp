@@ -4,11 +4,11 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void refresh_options(boost::program_options::options_description& options) {
     options.add_options()("dry-run", "say what the master would do, do nothing");
 }
 
-int run(const Invocation& invocation) {
+int run_refresh(const Invocation& invocation) {
     return start_on_selection<rpc::SyncIn>(invocation, "pair.refresh");
 }
 
@@ -25,8 +25,8 @@ const Command kRefresh{
     "Example:\n  zrepctl refresh backup/fs\n",
     1,
     10000,
-    add_options,
-    run,
+    refresh_options,
+    run_refresh,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

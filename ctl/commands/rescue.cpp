@@ -19,7 +19,7 @@ namespace po = boost::program_options;
 // locks.
 constexpr std::chrono::minutes kDiffLimit{12};
 
-void add_options(boost::program_options::options_description& options) {
+void rescue_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("yes", "with drop: do it; without, only say what would be destroyed")
@@ -112,7 +112,7 @@ int diff(const Invocation& invocation, const std::vector<std::string>& names) {
     return kDone;
 }
 
-int run(const Invocation& invocation) {
+int run_rescue(const Invocation& invocation) {
     std::vector<std::string> words = invocation.words;
     const std::string verb = words.front();
     words.erase(words.begin());
@@ -140,8 +140,8 @@ const Command kRescue{
     "  zrepctl rescue drop tank/fs_diverged_2 --yes\n",
     1,
     2,
-    add_options,
-    run,
+    rescue_options,
+    run_rescue,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

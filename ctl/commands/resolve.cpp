@@ -8,7 +8,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-void add_options(po::options_description& options) {
+void resolve_options(po::options_description& options) {
     // clang-format off
     options.add_options()
         ("keep", po::value<std::string>()->value_name("HERE|PEER"),
@@ -17,7 +17,7 @@ void add_options(po::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_resolve(const Invocation& invocation) {
     auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return usage_error(invocation, chosen.error());
     if (!invocation.has("keep")) {
@@ -49,8 +49,8 @@ const Command kResolve{
     "Example:\n  zrepctl resolve tank/fs --keep HERE\n",
     1,
     1,
-    add_options,
-    run,
+    resolve_options,
+    run_resolve,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

@@ -5,11 +5,11 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void set_options(boost::program_options::options_description& options) {
     options.add_options()("dry-run", "say what would be done, do nothing");
 }
 
-int run(const Invocation& invocation) {
+int run_set(const Invocation& invocation) {
     rpc::SetIn in;
     const auto dataset = DatasetName::parse(invocation.words[0]);
     if (!dataset) return usage_error(invocation, dataset.error());
@@ -51,7 +51,7 @@ const Command kSet{
     "Example:\n  zrepctl set tank zrep:interval=1m\n",
     2,
     100,
-    add_options,
-    run};
+    set_options,
+    run_set};
 
 }  // namespace zrepd::ctl

@@ -17,7 +17,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void status_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("output,o", boost::program_options::value<std::string>()->value_name("COLUMN,..."),
@@ -119,7 +119,7 @@ int watch(const Invocation& invocation,
     return watch_plain(invocation, names, columns);
 }
 
-int run(const Invocation& invocation) {
+int run_status(const Invocation& invocation) {
     const auto chosen = select(invocation.words, /*all_allowed=*/false);
     if (!chosen) return usage_error(invocation, chosen.error());
     const auto columns = columns_of(invocation);
@@ -153,7 +153,7 @@ const Command kStatus{
     "  zrepctl status -o role,health tank/fs\n",
     0,
     10000,
-    add_options,
-    run};
+    status_options,
+    run_status};
 
 }  // namespace zrepd::ctl

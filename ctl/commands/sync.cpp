@@ -12,7 +12,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void sync_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("yes", "with FILESYSTEM@SNAPSHOT: do it; without, say what would be lost, and ask on a terminal")
@@ -69,7 +69,7 @@ int put_back(const Invocation& invocation) {
     return kRefused;
 }
 
-int run(const Invocation& invocation) {
+int run_sync(const Invocation& invocation) {
     const auto& words = invocation.words;
     const bool back = std::any_of(words.begin(), words.end(), [](const std::string& word) {
         return word.find('@') != word.npos;
@@ -100,8 +100,8 @@ const Command kSync{
     "Example:\n  zrepctl sync tank/fs\n  zrepctl sync all\n  zrepctl sync tank/fs@zrep_000041 --dry-run\n",
     1,
     10000,
-    add_options,
-    run,
+    sync_options,
+    run_sync,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

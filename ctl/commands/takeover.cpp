@@ -4,7 +4,7 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void takeover_options(boost::program_options::options_description& options) {
     // clang-format off
     options.add_options()
         ("local,L", "the master is dead: take over without asking it")
@@ -13,7 +13,7 @@ void add_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-int run(const Invocation& invocation) {
+int run_takeover(const Invocation& invocation) {
     return start_role_change(invocation, "pair.takeover");
 }
 
@@ -38,8 +38,8 @@ const Command kTakeover{
     "  zrepctl takeover -L backup/fs@zrep_000041\n",
     1,
     10000,
-    add_options,
-    run,
+    takeover_options,
+    run_takeover,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

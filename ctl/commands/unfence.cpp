@@ -4,11 +4,11 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description& options) {
+void unfence_options(boost::program_options::options_description& options) {
     options.add_options()("dry-run", "say what would be done, do nothing");
 }
 
-int run(const Invocation& invocation) {
+int run_unfence(const Invocation& invocation) {
     return start_on_selection<rpc::UnfenceIn>(invocation, "pair.unfence");
 }
 
@@ -26,8 +26,8 @@ const Command kUnfence{
     "Example:\n  zrepctl unfence --dry-run tank/fs\n  zrepctl unfence tank/fs\n",
     1,
     10000,
-    add_options,
-    run,
+    unfence_options,
+    run_unfence,
     /*starts_run=*/true};
 
 }  // namespace zrepd::ctl

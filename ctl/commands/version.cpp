@@ -7,9 +7,9 @@
 namespace zrepd::ctl {
 namespace {
 
-void add_options(boost::program_options::options_description&) {}
+void version_options(boost::program_options::options_description&) {}
 
-int run(const Invocation& invocation) {
+int run_version(const Invocation& invocation) {
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     Result<rpc::VersionOut> daemon = Error{};
     if (client)
@@ -46,7 +46,7 @@ const Command kVersion{
     "Example:\n  zrepctl version --json\n",
     0,
     0,
-    add_options,
-    run};
+    version_options,
+    run_version};
 
 }  // namespace zrepd::ctl

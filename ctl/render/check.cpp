@@ -50,9 +50,11 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
     const Verdict aged = by_age(pair, limits);
     if (aged != Verdict::ok) return found(aged, "the copy is " + age(*pair.lag_seconds) + " old");
     if (pair.health == "late") {
+        const std::string old =
+            pair.lag_seconds ? age(*pair.lag_seconds) + " old" : "not there yet";
         return found(Verdict::warning,
-                     "late: the copy is " + (pair.lag_seconds ? age(*pair.lag_seconds) + " old"
-                                                              : std::string("not there yet")));
+                     with_remedy("late: the copy is " + old,
+                                 pair.warning ? pair.warning->remedy : std::string()));
     }
     if (pair.warning)
         return found(Verdict::warning, with_remedy(pair.warning->message, pair.warning->remedy));

@@ -17,7 +17,6 @@ using State = Diagnosis::State;
 
 // Before the first release: a clock that says so was never set.
 constexpr std::int64_t kFirstPlausible = 1'735'689'600;  // 2025-01-01
-constexpr std::int64_t kClockTolerance = 60;
 // zfs becomes slow, and a received snapshot may no longer fit.
 constexpr std::uint64_t kNearlyFull = 90;
 constexpr std::size_t kNamed = 3;

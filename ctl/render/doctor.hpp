@@ -40,6 +40,9 @@ struct HostFacts {
     std::optional<rpc::StatusOut> status = {};
 };
 
+/// Seconds that two clocks may differ, or ours may be behind what was written with it.
+inline constexpr std::int64_t kClockTolerance = 60;
+
 struct Diagnosis {
     enum class State { ok, note, warn, fail };  ///< note: well, and worth knowing
     State state = State::ok;

@@ -15,7 +15,6 @@ using State = Diagnosis::State;
 using Peer = rpc::DoctorOut::Peer;
 using Pair = rpc::DoctorOut::Pair;
 
-constexpr std::int64_t kClockTolerance = 60;
 constexpr const char* kReached = "the name resolves, and ssh reaches it without a password";
 
 /// What a connection passes on its way, in order.

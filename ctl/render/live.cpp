@@ -16,8 +16,6 @@
 namespace zrepd::ctl {
 namespace {
 
-constexpr std::size_t kGap = 2;
-
 constexpr const char* kHelp[] = {"up, down, k, j     one line",
                                  "PgUp, PgDn, space  one page",
                                  "Home, End, g, G    the first page, the last",
@@ -116,7 +114,7 @@ std::vector<Line> body_of(const Live& live,
 }
 
 /// "3 pairs: 1 conflict, 2 ok".
-std::string summary(const rpc::StatusOut& status) {
+std::string counts_of(const rpc::StatusOut& status) {
     std::map<std::string, std::size_t> counted;
     for (const auto& pair : status.pairs) ++counted[pair.health];
     std::vector<std::string> parts;
@@ -142,7 +140,7 @@ std::vector<Line> head_of(const Live& live, const View& view, const std::string&
     const rpc::StatusOut& status = live.status;
     // "2026-11-28T11:30:02Z": a clock is enough on a screen that is looked at.
     const std::string clock = now.size() >= 19 ? now.substr(11, 8) + " UTC" : now;
-    out.push_back(two_sides("zrepd on " + printable(status.host) + ", " + summary(status),
+    out.push_back(two_sides("zrepd on " + printable(status.host) + ", " + counts_of(status),
                             clock,
                             view.columns,
                             Tone::strong));

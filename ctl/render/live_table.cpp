@@ -11,13 +11,13 @@
 namespace zrepd::ctl {
 namespace {
 
-struct Column {
+struct LiveColumn {
     const char* heading;
     int keep;  ///< the higher, the longer it stays when the terminal gets narrow
     std::string (*cell)(const rpc::PairStatus& pair, const std::string& now);
 };
 
-constexpr Column kColumns[] = {
+constexpr LiveColumn kLiveColumns[] = {
     {"FILESYSTEM", 9, [](const rpc::PairStatus& pair, const std::string&) { return pair.dataset; }},
     {"ROLE", 2, [](const rpc::PairStatus& pair, const std::string&) { return pair.role; }},
     {"PEER",
@@ -52,15 +52,14 @@ constexpr Column kColumns[] = {
     {"NEXT", 5, [](const rpc::PairStatus& pair, const std::string& now) {
          return pair.next_run ? in_from_now(now, *pair.next_run) : std::string("-");
      }}};
-constexpr std::size_t kColumnCount = std::size(kColumns);
+constexpr std::size_t kColumnCount = std::size(kLiveColumns);
 constexpr std::size_t kState = 6;
-constexpr std::size_t kGap = 2;
 constexpr std::size_t kNameAtLeast = 12;
 
 /// Columns go, the least telling first, until the rest fits; then names get shorter.
 void fit(Table& table, std::size_t columns) {
     const auto worth = [](std::size_t a, std::size_t b) {
-        return kColumns[a].keep < kColumns[b].keep;
+        return kLiveColumns[a].keep < kLiveColumns[b].keep;
     };
     const auto essential = [&] {
         const std::size_t name = std::min(table.widths[0], kNameAtLeast);
@@ -86,14 +85,14 @@ Table table_of(const std::vector<const rpc::PairStatus*>& pairs,
                std::size_t columns) {
     Table out;
     for (std::size_t i = 0; i < kColumnCount; ++i) {
-        out.headings.emplace_back(kColumns[i].heading);
+        out.headings.emplace_back(kLiveColumns[i].heading);
         out.shown.push_back(i);
-        out.widths.push_back(width(kColumns[i].heading));
+        out.widths.push_back(width(kLiveColumns[i].heading));
     }
     for (const auto* pair : pairs) {
         Row& row = out.rows.emplace_back();
         for (std::size_t i = 0; i < kColumnCount; ++i) {
-            row.push_back(printable(kColumns[i].cell(*pair, now)));
+            row.push_back(printable(kLiveColumns[i].cell(*pair, now)));
             out.widths[i] = std::max(out.widths[i], width(row.back()));
         }
     }

@@ -11,6 +11,9 @@ namespace zrepd::ctl {
 
 using Row = std::vector<std::string>;
 
+/// Blanks between two columns.
+inline constexpr std::size_t kGap = 2;
+
 /// The table of pairs with the columns that fit.
 struct Table {
     Row headings;

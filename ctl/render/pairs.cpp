@@ -51,7 +51,7 @@ std::string state_of(const rpc::PairStatus& pair) {
     }
     if (pair.paused) out += ", paused";
     if (pair.fenced) out += ", fenced";
-    if (pair.warning) out += ", " + pair.warning->kind;
+    if (pair.warning && pair.warning->kind != pair.health) out += ", " + pair.warning->kind;
     return out;
 }
 

@@ -188,7 +188,9 @@ Task<bool> Change::mount() {
     const bool wanted = now->kind == Kind::filesystem && (by_itself || serve->mounted);
     if (!wanted) co_return true;
     const Serve own{.mounted = true, .mountpoint = now->mountpoint};
+    const auto elsewhere = by_itself ? std::nullopt : wish_problem(*serve, *now, parts_.self.host);
     auto mounted = co_await mount_at(by_itself ? own : *serve);
+    if (mounted && elsewhere) warn("mounted_elsewhere", *elsewhere);
     if (mounted) co_return true;
     warn("not_mounted", mounted.error());
     if (hidden) fail(mounted.error());

@@ -156,7 +156,9 @@ Task<> Change::mount_member(DatasetName member, Serve place) {
         warn("not_mounted", *problem);
         co_return;
     }
+    const auto elsewhere = wish_problem(place, *now, parts_.self.host);
     auto mounted = co_await mount_with_key(member);
+    if (mounted && elsewhere) warn("mounted_elsewhere", *elsewhere);
     if (mounted) co_return;
     Error error = mounted.error();
     if (error.remedy.empty()) error.remedy = "zfs mount " + quote(member.str());

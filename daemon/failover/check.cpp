@@ -237,8 +237,7 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {
 }
 
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset) {
-    const bool own = dataset.mountpoint_here || serve.mountpoint.empty();
-    const std::string& path = own ? dataset.mountpoint : serve.mountpoint;
+    const std::string path = place_of(serve, dataset);
     if (!serve.mounted || !path.starts_with('/')) return std::nullopt;
     const Mount mount = mount_of(path);
     const auto other = mount.place == path ? std::optional(mount.source) : std::nullopt;
@@ -256,6 +255,25 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
     if (!std::filesystem::is_directory(path, ec) || !holds_files(path)) return std::nullopt;
     return refused(path + ", where " + name + " would be mounted, is a directory with files in it",
                    "move them away: they would be hidden while it is mounted");
+}
+
+std::optional<Error> wish_problem(const Serve& serve,
+                                  const Dataset& dataset,
+                                  const HostName& host) {
+    const bool granted = dataset.mountpoint_here || serve.wished == dataset.mountpoint;
+    if (serve.wished.empty() || !serve.mounted || granted) return std::nullopt;
+    const std::string name = dataset.name.str();
+    return refused(name + " would be mounted at " + dataset.mountpoint + ", its master is at " +
+                       serve.wished + ", and a host with a restricted key does not choose that",
+                   "choose it on " + host.str() + ": zfs set mountpoint=" + quote(serve.wished) +
+                       " " + quote(name) + ", or another path");
+}
+
+std::optional<Error> place_problem(const Serve& serve,
+                                   const Dataset& dataset,
+                                   const HostName& host) {
+    auto wish = wish_problem(serve, dataset, host);
+    return wish ? wish : mountpoint_problem(serve, dataset);
 }
 
 }  // namespace zrepd::failover

@@ -72,5 +72,12 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset);
 /// Reads /proc/self/mountinfo and the directory; not a directory on a network filesystem, which may
 /// not answer for minutes.
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset);
+/// Its master has it mounted where the asking host may not mount it here: a service that finds its
+/// files there would find none. `host`: this one.
+std::optional<Error> wish_problem(const Serve& serve, const Dataset& dataset, const HostName& host);
+/// Either of both.
+std::optional<Error> place_problem(const Serve& serve,
+                                   const Dataset& dataset,
+                                   const HostName& host);
 
 }  // namespace zrepd::failover

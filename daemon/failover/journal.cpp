@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -12,6 +13,7 @@ namespace zrepd::failover {
 namespace {
 
 constexpr std::string_view kMountpoint = "mountpoint=";
+constexpr std::string_view kWished = "wished=";
 
 bool is_one_of(std::string_view value, std::initializer_list<std::string_view> known) {
     return std::find(known.begin(), known.end(), value) != known.end();
@@ -90,16 +92,22 @@ std::string to_text(const Serve& serve) {
     }
     if (!serve.volmode.empty()) words.push_back("volmode=" + serve.volmode);
     if (!serve.interval.empty()) words.push_back("interval=" + serve.interval);
-    if (!serve.mountpoint.empty()) words.push_back(std::string(kMountpoint) + serve.mountpoint);
+    // A path may have blanks: it is the last.
+    if (!serve.wished.empty())
+        words.push_back(std::string(kWished) + serve.wished);
+    else if (!serve.mountpoint.empty())
+        words.push_back(std::string(kMountpoint) + serve.mountpoint);
     return join(words, " ");
 }
 
 std::optional<Serve> parse_serve(std::string_view text) {
     Serve out;
     while (!text.empty()) {
-        if (text.starts_with(kMountpoint)) {
-            out.mountpoint = text.substr(kMountpoint.size());
-            if (!good_mountpoint(out.mountpoint)) return std::nullopt;
+        for (const auto& [key, path] :
+             {std::pair(kMountpoint, &out.mountpoint), std::pair(kWished, &out.wished)}) {
+            if (!text.starts_with(key)) continue;
+            *path = text.substr(key.size());
+            if (!good_mountpoint(*path)) return std::nullopt;
             return out;
         }
         const auto word = text.substr(0, text.find(' '));
@@ -109,6 +117,18 @@ std::optional<Serve> parse_serve(std::string_view text) {
         text.remove_prefix(std::min(text.size(), word.size() + 1));
     }
     return out;
+}
+
+std::string without_choice(const std::string& serve) {
+    auto out = parse_serve(serve);
+    if (!out || !out->mountpoint.starts_with('/')) return serve;
+    out->wished = std::exchange(out->mountpoint, "");
+    return to_text(*out);
+}
+
+std::string place_of(const Serve& serve, const Dataset& dataset) {
+    const bool own = dataset.mountpoint_here || serve.mountpoint.empty();
+    return own ? dataset.mountpoint : serve.mountpoint;
 }
 
 Serve serve_of(const Dataset& dataset) {

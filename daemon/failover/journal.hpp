@@ -32,6 +32,9 @@ std::optional<Entry> parse_entry(std::string_view text);
 /// The journal set on the dataset itself: a peer's stream never brings one.
 Entry entry_of(const Dataset& dataset);
 
+/// It grows by one with each change of roles; no other host may take the room for that.
+inline constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
+
 /// How the master is served: what the other side needs to know when it becomes the master without
 /// being able to ask. "canmount=on mounted=yes interval=60s mountpoint=/srv/my data" or
 /// "volmode=dev interval=60s"; the mountpoint comes last because it may contain spaces.
@@ -39,6 +42,9 @@ struct Serve {
     std::string canmount = {};  ///< filesystems only, like the next two
     bool mounted = false;
     std::string mountpoint = {};
+    /// In place of that: where its master has it, told by a host that may not choose it here
+    /// (ADR 0022).
+    std::string wished = {};
     std::string volmode = {};   ///< volumes only
     std::string interval = {};  ///< zrep:interval in force; empty: none
     bool operator==(const Serve&) const = default;
@@ -47,6 +53,11 @@ struct Serve {
 std::string to_text(const Serve& serve);
 /// nullopt when it cannot be read or names what zfs would not take.
 std::optional<Serve> parse_serve(std::string_view text);
+/// The same from a host that has no say where something is mounted here: a path becomes a wish.
+/// What cannot be read stays as it is.
+std::string without_choice(const std::string& serve);
+/// Where it is mounted when it becomes the master's: what is set on the dataset itself counts more.
+std::string place_of(const Serve& serve, const Dataset& dataset);
 /// What a master's dataset says of itself now.
 Serve serve_of(const Dataset& dataset);
 /// The same of a tree's member: what it inherits comes with its root. Mounted it is where a boot

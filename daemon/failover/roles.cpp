@@ -276,7 +276,7 @@ Task<Result<void>> Roles::must_be_willing(plan::Pair pair) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) co_return sync::no_pair(parts_, pair.dataset);
     const auto serve = parse_serve(dataset->own(prop::kServe).value_or(""));
-    const std::string place = serve ? serve->mountpoint : "";
+    const std::string place = serve ? place_of(*serve, *dataset) : "";
     co_return co_await ask_hooks(std::move(pair), place, /*planned=*/false);
 }
 

@@ -41,7 +41,9 @@ MemberWays show_member(const Dataset& member, const std::optional<Serve>& told, 
         const bool elsewhere = !serve.mountpoint.empty() && serve.mountpoint != member.mountpoint;
         if (elsewhere && !member.mountpoint_here) add(out.before, "mountpoint", serve.mountpoint);
         out.mount = serve.mounted && !member.mounted;
-        out.place = {.mounted = true, .mountpoint = elsewhere ? serve.mountpoint : ""};
+        out.place = {.mounted = true,
+                     .mountpoint = elsewhere ? serve.mountpoint : "",
+                     .wished = serve.wished};
     }
     if (noted) add(out.after, prop::kServe, "");
     return out;

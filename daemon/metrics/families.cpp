@@ -44,7 +44,7 @@ constexpr Row kRows[] = {
     {{"zrepd_pair_error_timestamp_seconds", Kind::gauge, "seconds", "dataset, kind",
       "Since when something is wrong with a pair, as Unix time, and of which kind; absent: nothing is"}, write_error},
     {{"zrepd_pair_warning_timestamp_seconds", Kind::gauge, "seconds", "dataset, kind",
-      "Since when something is wrong that stops no sync, as Unix time; kind writable: a target that is mounted so"},
+      "Since when something is wrong that stops no sync, as Unix time; kind writable: a target that is mounted so; late: a copy that is"},
       write_warning},
     {{"zrepd_pair_epoch", Kind::gauge, "", "dataset",
       "Grows by one at every change of roles"}, write_epoch},

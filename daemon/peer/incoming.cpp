@@ -176,6 +176,7 @@ Result<void> Incoming::identify(const rpc::Request& request) {
         load_ = std::move(*admitted);
     }
     peer_ = host->short_name();
+    if (in->restricted.value_or(false)) root_ = false;
     return ok();
 }
 
@@ -193,7 +194,8 @@ Result<void> Incoming::check_foreign(const HostName& host) {
 }
 
 Task<> Incoming::answer(rpc::Request request, PeerMethod::Handler handler) {
-    Task<Result<Json>> work = handler(target_, peer_, std::move(request.params));
+    Caller caller{.peer = peer_, .root = root_};
+    Task<Result<Json>> work = handler(target_, std::move(caller), std::move(request.params));
     Result<Json> result = co_await std::move(work);
     --active_;
     --load_->active;

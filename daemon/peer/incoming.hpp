@@ -54,6 +54,8 @@ class Incoming {
     void count_unread_by(Unread unread) { unread_of_peer_ = std::move(unread); }
     /// Bytes of answers that the far side has not taken yet.
     std::size_t unread() const { return outbox_.bytes(); }
+    /// It came as root (server.hpp).
+    void let_choose() { root_ = true; }
     /// Who asks; empty until it has said so.
     const std::string& peer() const { return peer_; }
 
@@ -85,6 +87,7 @@ class Incoming {
     TargetService& target_;
     std::string peer_;
     bool direct_;
+    bool root_ = false;
     Limits limits_;
     Admit admit_;
     Unread unread_of_peer_;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/text.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
@@ -16,7 +17,7 @@ struct PingIn {
     static void fields(Self&, V&) {}
 };
 
-Task<Result<Json>> ping(TargetService&, std::string, Json params) {
+Task<Result<Json>> ping(TargetService&, Caller, Json params) {
     auto in = rpc::decode_as<PingIn>(params, rpc::Strictness::request);
     if (!in) co_return in.error();
     co_return Json::object();
@@ -65,25 +66,39 @@ Result<In> decode_checked(const Json& params) {
     return in;
 }
 
+/// Where something is mounted here is chosen by who may do anything here, or by nobody elsewhere.
+template <class In>
+void keep_to_rights(In& in, const Caller& caller) {
+    if (caller.root) return;
+    const auto limit = [](auto& one) { one.serve = failover::without_choice(one.serve); };
+    if constexpr (requires { in.serve; }) limit(in);
+    if constexpr (requires { in.items.front().serve; })
+        std::for_each(in.items.begin(), in.items.end(), limit);
+    if constexpr (requires { in.members->front().serve; })
+        if (in.members) std::for_each(in.members->begin(), in.members->end(), limit);
+}
+
 template <class In, class Out, Task<Result<Out>> (TargetService::*Method)(std::string, In)>
-Task<Result<Json>> invoke(TargetService& target, std::string peer, Json params) {
+Task<Result<Json>> invoke(TargetService& target, Caller caller, Json params) {
     Result<In> in = decode_checked<In>(params);
     if (!in) co_return in.error();
-    Task<Result<Out>> work = (target.*Method)(std::move(peer), std::move(*in));
+    keep_to_rights(*in, caller);
+    Task<Result<Out>> work = (target.*Method)(std::move(caller.peer), std::move(*in));
     Result<Out> out = co_await std::move(work);
     if (!out) co_return out.error();
     co_return rpc::encode(*out);
 }
 
 template <class In, class Out, Task<Result<Out>> (RoleService::*Method)(std::string, In)>
-Task<Result<Json>> invoke_role(TargetService& target, std::string peer, Json params) {
+Task<Result<Json>> invoke_role(TargetService& target, Caller caller, Json params) {
     Result<In> in = decode_checked<In>(params);
     if (!in) co_return in.error();
+    keep_to_rights(*in, caller);
     RoleService* roles = target.roles();
     if (roles == nullptr) {
         co_return Error{.code = Code::unsupported, .message = "no role changes here"};
     }
-    Task<Result<Out>> work = (roles->*Method)(std::move(peer), std::move(*in));
+    Task<Result<Out>> work = (roles->*Method)(std::move(caller.peer), std::move(*in));
     Result<Out> out = co_await std::move(work);
     if (!out) co_return out.error();
     co_return rpc::encode(*out);

@@ -3,6 +3,7 @@
 // Thread: io thread. Errors: invalid_params before any side effect, then the service's own.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,9 +14,11 @@ namespace zrepd::peer {
 /// First request on a socket; sent by `zrepctl peer` on the serving host, never by the far side.
 struct IdentifyIn {
     std::string host;
+    std::optional<bool> restricted = {};
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "short name of the host that asks");
+        v("restricted", self.restricted, "root's login is for this command alone");
     }
 };
 
@@ -23,7 +26,7 @@ inline constexpr std::string_view kIdentify = "peer.identify";
 inline constexpr std::string_view kReceive = "stream.receive";
 
 struct PeerMethod {
-    using Handler = Task<Result<Json>> (*)(TargetService&, std::string peer, Json params);
+    using Handler = Task<Result<Json>> (*)(TargetService&, Caller caller, Json params);
     std::string_view name;
     std::string_view summary;
     Handler handler;  ///< null: part of the connection itself (identify, stream.receive)

@@ -84,12 +84,14 @@ Result<Fd> bind_socket(const std::filesystem::path& path) {
     return fd;
 }
 
-void log_caller(int fd) {
+/// Whether it is root's, or of whoever runs this zrepd.
+bool is_root(int fd) {
     const auto caller = platform::owner_of(fd);
-    if (!caller) return;
+    if (!caller) return false;
     log::event(log::Level::debug,
                "peer_accepted",
                {{"uid", std::to_string(caller->uid)}, {"pid", std::to_string(caller->pid)}});
+    return caller->uid == 0 || caller->uid == ::geteuid();
 }
 
 }  // namespace
@@ -182,13 +184,14 @@ void Server::Impl::accept_waiting() {
             pause = errno != EAGAIN && errno != EWOULDBLOCK;
             return;
         }
-        log_caller(fd.get());
+        const bool root = is_root(fd.get());
         Result<Fd> out = fd.duplicate();
         if (!out) {
             pause = true;
             return;
         }
-        add({std::move(fd), std::move(*out)}, "", /*direct=*/false);
+        const auto added = add({std::move(fd), std::move(*out)}, "", /*direct=*/false).lock();
+        if (added && root) added->let_choose();
     }
 }
 
@@ -242,7 +245,9 @@ Result<void> Server::listen(const std::filesystem::path& socket_path, const std:
 }
 
 std::function<void()> Server::serve_local(Channel channel, std::string peer) {
-    return [weak = impl_->add(std::move(channel), std::move(peer), /*direct=*/true)] {
+    const auto weak = impl_->add(std::move(channel), std::move(peer), /*direct=*/true);
+    if (const auto connection = weak.lock()) connection->let_choose();
+    return [weak] {
         if (const auto connection = weak.lock()) connection->sender_gone();
     };
 }

@@ -21,6 +21,14 @@ inline constexpr std::size_t kMaxPeerConnections = 256;
 
 class RoleService;
 
+/// Who asks. `root`: it came as root of this host, by a login that may do anything here, or is this
+/// zrepd itself; else a key for `zrepctl peer` alone let it in, or a member of the group (ADR
+/// 0022).
+struct Caller {
+    std::string peer = {};
+    bool root = false;
+};
+
 /// What a peer may ask of this host; implemented in daemon/sync/target.cpp.
 class TargetService {
   public:

@@ -19,6 +19,10 @@ std::string word(const std::string& name) {
     return name.find(' ') == std::string::npos ? name : "'" + name + "'";
 }
 
+std::string pool_of(const std::string& name) {
+    return name.substr(0, name.find('/'));
+}
+
 struct Names {
     explicit Names(const Dataset& dataset)
         : source(dataset.name.str()),
@@ -98,8 +102,9 @@ Conflict target_missing(const Dataset& source) {
     return make(Code::conflict,
                 names.host + " has no filesystem " + quote(names.target) +
                     ": it was destroyed or renamed, or its pool is not imported",
-                "bring it back there (zpool import, zfs rename); if it is gone for good: " +
-                    names.clear_and_init());
+                "bring it back there: zpool import " + word(pool_of(names.target)) +
+                    ", or zfs rename NAME-IT-HAS-NOW " + word(names.target) +
+                    "; if it is gone for good: " + names.clear_and_init());
 }
 
 std::string keep_one(const DatasetName& here) {
@@ -133,7 +138,8 @@ Conflict not_our_pair(const Dataset& source) {
                 names.target + " on " + names.host + " belongs to another pair, or to none",
                 "see what each side has stored (zrepctl list -v on both hosts); to use another "
                 "target: zrepctl clear " +
-                    word(names.source) + ", then zrepctl init");
+                    word(names.source) + ", then zrepctl init " + (names.tree ? "-r " : "") +
+                    word(names.source) + " " + names.host + " DESTINATION");
 }
 
 Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64_t epoch) {
@@ -185,7 +191,7 @@ Conflict target_busy(const Dataset& source) {
 
 Conflict target_full(const Dataset& source) {
     const Names names(source);
-    const std::string pool = names.target.substr(0, names.target.find('/'));
+    const std::string pool = pool_of(names.target);
     return make(Code::no_space,
                 names.target + " on " + names.host + " has no space left: pool " + pool +
                     " or a quota there is full; no snapshot was taken",

@@ -134,7 +134,10 @@ std::optional<Conflict> check_member(const Seen& one, const Pair& root, bool is_
     // A first stream that broke off: of the root it is ours, as its stored pair says.
     const bool partial = there.snapshots.empty() && !there.resume_token.empty();
     if (partial && (is_root || there.token_guid)) return std::nullopt;
-    return partial ? dead_partial(*one.member, root) : nothing_common(*one.member, root);
+    if (partial) return dead_partial(*one.member, root);
+    // What lies in a member's place can be moved away alone; without the root there is no pair.
+    if (is_root) return no_common({&named, one.member->source.versions}, there);
+    return nothing_common(*one.member, root);
 }
 
 /// What is in the way of these steps.
@@ -185,7 +188,7 @@ std::vector<Conflict> conflicts_of(const AllSeen& all, const Pair& root) {
         const auto parent = encrypted.find(name.parent().value_or(name));
         const bool below = parent != encrypted.end() && parent->second;
         if (!one.target().exists && below && !one.dataset().encrypted) {
-            out.push_back(plain_below_encrypted(*one.member));
+            out.push_back(plain_below_encrypted(*one.member, root));
         } else if (auto wrong = check_member(one, root, name == root.dataset)) {
             out.push_back(std::move(*wrong));
         }

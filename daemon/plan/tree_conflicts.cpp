@@ -66,12 +66,16 @@ Conflict dead_partial(const TreeMember& member, const Pair& root) {
                     sync_again(root));
 }
 
-Conflict plain_below_encrypted(const TreeMember& member) {
+Conflict plain_below_encrypted(const TreeMember& member, const Pair& root) {
     const std::string name = member.source.dataset->name.str();
+    const auto above = root.dataset.parent();
+    const std::string place =
+        above ? above->str() + name.substr(name.rfind('/')) : std::string("ANOTHER-POOL/NAME");
     return make(name +
                     " is not encrypted, and its parent is: a copy below the parent's copy would "
                     "be, and could never be sent back",
-                "encrypt it, or move it out of the tree (zfs rename)");
+                "encrypt it, or move it out of the tree: zfs rename " + quote(name) + " " +
+                    quote(place) + sync_again(root));
 }
 
 Conflict too_many(const Pair& root, std::size_t count) {

@@ -19,7 +19,7 @@ Conflict nothing_common(const TreeMember& member, const Pair& root);
 /// What was received there of a stream cannot be gone on with.
 Conflict dead_partial(const TreeMember& member, const Pair& root);
 /// zfs would encrypt it, or refuse its stream, and it could never be sent back.
-Conflict plain_below_encrypted(const TreeMember& member);
+Conflict plain_below_encrypted(const TreeMember& member, const Pair& root);
 Conflict too_many(const Pair& root, std::size_t count);
 /// Neither side's name leaves no room for our snapshots' names.
 std::optional<Conflict> check_room_for_names(const TreeMember& member);

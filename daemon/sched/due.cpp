@@ -29,7 +29,8 @@ std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_
     if (!timing.last_start) return now;
     Clock::duration wait = *timing.interval;
     if (timing.failures > 0) {
-        wait = std::max<Clock::duration>(wait, backoff(timing.failures, timing.jitter));
+        const Clock::duration pause = backoff(timing.failures, timing.jitter);
+        wait = timing.passes ? pause : std::max(wait, pause);
     }
     return *timing.last_start + wait;
 }

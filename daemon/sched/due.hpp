@@ -16,6 +16,7 @@ struct PairTiming {
     bool paused = false;
     std::optional<Clock::time_point> last_start = {};  ///< of the last run, successful or not
     unsigned failures = 0;                             ///< in a row
+    bool passes = false;  ///< what failed may pass by itself
     double jitter = 0;                                 ///< 0..1, drawn once per failure
     /// The last run failed because its peer is away: when that is looked for next.
     std::optional<Clock::time_point> looked_for = {};
@@ -28,8 +29,10 @@ inline constexpr std::chrono::seconds kMaxBackoff{300};
 /// `jitter`; never shorter than 1 s.
 std::chrono::milliseconds backoff(unsigned failures, double jitter);
 
-/// The next start; nullopt when none is planned. After a failure the back-off counts, but never
-/// more often than the interval says. A pair that never ran is due now. One that waits for its peer
+/// The next start; nullopt when none is planned. After a failure that may pass by itself the
+/// back-off counts alone: a daily pair does not wait a day for a line that was down for a minute.
+/// After one that needs somebody it is never tried more often than the interval says. A pair that
+/// never ran is due now. One that waits for its peer
 /// starts when that has returned, so not before the next look for it.
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
 

@@ -147,6 +147,7 @@ std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
         timing.last_start = memory->last_start;
         timing.failures = memory->failures;
         timing.jitter = memory->jitter;
+        timing.passes = memory->error && info(memory->error->code).retryable;
     }
     if (waits_for_peer(pair)) timing.looked_for = peers_.next_look(pair.peer).value_or(now.steady);
     return sched::next_run(timing, now.steady);

@@ -48,7 +48,7 @@ Task<> Target::note_master(rpc::CommitIn in) {
         const auto epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
         PropertyList news;
         // A target that missed a role change follows its master, never the other way round.
-        if (!member && item.epoch > epoch)
+        if (!member && item.epoch > epoch && item.epoch <= failover::kMaxEpoch)
             news.emplace_back(prop::kEpoch, std::to_string(item.epoch));
         const bool served = !item.serve.empty() && failover::parse_serve(item.serve);
         if (served && dataset->own(prop::kServe) != item.serve) {

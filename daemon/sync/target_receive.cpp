@@ -16,8 +16,6 @@ namespace {
 constexpr std::chrono::seconds kEndWait{15};
 // Of first streams that brought nothing nobody says so. Events tell of the others too, only later.
 constexpr std::size_t kMaxFounded = 10'000;
-// It grows by one with each change of roles; there has to be room for that.
-constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
 
 Error exists_here(const DatasetName& target, const HostName& host, bool member) {
     return Error{.code = Code::already_exists,
@@ -48,7 +46,7 @@ Result<void> check_number(const std::string& key, const std::string& value) {
     }
     if (key != prop::kEpoch) return ok();
     const auto epoch = parse_u64(value);
-    if (epoch && *epoch <= kMaxEpoch && std::to_string(*epoch) == value) return ok();
+    if (epoch && *epoch <= failover::kMaxEpoch && std::to_string(*epoch) == value) return ok();
     return Error{.code = Code::invalid_params, .message = quote(value) + " is not an epoch"};
 }
 

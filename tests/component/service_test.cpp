@@ -12,6 +12,8 @@
 namespace zrepd {
 namespace {
 
+using namespace std::chrono_literals;
+
 using Source = zrepd::Source;
 
 class ServiceTest : public test::TwoHosts {
@@ -277,6 +279,58 @@ TEST_F(ServiceTest, HealthIsLateAfterTwoIntervalsAndAMinute) {
     set("tank/fs", prop::kPaused, "yes");
     look();
     EXPECT_EQ(status_of_fs().health, "ok");
+}
+
+TEST_F(ServiceTest, ALateCopySaysSinceWhenAndWhatToDo) {
+    store_synced(/*seconds_ago=*/1'000);
+    set("tank/fs", prop::kInterval, "5m");
+    look();
+    const auto seen = status_of_fs();
+    ASSERT_EQ(seen.health, "late");
+    ASSERT_TRUE(seen.warning);
+    EXPECT_EQ(seen.warning->kind, "late");
+    const UnixSeconds sent = alpha->zfs.at("tank/fs").snapshots.back().sent.value();
+    EXPECT_EQ(seen.warning->since, to_rfc3339(sent + 2 * 300 + 60)) << "not since somebody asked";
+    EXPECT_NE(seen.warning->message.find("due every 5m"), std::string::npos);
+    EXPECT_NE(seen.warning->remedy.find("zrepctl sync 'tank/fs'"), std::string::npos);
+}
+
+TEST_F(ServiceTest, WhatIsWrongHasItsBeginningThoughNobodyAsked) {
+    store_synced(/*seconds_ago=*/10);
+    set("tank", prop::kInterval, "1min");
+    look();
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("watch", service.watch(20ms));
+    const auto begin = std::chrono::steady_clock::now();
+    const UnixSeconds then = unix_now();
+    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 2'500ms; });
+    EXPECT_LE(status_of_fs().last_error.value().since, to_rfc3339(then + 1));
+    tasks.cancel();
+    test::run_task(io, tasks.join());
+}
+
+TEST_F(ServiceTest, ThatACopyIsLateIsToldOnceAndItsEndToo) {
+    store_synced(/*seconds_ago=*/200);
+    set("tank/fs", prop::kInterval, "1m");
+    look();
+    std::map<std::string, int> told;
+    const auto heard = alpha->events.listen([&](const rpc::EventOut& event) {
+        ++told[event.event];
+        return true;
+    });
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("watch", service.watch(20ms));
+    test::run_until(io, [&] { return told["late"] != 0; });
+    const auto begin = std::chrono::steady_clock::now();
+    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 200ms; });
+    EXPECT_EQ(told["late"], 1);
+    EXPECT_EQ(told["late_over"], 0);
+    set("tank/fs", prop::kInterval, "2m");
+    look();
+    test::run_until(io, [&] { return told["late_over"] != 0; });
+    EXPECT_EQ(told["late"], 1);
+    tasks.cancel();
+    test::run_task(io, tasks.join());
 }
 
 TEST_F(ServiceTest, HealthIsConflictWhenTheTargetHasNewerSnapshots) {

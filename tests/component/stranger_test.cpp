@@ -146,6 +146,68 @@ Json with_many(Json params, std::size_t count) {
     return params;
 }
 
+/// A pair's own host, let in with a key for `zrepctl peer` alone.
+class Restricted : public test::TwoHosts {
+  protected:
+    Restricted() { EXPECT_EQ(init().outcome, "done"); }
+    Result<Json> ask(std::string_view method, Json params, bool root) {
+        peer::Caller caller{.peer = "alpha", .root = root};
+        return test::run_task(io,
+                              peer::find_peer_method(method)->handler(
+                                  beta->target, std::move(caller), std::move(params)));
+    }
+    Json about_fs(Json more) const {
+        Json out{{"source", "tank/fs"}, {"target", "backup/fs"}, {"serve", kServe}};
+        out.update(more);
+        return out;
+    }
+    std::string guid() { return beta->zfs.at("backup/fs").snapshots.back().guid.str(); }
+    std::string mountpoint() { return beta->inventory.find(target_fs)->mountpoint; }
+    std::string stored() {
+        return beta->inventory.find(target_fs)->own(prop::kServe).value_or("nothing");
+    }
+
+    static constexpr const char* kServe = "canmount=on mounted=yes mountpoint=/srv/no such place";
+};
+
+TEST_F(Restricted, AMountpointIsStoredAsAWish) {
+    for (const bool root : {false, true}) {
+        const Json item = about_fs({{"snapshot", "zrep_000000"}, {"guid", guid()}, {"epoch", 1}});
+        ASSERT_TRUE(ask("peer.commit", {{"sent", 1}, {"items", Json::array({item})}}, root));
+        EXPECT_EQ(stored(), root ? kServe : "canmount=on mounted=yes wished=/srv/no such place");
+    }
+}
+
+TEST_F(Restricted, ACheckSaysThatTheMountpointIsNotItsChoice) {
+    const Json params = about_fs({{"epoch", 1}, {"base", guid()}, {"dry_run", true}});
+    for (const bool root : {false, true}) {
+        const auto answer = ask("peer.check", params, root);
+        ASSERT_TRUE(answer) << answer.error().text();
+        const bool refused = answer->dump().find("a restricted key") != std::string::npos;
+        EXPECT_EQ(refused, !root) << answer->dump();
+    }
+}
+
+TEST_F(Restricted, ItsCopyBecomesTheMasterAtTheMountpointThatItHasHere) {
+    const std::string before = mountpoint();
+    const auto answer = ask("peer.promote", about_fs({{"epoch", 2}, {"base", guid()}}), false);
+    ASSERT_TRUE(answer) << answer.error().text();
+    EXPECT_EQ(answer->at("master"), true);
+    EXPECT_EQ(mountpoint(), before);
+    EXPECT_FALSE(beta->inventory.find(target_fs)->mountpoint_here);
+}
+
+TEST_F(Restricted, NoEpochTakesTheRoomOfThoseToCome) {
+    const auto answer =
+        ask("peer.promote", about_fs({{"epoch", ~std::uint64_t{0}}, {"base", guid()}}), false);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::invalid_params);
+    const Json item =
+        about_fs({{"snapshot", "zrep_000000"}, {"guid", guid()}, {"epoch", ~std::uint64_t{0}}});
+    ASSERT_TRUE(ask("peer.commit", {{"sent", 1}, {"items", Json::array({item})}}, false));
+    EXPECT_EQ(beta->inventory.pair(target_fs)->epoch, 1U);
+}
+
 class Questions : public Stranger {
   protected:
     Questions() {
@@ -154,7 +216,8 @@ class Questions : public Stranger {
         beta->zfs.forget_calls();
     }
     Result<Json> ask(const peer::PeerMethod& method, Json params) {
-        return test::run_task(io, method.handler(beta->target, "mallory", std::move(params)));
+        return test::run_task(io,
+                              method.handler(beta->target, {"mallory", false}, std::move(params)));
     }
     void ask_everything(const std::string& source, const std::string& target) {
         const auto known = questions(source, target);
@@ -216,7 +279,8 @@ TEST_F(Questions, WithAStaleNameAmongThemAreAnsweredForTheOthers) {
     const Json stale{{"source", "tank/gone"}, {"target", "backup/gone"}};
     Json params{{"pairs", Json::array({ours, stale})}, {"sends", false}};
     const peer::PeerMethod& look = *peer::find_peer_method("peer.look");
-    const auto answer = test::run_task(io, look.handler(beta->target, "alpha", std::move(params)));
+    const auto answer =
+        test::run_task(io, look.handler(beta->target, {"alpha", false}, std::move(params)));
     ASSERT_TRUE(answer) << answer.error().text();
     EXPECT_TRUE(answer->at("targets")[0].at("is_pair").get<bool>());
     EXPECT_EQ(beta->zfs.count("datasets"), 1U) << "its own, and no look at all there is";

@@ -231,6 +231,21 @@ Outcome status(VerbWorld& w) {
     return out;
 }
 
+/// Once a sync was tried, as the schedule does it: all that status prints below each other, and how check
+/// judges it.
+Outcome status_tried(VerbWorld& w) {
+    if (!w.occupied) sync(w, /*all=*/false);
+    const auto status = w.service(on_master(w)).status({});
+    if (!status) return VerbWorld::of_error(status.error());
+    const ctl::CheckResult found = ctl::check(*status, {});
+    Outcome out;
+    out.exit_status = static_cast<int>(found.verdict);
+    out.said = found.line + "\n" + ctl::status_text(*status);
+    if (status->problem)
+        out.said += status->problem->message + "\n  next: " + status->problem->remedy;
+    return out;
+}
+
 Outcome list_of(VerbWorld& w, TestHost& host, rpc::DatasetsIn in, bool incoming) {
     const auto found = run_task(w.context(), w.service(host).list(std::move(in)));
     if (!found) return VerbWorld::of_error(found.error());
@@ -288,6 +303,7 @@ const std::vector<Verb>& verbs() {
         {"list-L", list_incoming, /*reads=*/true},
         {"check", check, /*reads=*/true},
         {"status", status, /*reads=*/true},
+        {"status-tried", status_tried, /*reads=*/true},
     };
     return all;
 }

@@ -3,29 +3,12 @@
 import json
 import unittest
 
+from remedies import Remedies
 from roles import COPY, FS, Roles
 from support import wait_for
 
 
-class Conflicts(Roles):
-    def conflict(self, kind="conflict", dataset=FS, on="alpha"):
-        """What status says of a sync that was refused; what it can't do without is there."""
-        self.zrepctl("sync", dataset, on=on, code=5)
-        pair = self.status(dataset, on=on)
-        self.assertIn(pair["health"], ("conflict", "split_brain"))
-        trouble = pair["last_error"]
-        self.assertEqual(trouble["kind"], kind)
-        self.assertRegex(trouble["since"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-        shown = self.zrepctl("status", dataset, on=on).out
-        self.assertIn(trouble["remedy"].split(";")[0].split(" (")[0][:40], " ".join(shown.split()))
-        return trouble["remedy"]
-
-    def run_printed(self, remedy, *commands):
-        """(host, command) each, which has to stand in the text."""
-        for host, command in commands:
-            self.assertIn(command, remedy)
-            host.run(command, timeout=120)
-
+class Conflicts(Remedies, Roles):
     def assert_settled(self):
         self.zrepctl("sync", FS)
         self.assertEqual(self.status(FS)["health"], "ok")
@@ -60,8 +43,8 @@ class Conflicts(Roles):
     def test_the_target_was_renamed(self):
         self.beta.run(["zfs", "rename", COPY, "backup/elsewhere"])
         remedy = self.conflict()
-        self.assertIn("zfs rename", remedy)
-        self.beta.run(["zfs", "rename", "backup/elsewhere", COPY])
+        self.assertIn("zfs rename NAME-IT-HAS-NOW backup/fs", remedy)
+        self.beta.run("zfs rename backup/elsewhere backup/fs")
         self.assert_settled()
 
     def test_the_master_was_renamed(self):
@@ -97,7 +80,9 @@ class Conflicts(Roles):
 
     def test_the_target_belongs_to_another_pair(self):
         self.beta.run(["zfs", "set", "zrep:src-fs=tank/other", COPY])
-        self.run_printed(self.conflict(), (self.alpha, "zrepctl list -v"), (self.alpha, "zrepctl clear tank/fs"))
+        remedy = self.conflict()
+        self.run_printed(remedy, (self.alpha, "zrepctl list -v"), (self.alpha, "zrepctl clear tank/fs"))
+        self.assertIn("zrepctl init tank/fs beta DESTINATION", remedy)
         self.zrepctl("init", FS, "beta", "backup/another")
         self.zrepctl("sync", FS)
         self.assert_same_data(FS, "backup/another")

@@ -327,6 +327,50 @@ class HostilePeer(Case):
         self.assertEqual(self.of_others(), before)
         self.no_secret_is_logged()
 
+    def test_its_own_copy_is_mounted_where_this_host_has_it(self):
+        """As a master's it is mounted; where, is not mallory's to say: root runs what lies in some folders."""
+        place = "/etc/zrepd/hooks.d/post-promote.d"
+        self.alpha.run("printf '#!/bin/sh\\necho ran >/run/ran\\n' >/tank/evil/50-x && chmod 755 /tank/evil /tank/evil/50-x && "
+                       "zfs snapshot tank/evil@zrep_000001")
+        self.beta.run("mkdir -p /etc/zrepd/hooks.d; rm -f /run/ran")
+        self.assertNotIn("error", self.send_as_mallory("zfs send tank/evil@zrep_000001")["params"])
+        guid = self.guids(self.beta, "backup/mallory/x")["zrep_000001"]
+        before = self.of_others()
+        side = {"source": "tank/evil", "target": "backup/mallory/x"}
+        serve = {"serve": f"canmount=on mounted=yes mountpoint={place}"}
+        commit, check, promote = self.ask_as_mallory(
+            ("peer.commit", {"sent": int(time.time()), "items": [side | serve | {"snapshot": "zrep_000001", "guid": guid, "epoch": 1}]}),
+            ("peer.check", side | serve | {"epoch": 1, "base": guid, "dry_run": False}),
+            ("peer.promote", side | serve | {"epoch": 2, "base": guid}))
+        self.assertNotIn("error", commit["result"]["items"][0])
+        self.assertIn("restricted key", json.dumps(check["result"]["problems"]))
+        self.assertTrue(promote["result"]["master"], promote)
+        table = self.beta.run("cat /proc/mounts").out
+        self.assertNotIn("/etc/zrepd", table)
+        self.assertIn("backup/mallory/x /backup/mallory/x zfs", table)
+        self.assertEqual(self.source(self.beta, "mountpoint", "backup/mallory/x"), "default")
+        self.assertEqual(self.beta.run("test -e /run/ran", check=False).code, 1)
+        self.beta.run("zfs unmount backup/mallory/x")
+        self.assertEqual(self.of_others(), before)
+
+    def test_a_failover_with_such_a_key_mounts_where_this_host_says(self):
+        """And says before how to say it."""
+        done = self.zrepctl("failover", "tank/fs", code=5)
+        self.assertIn("nothing was changed", done.err)
+        self.assertIn("on beta: zfs set mountpoint='/tank/fs' 'backup/fs'", done.err)
+        self.beta.run("zfs set mountpoint='/tank/fs' 'backup/fs'")
+        self.zrepctl("failover", "tank/fs", timeout=120)
+        self.assertIn("backup/fs /tank/fs zfs", self.beta.run("cat /proc/mounts").out)
+
+    def test_a_quota_keeps_room_for_the_others(self):
+        self.beta.run("zfs set quota=40M backup/mallory")
+        self.alpha.run("dd if=/dev/urandom of=/tank/evil/big bs=1M count=64 status=none && zfs snapshot tank/evil@zrep_000001")
+        error = self.send_as_mallory("zfs send tank/evil@zrep_000001")["params"]["error"]
+        self.assertIn(error["kind"], ("no_space", "zfs_failed"), error)
+        self.write("tank/fs", "more")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+
     def resources(self):
         out = self.beta.run("p=$(cat /run/zrepd.pid); ls /proc/$p/fd | wc -l; grep VmRSS /proc/$p/status").out.split()
         return int(out[0]), int(out[2])

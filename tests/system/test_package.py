@@ -25,6 +25,7 @@ class Package(StreamCase):
         subprocess.run(["cpack", "-G", "DEB", "-B", str(folder)], cwd=BUILD, check=True, timeout=300,
                        stdout=subprocess.DEVNULL)
         cls.package, = folder.glob("zrepd_*.deb")
+        cls.symbols, = folder.glob("zrepd-dbgsym_*deb")
 
     def setUp(self):
         super().setUp()
@@ -44,8 +45,8 @@ class Package(StreamCase):
 
     @unittest.skipUnless(shutil.which("lintian"), "lintian is not installed")
     def test_debian_finds_no_fault_with_it(self):
-        done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error", str(self.package)], capture_output=True,
-                              text=True, timeout=300, check=False)
+        done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error", str(self.package), str(self.symbols)],
+                              capture_output=True, text=True, timeout=300, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
     def test_installs_what_an_administrator_needs(self):
@@ -62,6 +63,20 @@ class Package(StreamCase):
         # Debian's own check of the files against what the package says of them.
         self.assertEqual(self.alpha.run("dpkg --verify zrepd").out, "")
         self.alpha.run("zrepctl status")
+
+    def test_its_symbols_are_those_of_its_programs(self):
+        def words(*argv):
+            return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+        self.assertEqual(words("dpkg-deb", "-f", self.symbols, "Depends"),
+                         f"zrepd (= {words('dpkg-deb', '-f', self.package, 'Version').strip()})\n")
+        with tempfile.TemporaryDirectory() as folder:
+            for package in (self.package, self.symbols):
+                words("dpkg-deb", "-x", package, folder)
+            for program in ("usr/sbin/zrepd", "usr/bin/zrepctl"):
+                build, = re.findall(r"Build ID: ([0-9a-f]+)", words("readelf", "-n", f"{folder}/{program}"))
+                symbols = f"{folder}/usr/lib/debug/.build-id/{build[:2]}/{build[2:]}.debug"
+                self.assertIn(".debug_info", words("readelf", "-S", "-W", symbols))
+                self.assertNotIn(".debug_info", words("readelf", "-S", "-W", f"{folder}/{program}"))
 
     def test_its_documents_lead_nowhere_else(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -90,6 +90,12 @@ Names quoted_between(std::string_view begin, std::string_view end) {
     return out;
 }
 
+TEST(EventNames, EachEventHasAParagraphForWhoeverGetsIt) {
+    const Names told = quoted_between("**Runs.** ", "\n## Programs");
+    for (const std::string& event : documented("Events"))
+        EXPECT_TRUE(told.contains(event)) << event << " stands in the table alone";
+}
+
 TEST(EventNames, TheReferenceListsEveryCallThatStartsARunAndItsOperation) {
     Names calls;
     Names operations = quoted_between("**Runs.** ", "The syncs of a failover");

@@ -135,6 +135,28 @@ TEST(MountedReadonly, IsWhatTheMountSaysAtItsOwnPlace) {
     EXPECT_FALSE(is_mounted_readonly("", one));
 }
 
+TEST_F(FailoverCheck, AWishForAnotherMountpointIsRefusedWithTheWayToGrantIt) {
+    const HostName beta = HostName::parse("beta").value();
+    dataset.mountpoint = "/backup/fs";
+    Serve serve{.canmount = "on", .mounted = true, .wished = "/srv/data"};
+    const auto found = wish_problem(serve, dataset, beta);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->code, Code::refused);
+    EXPECT_NE(found->message.find("would be mounted at /backup/fs"), std::string::npos);
+    EXPECT_NE(found->remedy.find("on beta: zfs set mountpoint='/srv/data' '" + dataset.name.str()),
+              std::string::npos)
+        << found->remedy;
+    serve.mounted = false;
+    EXPECT_FALSE(wish_problem(serve, dataset, beta)) << "it will not be mounted";
+    serve.mounted = true;
+    dataset.mountpoint = "/srv/data";
+    EXPECT_FALSE(wish_problem(serve, dataset, beta)) << "it would be there anyway";
+    dataset.mountpoint = "/elsewhere";
+    dataset.mountpoint_here = true;
+    EXPECT_FALSE(wish_problem(serve, dataset, beta)) << "somebody here chose it";
+    EXPECT_FALSE(wish_problem({.mounted = true}, dataset, beta));
+}
+
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {
     const test::TempFolder temp;
     Serve serve{.canmount = "on", .mounted = true, .mountpoint = temp.path};

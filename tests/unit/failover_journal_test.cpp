@@ -47,6 +47,31 @@ TEST(FailoverJournal, ServeKeepsAMountpointWithSpaces) {
     EXPECT_EQ(parse_serve(to_text(serve)), serve);
 }
 
+TEST(FailoverJournal, AMountpointOfWhoMayNotChooseIsAWish) {
+    EXPECT_EQ(without_choice("canmount=on mounted=yes interval=1m mountpoint=/etc/my hooks"),
+              "canmount=on mounted=yes interval=1m wished=/etc/my hooks");
+    const auto serve = parse_serve("canmount=on mounted=yes wished=/etc/my hooks");
+    ASSERT_TRUE(serve);
+    EXPECT_EQ(serve->wished, "/etc/my hooks");
+    EXPECT_EQ(serve->mountpoint, "");
+    for (const char* text : {"",
+                             "volmode=dev",
+                             "canmount=on mounted=no mountpoint=none",
+                             "what",
+                             "canmount=on mounted=yes wished=/srv"}) {
+        EXPECT_EQ(without_choice(text), text);
+    }
+}
+
+TEST(FailoverJournal, WhatIsSetHereCountsMoreThanWhereTheMasterHasIt) {
+    Dataset dataset(*DatasetName::parse("backup/fs"));
+    dataset.mountpoint = "/backup/fs";
+    EXPECT_EQ(place_of({.mountpoint = "/srv"}, dataset), "/srv");
+    EXPECT_EQ(place_of({.wished = "/srv"}, dataset), "/backup/fs");
+    dataset.mountpoint_here = true;
+    EXPECT_EQ(place_of({.mountpoint = "/srv"}, dataset), "/backup/fs");
+}
+
 TEST(FailoverJournal, ServeOfAPeerIsChecked) {
     for (const char* text : {"mountpoint=relative",
                              "canmount=perhaps",

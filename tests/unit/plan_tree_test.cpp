@@ -249,6 +249,14 @@ TEST_F(Tree, AMemberThatWasMadeAnewUnderItsNameIsAConflict) {
     expect_in(refused().message, "no snapshot in common");
 }
 
+TEST_F(Tree, ARootThatHasNothingInCommonStartsOverAsATree) {
+    add("tank/a", "@zrep_000003:7", "@zrep_000001:1");
+    add("tank/a/b", "@zrep_000003:8", "@zrep_000001:2");
+    const std::string remedy = refused().remedy;
+    expect_in(remedy, "zrepctl clear backup/a and zfs rename backup/a backup/a_old");
+    expect_in(remedy, "zrepctl clear tank/a and zrepctl init -r tank/a beta backup/a");
+}
+
 TEST_F(Tree, NewerSnapshotsOfACopyStopTheTreeAndTheRemedyIsForTheRoot) {
     add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1", 5);
     add("tank/a/b", "@zrep_000001:2+s", "@zrep_000001:2 @theirs:9");
@@ -298,6 +306,7 @@ TEST_F(Tree, PutsNoPlainMemberBelowAnEncryptedOne) {
     add("tank/a/b", "", "-");
     const_cast<Dataset*>(members[0].source.dataset)->encrypted = true;
     expect_in(refused().message, "tank/a/b is not encrypted, and its parent is");
+    expect_in(refused().remedy, "zfs rename 'tank/a/b' 'tank/b'; then here: zrepctl sync 'tank/a'");
 }
 
 TEST_F(Tree, AMemberWhoseNameLeavesNoRoomIsNamed) {

@@ -46,11 +46,19 @@ TEST(NextRun, IsAnIntervalAfterTheLastStart) {
         << "overdue";
 }
 
-TEST(NextRun, WaitsLongerAfterFailuresButNeverLessThanTheInterval) {
-    const PairTiming often{.interval = 1s, .last_start = kNow, .failures = 4, .jitter = 0.5};
+TEST(NextRun, WaitsLongerAfterFailuresAndTheIntervalForWhatNeedsSomebody) {
+    PairTiming often{.interval = 1s, .last_start = kNow, .failures = 4, .jitter = 0.5};
     EXPECT_EQ(next_run(often, kNow), kNow + 16s);
-    const PairTiming seldom{.interval = 3600s, .last_start = kNow, .failures = 4, .jitter = 0.5};
-    EXPECT_EQ(next_run(seldom, kNow), kNow + 3600s);
+    often.passes = true;
+    EXPECT_EQ(next_run(often, kNow), kNow + 16s);
+    PairTiming seldom{.interval = 24h, .last_start = kNow, .failures = 4, .jitter = 0.5};
+    EXPECT_EQ(next_run(seldom, kNow), kNow + 24h)
+        << "a conflict is looked at as often as it is due";
+    seldom.passes = true;
+    EXPECT_EQ(next_run(seldom, kNow), kNow + 16s)
+        << "what may pass by itself is not left for a day";
+    seldom.failures = 100;
+    EXPECT_EQ(next_run(seldom, kNow), kNow + kMaxBackoff);
 }
 
 TEST(NextRun, IsTheNextLookForAPeerThatItWaitsFor) {
