@@ -152,6 +152,7 @@ Result<void> App::Parts::start() {
     tasks.spawn("roles", run_roles());
     tasks.spawn("copies", copies.run());
     tasks.spawn("what is wrong", service->watch());
+    tasks.spawn("stale locks", sync::clear_stale_locks(sync));
     tasks.spawn("pool events", watch_pools());
     tasks.spawn("service manager", manager.run([this] { return status_line(); }));
     manager.ready();
@@ -253,6 +254,7 @@ Result<void> App::run() {
         });
     });
     p.io.run();
+    lock::give_back(*lock);
     log::event(log::Level::info, "stopped");
     if (bug) return Error{.code = Code::internal, .message = "stopped after a bug; see the log"};
     return ok();

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "common/text.hpp"
+#include "daemon/log.hpp"
 
 namespace zrepd::lock {
 namespace {
@@ -22,11 +23,15 @@ Error failed(const std::string& what, const std::filesystem::path& file, int err
 }
 
 /// What the holder wrote about itself; it may be just about to.
-std::string holder_of(int fd) {
+std::optional<std::uint64_t> pid_in(int fd) {
     char text[32];
     const ssize_t got = ::pread(fd, text, sizeof text, 0);
-    if (got <= 0) return "pid not known";
-    const auto pid = parse_u64(trim(std::string_view(text, static_cast<std::size_t>(got))));
+    if (got <= 0) return std::nullopt;
+    return parse_u64(trim(std::string_view(text, static_cast<std::size_t>(got))));
+}
+
+std::string holder_of(int fd) {
+    const auto pid = pid_in(fd);
     return pid ? "pid " + std::to_string(*pid) : "pid not known";
 }
 
@@ -43,6 +48,10 @@ Result<Fd> take_daemon_lock(const std::filesystem::path& file) {
                                 file.string() + ")",
                      .remedy = "use that one, or stop it first: systemctl stop zrepd"};
     }
+    if (const auto left = pid_in(fd.get()))
+        log::event(log::Level::info,
+                   "lock_taken_over",
+                   {{"file", file.string()}, {"pid", std::to_string(*left)}});
     // For people; nobody trusts it.
     const std::string text = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0) return failed("write", file, errno);
@@ -51,6 +60,11 @@ Result<Fd> take_daemon_lock(const std::filesystem::path& file) {
         return failed("write", file, written < 0 ? errno : ENOSPC);
     }
     return fd;
+}
+
+void give_back(const Fd& lock) {
+    // What is left in it misleads nobody but a reader of the next zrepd's log.
+    if (::ftruncate(lock.get(), 0) != 0) return;
 }
 
 }  // namespace zrepd::lock

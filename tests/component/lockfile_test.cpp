@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "daemon/log.hpp"
 #include "tests/fakes/temp_folder.hpp"
 
 namespace zrepd::lock {
@@ -92,10 +93,29 @@ TEST_F(Lockfile, IsTakenByOneDaemonOnly) {
 TEST_F(Lockfile, IsFreeOnceItsHolderWasKilled) {
     HoldingProcess other(file);
     ASSERT_TRUE(other.has_lock());
+    const std::string pid = std::to_string(other.pid());
     other.kill();
+    ::testing::internal::CaptureStdout();
     const auto held = take_daemon_lock(file);
+    log::flush();
+    const std::string logged = ::testing::internal::GetCapturedStdout();
     ASSERT_TRUE(held) << held.error().text();
     EXPECT_EQ(content(), std::to_string(::getpid()) + "\n");
+    EXPECT_NE(logged.find("info lock_taken_over"), std::string::npos) << logged;
+    EXPECT_NE(logged.find("pid=" + pid), std::string::npos) << logged;
+}
+
+TEST_F(Lockfile, IsTakenOverFromNobodyThatGaveItBack) {
+    {
+        const auto held = take_daemon_lock(file);
+        ASSERT_TRUE(held);
+        give_back(*held);
+    }
+    EXPECT_EQ(content(), "");
+    ::testing::internal::CaptureStdout();
+    EXPECT_TRUE(take_daemon_lock(file));
+    log::flush();
+    EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
 TEST_F(Lockfile, IsFreeOnceItsDescriptorIsClosedButStaysInPlace) {

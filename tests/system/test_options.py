@@ -30,6 +30,12 @@ class ShortSpellings(StreamCase):
         self.assertIn("destroyed 2 here", self.zrepctl("-e", "-L", "tank/fs").out)
         self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000002", "zrep_000003"])
         self.assertEqual(len(self.snapshots(self.beta, "backup/fs")), 4)
+        self.beta.run("zfs rename backup/fs backup/moved")
+        self.zrepctl("-C", "-d", "backup/moved", "alpha", "tank/fs", on="beta")
+        self.zrepctl("-C", "tank/fs", "beta", "backup/moved")
+        self.write("tank/fs", "moved")
+        self.zrepctl("-S", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/moved")
 
 
 class NoWait(StreamCase):

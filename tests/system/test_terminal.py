@@ -122,17 +122,18 @@ class Terminal(StreamCase):
         self.press("C-c")
         self.see(r"(?m)exit=0$")
 
-    def test_progress_of_a_long_init(self):
+    def test_progress_of_a_long_init_and_sync(self):
         self.alpha.run(["zfs", "create", "tank/fs"])
         self.write("tank/fs", "big", WHOLE)
         self.zrepctl("set", "tank/fs", "limit=2M")
         self.open()
-        self.type("clear; zrepctl init tank/fs beta backup/fs; echo ' end'")
-        self.see(r"tank/fs: sending, \d+%, \d+(\.\d)? MiB of about \d+(\.\d)? MiB, .*/s, \d+ s left")
-        ended = self.see(r"(?m)^ end")
-        self.assertRegex(ended, r"(?m)^tank/fs: (complete|sent|.*MiB in)")
-        self.assertNotIn("sending", ended)
-        self.write("tank/fs", "more", 6)
+        for command in ("init tank/fs beta backup/fs", "sync tank/fs"):
+            self.type(f"clear; zrepctl {command}; echo ' end'")
+            self.see(r"tank/fs: sending, \d+%, \d+(\.\d)? MiB of about \d+(\.\d)? MiB, .*/s, \d+ s left")
+            ended = self.see(r"(?m)^ end")
+            self.assertRegex(ended, r"(?m)^tank/fs: (complete|sent|.*MiB in)")
+            self.assertNotIn("sending", ended)
+            self.write("tank/fs", "more", WHOLE)
         self.type("clear; zrepctl sync --json tank/fs 2>&1 >/dev/null; zrepctl sync tank/fs 2>&1 | cat; echo ' end'")
         self.assertNotIn("sending", self.see(r"(?m)^ end"))
 
