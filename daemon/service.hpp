@@ -137,6 +137,7 @@ class DaemonService : public control::Service {
     /// service_processes.cpp
     std::vector<rpc::AbandonedProcess> abandoned_processes(const Moment& now) const;
     std::string health_of(const rpc::PairStatus& status, const plan::Pair& pair) const;
+    static bool is_late(const rpc::PairStatus& status, const plan::Pair& pair);
 
     sync::Parts& parts_;
     sync::Engine& engine_;

@@ -288,11 +288,13 @@ std::string DaemonService::health_of(const rpc::PairStatus& status, const plan::
         return "failing";
     }
     if (pair.role == plan::Role::initializing && !status.running) return "failing";
-    if (pair.role == plan::Role::master && pair.settings.interval && !status.paused) {
-        const auto limit = late_after(*pair.settings.interval);
-        if (!status.lag_seconds || *status.lag_seconds > limit.count()) return "late";
-    }
-    return "ok";
+    return is_late(status, pair) ? "late" : "ok";
+}
+
+bool DaemonService::is_late(const rpc::PairStatus& status, const plan::Pair& pair) {
+    if (pair.role != plan::Role::master || !pair.settings.interval || status.paused) return false;
+    const auto limit = late_after(*pair.settings.interval);
+    return !status.lag_seconds || *status.lag_seconds > limit.count();
 }
 
 }  // namespace zrepd

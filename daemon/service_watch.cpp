@@ -26,14 +26,16 @@ void DaemonService::note_what_is_wrong() {
     std::set<std::string> late;
     for (const auto& pair : parts_.inventory.pairs()) {
         const rpc::PairStatus status = status_of(pair, now);
-        if (status.health != "late" || !status.warning) continue;
-        late.insert(status.dataset);
-        if (!late_.contains(status.dataset)) tell_late(status.dataset, *status.warning);
-    }
-    for (const std::string& dataset : late_) {
-        if (late.contains(dataset)) continue;
-        log::event(log::Level::info, "late_over", {{"dataset", dataset}});
-        parts_.events.publish("late_over", dataset, "the copy is not late any more");
+        const bool known = late_.contains(status.dataset);
+        if (is_late(status, pair)) {
+            // What failed was told as that. It does not make a copy younger.
+            const bool told = status.health == "late" && status.warning;
+            if (!known && told) tell_late(status.dataset, *status.warning);
+            if (known || told) late.insert(status.dataset);
+        } else if (known && pair.role == plan::Role::master && !status.paused) {
+            log::event(log::Level::info, "late_over", {{"dataset", status.dataset}});
+            parts_.events.publish("late_over", status.dataset, "the copy is not late any more");
+        }
     }
     late_ = std::move(late);
 }

@@ -189,8 +189,8 @@ Task<bool> Change::mount() {
     if (!wanted) co_return true;
     const Serve own{.mounted = true, .mountpoint = now->mountpoint};
     const auto elsewhere = by_itself ? std::nullopt : wish_problem(*serve, *now, parts_.self.host);
+    if (elsewhere) warn("mounted_elsewhere", *elsewhere);
     auto mounted = co_await mount_at(by_itself ? own : *serve);
-    if (mounted && elsewhere) warn("mounted_elsewhere", *elsewhere);
     if (mounted) co_return true;
     warn("not_mounted", mounted.error());
     if (hidden) fail(mounted.error());
@@ -200,8 +200,8 @@ Task<bool> Change::mount() {
 Task<Result<void>> Change::mount_at(Serve place) {
     auto problem = mountpoint_problem(place, *dataset());
     if (problem) {
-        problem->remedy += "; then: zfs set mountpoint=" + quote(place.mountpoint) + " " +
-                           quote(name_.str()) + "; zfs mount " + quote(name_.str());
+        problem->remedy += "; then: zfs set mountpoint=" + quote(place_of(place, *dataset())) +
+                           " " + quote(name_.str()) + "; zfs mount " + quote(name_.str());
         co_return *problem;
     }
     auto mounted = co_await mount_with_key(name_);

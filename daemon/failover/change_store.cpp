@@ -83,6 +83,11 @@ PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry)
     const bool in_the_way = serve && mountpoint_problem(*serve, told);
     // zfs(8) mounts what gets a mountpoint.
     if (in_the_way) std::erase_if(out, [](const auto& p) { return p.first == "mountpoint"; });
+    // Nor does a boot follow it.
+    if (serve && serve->mounted && link_problem(place_of(*serve, told), told)) {
+        std::erase_if(out, [](const auto& p) { return p.first == "canmount"; });
+        out.emplace_back("canmount", "noauto");
+    }
     return out;
 }
 

@@ -143,8 +143,10 @@ Task<> Change::show_one(DatasetName member) {
     const auto told = found == members_serve_.end() ? std::nullopt : std::optional(found->second);
     const MemberWays ways = show_member(*now, told, copy);
     co_await set_on(member, ways.before);
+    const bool link = link_problem(place_of(ways.place, *now), *now).has_value();
     if (ways.mount) co_await mount_member(member, ways.place);
-    co_await set_on(member, ways.after);
+    // Behind a link it stays as a copy is kept: a boot would follow it.
+    if (!link) co_await set_on(member, ways.after);
 }
 
 Task<> Change::mount_member(DatasetName member, Serve place) {
@@ -157,8 +159,8 @@ Task<> Change::mount_member(DatasetName member, Serve place) {
         co_return;
     }
     const auto elsewhere = wish_problem(place, *now, parts_.self.host);
+    if (elsewhere) warn("mounted_elsewhere", *elsewhere);
     auto mounted = co_await mount_with_key(member);
-    if (mounted && elsewhere) warn("mounted_elsewhere", *elsewhere);
     if (mounted) co_return;
     Error error = mounted.error();
     if (error.remedy.empty()) error.remedy = "zfs mount " + quote(member.str());

@@ -239,6 +239,7 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset) {
     const std::string path = place_of(serve, dataset);
     if (!serve.mounted || !path.starts_with('/')) return std::nullopt;
+    if (auto link = link_problem(path, dataset)) return link;
     const Mount mount = mount_of(path);
     const auto other = mount.place == path ? std::optional(mount.source) : std::nullopt;
     const std::string name = dataset.name.str();
@@ -257,16 +258,39 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
                    "move them away: they would be hidden while it is mounted");
 }
 
+std::optional<Error> link_problem(const std::string& path, const Dataset& dataset) {
+    namespace fs = std::filesystem;
+    fs::path way;
+    for (const fs::path& part : fs::path(path)) {
+        const fs::path folder = way;
+        way /= part;
+        std::error_code ec;
+        if (folder.empty() || !fs::is_symlink(fs::symlink_status(way, ec))) continue;
+        const std::string source = mount_of(folder.string()).source;
+        if (!dataset.name.str().starts_with(source + "/")) continue;
+        return refused(way.string() + ", on the way to where " + dataset.name.str() +
+                           " would be mounted, is a link that lies in " + source,
+                       "zfs set mountpoint=/PATH " + quote(dataset.name.str()));
+    }
+    return std::nullopt;
+}
+
 std::optional<Error> wish_problem(const Serve& serve,
                                   const Dataset& dataset,
                                   const HostName& host) {
     const bool granted = dataset.mountpoint_here || serve.wished == dataset.mountpoint;
     if (serve.wished.empty() || !serve.mounted || granted) return std::nullopt;
     const std::string name = dataset.name.str();
-    return refused(name + " would be mounted at " + dataset.mountpoint + ", its master is at " +
-                       serve.wished + ", and a host with a restricted key does not choose that",
-                   "choose it on " + host.str() + ": zfs set mountpoint=" + quote(serve.wished) +
-                       " " + quote(name) + ", or another path");
+    const bool nowhere = !dataset.mountpoint.starts_with('/');
+    const std::string set_it = "zfs set mountpoint=";
+    std::string ways = set_it + quote(serve.wished) + " " + quote(name) + " as there";
+    if (!nowhere)
+        ways += ", or " + set_it + quote(dataset.mountpoint) + " " + quote(name) + " as here";
+    return refused(name + " would " + (nowhere ? "not be mounted" : "be mounted at") + " " +
+                       (nowhere ? "(mountpoint=" + dataset.mountpoint + ")" : dataset.mountpoint) +
+                       ", its master is at " + serve.wished +
+                       ", and a host with a restricted key does not choose that",
+                   "choose it on " + host.str() + ": " + ways);
 }
 
 std::optional<Error> place_problem(const Serve& serve,

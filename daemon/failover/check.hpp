@@ -72,10 +72,13 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset);
 /// Reads /proc/self/mountinfo and the directory; not a directory on a network filesystem, which may
 /// not answer for minutes.
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset);
+/// The way to `path` leads through a link that lies in a filesystem above this one: whoever sent
+/// that one chose where it leads. zfs(8) follows it.
+std::optional<Error> link_problem(const std::string& path, const Dataset& dataset);
 /// Its master has it mounted where the asking host may not mount it here: a service that finds its
 /// files there would find none. `host`: this one.
 std::optional<Error> wish_problem(const Serve& serve, const Dataset& dataset, const HostName& host);
-/// Either of both.
+/// Any of these.
 std::optional<Error> place_problem(const Serve& serve,
                                    const Dataset& dataset,
                                    const HostName& host);

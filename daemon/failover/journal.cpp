@@ -121,7 +121,7 @@ std::optional<Serve> parse_serve(std::string_view text) {
 
 std::string without_choice(const std::string& serve) {
     auto out = parse_serve(serve);
-    if (!out || !out->mountpoint.starts_with('/')) return serve;
+    if (!out || out->mountpoint.empty()) return serve;
     out->wished = std::exchange(out->mountpoint, "");
     return to_text(*out);
 }

@@ -32,8 +32,10 @@ std::optional<Entry> parse_entry(std::string_view text);
 /// The journal set on the dataset itself: a peer's stream never brings one.
 Entry entry_of(const Dataset& dataset);
 
-/// It grows by one with each change of roles; no other host may take the room for that.
+/// What another host may set: it grows by one with each change of roles from there.
 inline constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
+/// By role changes it gets there never; no other host may take the room that is left behind it.
+inline constexpr std::uint64_t kLastEpoch = kMaxEpoch + (std::uint64_t{1} << 62U);
 
 /// How the master is served: what the other side needs to know when it becomes the master without
 /// being able to ask. "canmount=on mounted=yes interval=60s mountpoint=/srv/my data" or
@@ -53,8 +55,8 @@ struct Serve {
 std::string to_text(const Serve& serve);
 /// nullopt when it cannot be read or names what zfs would not take.
 std::optional<Serve> parse_serve(std::string_view text);
-/// The same from a host that has no say where something is mounted here: a path becomes a wish.
-/// What cannot be read stays as it is.
+/// The same from a host that has no say where something is mounted here: its mount point becomes a
+/// wish. What cannot be read stays as it is.
 std::string without_choice(const std::string& serve);
 /// Where it is mounted when it becomes the master's: what is set on the dataset itself counts more.
 std::string place_of(const Serve& serve, const Dataset& dataset);

@@ -269,6 +269,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     facts.pair = &*pair;
     add_state(facts, parts_, *pair, in);
     facts.mountpoint = place_problem(*serve, *facts.dataset, parts_.self.host);
+    std::string place = place_of(*serve, *facts.dataset);
     rpc::CheckOut out;
     for (const Error& problem : problems_of_target(facts, parts_.self))
         out.problems.push_back(rpc::to_item_error(problem));
@@ -279,7 +280,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     }
     if (!out.problems.empty() || in.dry_run) co_return out;
     // Last, because it may do something: nothing else stands in the way.
-    auto allowed = co_await ask_hooks(*pair, place_of(*serve, *facts.dataset), /*planned=*/true);
+    auto allowed = co_await ask_hooks(*pair, std::move(place), /*planned=*/true);
     if (!allowed) {
         out.problems.push_back(
             rpc::to_item_error(std::move(Error(allowed.error())).in(parts_.self.host.str())));
@@ -290,7 +291,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
 Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    if (in.epoch > kMaxEpoch)
+    if (in.epoch > kLastEpoch)
         co_return Error{.code = Code::invalid_params, .message = "no epoch is that late"};
     auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();

@@ -131,10 +131,12 @@ Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc
         facts.back = in.back.value_or(false);
         facts.after_sync = in.dry_run && !facts.back;
         facts.key = co_await key_problem(*name);
-        if (!in.dry_run) facts.writing = co_await problem_of_storing(*name, part.serve);
         const auto versions = co_await sync::with_foreign_holds(parts_, *name, part.base);
         if (!versions) co_return versions.error();
         facts.versions = &*versions;
+        // What has no snapshot of the asking side is somebody else's.
+        const bool theirs = find_snapshot(*versions, part.base) != nullptr;
+        if (theirs && !in.dry_run) facts.writing = co_await problem_of_storing(*name, part.serve);
         facts.dataset = parts_.inventory.find(*name);
         if (facts.dataset == nullptr) continue;
         const auto holder = parts_.locks.conflicting(*name, lock::Scope::node);

@@ -176,7 +176,7 @@ Result<void> Incoming::identify(const rpc::Request& request) {
         load_ = std::move(*admitted);
     }
     peer_ = host->short_name();
-    if (in->restricted.value_or(false)) root_ = false;
+    root_ = root_ && in->unrestricted.value_or(false);
     return ok();
 }
 

@@ -66,6 +66,11 @@ Result<In> decode_checked(const Json& params) {
     return in;
 }
 
+// All that say how a master is served; under other names keep_to_rights() would pass them by.
+static_assert(requires(rpc::CheckIn in) { in.serve, in.members->front().serve; });
+static_assert(requires(rpc::PromoteIn in) { in.serve, in.members->front().serve; });
+static_assert(requires(rpc::CommitIn in) { in.items.front().serve; });
+
 /// Where something is mounted here is chosen by who may do anything here, or by nobody elsewhere.
 template <class In>
 void keep_to_rights(In& in, const Caller& caller) {

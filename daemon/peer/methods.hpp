@@ -14,11 +14,13 @@ namespace zrepd::peer {
 /// First request on a socket; sent by `zrepctl peer` on the serving host, never by the far side.
 struct IdentifyIn {
     std::string host;
-    std::optional<bool> restricted = {};
+    std::optional<bool> unrestricted = {};
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("host", self.host, "short name of the host that asks");
-        v("restricted", self.restricted, "root's login is for this command alone");
+        v("unrestricted",
+          self.unrestricted,
+          "who logged in chose this command, and could have run any other");
     }
 };
 

@@ -112,7 +112,7 @@ std::vector<std::string> SshTransport::command(const SshOptions& options,
     argv.emplace_back("--");
     argv.push_back(host.str());
     argv.insert(argv.end(), options.remote_command.begin(), options.remote_command.end());
-    argv.insert(argv.end(), {"--as", us.str()});
+    argv.insert(argv.end(), {"--as", us.str(), "--unrestricted"});
     return argv;
 }
 

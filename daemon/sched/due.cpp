@@ -30,7 +30,8 @@ std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_
     Clock::duration wait = *timing.interval;
     if (timing.failures > 0) {
         const Clock::duration pause = backoff(timing.failures, timing.jitter);
-        wait = timing.passes ? pause : std::max(wait, pause);
+        if (timing.failed_at) return *timing.failed_at + pause;
+        wait = std::max(wait, pause);
     }
     return *timing.last_start + wait;
 }

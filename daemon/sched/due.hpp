@@ -16,8 +16,9 @@ struct PairTiming {
     bool paused = false;
     std::optional<Clock::time_point> last_start = {};  ///< of the last run, successful or not
     unsigned failures = 0;                             ///< in a row
-    bool passes = false;  ///< what failed may pass by itself
-    double jitter = 0;                                 ///< 0..1, drawn once per failure
+    /// When the last run failed of what may pass by itself; none: it did not, or needs somebody.
+    std::optional<Clock::time_point> failed_at = {};
+    double jitter = 0;  ///< 0..1, drawn once per failure
     /// The last run failed because its peer is away: when that is looked for next.
     std::optional<Clock::time_point> looked_for = {};
 };
@@ -30,10 +31,10 @@ inline constexpr std::chrono::seconds kMaxBackoff{300};
 std::chrono::milliseconds backoff(unsigned failures, double jitter);
 
 /// The next start; nullopt when none is planned. After a failure that may pass by itself the
-/// back-off counts alone: a daily pair does not wait a day for a line that was down for a minute.
-/// After one that needs somebody it is never tried more often than the interval says. A pair that
-/// never ran is due now. One that waits for its peer
-/// starts when that has returned, so not before the next look for it.
+/// back-off counts alone, from that on: a daily pair does not wait a day for a line that was down
+/// for a minute. After one that needs somebody it is never tried more often than the interval says.
+/// A pair that never ran is due now. One that waits for its peer starts when that has returned, so
+/// not before the next look for it.
 std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_point now);
 
 /// After a peer's return: how long the pairs that waited for it stay where they are. Not at all;

@@ -33,6 +33,19 @@ bool missed_its_peer(const sync::PairMemory* memory) {
     return memory != nullptr && memory->error && peer::is_absence(memory->error->code);
 }
 
+/// Whether what its last run failed of may be over at any moment, with nobody doing anything.
+bool passes(const sync::PairMemory& memory) {
+    if (!memory.error || !info(memory.error->code).retryable) return false;
+    switch (memory.error->code) {
+        case Code::peer_auth:
+        case Code::peer_host_key:
+        case Code::peer_protocol:
+            return false;  // somebody there has to let us in, and sees each try in a log
+        default:
+            return true;
+    }
+}
+
 }  // namespace
 
 Scheduler::Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers)
@@ -147,7 +160,7 @@ std::optional<Clock::time_point> Scheduler::next_run(const plan::Pair& pair,
         timing.last_start = memory->last_start;
         timing.failures = memory->failures;
         timing.jitter = memory->jitter;
-        timing.passes = memory->error && info(memory->error->code).retryable;
+        if (passes(*memory)) timing.failed_at = memory->failed_at;
     }
     if (waits_for_peer(pair)) timing.looked_for = peers_.next_look(pair.peer).value_or(now.steady);
     return sched::next_run(timing, now.steady);

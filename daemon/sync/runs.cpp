@@ -166,6 +166,7 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error, Told t
         failures = ++memory.failures;
         memory.jitter = draw_jitter();
         memory.error = error;
+        memory.failed_at = SteadyClock::now();
     }
     log::event(repeated || told == Told::yes ? log::Level::debug : log::Level::error,
                "dataset_failed",

@@ -29,6 +29,7 @@ struct PairMemory {
     unsigned failures = 0;
     double jitter = 0;
     std::optional<Error> error;
+    SteadyClock::time_point failed_at{};
     UnixSeconds error_since = 0;
     UnixSeconds fresh_at = 0;  ///< when source and target were last known to hold the same
     /// Of a tree: copies over there whose members are gone, as last seen.

@@ -30,6 +30,40 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
 }
 
 /// As sanoid takes them every hour, of what is idle too.
+/// With a key that is for `zrepctl peer` alone, through the socket and by the words of that
+/// command.
+TEST_F(RolesTest, AFailoverOverARestrictedKeyMountsWhereTheOtherSideSaysSo) {
+    alpha->relay.restricted = true;
+    const auto refused = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(refused.outcome, "failed");
+    expect_roles(true, "1");
+    const std::string remedy = refused.error.value().remedy;
+    EXPECT_NE(remedy.find("on beta: zfs set mountpoint='/tank/fs' 'backup/fs' as there"),
+              std::string::npos)
+        << remedy;
+    give(*beta, "backup/fs", "mountpoint", "/srv/here");
+    discover();
+    const auto there = change(*alpha, Ask::failover, fs);
+    ASSERT_EQ(there.outcome, "done") << there.text;
+    expect_roles(false, "2");
+    EXPECT_EQ(prop_of(*beta, "backup/fs", "mountpoint"), "/srv/here");
+    EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
+}
+
+TEST_F(RolesTest, ATakeoverAfterARestrictedKeyMountsWhereItIsHereAndSaysHowElse) {
+    alpha->relay.restricted = true;
+    alpha->zfs.write("tank/fs", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    EXPECT_NE(prop_of(*beta, "backup/fs", prop::kServe).find("wished=/tank/fs"), std::string::npos);
+    const auto taken = change(*beta, Ask::takeover_local, target_fs);
+    ASSERT_EQ(taken.outcome, "done") << taken.text;
+    EXPECT_TRUE(beta->zfs.at("backup/fs").mounted);
+    EXPECT_EQ(prop_of(*beta, "backup/fs", "mountpoint"), "");
+    EXPECT_NE(taken.text.find("zfs set mountpoint='/tank/fs' 'backup/fs' as there"),
+              std::string::npos)
+        << taken.text;
+}
+
 TEST_F(RolesTest, SomebodyElsesSnapshotOfAnIdleMasterIsInNoWay) {
     alpha->zfs.take("tank/fs@hourly");
     const auto there = change(*alpha, Ask::failover, fs);

@@ -106,6 +106,26 @@ class TreeRoles : public test::TwoRoles {
     using TwoRoles::start_loops;
 };
 
+class RestrictedTree : public TreeRoles {};
+
+TEST_F(RestrictedTree, NoMemberIsMountedWhereTheOtherHostSays) {
+    alpha->relay.restricted = true;
+    // Its root may be where this side has it; a member of its own mount point is refused as well.
+    give(*beta, "backup/fs", "mountpoint", "/tank/fs");
+    discover();
+    const auto refused = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(refused.outcome, "failed");
+    EXPECT_NE(refused.error.value().remedy.find(
+                  "zfs set mountpoint='/srv/a' 'backup/fs/a' as there"),
+              std::string::npos)
+        << refused.error->remedy;
+    EXPECT_EQ(prop_of(*beta, "backup/fs/a", "mountpoint"), "");
+    const auto taken = change(*beta, Ask::takeover_local, target_fs);
+    ASSERT_EQ(taken.outcome, "done") << taken.text;
+    EXPECT_EQ(prop_of(*beta, "backup/fs/a", "mountpoint"), "");
+    EXPECT_TRUE(beta->zfs.at("backup/fs/a").mounted);
+}
+
 TEST_F(TreeRoles, AFailoverMovesTheWholeTreeAndBack) {
     write_all(*alpha, "tank/fs");
     const auto there = change(*alpha, Ask::failover, fs);

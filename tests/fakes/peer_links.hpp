@@ -61,14 +61,17 @@ class RelayTransport : public peer::Transport {
             ::dup2(link.theirs.out.get(), STDOUT_FILENO);
             ::close_range(3, ~0U, 0);
             const auto own = sockets.find(host.str());
-            ::_exit(command_peer(
-                {"--as", as_, "--socket", own == sockets.end() ? socket_ : own->second}));
+            std::vector<std::string> words{
+                "--as", as_, "--socket", own == sockets.end() ? socket_ : own->second};
+            if (!restricted) words.emplace_back("--unrestricted");
+            ::_exit(command_peer(words));
         }
         children.push_back(child);
         return std::unique_ptr<peer::Connection>(
             std::make_unique<Relay>(host.str(), std::move(link.ours), child));
     }
 
+    bool restricted = false;  ///< as with a key that is for this command alone
     std::vector<pid_t> children;
     std::map<std::string, int> opened;           ///< connections tried, by host
     std::map<std::string, Code> away;            ///< hosts that cannot be reached, and why

@@ -12,8 +12,9 @@ namespace zrepd::test {
 
 class TempFolder {
   public:
-    TempFolder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "zrepd-test-XXXXXX";
+    explicit TempFolder(
+        const std::filesystem::path& above = std::filesystem::temp_directory_path()) {
+        std::string pattern = above / "zrepd-test-XXXXXX";
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
         path = pattern;
     }

@@ -353,11 +353,64 @@ class HostilePeer(Case):
         self.beta.run("zfs unmount backup/mallory/x")
         self.assertEqual(self.of_others(), before)
 
+    def test_no_link_that_it_sent_is_followed(self):
+        """A tree may have one, and a member of it at the other side of that."""
+        self.alpha.run("ln -s /etc/zrepd/hooks.d /tank/evil/d && zfs create -o mountpoint=none tank/evil/d && "
+                       "zfs create -o mountpoint=/run/payload tank/evil/d/post-promote.d && "
+                       "printf '#!/bin/sh\\necho ran >/run/ran\\n' >/run/payload/50-x && chmod 755 /tank/evil /run/payload/50-x && "
+                       "zfs snapshot -r tank/evil@zrep_000001")
+        self.beta.run("mkdir -p /etc/zrepd/hooks.d; rm -f /run/ran")
+        target, serve = "backup/mallory/x", "canmount=on mounted=yes"
+        settings = {"zrep:src-host": "mallory", "zrep:src-fs": "tank/evil", "zrep:dest-host": "beta", "zrep:dest-fs": target,
+                    "zrep:tree": "on"}
+        below = ("", "/d", "/d/post-promote.d")
+        items = []
+        for name in below:
+            extra = {"settings": settings} if not name else {"settings": {}}
+            end = self.send_as_mallory(f"zfs send tank/evil{name}@zrep_000001", source="tank/evil" + name, target=target + name, **extra)
+            self.assertNotIn("error", end.get("params", end), end)
+            items.append({"source": "tank/evil" + name, "target": target + name, "snapshot": "zrep_000001", "epoch": 1, "serve": serve,
+                          "guid": self.guids(self.beta, target + name)["zrep_000001"]})
+            commit, = self.ask_as_mallory(("peer.commit", {"sent": int(time.time()), "items": items[-1:]}))
+            self.assertNotIn("error", commit["result"]["items"][0])
+        before = self.of_others()
+        parts = [{"name": item["target"][len(target) + 1:], "base": item["guid"], "serve": serve} for item in items[1:]]
+        promote, = self.ask_as_mallory(("peer.promote", {"source": "tank/evil", "target": target, "epoch": 2, "base": items[0]["guid"],
+                                                         "serve": serve, "members": parts}))
+        self.assertTrue(promote["result"]["master"], promote)
+        table = self.beta.run("cat /proc/mounts").out
+        self.assertIn(f"{target} /{target} zfs", table)
+        self.assertNotIn("/etc/zrepd", table)
+        self.assertEqual(self.beta.run("test -e /run/ran", check=False).code, 1)
+        self.assertEqual(self.get(self.beta, "canmount", target + "/d/post-promote.d"), "noauto")
+        self.beta.run(f"zfs unmount {target}/d 2>/dev/null; zfs unmount {target}")
+        self.assertEqual(self.of_others(), before)
+
+    def test_roots_key_for_the_one_command_is_no_login(self):
+        """Written by hand, as operations.md allows; with a command of the client's own or without."""
+        line = self.beta.run("cat /var/lib/zrep/.ssh/authorized_keys").out.splitlines()
+        line, = [one for one in line if "--as mallory" in one]
+        self.beta.run(f"echo {q(line)} >>/root/.ssh/authorized_keys")
+        self.addCleanup(self.beta.run, "sed -i '/--as mallory/d' /root/.ssh/authorized_keys")
+        self.alpha.run("zfs snapshot tank/evil@zrep_000001")
+        self.assertNotIn("error", self.send_as_mallory("zfs send tank/evil@zrep_000001")["params"])
+        guid = self.guids(self.beta, "backup/mallory/x")["zrep_000001"]
+        item = {"source": "tank/evil", "target": "backup/mallory/x", "snapshot": "zrep_000001", "guid": guid, "epoch": 1,
+                "serve": "canmount=on mounted=yes mountpoint=/root/new"}
+        call = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "peer.commit", "params": {"sent": int(time.time()), "items": [item]}}) + "\n"
+        for command in ("", " zrepctl peer --as mallory --unrestricted"):
+            with self.subTest(command):
+                self.beta.run("zfs inherit zrep:serve backup/mallory/x")
+                root = SSH.replace("zrep@beta", "root@beta") + command
+                reply, = json.loads(self.alpha.run(["python3", "-c", SPEAK, root], input=call, timeout=60).out)
+                self.assertNotIn("error", reply["result"]["items"][0])
+                self.assertEqual(self.get(self.beta, "zrep:serve", "backup/mallory/x"), "canmount=on mounted=yes wished=/root/new")
+
     def test_a_failover_with_such_a_key_mounts_where_this_host_says(self):
         """And says before how to say it."""
         done = self.zrepctl("failover", "tank/fs", code=5)
         self.assertIn("nothing was changed", done.err)
-        self.assertIn("on beta: zfs set mountpoint='/tank/fs' 'backup/fs'", done.err)
+        self.assertIn("on beta: zfs set mountpoint='/tank/fs' 'backup/fs' as there", done.err)
         self.beta.run("zfs set mountpoint='/tank/fs' 'backup/fs'")
         self.zrepctl("failover", "tank/fs", timeout=120)
         self.assertIn("backup/fs /tank/fs zfs", self.beta.run("cat /proc/mounts").out)

@@ -37,7 +37,7 @@ Names options_of(const ctl::Command& command) {
 }
 
 Names all_of_ours() {
-    Names out{"--version", "--as"};  // without a command; of zrepctl peer
+    Names out{"--version", "--as", "--unrestricted"};  // without a command; of zrepctl peer
     for (const auto* command : ctl::commands()) out.merge(options_of(*command));
     const auto asked = config::read({"--help"});
     if (asked) out.merge(documents::found(asked->help, "--[a-z][a-z-]+"));

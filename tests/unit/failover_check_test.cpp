@@ -7,7 +7,9 @@
 
 #include <fstream>
 
+#include "common/platform.hpp"
 #include "common/props.hpp"
+#include "daemon/zfs/parse_mounts.hpp"
 #include "tests/fakes/builders.hpp"
 #include "tests/fakes/temp_folder.hpp"
 
@@ -143,9 +145,14 @@ TEST_F(FailoverCheck, AWishForAnotherMountpointIsRefusedWithTheWayToGrantIt) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->code, Code::refused);
     EXPECT_NE(found->message.find("would be mounted at /backup/fs"), std::string::npos);
-    EXPECT_NE(found->remedy.find("on beta: zfs set mountpoint='/srv/data' '" + dataset.name.str()),
-              std::string::npos)
-        << found->remedy;
+    const std::string name = "'" + dataset.name.str() + "'";
+    EXPECT_EQ(found->remedy,
+              "choose it on beta: zfs set mountpoint='/srv/data' " + name +
+                  " as there, or zfs set mountpoint='/backup/fs' " + name + " as here");
+    dataset.mountpoint = "none";
+    EXPECT_NE(wish_problem(serve, dataset, beta)->message.find("would not be mounted"),
+              std::string::npos);
+    dataset.mountpoint = "/backup/fs";
     serve.mounted = false;
     EXPECT_FALSE(wish_problem(serve, dataset, beta)) << "it will not be mounted";
     serve.mounted = true;
@@ -155,6 +162,31 @@ TEST_F(FailoverCheck, AWishForAnotherMountpointIsRefusedWithTheWayToGrantIt) {
     dataset.mountpoint_here = true;
     EXPECT_FALSE(wish_problem(serve, dataset, beta)) << "somebody here chose it";
     EXPECT_FALSE(wish_problem({.mounted = true}, dataset, beta));
+}
+
+TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemAbove) {
+    const test::TempFolder temp("/dev/shm");
+    std::string source;
+    for (const Mount& mount : parse::mounts(platform::mount_table()))
+        if (mount.place == "/dev/shm") source = mount.source;
+    const auto below = DatasetName::parse(source + "/child");
+    if (!below) GTEST_SKIP() << "no dataset can be called " << source;
+    Dataset child(*below);
+    std::filesystem::create_directories(temp.path / "real/hooks.d");
+    std::filesystem::create_directory_symlink(temp.path / "real", temp.path / "d");
+    child.mountpoint = temp.path / "d/hooks.d";
+    const auto found = mountpoint_problem({.canmount = "on", .mounted = true}, child);
+    ASSERT_TRUE(found);
+    EXPECT_NE(found->message.find((temp.path / "d").string() + ", on the way"), std::string::npos);
+    child.mountpoint = temp.path / "real/hooks.d";
+    EXPECT_FALSE(mountpoint_problem({.canmount = "on", .mounted = true}, child));
+    std::filesystem::create_directory_symlink(temp.path / "real/hooks.d", temp.path / "last");
+    child.mountpoint = temp.path / "last";
+    EXPECT_TRUE(mountpoint_problem({.canmount = "on", .mounted = true}, child));
+    Dataset other(*DatasetName::parse("elsewhere/child"));
+    other.mountpoint = temp.path / "d/hooks.d";
+    EXPECT_FALSE(mountpoint_problem({.canmount = "on", .mounted = true}, other))
+        << "whoever has the folders above may put links there";
 }
 
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {

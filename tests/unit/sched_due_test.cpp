@@ -49,16 +49,16 @@ TEST(NextRun, IsAnIntervalAfterTheLastStart) {
 TEST(NextRun, WaitsLongerAfterFailuresAndTheIntervalForWhatNeedsSomebody) {
     PairTiming often{.interval = 1s, .last_start = kNow, .failures = 4, .jitter = 0.5};
     EXPECT_EQ(next_run(often, kNow), kNow + 16s);
-    often.passes = true;
-    EXPECT_EQ(next_run(often, kNow), kNow + 16s);
+    often.failed_at = kNow + 3s;
+    EXPECT_EQ(next_run(often, kNow), kNow + 19s);
     PairTiming seldom{.interval = 24h, .last_start = kNow, .failures = 4, .jitter = 0.5};
     EXPECT_EQ(next_run(seldom, kNow), kNow + 24h)
         << "a conflict is looked at as often as it is due";
-    seldom.passes = true;
-    EXPECT_EQ(next_run(seldom, kNow), kNow + 16s)
-        << "what may pass by itself is not left for a day";
+    seldom.failed_at = kNow + 5h;
+    EXPECT_EQ(next_run(seldom, kNow), kNow + 5h + 16s)
+        << "what may pass by itself is not left for a day, nor begun anew at once";
     seldom.failures = 100;
-    EXPECT_EQ(next_run(seldom, kNow), kNow + kMaxBackoff);
+    EXPECT_EQ(next_run(seldom, kNow), kNow + 5h + kMaxBackoff);
 }
 
 TEST(NextRun, IsTheNextLookForAPeerThatItWaitsFor) {
