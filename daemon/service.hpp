@@ -104,6 +104,7 @@ class DaemonService : public control::Service {
     Result<std::vector<HostName>> hosts_to_ask(const std::vector<std::string>& names) const;
     std::vector<rpc::DoctorOut::Pair> pairs_with(const HostName& host) const;
     std::vector<rpc::DoctorOut::Fault> zfs_faults() const;
+    std::vector<rpc::DoctorOut::Fault> ungranted_mounts() const;
     Task<> examine(HostName host, rpc::DoctorOut::Peer* out, std::size_t* left, Signal* done);
     Task<bool> ask_facts(HostName host,
                          rpc::DoctorOut::Peer* out,

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "common/props.hpp"
 #include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/zfs_faults.hpp"
 #include "daemon/service.hpp"
@@ -106,6 +109,24 @@ std::vector<rpc::DoctorOut::Fault> DaemonService::zfs_faults() const {
     return out;
 }
 
+/// Better known now than at the failover that it refuses.
+std::vector<rpc::DoctorOut::Fault> DaemonService::ungranted_mounts() const {
+    std::vector<DatasetName> copies;
+    for (const auto& pair : parts_.inventory.pairs())
+        if (pair.role == plan::Role::target) copies.push_back(pair.dataset);
+    std::vector<rpc::DoctorOut::Fault> out;
+    for (const auto& name : parts_.inventory.with_members(copies)) {
+        const Dataset* copy = parts_.inventory.find(name);
+        const auto text = copy == nullptr ? std::nullopt : copy->own(prop::kServe);
+        const auto serve = failover::parse_serve(text.value_or(""));
+        auto wish = serve && copy != nullptr
+                        ? failover::wish_problem(*serve, *copy, parts_.self.host)
+                        : std::nullopt;
+        if (wish) out.push_back({.grave = true, .what = wish->message, .next = wish->remedy});
+    }
+    return out;
+}
+
 Task<> DaemonService::examine(HostName host,
                               rpc::DoctorOut::Peer* out,
                               std::size_t* left,
@@ -158,6 +179,7 @@ Task<Result<rpc::DoctorOut>> DaemonService::doctor(rpc::DoctorIn in, control::Ca
     out.zfs = zfs_version_;
     out.zfs_too_old = plan::is_too_old(zfs_version_);
     out.faults = zfs_faults();
+    out.mounts = ungranted_mounts();
     out.config_file = parts_.config.file.string();
     out.peers.resize(hosts->size());
     std::size_t left = hosts->size();

@@ -126,6 +126,7 @@ struct DoctorOut {
     std::string zfs;
     bool zfs_too_old = false;
     std::vector<Fault> faults;
+    std::vector<Fault> mounts;
     std::string config_file;
     std::vector<Peer> peers;
     template <class Self, class V>
@@ -135,6 +136,7 @@ struct DoctorOut {
         v("zfs", self.zfs, "OpenZFS version; empty when there is none");
         v.optional("zfs_too_old", self.zfs_too_old, "zrepd needs a newer one");
         v.optional("faults", self.faults, "of that version, that matter to a pair here");
+        v.optional("mounts", self.mounts, "copies that would be mounted where their masters are not");
         v("config_file", self.config_file, "its settings file, which need not exist");
         v("peers", self.peers, "one for each host asked");
     }

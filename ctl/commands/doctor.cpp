@@ -150,6 +150,7 @@ int run_doctor(const Invocation& invocation) {
         all = judge_host(facts);
         if (asked) {
             for (auto& one : judge_zfs_version(*asked)) all.push_back(std::move(one));
+            for (auto& one : judge_mounts(*asked)) all.push_back(std::move(one));
         }
     }
     if (facts.zrepd) {

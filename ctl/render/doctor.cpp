@@ -253,6 +253,16 @@ std::vector<Diagnosis> judge_zfs_version(const rpc::DoctorOut& us) {
     return out;
 }
 
+/// A failover is refused for the first already; of many the others are only counted.
+std::vector<Diagnosis> judge_mounts(const rpc::DoctorOut& us) {
+    if (us.mounts.empty()) return {};
+    const std::size_t more = us.mounts.size() - 1;
+    const auto& first = us.mounts.front();
+    return {warn("mount points",
+                 first.what + (more == 0 ? "" : "; and " + std::to_string(more) + " more"),
+                 first.next)};
+}
+
 std::vector<Diagnosis> judge_host(const HostFacts& facts) {
     std::vector<Diagnosis> out{
         judge_daemon(facts), judge_runtime_dir(facts), judge_settings(facts), judge_zfs(facts.zfs)};

@@ -63,6 +63,8 @@ Diagnosis judge_daemon(const HostFacts& facts);
 std::vector<Diagnosis> judge_host(const HostFacts& facts);
 /// What is known to be wrong with this host's version of OpenZFS; empty: nothing that matters here.
 std::vector<Diagnosis> judge_zfs_version(const rpc::DoctorOut& us);
+/// Copies that would be mounted elsewhere than their masters are; none: nothing.
+std::vector<Diagnosis> judge_mounts(const rpc::DoctorOut& us);
 /// One other host, in the order in which a connection gets there; nothing behind what fails.
 std::vector<Diagnosis> judge_peer(const rpc::DoctorOut::Peer& peer, const rpc::DoctorOut& us);
 

@@ -8,6 +8,7 @@
 
 #include "common/text.hpp"
 #include "ctl/probe.hpp"
+#include "ctl/render/doctor.hpp"
 #include "daemon/log.hpp"
 #include "daemon/service.hpp"
 #include "tests/fakes/hook_folder.hpp"
@@ -58,6 +59,27 @@ TEST_F(DoctorTest, TellsOfAHealthyPairFromBothSides) {
     EXPECT_TRUE(peer.pairs[0].there->known);
     EXPECT_EQ(peer.pairs[0].there->role, "target");
     EXPECT_EQ(peer.pairs[0].there->epoch, peer.pairs[0].epoch);
+}
+
+TEST_F(DoctorTest, TellsOfACopyThatARestrictedKeyWouldHaveMountedElsewhere) {
+    ASSERT_EQ(init().outcome, "done");
+    const auto ask = [&] {
+        EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+        test::ServedHost there(*beta);
+        return *test::run_task(io, there.service.doctor({}, {}));
+    };
+    EXPECT_TRUE(ask().mounts.empty());
+    auto& props = beta->zfs.at("backup/fs").props;
+    props[std::string(prop::kServe)] = {"canmount=on mounted=yes wished=/srv/data", Source::local};
+    const auto out = ask();
+    ASSERT_EQ(out.mounts.size(), 1U);
+    EXPECT_NE(out.mounts[0].next.find("zfs set mountpoint='/srv/data' 'backup/fs'"),
+              std::string::npos);
+    const auto lines = ctl::judge_mounts(out);
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].state, ctl::Diagnosis::State::warn);
+    props["mountpoint"] = {"/srv/data", Source::local};
+    EXPECT_TRUE(ask().mounts.empty());
 }
 
 TEST_F(DoctorTest, TellsOfTheFaultsOfThisOpenZfsThatMatterToAPairHere) {
