@@ -24,6 +24,7 @@
 #include "daemon/peer/route.hpp"
 #include "daemon/peer/ssh_transport.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/legacy_locks.hpp"
 #include "daemon/sync/peer_words.hpp"
 #include "daemon/sync/target.hpp"
 #include "daemon/zfs/subprocess.hpp"

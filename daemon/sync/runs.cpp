@@ -157,7 +157,9 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error, Told t
     if (!run.pending(dataset)) return;
     unsigned failures = 1;
     bool repeated = false;
-    if (is_remembered(run)) {
+    // Who asked on the wrong side is told. Nothing is wrong with the pair, and no later run there would
+    // say so.
+    if (is_remembered(run) && error.code != Code::wrong_role) {
         PairMemory& memory = memory_[dataset];
         const bool same = memory.error && memory.error->code == error.code;
         if (!same) memory.error_since = unix_now();

@@ -23,6 +23,7 @@ std::vector<Row> whole_table() {
     for (const auto& part : {test::verb_table_of_inits(),
                              test::verb_table_of_many(),
                              test::verb_table_of_roles(),
+                             test::verb_table_once_tried(),
                              test::verb_table_of_pools()})
         out.insert(out.end(), part.begin(), part.end());
     return out;
@@ -104,7 +105,12 @@ TEST_P(VerbStates, SayWhatIsWrongAndWhatToDo) {
     for (const test::Verb& verb : test::verbs()) {
         SCOPED_TRACE(verb.name);
         const auto row = rows.find(verb.name);
-        ASSERT_NE(row, rows.end()) << "no row for it";
+        if (row == rows.end()) {
+            const Outcome out = verb.ask(world(GetParam()));
+            ADD_FAILURE() << "no row for it: it exits with " << out.exit_status << " and says "
+                          << out.said;
+            continue;
+        }
         expect_row(verb, row->second);
         rows.erase(row);
     }

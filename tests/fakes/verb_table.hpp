@@ -32,6 +32,8 @@ std::vector<Row> verb_table_of_inits();
 std::vector<Row> verb_table_of_many();
 /// About roles and what the two sides disagree on.
 std::vector<Row> verb_table_of_roles();
+/// Of status and check, after a sync was tried.
+std::vector<Row> verb_table_once_tried();
 /// About pools, zfs, and what is under way.
 std::vector<Row> verb_table_of_pools();
 

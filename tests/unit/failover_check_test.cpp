@@ -167,7 +167,7 @@ TEST_F(FailoverCheck, AWishForAnotherMountpointIsRefusedWithTheWayToGrantIt) {
 TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemAbove) {
     const test::TempFolder temp("/dev/shm");
     std::string source;
-    for (const Mount& mount : parse::mounts(platform::mount_table()))
+    for (const parse::Mount& mount : parse::mounts(platform::mount_table()))
         if (mount.place == "/dev/shm") source = mount.source;
     const auto below = DatasetName::parse(source + "/child");
     if (!below) GTEST_SKIP() << "no dataset can be called " << source;

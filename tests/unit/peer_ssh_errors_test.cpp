@@ -188,7 +188,7 @@ std::string joined(Purpose purpose, const std::string& control_path) {
 
 TEST(SshCommand, EndsWithTheHostBehindDashesAndOurOwnWords) {
     const std::string line = joined(Purpose::session, "/run/zrepd/ssh/1-1");
-    EXPECT_TRUE(line.ends_with("-- beta zrepctl peer --as alpha ")) << line;
+    EXPECT_TRUE(line.ends_with("-- beta zrepctl peer --as alpha --unrestricted ")) << line;
 }
 TEST(SshCommand, MakesTheSessionTheMasterAndStreamsItsGuests) {
     const std::string session = joined(Purpose::session, "/run/zrepd/ssh/1-1");
