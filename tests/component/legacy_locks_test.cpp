@@ -34,7 +34,7 @@ TEST_F(LegacyLocks, OfAProcessThatIsGoneAreTakenAwayAndLogged) {
             const auto found = props.find(std::string(key));
             EXPECT_TRUE(found == props.end() || found->second.value.empty()) << name << key;
         }
-        EXPECT_NE(logged.find("info stale_lock dataset=" + std::string(name)), std::string::npos)
+        EXPECT_NE(logged.find("] stale_lock dataset=" + std::string(name)), std::string::npos)
             << logged;
     }
     EXPECT_EQ(alpha->zfs.at("tank/alive").props.at(std::string(prop::kLockPid)).value,

@@ -101,7 +101,7 @@ TEST_F(Lockfile, IsFreeOnceItsHolderWasKilled) {
     const std::string logged = ::testing::internal::GetCapturedStdout();
     ASSERT_TRUE(held) << held.error().text();
     EXPECT_EQ(content(), std::to_string(::getpid()) + "\n");
-    EXPECT_NE(logged.find("info lock_taken_over"), std::string::npos) << logged;
+    EXPECT_NE(logged.find("] lock_taken_over"), std::string::npos) << logged;
     EXPECT_NE(logged.find("pid=" + pid), std::string::npos) << logged;
 }
 

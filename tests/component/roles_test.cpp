@@ -33,7 +33,7 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
 /// With a key that is for `zrepctl peer` alone, through the socket and by the words of that
 /// command.
 TEST_F(RolesTest, AFailoverOverARestrictedKeyMountsWhereTheOtherSideSaysSo) {
-    alpha->relay.restricted = true;
+    restrict_alpha();
     const auto refused = change(*alpha, Ask::failover, fs);
     EXPECT_EQ(refused.outcome, "failed");
     expect_roles(true, "1");
@@ -51,7 +51,7 @@ TEST_F(RolesTest, AFailoverOverARestrictedKeyMountsWhereTheOtherSideSaysSo) {
 }
 
 TEST_F(RolesTest, ATakeoverAfterARestrictedKeyMountsWhereItIsHereAndSaysHowElse) {
-    alpha->relay.restricted = true;
+    restrict_alpha();
     alpha->zfs.write("tank/fs", 5'000);
     ASSERT_EQ(sync().outcome, "done");
     EXPECT_NE(prop_of(*beta, "backup/fs", prop::kServe).find("wished=/tank/fs"), std::string::npos);

@@ -109,7 +109,7 @@ class TreeRoles : public test::TwoRoles {
 class RestrictedTree : public TreeRoles {};
 
 TEST_F(RestrictedTree, NoMemberIsMountedWhereTheOtherHostSays) {
-    alpha->relay.restricted = true;
+    restrict_alpha();
     // Its root may be where this side has it; a member of its own mount point is refused as well.
     give(*beta, "backup/fs", "mountpoint", "/tank/fs");
     discover();

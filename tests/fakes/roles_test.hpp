@@ -30,6 +30,14 @@ class TwoRoles : public TwoHosts {
             EXPECT_TRUE(run_task(io, host->inventory.discover()));
         }
     }
+    /// alpha's key is good for `zrepctl peer` alone from now on, also where it is logged in already.
+    void restrict_alpha() {
+        alpha->relay.restricted = true;
+        for (const pid_t child : alpha->relay.children) ::kill(child, SIGKILL);
+        run_until(io, [this] {
+            return alpha->peers.state(beta->config.host) != peer::PeerState::connected;
+        });
+    }
     /// Both daemons go on with what was cut off, as in app.cpp.
     void start_loops() {
         loops.spawn("alpha's roles", alpha->roles.run());

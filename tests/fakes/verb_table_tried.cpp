@@ -45,8 +45,8 @@ std::vector<Row> verb_table_once_tried() {
               "failing  -\n\ntank/fs: tank/fs is not completely initialized\n  since: ",
               "zrepctl init 'tank/fs' beta 'backup/fs' again; it continues"),
         tried("freezing", kWarning, "3.9 KiB  ok     -"),
-        tried("handed over", 0, "tank/fs     target  beta:backup/fs"),
-        tried("stepping down", 0, "tank/fs     target  beta:backup/fs"),
+        tried("handed over", kWarning, "target  beta:backup/fs  now        0 s  -        ok     -"),
+        tried("stepping down", kWarning, "target  beta:backup/fs  now        0 s  -        ok     -"),
         tried("rejoining",
               kCritical,
               "failing  -\n\ntank/fs: beta: backup/fs on beta has not kept yet what the other side "
