@@ -238,6 +238,7 @@ Result<void> App::run() {
         // What did start is in the middle of something: it ends as it would at any stop.
         stopping.spawn("stop", p.stop());
         p.io.run();
+        lock::give_back(*lock);
         return started;
     }
     asio::signal_set signals(p.io, SIGTERM, SIGINT);

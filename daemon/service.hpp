@@ -23,6 +23,11 @@ struct SettingChange {
     std::vector<std::string> remove;
 };
 
+/// A copy is late when it missed two turns and a minute: one missed turn is a slow sync.
+inline std::chrono::seconds late_after(std::chrono::seconds interval) {
+    return 2 * interval + std::chrono::seconds(60);
+}
+
 /// Below the 5 s in which every call answers.
 inline constexpr std::chrono::seconds kDryRunLimit{4};
 
@@ -124,6 +129,7 @@ class DaemonService : public control::Service {
                           UnixSeconds fresh_at) const;
     /// service_watch.cpp
     void note_what_is_wrong();
+    bool had_a_turn(const plan::Pair& pair, const Moment& now) const;
     void tell_late(const std::string& dataset, const rpc::Trouble& why);
     void add_members(rpc::PairStatus& out, const plan::Pair& pair) const;
     UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;

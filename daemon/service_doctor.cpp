@@ -122,7 +122,7 @@ std::vector<rpc::DoctorOut::Fault> DaemonService::ungranted_mounts() const {
         auto wish = serve && copy != nullptr
                         ? failover::wish_problem(*serve, *copy, parts_.self.host)
                         : std::nullopt;
-        if (wish) out.push_back({.grave = true, .what = wish->message, .next = wish->remedy});
+        if (wish) out.push_back({.grave = false, .what = wish->message, .next = wish->remedy});
     }
     return out;
 }

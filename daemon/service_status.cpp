@@ -16,13 +16,6 @@
 namespace zrepd {
 namespace {
 
-// A copy is late when it missed two turns and a minute: one missed turn is a slow sync.
-constexpr std::chrono::seconds kLateGrace{60};
-
-std::chrono::seconds late_after(std::chrono::seconds interval) {
-    return 2 * interval + kLateGrace;
-}
-
 std::string peer_state_name(peer::PeerState state) {
     switch (state) {
         case peer::PeerState::connected:
@@ -260,9 +253,11 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
     const auto unsettled = roles_.trouble_of(pair.dataset);
     // A fence that protects nothing is said when nothing else is wrong.
     const bool weighs = unsettled && unsettled->code != Code::unsupported;
-    if (!weighs && memory != nullptr && memory->error)
-        return trouble(*memory->error, memory->error_since);
     const auto pool = pool_troubles_.find(pair.dataset.pool());
+    const bool failed = !weighs && memory != nullptr && memory->error;
+    // What these stand before begins anew once it is seen again.
+    if (failed || pool != pool_troubles_.end()) seen_troubles_.erase(status.dataset);
+    if (failed) return trouble(*memory->error, memory->error_since);
     if (pool != pool_troubles_.end()) return pool->second;
     std::optional<Error> found = unsettled;
     if (!found && pair.role == plan::Role::initializing && !status.running)

@@ -29,7 +29,7 @@ void DaemonService::note_what_is_wrong() {
         const bool known = late_.contains(status.dataset);
         if (is_late(status, pair)) {
             // What failed was told as that. It does not make a copy younger.
-            const bool told = status.health == "late" && status.warning;
+            const bool told = status.health == "late" && status.warning && had_a_turn(pair, now);
             if (!known && told) tell_late(status.dataset, *status.warning);
             if (known || told) late.insert(status.dataset);
         } else if (known && pair.role == plan::Role::master && !status.paused) {
@@ -38,6 +38,13 @@ void DaemonService::note_what_is_wrong() {
         }
     }
     late_ = std::move(late);
+}
+
+/// After a start the first syncs of all pairs may be yet to come.
+bool DaemonService::had_a_turn(const plan::Pair& pair, const Moment& now) const {
+    const auto* memory = parts_.runs.remembered(pair.dataset);
+    if (memory != nullptr && memory->last_start && !parts_.runs.active(pair.dataset)) return true;
+    return now.wall > started_ + late_after(*pair.settings.interval).count();
 }
 
 void DaemonService::tell_late(const std::string& dataset, const rpc::Trouble& why) {

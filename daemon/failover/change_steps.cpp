@@ -187,7 +187,7 @@ Task<bool> Change::mount() {
     const bool by_itself = !serve || (hidden && entry_.journal != Journal::promoted);
     const bool wanted = now->kind == Kind::filesystem && (by_itself || serve->mounted);
     if (!wanted) co_return true;
-    const Serve own{.mounted = true, .mountpoint = now->mountpoint};
+    const Serve own{.mounted = true};
     const auto elsewhere = by_itself ? std::nullopt : wish_problem(*serve, *now, parts_.self.host);
     if (elsewhere) warn("mounted_elsewhere", *elsewhere);
     auto mounted = co_await mount_at(by_itself ? own : *serve);
@@ -198,10 +198,12 @@ Task<bool> Change::mount() {
 }
 
 Task<Result<void>> Change::mount_at(Serve place) {
+    const std::string path = place_of(place, *dataset());
+    if (auto link = link_problem(path, *dataset(), of_a_pair(parts_.inventory))) co_return *link;
     auto problem = mountpoint_problem(place, *dataset());
     if (problem) {
-        problem->remedy += "; then: zfs set mountpoint=" + quote(place_of(place, *dataset())) +
-                           " " + quote(name_.str()) + "; zfs mount " + quote(name_.str());
+        problem->remedy += "; then: zfs set mountpoint=" + quote(path) + " " + quote(name_.str()) +
+                           "; zfs mount " + quote(name_.str());
         co_return *problem;
     }
     auto mounted = co_await mount_with_key(name_);

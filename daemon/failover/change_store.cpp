@@ -80,14 +80,12 @@ PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry)
     if (in_doubt_ && told.kind == Kind::volume) out.emplace_back("volmode", told.volmode);
     if (in_doubt_ && told.kind == Kind::filesystem) add_canmount(out, told, canmount_of(told));
     const auto serve = parse_serve(told.own(prop::kServe).value_or(""));
-    const bool in_the_way = serve && mountpoint_problem(*serve, told);
+    const auto link =
+        link_problem(place_of(serve.value_or(Serve{}), told), told, of_a_pair(parts_.inventory));
+    const bool in_the_way = link || (serve && mountpoint_problem(*serve, told));
     // zfs(8) mounts what gets a mountpoint.
     if (in_the_way) std::erase_if(out, [](const auto& p) { return p.first == "mountpoint"; });
-    // Nor does a boot follow it.
-    if (serve && serve->mounted && link_problem(place_of(*serve, told), told)) {
-        std::erase_if(out, [](const auto& p) { return p.first == "canmount"; });
-        out.emplace_back("canmount", "noauto");
-    }
+    if (link) keep_from_boot(out);
     return out;
 }
 

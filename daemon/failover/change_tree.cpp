@@ -141,17 +141,21 @@ Task<> Change::show_one(DatasetName member) {
     const bool copy = versions != nullptr && sync::last_acked(*versions) != nullptr;
     const auto found = members_serve_.find(member);
     const auto told = found == members_serve_.end() ? std::nullopt : std::optional(found->second);
-    const MemberWays ways = show_member(*now, told, copy);
+    MemberWays ways = show_member(*now, told, copy);
+    if (link_problem(place_of(ways.place, *now), *now, of_a_pair(parts_.inventory)))
+        keep_from_boot(ways.after);
     co_await set_on(member, ways.before);
-    const bool link = link_problem(place_of(ways.place, *now), *now).has_value();
     if (ways.mount) co_await mount_member(member, ways.place);
-    // Behind a link it stays as a copy is kept: a boot would follow it.
-    if (!link) co_await set_on(member, ways.after);
+    co_await set_on(member, ways.after);
 }
 
 Task<> Change::mount_member(DatasetName member, Serve place) {
     const Dataset* now = parts_.inventory.find(member);
     if (now == nullptr) co_return;
+    if (auto link = link_problem(place_of(place, *now), *now, of_a_pair(parts_.inventory))) {
+        warn("not_mounted", *link);
+        co_return;
+    }
     auto problem = mountpoint_problem(place, *now);
     if (problem) {
         problem->remedy += "; then: zfs mount " + quote(member.str());

@@ -239,7 +239,6 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset) {
     const std::string path = place_of(serve, dataset);
     if (!serve.mounted || !path.starts_with('/')) return std::nullopt;
-    if (auto link = link_problem(path, dataset)) return link;
     const Mount mount = mount_of(path);
     const auto other = mount.place == path ? std::optional(mount.source) : std::nullopt;
     const std::string name = dataset.name.str();
@@ -258,21 +257,42 @@ std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& datas
                    "move them away: they would be hidden while it is mounted");
 }
 
-std::optional<Error> link_problem(const std::string& path, const Dataset& dataset) {
+OfAPair of_a_pair(const sync::Inventory& inventory) {
+    return [&inventory](const std::string& dataset) {
+        const auto name = DatasetName::parse(dataset);
+        return name && inventory.side(*name).has_value();
+    };
+}
+
+std::optional<Error> link_problem(const std::string& path,
+                                  const Dataset& dataset,
+                                  const OfAPair& of_a_pair) {
     namespace fs = std::filesystem;
+    if (!path.starts_with('/')) return std::nullopt;
     fs::path way;
     for (const fs::path& part : fs::path(path)) {
-        const fs::path folder = way;
-        way /= part;
         std::error_code ec;
-        if (folder.empty() || !fs::is_symlink(fs::symlink_status(way, ec))) continue;
-        const std::string source = mount_of(folder.string()).source;
-        if (!dataset.name.str().starts_with(source + "/")) continue;
+        // As it is mounted, behind links that may be followed.
+        const fs::path folder = fs::canonical(way.empty() ? "/" : way, ec);
+        way /= part;
+        if (ec) return std::nullopt;  // nothing is there: zfs makes folders
+        const Mount mount = mount_of(folder.string());
+        if (may_hang(mount)) return std::nullopt;
+        if (!fs::is_symlink(fs::symlink_status(folder / part, ec))) continue;
+        if (!mount.source.empty() && !of_a_pair(mount.source)) continue;
+        const std::string name = quote(dataset.name.str());
         return refused(way.string() + ", on the way to where " + dataset.name.str() +
-                           " would be mounted, is a link that lies in " + source,
-                       "zfs set mountpoint=/PATH " + quote(dataset.name.str()));
+                           " would be mounted, is a link that came with " +
+                           (mount.source.empty() ? "something" : mount.source),
+                       "zfs set mountpoint=/PATH " + name + "; zfs set canmount=on " + name +
+                           "; zfs mount " + name);
     }
     return std::nullopt;
+}
+
+void keep_from_boot(PropertyList& ways) {
+    for (auto& [key, value] : ways)
+        if (key == "canmount" && value == "on") value = "noauto";
 }
 
 std::optional<Error> wish_problem(const Serve& serve,
@@ -295,9 +315,12 @@ std::optional<Error> wish_problem(const Serve& serve,
 
 std::optional<Error> place_problem(const Serve& serve,
                                    const Dataset& dataset,
-                                   const HostName& host) {
-    auto wish = wish_problem(serve, dataset, host);
-    return wish ? wish : mountpoint_problem(serve, dataset);
+                                   const HostName& host,
+                                   const OfAPair& of_a_pair) {
+    if (auto wish = wish_problem(serve, dataset, host)) return wish;
+    if (!serve.mounted) return std::nullopt;
+    auto link = link_problem(place_of(serve, dataset), dataset, of_a_pair);
+    return link ? link : mountpoint_problem(serve, dataset);
 }
 
 }  // namespace zrepd::failover

@@ -2,6 +2,7 @@
 // What is looked at before a role change. All but mountpoint_problem() is pure.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,15 +73,24 @@ bool is_mounted_readonly(const std::string& table, const Dataset& dataset);
 /// Reads /proc/self/mountinfo and the directory; not a directory on a network filesystem, which may
 /// not answer for minutes.
 std::optional<Error> mountpoint_problem(const Serve& serve, const Dataset& dataset);
-/// The way to `path` leads through a link that lies in a filesystem above this one: whoever sent
-/// that one chose where it leads. zfs(8) follows it.
-std::optional<Error> link_problem(const std::string& path, const Dataset& dataset);
+/// Whether a dataset of this name is a side of a pair, or a member of one.
+using OfAPair = std::function<bool(const std::string& dataset)>;
+OfAPair of_a_pair(const sync::Inventory& inventory);
+/// The way to `path`, where `dataset` would be mounted, leads through a link that lies in a
+/// filesystem of a pair: whoever sent that one, or may write to it, chose where it leads, and
+/// zfs(8) follows it. Where no table says what is mounted (not Linux), any link counts.
+std::optional<Error> link_problem(const std::string& path,
+                                  const Dataset& dataset,
+                                  const OfAPair& of_a_pair);
+/// A boot follows such a link as well: what would be mounted by itself is not.
+void keep_from_boot(PropertyList& ways);
 /// Its master has it mounted where the asking host may not mount it here: a service that finds its
 /// files there would find none. `host`: this one.
 std::optional<Error> wish_problem(const Serve& serve, const Dataset& dataset, const HostName& host);
 /// Any of these.
 std::optional<Error> place_problem(const Serve& serve,
                                    const Dataset& dataset,
-                                   const HostName& host);
+                                   const HostName& host,
+                                   const OfAPair& of_a_pair);
 
 }  // namespace zrepd::failover

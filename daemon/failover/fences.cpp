@@ -5,6 +5,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/log.hpp"
 
@@ -82,8 +83,10 @@ Task<Result<void>> Fences::change(DatasetName name) {
     const Dataset* dataset = parts_.inventory.find(name);
     const auto pair = parts_.inventory.pair(name);
     if (dataset == nullptr || !pair) co_return ok();
-    const PropertyList work = fence_work(*dataset, *pair);
+    PropertyList work = fence_work(*dataset, *pair);
     if (work.empty()) co_return ok();
+    const auto link = link_problem(dataset->mountpoint, *dataset, of_a_pair(parts_.inventory));
+    if (link) keep_from_boot(work);
     const bool fenced = pair->settings.fence != plan::Fence::off;
     const bool hidden = is_hidden(*dataset) && !opened_.contains(name);
     auto set = co_await parts_.zfs.set(name, work);
@@ -101,6 +104,7 @@ Task<Result<void>> Fences::change(DatasetName name) {
     }
     // Who takes a closed fence away vouches for what is behind it.
     if (fenced || !hidden || pair->role != plan::Role::master) co_return ok();
+    if (link) co_return *link;
     co_return co_await parts_.zfs.mount(name);
 }
 

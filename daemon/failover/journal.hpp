@@ -34,8 +34,6 @@ Entry entry_of(const Dataset& dataset);
 
 /// What another host may set: it grows by one with each change of roles from there.
 inline constexpr std::uint64_t kMaxEpoch = (std::uint64_t{1} << 63U) - 1;
-/// By role changes it gets there never; no other host may take the room that is left behind it.
-inline constexpr std::uint64_t kLastEpoch = kMaxEpoch + (std::uint64_t{1} << 62U);
 
 /// How the master is served: what the other side needs to know when it becomes the master without
 /// being able to ask. "canmount=on mounted=yes interval=60s mountpoint=/srv/my data" or

@@ -268,7 +268,8 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (facts.dataset == nullptr) co_return not_yours(peer, in.target);
     facts.pair = &*pair;
     add_state(facts, parts_, *pair, in);
-    facts.mountpoint = place_problem(*serve, *facts.dataset, parts_.self.host);
+    facts.mountpoint =
+        place_problem(*serve, *facts.dataset, parts_.self.host, of_a_pair(parts_.inventory));
     std::string place = place_of(*serve, *facts.dataset);
     rpc::CheckOut out;
     for (const Error& problem : problems_of_target(facts, parts_.self))
@@ -291,14 +292,15 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
 Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in) {
     auto name = DatasetName::parse(in.target);
     if (!name) co_return name.error();
-    if (in.epoch > kLastEpoch)
-        co_return Error{.code = Code::invalid_params, .message = "no epoch is that late"};
     auto available = parts_.zfs.check_pool(name->pool());
     if (!available) co_return available.error();
     auto seen = co_await know(peer, in.target, in.source);
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     if (!pair) co_return not_yours(peer, in.target);
+    // The next one, however late it is, is a role change like others.
+    if (in.epoch > kMaxEpoch && in.epoch != pair->epoch + 1)
+        co_return Error{.code = Code::invalid_params, .message = "no epoch is that late"};
     // Stale, or done already. Answered without the lock: our side may hold it while it asks the
     // same of the other, with a later epoch.
     if (pair->epoch >= in.epoch) {

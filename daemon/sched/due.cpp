@@ -27,11 +27,12 @@ std::optional<Clock::time_point> next_run(const PairTiming& timing, Clock::time_
     if (!timing.interval || timing.paused) return std::nullopt;
     if (timing.looked_for) return std::max(*timing.looked_for, now);
     if (!timing.last_start) return now;
+    // Also where they are not counted any more, as once the peer was heard of again.
+    if (timing.failed_at)
+        return *timing.failed_at + backoff(std::max(timing.failures, 1u), timing.jitter);
     Clock::duration wait = *timing.interval;
     if (timing.failures > 0) {
-        const Clock::duration pause = backoff(timing.failures, timing.jitter);
-        if (timing.failed_at) return *timing.failed_at + pause;
-        wait = std::max(wait, pause);
+        wait = std::max<Clock::duration>(wait, backoff(timing.failures, timing.jitter));
     }
     return *timing.last_start + wait;
 }

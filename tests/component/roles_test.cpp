@@ -29,7 +29,6 @@ TEST_F(RolesTest, FailoverMovesRoleAndDataAndBack) {
     EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
 }
 
-/// As sanoid takes them every hour, of what is idle too.
 /// With a key that is for `zrepctl peer` alone, through the socket and by the words of that
 /// command.
 TEST_F(RolesTest, AFailoverOverARestrictedKeyMountsWhereTheOtherSideSaysSo) {
@@ -64,6 +63,7 @@ TEST_F(RolesTest, ATakeoverAfterARestrictedKeyMountsWhereItIsHereAndSaysHowElse)
         << taken.text;
 }
 
+/// As sanoid takes them every hour, of what is idle too.
 TEST_F(RolesTest, SomebodyElsesSnapshotOfAnIdleMasterIsInNoWay) {
     alpha->zfs.take("tank/fs@hourly");
     const auto there = change(*alpha, Ask::failover, fs);

@@ -164,29 +164,43 @@ TEST_F(FailoverCheck, AWishForAnotherMountpointIsRefusedWithTheWayToGrantIt) {
     EXPECT_FALSE(wish_problem({.mounted = true}, dataset, beta));
 }
 
-TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemAbove) {
+TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemOfAPair) {
+    namespace fs = std::filesystem;
     const test::TempFolder temp("/dev/shm");
+    const test::TempFolder elsewhere(fs::current_path());
     std::string source;
     for (const parse::Mount& mount : parse::mounts(platform::mount_table()))
         if (mount.place == "/dev/shm") source = mount.source;
-    const auto below = DatasetName::parse(source + "/child");
-    if (!below) GTEST_SKIP() << "no dataset can be called " << source;
-    Dataset child(*below);
-    std::filesystem::create_directories(temp.path / "real/hooks.d");
-    std::filesystem::create_directory_symlink(temp.path / "real", temp.path / "d");
-    child.mountpoint = temp.path / "d/hooks.d";
-    const auto found = mountpoint_problem({.canmount = "on", .mounted = true}, child);
+    ASSERT_NE(source, "") << "a filesystem of its own, which stands for one that was received";
+    const OfAPair pair = [&](const std::string& dataset) { return dataset == source; };
+    const OfAPair none = [](const std::string&) { return false; };
+    fs::create_directories(temp.path / "real/hooks.d");
+    fs::create_directory_symlink(temp.path / "real", temp.path / "d");
+    const std::string through = temp.path / "d/hooks.d";
+    const auto found = link_problem(through, dataset, pair);
     ASSERT_TRUE(found);
     EXPECT_NE(found->message.find((temp.path / "d").string() + ", on the way"), std::string::npos);
-    child.mountpoint = temp.path / "real/hooks.d";
-    EXPECT_FALSE(mountpoint_problem({.canmount = "on", .mounted = true}, child));
-    std::filesystem::create_directory_symlink(temp.path / "real/hooks.d", temp.path / "last");
-    child.mountpoint = temp.path / "last";
-    EXPECT_TRUE(mountpoint_problem({.canmount = "on", .mounted = true}, child));
-    Dataset other(*DatasetName::parse("elsewhere/child"));
-    other.mountpoint = temp.path / "d/hooks.d";
-    EXPECT_FALSE(mountpoint_problem({.canmount = "on", .mounted = true}, other))
-        << "whoever has the folders above may put links there";
+    EXPECT_NE(found->message.find("came with " + source), std::string::npos);
+    EXPECT_FALSE(link_problem(through, dataset, none)) << "links of this host's own may lead on";
+    EXPECT_FALSE(link_problem(temp.path / "real/hooks.d", dataset, pair));
+    EXPECT_FALSE(link_problem(temp.path / "new/below", dataset, pair)) << "zfs makes folders";
+    fs::create_directory_symlink(temp.path / "real/hooks.d", temp.path / "last");
+    EXPECT_TRUE(link_problem(temp.path / "last", dataset, pair));
+    fs::create_directory_symlink(temp.path / "nowhere", temp.path / "dangling");
+    EXPECT_TRUE(link_problem(temp.path / "dangling/x", dataset, pair));
+    // One of this host's own in front of it hides nothing.
+    fs::create_directory_symlink(temp.path, elsewhere.path / "own");
+    EXPECT_TRUE(link_problem(elsewhere.path / "own/d/hooks.d", dataset, pair));
+    EXPECT_FALSE(link_problem(elsewhere.path / "own/real/hooks.d", dataset, pair));
+    for (const char* place : {"none", "legacy", "-", ""})
+        EXPECT_FALSE(link_problem(place, dataset, pair)) << place;
+}
+
+TEST_F(FailoverCheck, ABootMountsNothingBehindALink) {
+    PropertyList ways{{"readonly", "off"}, {"canmount", "on"}, {"zrep:canmount", "on"}};
+    keep_from_boot(ways);
+    EXPECT_EQ(ways[1].second, "noauto");
+    EXPECT_EQ(ways[2].second, "on");
 }
 
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {

@@ -59,6 +59,8 @@ TEST(NextRun, WaitsLongerAfterFailuresAndTheIntervalForWhatNeedsSomebody) {
         << "what may pass by itself is not left for a day, nor begun anew at once";
     seldom.failures = 100;
     EXPECT_EQ(next_run(seldom, kNow), kNow + 5h + kMaxBackoff);
+    seldom.failures = 0;
+    EXPECT_EQ(next_run(seldom, kNow), kNow + 5h + 2s) << "its peer was heard of meanwhile";
 }
 
 TEST(NextRun, IsTheNextLookForAPeerThatItWaitsFor) {
