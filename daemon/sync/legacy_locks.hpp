@@ -15,8 +15,8 @@ namespace zrepd::sync {
 std::vector<DatasetName> left_locked(const std::map<DatasetName, Dataset>& all,
                                      const std::function<bool(std::uint64_t pid)>& lives);
 
-/// Once, when the pools are known: takes such locks away, and logs each (stale_lock). One that
-/// cannot be taken away is logged, and left. Cancelled, it leaves the rest for the next start.
+/// Once, when the pools are known: takes such locks of pairs away, and logs each (stale_lock). One
+/// that cannot be taken away is logged, and left. Cancelled, it leaves the rest for the next start.
 Task<> clear_stale_locks(Parts& parts);
 
 }  // namespace zrepd::sync
