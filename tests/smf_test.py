@@ -71,6 +71,26 @@ def faults(element):
     return out + [fault for child in element for fault in faults(child)]
 
 
+def dtd():
+    """STRUCTURE as a document type definition, for those who know no other form; what it only names may be anything."""
+    def content(children):
+        model = re.sub(r"\(\(([^()]*)\) \)", r"(\1)", children)
+        model = re.sub(r"\(([^()|]*) \)", r"\1", model)
+        return ", ".join(re.findall(r"\([^()]*\)[*+?]?|\w+[*+?]?", model))
+
+    def attribute(name, values, wanted):
+        return f"{name.replace('{http://www.w3.org/XML/1998/namespace}', 'xml:')} " \
+               f"{'CDATA' if values is ANY else '(' + '|'.join(sorted(values)) + ')'} {wanted}"
+    out, named = [], set()
+    for tag, (children, must, may) in STRUCTURE.items():
+        named |= set(re.findall(r"\w+", children))
+        text = "(#PCDATA)" if tag == "loctext" else f"({content(children)})" if children else "EMPTY"
+        out.append(f"<!ELEMENT {tag} {text}>")
+        out += [f"<!ATTLIST {tag} {attribute(name, values, '#REQUIRED')}>" for name, values in must.items()]
+        out += [f"<!ATTLIST {tag} {attribute(name, values, '#IMPLIED')}>" for name, values in may.items()]
+    return "\n".join(out + [f"<!ELEMENT {tag} ANY>" for tag in sorted(named - STRUCTURE.keys())]) + "\n"
+
+
 class Manifest(unittest.TestCase):
     def setUp(self):
         self.root = xml.etree.ElementTree.parse(MANIFEST).getroot()
@@ -93,6 +113,19 @@ class Manifest(unittest.TestCase):
     def test_is_well_formed(self):
         done = subprocess.run(["xmllint", "--noout", "--nonet", MANIFEST], capture_output=True, text=True, timeout=30)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    @unittest.skipIf(shutil.which("xmllint") is None, "xmllint is not installed")
+    def test_is_valid_for_xmllint(self):
+        text = MANIFEST.read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            definition, manifest = pathlib.Path(folder, "bundle.dtd"), pathlib.Path(folder, "zrepd.xml")
+            definition.write_text(dtd())
+            for old, new, status in (("", "", 0), ('grouping="optional_all"', 'grouping="all"', 3), ("<stability ", "<stable ", 3),
+                                     ('type="method" name="stop"', 'type="method" named="stop"', 3)):
+                manifest.write_text(text.replace(old, new) if old else text)
+                done = subprocess.run(["xmllint", "--noout", "--nonet", "--dtdvalid", definition, manifest],
+                                      capture_output=True, text=True, timeout=30)
+                self.assertEqual(done.returncode, status, done.stderr)
 
     def test_methods(self):
         methods = {method.get("name"): method for method in self.service.findall("exec_method")}
