@@ -172,28 +172,28 @@ TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemOfAPair) {
     for (const parse::Mount& mount : parse::mounts(platform::mount_table()))
         if (mount.place == "/dev/shm") source = mount.source;
     ASSERT_NE(source, "") << "a filesystem of its own, which stands for one that was received";
-    const OfAPair pair = [&](const std::string& dataset) { return dataset == source; };
+    const OfAPair received = [&](const std::string& name) { return name == source; };
     const OfAPair none = [](const std::string&) { return false; };
     fs::create_directories(temp.path / "real/hooks.d");
     fs::create_directory_symlink(temp.path / "real", temp.path / "d");
     const std::string through = temp.path / "d/hooks.d";
-    const auto found = link_problem(through, dataset, pair);
+    const auto found = link_problem(through, dataset, received);
     ASSERT_TRUE(found);
     EXPECT_NE(found->message.find((temp.path / "d").string() + ", on the way"), std::string::npos);
     EXPECT_NE(found->message.find("came with " + source), std::string::npos);
     EXPECT_FALSE(link_problem(through, dataset, none)) << "links of this host's own may lead on";
-    EXPECT_FALSE(link_problem(temp.path / "real/hooks.d", dataset, pair));
-    EXPECT_FALSE(link_problem(temp.path / "new/below", dataset, pair)) << "zfs makes folders";
+    EXPECT_FALSE(link_problem(temp.path / "real/hooks.d", dataset, received));
+    EXPECT_FALSE(link_problem(temp.path / "new/below", dataset, received)) << "zfs makes folders";
     fs::create_directory_symlink(temp.path / "real/hooks.d", temp.path / "last");
-    EXPECT_TRUE(link_problem(temp.path / "last", dataset, pair));
+    EXPECT_TRUE(link_problem(temp.path / "last", dataset, received));
     fs::create_directory_symlink(temp.path / "nowhere", temp.path / "dangling");
-    EXPECT_TRUE(link_problem(temp.path / "dangling/x", dataset, pair));
+    EXPECT_TRUE(link_problem(temp.path / "dangling/x", dataset, received));
     // One of this host's own in front of it hides nothing.
     fs::create_directory_symlink(temp.path, elsewhere.path / "own");
-    EXPECT_TRUE(link_problem(elsewhere.path / "own/d/hooks.d", dataset, pair));
-    EXPECT_FALSE(link_problem(elsewhere.path / "own/real/hooks.d", dataset, pair));
+    EXPECT_TRUE(link_problem(elsewhere.path / "own/d/hooks.d", dataset, received));
+    EXPECT_FALSE(link_problem(elsewhere.path / "own/real/hooks.d", dataset, received));
     for (const char* place : {"none", "legacy", "-", ""})
-        EXPECT_FALSE(link_problem(place, dataset, pair)) << place;
+        EXPECT_FALSE(link_problem(place, dataset, received)) << place;
 }
 
 TEST_F(FailoverCheck, ABootMountsNothingBehindALink) {
