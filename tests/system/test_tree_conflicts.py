@@ -78,8 +78,9 @@ class TreeConflicts(Remedies, TreeCase):
             self.beta.run("zfs set readonly=off zrep:master=yes zrep:src-host=beta zrep:src-fs=backup/fs zrep:dest-host=alpha "
                           "zrep:dest-fs=tank/fs canmount=on mountpoint=/tank/fs backup/fs")
             self.run_printed(self.conflict("split_brain"), (self.alpha, "zrepctl resolve tank/fs --keep HERE"))
-            wait_for("the other side is the target again", 60,
-                     lambda: self.get(self.beta, "zrep:master", "backup/fs") != "yes")
+            # It keeps first what only it has, if anything.
+            wait_for("the other side is the target again", 60, lambda: self.get(self.beta, "zrep:master", "backup/fs") != "yes" and
+                     self.get(self.beta, "zrep:inprogress", "backup/fs") in ("-", ""))
             self.assert_settled()
         with self.subTest("they have nothing in common"):
             self.alpha.run("zfs list -rHo name -t snapshot tank/fs | xargs -rn1 zfs release zrep_base 2>/dev/null; "
