@@ -136,7 +136,8 @@ struct DoctorOut {
         v("zfs", self.zfs, "OpenZFS version; empty when there is none");
         v.optional("zfs_too_old", self.zfs_too_old, "zrepd needs a newer one");
         v.optional("faults", self.faults, "of that version, that matter to a pair here");
-        v.optional("mounts", self.mounts, "copies that would be mounted where their masters are not");
+        v.optional(
+            "mounts", self.mounts, "copies that would be mounted where their masters are not");
         v("config_file", self.config_file, "its settings file, which need not exist");
         v("peers", self.peers, "one for each host asked");
     }

@@ -157,8 +157,8 @@ void Runs::fail(Run& run, const DatasetName& dataset, const Error& error, Told t
     if (!run.pending(dataset)) return;
     unsigned failures = 1;
     bool repeated = false;
-    // Who asked on the wrong side is told. Nothing is wrong with the pair, and no later run there would
-    // say so.
+    // Who asked on the wrong side is told. Nothing is wrong with the pair, and no later run there
+    // would say so.
     if (is_remembered(run) && error.code != Code::wrong_role) {
         PairMemory& memory = memory_[dataset];
         const bool same = memory.error && memory.error->code == error.code;

@@ -115,9 +115,9 @@ TEST_F(RestrictedTree, NoMemberIsMountedWhereTheOtherHostSays) {
     discover();
     const auto refused = change(*alpha, Ask::failover, fs);
     EXPECT_EQ(refused.outcome, "failed");
-    EXPECT_NE(refused.error.value().remedy.find(
-                  "zfs set mountpoint='/srv/a' 'backup/fs/a' as there"),
-              std::string::npos)
+    EXPECT_NE(
+        refused.error.value().remedy.find("zfs set mountpoint='/srv/a' 'backup/fs/a' as there"),
+        std::string::npos)
         << refused.error->remedy;
     EXPECT_EQ(prop_of(*beta, "backup/fs/a", "mountpoint"), "");
     const auto taken = change(*beta, Ask::takeover_local, target_fs);

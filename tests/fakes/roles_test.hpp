@@ -30,7 +30,8 @@ class TwoRoles : public TwoHosts {
             EXPECT_TRUE(run_task(io, host->inventory.discover()));
         }
     }
-    /// alpha's key is good for `zrepctl peer` alone from now on, also where it is logged in already.
+    /// alpha's key is good for `zrepctl peer` alone from now on, also where it is logged in
+    /// already.
     void restrict_alpha() {
         alpha->relay.restricted = true;
         for (const pid_t child : alpha->relay.children) ::kill(child, SIGKILL);

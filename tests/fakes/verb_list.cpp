@@ -231,8 +231,8 @@ Outcome status(VerbWorld& w) {
     return out;
 }
 
-/// Once a sync was tried, as the schedule does it: all that status prints below each other, and how check
-/// judges it.
+/// Once a sync was tried, as the schedule does it: all that status prints below each other, and how
+/// check judges it.
 Outcome status_tried(VerbWorld& w) {
     if (!w.occupied) sync(w, /*all=*/false);
     const auto status = w.service(on_master(w)).status({});
