@@ -121,8 +121,11 @@ std::optional<Serve> parse_serve(std::string_view text) {
 
 std::string without_choice(const std::string& serve) {
     auto out = parse_serve(serve);
-    if (!out || out->mountpoint.empty()) return serve;
-    out->wished = std::exchange(out->mountpoint, "");
+    if (!out) return serve;
+    if (!out->mountpoint.empty()) out->wished = std::exchange(out->mountpoint, "");
+    // A boot would mount it first, and then others through the links in it, which nobody looked
+    // for.
+    if (out->canmount == "on" && !out->mounted) out->canmount = "noauto";
     return to_text(*out);
 }
 

@@ -50,6 +50,8 @@ TEST(FailoverJournal, ServeKeepsAMountpointWithSpaces) {
 TEST(FailoverJournal, AMountpointOfWhoMayNotChooseIsAWish) {
     EXPECT_EQ(without_choice("canmount=on mounted=yes interval=1m mountpoint=/etc/my hooks"),
               "canmount=on mounted=yes interval=1m wished=/etc/my hooks");
+    EXPECT_EQ(without_choice("canmount=on mounted=no"), "canmount=noauto mounted=no")
+        << "what is not mounted now is not at the next boot";
     const auto serve = parse_serve("canmount=on mounted=yes wished=/etc/my hooks");
     ASSERT_TRUE(serve);
     EXPECT_EQ(serve->wished, "/etc/my hooks");
