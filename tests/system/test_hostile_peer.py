@@ -360,30 +360,39 @@ class HostilePeer(Case):
                        "printf '#!/bin/sh\\necho ran >/run/ran\\n' >/run/payload/50-x && chmod 755 /tank/evil /run/payload/50-x && "
                        "zfs snapshot -r tank/evil@zrep_000001")
         self.beta.run("mkdir -p /etc/zrepd/hooks.d; rm -f /run/ran")
-        target, serve = "backup/mallory/x", "canmount=on mounted=yes"
+        for target, mounted in (("backup/mallory/x", "yes"), ("backup/mallory/y", "no")):
+            with self.subTest(f"its root is mounted: {mounted}"):
+                self.promote_tree(target, mounted)
+
+    def promote_tree(self, target, mounted):
+        """Nothing of it is mounted at the other side of its link, nor by a boot."""
+        serve = "canmount=on mounted=yes"
         settings = {"zrep:src-host": "mallory", "zrep:src-fs": "tank/evil", "zrep:dest-host": "beta", "zrep:dest-fs": target,
                     "zrep:tree": "on"}
+        root = f"canmount=on mounted={mounted}"
         below = ("", "/d", "/d/post-promote.d")
         items = []
         for name in below:
             extra = {"settings": settings} if not name else {"settings": {}}
             end = self.send_as_mallory(f"zfs send tank/evil{name}@zrep_000001", source="tank/evil" + name, target=target + name, **extra)
             self.assertNotIn("error", end.get("params", end), end)
-            items.append({"source": "tank/evil" + name, "target": target + name, "snapshot": "zrep_000001", "epoch": 1, "serve": serve,
+            items.append({"source": "tank/evil" + name, "target": target + name, "snapshot": "zrep_000001", "epoch": 1, "serve": serve if name else root,
                           "guid": self.guids(self.beta, target + name)["zrep_000001"]})
             commit, = self.ask_as_mallory(("peer.commit", {"sent": int(time.time()), "items": items[-1:]}))
             self.assertNotIn("error", commit["result"]["items"][0])
         before = self.of_others()
         parts = [{"name": item["target"][len(target) + 1:], "base": item["guid"], "serve": serve} for item in items[1:]]
         promote, = self.ask_as_mallory(("peer.promote", {"source": "tank/evil", "target": target, "epoch": 2, "base": items[0]["guid"],
-                                                         "serve": serve, "members": parts}))
+                                                         "serve": root, "members": parts}))
         self.assertTrue(promote["result"]["master"], promote)
-        table = self.beta.run("cat /proc/mounts").out
-        self.assertIn(f"{target} /{target} zfs", table)
-        self.assertNotIn("/etc/zrepd", table)
+        self.assertEqual(f"{target} /{target} zfs" in self.beta.run("cat /proc/mounts").out, mounted == "yes")
+        # As a boot does it.
+        self.assertNotIn("/etc/zrepd", self.beta.run("zfs mount -a; cat /proc/mounts").out)
         self.assertEqual(self.beta.run("test -e /run/ran", check=False).code, 1)
-        self.assertEqual(self.get(self.beta, "canmount", target + "/d/post-promote.d"), "noauto")
-        self.beta.run(f"zfs unmount {target}/d 2>/dev/null; zfs unmount {target}")
+        behind = target + ("/d/post-promote.d" if mounted == "yes" else "")
+        self.assertEqual(self.get(self.beta, "canmount", behind), "noauto")
+        # Its own are mounted by that, as masters are.
+        self.beta.run("awk '$1 ~ \"^backup/mallory/\" {print $1}' /proc/mounts | sort -r | xargs -rn1 zfs unmount")
         self.assertEqual(self.of_others(), before)
 
     def test_roots_key_for_the_one_command_is_no_login(self):
