@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What differs between the systems that zrepd runs on: all of it but how a process is started
-// (daemon/zfs/spawn.cpp). Each function has a way that needs POSIX alone, which -DZREPD_PORTABLE
-// chooses on every system, so that it is tried where the tests run. What these return is the same
-// everywhere; this header does not change with the system but for the macro and the constant below.
-// Threads: any. Errors: as of the system calls, with errno. No state but which table of mounts is
-// read.
+// What differs between the systems that zrepd runs on: all of it, in this one layer. Each function
+// has a way that needs POSIX alone, which -DZREPD_PORTABLE chooses on every system, so that it is
+// tried where the tests run. What these return is the same everywhere; this header does not change
+// with the system but for the macro and the constant below. Threads: any. Errors: as of the system
+// calls, with errno. No state but which table of mounts is read.
 #pragma once
 
 #include <sys/types.h>
@@ -15,11 +14,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-
-#if defined(__linux__) && !defined(ZREPD_PORTABLE)
-/// For sources that have a way of Linux's own; never in a header.
-#define ZREPD_LINUX 1
-#endif
 
 namespace zrepd::platform {
 
@@ -77,6 +71,25 @@ bool set_timer(int timer, std::chrono::nanoseconds after);
 std::chrono::nanoseconds since_boot();
 /// Another one after each boot; empty where there is none.
 std::string boot_id();
+
+/// A process to be, all of it ready: on Linux the child runs in our memory and may not allocate.
+struct ProcessSpec {
+    const char* program = nullptr;  ///< absolute path
+    char* const* argv = nullptr;
+    char* const* envp = nullptr;
+    /// Its standard descriptors; all above 2, so that no dup2 overwrites the next one's source.
+    std::array<int, 3> fds{-1, -1, -1};
+    int mounts = -1;  ///< a mount namespace for it (setns(2), Linux); -1: ours
+};
+struct Process {
+    pid_t pid = -1;
+    int pidfd = -1;  ///< Linux; the caller closes it
+};
+/// Starts it in a process group of its own, all signals at their defaults, with its three
+/// descriptors and no others, and (Linux) SIGKILL when the calling thread ends. 0, or the error's
+/// number: an exec that fails is one too, and leaves no process. clone(2), prctl(2),
+/// close_range(2); posix_spawn(3) elsewhere.
+int start_process(const ProcessSpec& spec, Process& started);
 
 /// The name of a process's program, cut to 15 bytes; empty where that cannot be seen.
 std::string program_of(pid_t pid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Starts one process without copying ours. What else differs between systems: common/platform.hpp.
+// Starts one process without copying ours; how, by system: common/platform.cpp.
 // Thread: the io thread, which must live as long as the daemon: on Linux the kernel kills the child
 // when the thread that started it ends. Errors: io_error, not_found. Limits: none of its own.
 #pragma once
