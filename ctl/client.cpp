@@ -16,6 +16,7 @@
 
 #include "common/platform.hpp"
 #include "common/text.hpp"
+#include "common/version.hpp"
 #include "ctl/service_manager.hpp"
 
 namespace zrepd::ctl {
@@ -185,8 +186,9 @@ Result<void> Client::greet(const std::string& path) {
     if (!hello || major(hello->protocol) != major(rpc::kProtocol)) {
         return Error{.code = Code::peer_protocol,
                      .message = "zrepd " + (hello ? hello->version : "?") + " speaks protocol " +
-                                (hello ? hello->protocol : "?") +
-                                ", zrepctl " ZREPD_VERSION " speaks " + std::string(rpc::kProtocol),
+                                (hello ? hello->protocol : "?") + ", zrepctl " +
+                                std::string(kBuildVersion) + " speaks " +
+                                std::string(rpc::kProtocol),
                      .remedy = "install the same version of both and restart zrepd"};
     }
     hello_ = std::move(*hello);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/text.hpp"
+#include "common/version.hpp"
 #include "ctl/command.hpp"
 #include "ctl/commands/commands.hpp"
 #include "ctl/render/json.hpp"
@@ -254,7 +255,7 @@ int choose(std::vector<std::string> arguments) {
     if (verb == "complete") return command_complete(std::move(arguments));
     if (verb == "help" || verb == "--help" || verb == "-h") return help(arguments);
     if (verb == "--version") {
-        std::puts("zrepctl " ZREPD_VERSION);
+        std::puts(("zrepctl " + std::string(kBuildVersion)).c_str());
         return kDone;
     }
     const Command* command = find_command(verb);

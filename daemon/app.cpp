@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "common/version.hpp"
 #include "daemon/control/server.hpp"
 #include "daemon/failover/event_hooks.hpp"
 #include "daemon/failover/hook_files.hpp"
@@ -159,7 +160,7 @@ Result<void> App::Parts::start() {
     manager.ready();
     log::event(log::Level::info,
                "started",
-               {{"version", ZREPD_VERSION},
+               {{"version", std::string(kBuildVersion)},
                 {"host", self.host.str()},
                 {"zfs", service->version().zfs},
                 {"runtime_dir", config.runtime_dir.string()}});

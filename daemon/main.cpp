@@ -8,6 +8,7 @@
 #include <malloc.h>
 #endif
 
+#include "common/version.hpp"
 #include "daemon/app.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/failover/hook_files.hpp"
@@ -60,7 +61,7 @@ int run(const std::vector<std::string>& arguments) {
             std::fputs(command->help.c_str(), stdout);
             return 0;
         case Action::version:
-            std::puts("zrepd " ZREPD_VERSION);
+            std::puts(("zrepd " + std::string(zrepd::kBuildVersion)).c_str());
             return 0;
         case Action::check_config:
             return check(command->config);

@@ -240,12 +240,15 @@ Result<rpc::EventsOut> DaemonService::events(const rpc::EventsIn& in) {
 }
 
 rpc::VersionOut DaemonService::version() {
-    return {ZREPD_VERSION, std::string(rpc::kProtocol), zfs_version_, parts_.self.host.str()};
+    return {std::string(kBuildVersion),
+            std::string(rpc::kProtocol),
+            zfs_version_,
+            parts_.self.host.str()};
 }
 
 rpc::Hello DaemonService::hello() {
     return {std::string(rpc::kProtocol),
-            ZREPD_VERSION,
+            std::string(kBuildVersion),
             parts_.self.host.str(),
             sync::boot_id(),
             {},

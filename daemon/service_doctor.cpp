@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/props.hpp"
+#include "common/version.hpp"
 #include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
@@ -175,7 +176,7 @@ Task<Result<rpc::DoctorOut>> DaemonService::doctor(rpc::DoctorIn in, control::Ca
     if (!hosts) co_return hosts.error();
     rpc::DoctorOut out;
     out.host = parts_.self.host.str();
-    out.version = ZREPD_VERSION;
+    out.version = kBuildVersion;
     out.zfs = zfs_version_;
     out.zfs_too_old = plan::is_too_old(zfs_version_);
     out.faults = zfs_faults();

@@ -7,11 +7,10 @@
 #include <string_view>
 
 #include "common/json.hpp"
+#include "common/version.hpp"
 
 namespace zrepd::rpc {
 
-/// What both sockets speak. The major number must match.
-inline constexpr std::string_view kProtocol = "1.0";
 /// A request line longer than this is refused and the connection closed.
 inline constexpr std::size_t kMaxRequestLine = std::size_t{1} << 20;
 /// A reply may list every filesystem of a host; this is 1,000 pairs with room.

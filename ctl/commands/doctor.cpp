@@ -15,6 +15,7 @@
 #include "common/ids.hpp"
 #include "common/platform.hpp"
 #include "common/text.hpp"
+#include "common/version.hpp"
 #include "ctl/command.hpp"
 #include "ctl/probe.hpp"
 #include "ctl/render/json.hpp"
@@ -133,7 +134,7 @@ int run_doctor(const Invocation& invocation) {
             return usage_error(invocation, host.error());
     }
     HostFacts facts;
-    facts.zrepctl_version = ZREPD_VERSION;
+    facts.zrepctl_version = kBuildVersion;
     facts.settings_file = kDefaultSettings;
     facts.now = std::time(nullptr);
     auto client = Client::connect(invocation.socket, /*read_only=*/true);

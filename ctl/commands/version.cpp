@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <cstdio>
 
+#include "common/version.hpp"
 #include "ctl/command.hpp"
 #include "ctl/render/json.hpp"
 
@@ -17,7 +18,7 @@ int run_version(const Invocation& invocation) {
     else
         daemon = client.error();
     if (invocation.json) {
-        Json out = {{"zrepctl", ZREPD_VERSION}, {"protocol", rpc::kProtocol}};
+        Json out = {{"zrepctl", kBuildVersion}, {"protocol", rpc::kProtocol}};
         if (daemon)
             out["daemon"] = rpc::encode(*daemon);
         else
@@ -25,7 +26,9 @@ int run_version(const Invocation& invocation) {
         print_json(out);
         return daemon ? kDone : info(daemon.error().code).exit_status;
     }
-    std::printf("zrepctl %s, protocol %s\n", ZREPD_VERSION, std::string(rpc::kProtocol).c_str());
+    std::printf("zrepctl %s, protocol %s\n",
+                std::string(kBuildVersion).c_str(),
+                std::string(rpc::kProtocol).c_str());
     if (!daemon) return complain(invocation, daemon.error());
     std::printf("zrepd %s on %s, protocol %s, OpenZFS %s\n",
                 daemon->version.c_str(),

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "common/text.hpp"
+#include "common/version.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -206,7 +207,8 @@ Result<void> check_protocol(const std::string& host, const rpc::Hello& hello) {
     return Error{.code = Code::peer_protocol,
                  .message = host + " speaks peer protocol " + quote(hello.protocol) + " (zrepd " +
                             quote(hello.version) + "), this host speaks '" +
-                            std::string(rpc::kProtocol) + "' (zrepd '" ZREPD_VERSION "')",
+                            std::string(rpc::kProtocol) + "' (zrepd '" +
+                            std::string(kBuildVersion) + "')",
                  .remedy = older ? "upgrade zrepd on " + host : "upgrade zrepd on this host"};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a peer is told that wants to know whether the two of us fit. From memory.
 #include "common/props.hpp"
+#include "common/version.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/sync/target.hpp"
 
@@ -45,7 +46,7 @@ Task<Result<rpc::FactsOut>> Target::facts(std::string peer, rpc::FactsIn in) {
     rpc::FactsOut out;
     out.host = parts_.self.host.str();
     out.you = peer;
-    out.version = ZREPD_VERSION;
+    out.version = kBuildVersion;
     out.zfs = parts_.zfs.version();
     out.now = unix_now();
     out.accepts = accepting(peer);

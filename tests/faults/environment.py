@@ -14,12 +14,8 @@ ADDRESS = "10.77.0.1"  # alpha's
 HALF_MINUTE, SHORT_TEN_MINUTES, TEN_MINUTES = 30, 60, 600
 UNREACHABLE = ("stalled", "peer_unreachable", "timed_out")
 BASE = "$(/usr/sbin/zfs list -Ho name -t snapshot -s createtxg -d 1 {} | grep @zrep_0 | tail -n 1)"
-# A peer whose greeting names another version of the protocol: what another build would say first.
-SPEAKS = """cat >/usr/bin/zrepctl.new <<'END'
-#!/bin/sh
-/usr/bin/zrepctl.real "$@" | sed -u '1s/"protocol":"[^"]*"/"protocol":"%s"/'
-END
-chmod 755 /usr/bin/zrepctl.new; install /lab/bin/zrepctl /usr/bin/zrepctl.real; mv /usr/bin/zrepctl.new /usr/bin/zrepctl"""
+# What an upgrade, or a downgrade, comes to, in the middle of whatever runs: new files in the place of the old.
+PROGRAMS_OF = "install /lab/{0}/zrepd /usr/sbin/; install /lab/{0}/zrepctl /usr/bin/"
 # Small steps at the end, and again: what ZFS had set aside for itself becomes free a little later.
 FILL = ("zfs create -o mountpoint=/filler {0}/filler; for round in $(seq 20); do for size in 16M 1M 64k 4k; do "
         "dd if=/dev/urandom of=/filler/$round.$size bs=$size status=none 2>/dev/null; sync; zpool sync {0}; done; "
@@ -229,8 +225,9 @@ def key():
 
 
 def speaks(version):
-    return (several(on("beta", SPEAKS % version), daemon("beta", "stop", "start")),
-            several(on("beta", "install /lab/bin/zrepctl /usr/bin/zrepctl"), daemon("beta", "stop", "start")))
+    """Another build (`other_builds` in tests/CMakeLists.txt), with another version of the protocol; then ours again."""
+    return (several(on("beta", PROGRAMS_OF.format(f"builds/{version}")), daemon("beta", "stop", "start")),
+            several(on("beta", PROGRAMS_OF.format("bin")), daemon("beta", "stop", "start")))
 
 
 def others():

@@ -112,13 +112,16 @@ class Lab:
 
     def deploy(self, build_dir):
         """Puts a build's programs where guests find them; running guests get them at once."""
-        target = self.stage / "bin"
-        target.mkdir(parents=True, exist_ok=True)
-        for program, folder in (("zrepd", "daemon"), ("zrepctl", "ctl")):
-            source = pathlib.Path(build_dir) / folder / program
+        build = pathlib.Path(build_dir)
+        sources = {"bin/zrepd": build / "daemon/zrepd", "bin/zrepctl": build / "ctl/zrepctl"}
+        # Those of other versions, by their protocol (tests/CMakeLists.txt): builds/2.0/zrepd.
+        sources.update((str(program.relative_to(build)), program) for program in build.glob("builds/*/zrep*"))
+        for name, source in sources.items():
+            target = self.stage / name
+            target.parent.mkdir(parents=True, exist_ok=True)
             if source.exists():
-                run_here(["strip", "-o", str(target / (program + ".new")), str(source)])
-                os.replace(target / (program + ".new"), target / program)
+                run_here(["strip", "-o", f"{target}.new", str(source)])
+                os.replace(f"{target}.new", target)
 
     def _prepare(self, build_dir):
         self.state.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -8,9 +8,6 @@ from support import Case, wait_for
 # zrepctl on beta becomes a program that alters what the real one says.
 STAND_IN = """cat > /usr/bin/zrepctl.new && chmod 755 /usr/bin/zrepctl.new &&
 cp /usr/bin/zrepctl /usr/bin/zrepctl.real && mv /usr/bin/zrepctl.new /usr/bin/zrepctl"""
-SPEAKS = """#!/bin/sh
-zrepctl.real "$@" | sed -u '1s/"protocol":"[^"]*"/"protocol":"%s"/'
-"""
 # A master whose streams carry properties: zfs send -p.
 WITH_PROPERTIES = """cp /usr/local/sbin/zfs /run/zfs.kept; cat > /usr/local/sbin/zfs.new <<'END'
 #!/bin/sh
@@ -33,7 +30,13 @@ class BadPeer(Case):
         self.addCleanup(self.alpha.run, "rm -f /root/.ssh/*; cp -a /run/ssh.kept/. /root/.ssh; rm -r /run/ssh.kept")
 
         # A stand-in may not outlive its test: the next would stand in for it.
-        self.addCleanup(self.beta.run, "install /lab/bin/zrepctl /usr/bin/zrepctl")
+        self.addCleanup(self.beta.run, "install /lab/bin/zrepctl /usr/bin/; install /lab/bin/zrepd /usr/sbin/")
+
+    def install(self, protocol=""):
+        """Another build on beta (`other_builds` in tests/CMakeLists.txt), as an upgrade or a downgrade brings it; or ours."""
+        programs = f"/lab/builds/{protocol}" if protocol else "/lab/bin"
+        self.zrepd["beta"].stop()
+        self.zrepd["beta"].start(first=f"install {programs}/zrepd /usr/sbin/; install {programs}/zrepctl /usr/bin/")
 
     def init(self, code=0):
         return self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=code)
@@ -112,13 +115,27 @@ class BadPeer(Case):
         self.init_works()
 
     def test_peer_with_another_protocol_version(self):
-        self.beta.run(STAND_IN, input=SPEAKS % "2.0")
-        self.init_fails(4, "beta speaks peer protocol '2.0'", "this host speaks '1.0'", "upgrade zrepd on this host")
-        self.beta.run("cat > /usr/bin/zrepctl", input=SPEAKS % "0.9")
+        self.install("2.0")
+        self.init_fails(4, "beta speaks peer protocol '2.0' (zrepd '1.0.0')", "this host speaks '1.0'",
+                        "upgrade zrepd on this host")
+        self.install("0.9")
         self.init_fails(4, "beta speaks peer protocol '0.9'", "next: upgrade zrepd on beta")
-        # A newer minor version is understood.
-        self.beta.run("cat > /usr/bin/zrepctl", input=SPEAKS % "1.7")
+        # A newer minor version is understood, in every verb.
+        self.install("1.7")
         self.init_works()
+        self.alpha.run("echo more > /tank/fs/more")
+        self.zrepctl("sync", "tank/fs")
+        for host, dataset in (("alpha", "tank/fs"), ("beta", "backup/fs")):
+            self.zrepctl("failover", dataset, on=host)
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assertEqual(self.alpha.run("cat /tank/fs/more").out, "more\n")
+        # A pair that was in order is refused as well, and goes on where it was.
+        self.alpha.run("echo most > /tank/fs/more")
+        self.install("2.0")
+        self.assertIn("upgrade zrepd on this host", self.zrepctl("sync", "tank/fs", code=4).err)
+        self.install()
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
 
     def test_peer_whose_login_prints_text(self):
         self.beta.run(STAND_IN, input=CHATTY)
