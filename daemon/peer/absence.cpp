@@ -18,12 +18,9 @@ bool is_absence(Code code) {
 }
 
 SteadyTime next_look(const Attempt& last, const LookLimits& limits, double jitter) {
-    const bool answers = last.code == Code::peer_no_zrepd;
-    const bool seldom = answers && last.ended - last.away_since >= kPatient;
-    const std::chrono::milliseconds every = seldom ? kSeldom : limits.every;
     const double part = 1.0 - 0.2 * std::clamp(jitter, 0.0, 1.0);
     const std::chrono::milliseconds wait(
-        static_cast<std::int64_t>(static_cast<double>(every.count()) * part));
+        static_cast<std::int64_t>(static_cast<double>(limits.every.count()) * part));
     return std::max(last.began + wait, last.ended + limits.pause);
 }
 

@@ -29,15 +29,10 @@ struct Attempt {
     SteadyTime began;
     SteadyTime ended;
     SteadyTime away_since;
-    Code code = Code::peer_unreachable;
 };
 
-/// `jitter`, 0 to 1, takes up to a fifth off, so that two hosts do not keep step. A host that
-/// answers and has no zrepd for kPatient is asked every kSeldom: each try is a login there.
+/// `jitter`, 0 to 1, takes up to a fifth off, so that two hosts do not keep step.
 SteadyTime next_look(const Attempt& last, const LookLimits& limits, double jitter);
-
-inline constexpr std::chrono::minutes kPatient{10};
-inline constexpr std::chrono::seconds kSeldom{30};
 
 /// When to say again that it is away, after saying so `now`: at twice the time, at least half a
 /// minute and at most an hour later.

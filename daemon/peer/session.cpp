@@ -261,7 +261,6 @@ void Session::note_trouble(const Error* error) {
         return;
     }
     attempt_.ended = Clock::now();
-    attempt_.code = error->code;
     if (!trouble_) attempt_.away_since = attempt_.ended;
     trouble_ = *error;
 }

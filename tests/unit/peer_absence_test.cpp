@@ -53,16 +53,6 @@ TEST(NextLook, FindsAHostWithinTenSecondsOfItsReturn) {
     EXPECT_LE(wait_after(refused, 0), 7s);
 }
 
-TEST(NextLook, IsSeldomWhereAHostAnswersThatHasHadNoZrepdForLong) {
-    Attempt attempt{
-        .began = kNow, .ended = kNow, .away_since = kNow - 9min, .code = Code::peer_no_zrepd};
-    EXPECT_EQ(wait_after(attempt, 0), 7s) << "it is being started, or the host is";
-    attempt.away_since = kNow - 10min;
-    EXPECT_EQ(wait_after(attempt, 0), 30s);
-    attempt.code = Code::peer_unreachable;
-    EXPECT_EQ(wait_after(attempt, 0), 7s);
-}
-
 TEST(NextWord, ComesAtTwiceTheTimeUpToAnHour) {
     const std::pair<SteadyTime::duration, SteadyTime::duration> table[] = {
         {0s, 30s}, {10s, 30s}, {60s, 60s}, {10min, 10min}, {1h, 1h}, {300h, 1h}};
