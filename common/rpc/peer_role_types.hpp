@@ -126,10 +126,13 @@ struct PromoteIn {
 struct PromoteOut {
     bool master = false;
     std::uint64_t epoch = 0;
+    std::vector<std::string> notes;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("master", self.master, "this side is master now");
         v("epoch", self.epoch, "of this side now");
+        v.optional(
+            "notes", self.notes, "what went wrong on the way, such as a mount, with what to do");
     }
 };
 

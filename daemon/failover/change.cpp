@@ -26,6 +26,9 @@ using sync::Freshness;
 constexpr std::chrono::seconds kReadyLimit{30};
 // A promotion waits for a transaction group and a mount; the hooks over there come on top.
 constexpr std::chrono::seconds kPromoteLimit{300};
+// Of what another host says of its promotion; an honest one has a few lines.
+constexpr std::size_t kPeerNotes = 8;
+constexpr std::size_t kPeerNoteBytes = 1'000;
 
 }  // namespace
 
@@ -182,6 +185,21 @@ bool Change::is_ahead_of(Guid common) const {
            });
 }
 
+namespace {
+
+/// Epochs grow by one. One that cannot have grown so would leave this side none to go on with.
+std::optional<Error> check_epoch(const plan::Pair& pair, std::uint64_t epoch) {
+    if (epoch <= kMaxEpoch || epoch <= pair.epoch + 1) return std::nullopt;
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    return Error{.code = Code::peer_protocol,
+                 .message = there + " names epoch " + std::to_string(epoch) +
+                            ", which no role change made; nothing is done about it here",
+                 .remedy = "on " + pair.peer.str() + " compare `zfs get zrep:epoch` with that of " +
+                           pair.dataset.str() + " here, " + std::to_string(pair.epoch)};
+}
+
+}  // namespace
+
 Task<Event> Change::ask_peer() {
     parts_.runs.phase(*run_, name_, "asking");
     rpc::RolesIn in;
@@ -197,6 +215,10 @@ Task<Event> Change::ask_peer() {
         co_return Event(Failed{});
     }
     const auto& side = answer->sides[0];
+    if (auto wrong = check_epoch(*pair_, side.epoch)) {
+        fail(std::move(*wrong));
+        co_return Event(Failed{});
+    }
     const bool confirmed = co_await is_lease_confirmed(side);
     if (!confirmed) co_return Event(Failed{});
     const Versions* versions = parts_.inventory.versions(name_);
@@ -253,6 +275,9 @@ Task<Event> Change::ask_to_promote(Stored stored) {
         co_return no_base ? Event(NoBase{}) : Event(Failed{});
     }
     trouble_.reset();
+    // Who asked for the failover sits here.
+    for (std::size_t i = 0; i < answer->notes.size() && i < kPeerNotes; ++i)
+        note(pair_->peer.str() + ": " + answer->notes[i].substr(0, kPeerNoteBytes));
     // Nobody waits for that: it is readonly already.
     co_await hide_members();
     co_return Event(PeerIs{.master = answer->master, .epoch = answer->epoch});

@@ -357,6 +357,7 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     rpc::PromoteOut out;
     out.master = now && now->role == plan::Role::master;
     out.epoch = now ? now->epoch : 0;
+    out.notes = work.notes();
     rpc::RunResult result;
     result.outcome = "done";
     std::vector<std::string> text{dataset.str() +

@@ -220,6 +220,16 @@ TEST_F(RolesTest, APromotionThatFailsIsAskedForAgain) {
     expect_roles(false, "2");
 }
 
+TEST_F(RolesTest, AFailoverSaysWhatWentWrongOnTheNewMaster) {
+    beta->zfs.fail_next("mount", {.code = Code::busy, .message = "/tank/fs is in use"});
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_NE(result.text.find("; beta: /tank/fs is in use; next: zfs mount 'backup/fs'"),
+              std::string::npos)
+        << result.text;
+    expect_roles(false, "2");
+}
+
 TEST_F(RolesTest, AnOldMasterStepsDownAndKeepsWhatItNeverSent) {
     alpha->zfs.write("tank/fs", 5'000);
     const std::uint64_t only_here = alpha->zfs.content("tank/fs");

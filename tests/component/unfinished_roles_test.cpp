@@ -112,5 +112,20 @@ TEST_F(UnfinishedRolesTest, ASplitBrainThatNoSyncFoundIsToldOfOnceAndItsEndToo) 
     EXPECT_EQ(told_["split_brain_over"], 1U);
 }
 
+TEST_F(UnfinishedRolesTest, AnEpochThatNoRoleChangeMadeIsNotFollowed) {
+    split();
+    give(*beta, "backup/fs", prop::kEpoch, "18446744073709551600");
+    discover();
+    start_loops();
+    test::run_until(io, [&] {
+        const auto trouble = alpha->roles.trouble_of(fs);
+        return trouble && trouble->code == Code::peer_protocol;
+    });
+    EXPECT_NE(alpha->roles.trouble_of(fs)->message.find("epoch 18446744073709551600"),
+              std::string::npos);
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
+}
+
 }  // namespace
 }  // namespace zrepd
