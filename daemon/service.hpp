@@ -126,13 +126,13 @@ class DaemonService : public control::Service {
     rpc::PairStatus status_of(const plan::Pair& pair, const Moment& now);
     rpc::Trouble lateness(const rpc::PairStatus& status,
                           const plan::Pair& pair,
-                          UnixSeconds fresh_at) const;
+                          UnixSeconds now) const;
     /// service_watch.cpp
     void note_what_is_wrong();
     bool had_a_turn(const plan::Pair& pair, const Moment& now) const;
     void tell_late(const std::string& dataset, const rpc::Trouble& why);
     void add_members(rpc::PairStatus& out, const plan::Pair& pair) const;
-    UnixSeconds add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const;
+    void add_snapshots(rpc::PairStatus& out, const plan::Pair& pair, UnixSeconds now) const;
     std::optional<rpc::Trouble> trouble_of(const rpc::PairStatus& status,
                                            const plan::Pair& pair,
                                            UnixSeconds now);

@@ -5,6 +5,7 @@
 
 #include "common/props.hpp"
 #include "common/units.hpp"
+#include "common/version.hpp"
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
@@ -44,7 +45,7 @@ Result<rpc::StatusOut> DaemonService::status(const rpc::DatasetsIn& in) {
     const Moment now;
     rpc::StatusOut out;
     out.host = parts_.self.host.str();
-    out.version = ZREPD_VERSION;
+    out.version = kBuildVersion;
     out.time = to_rfc3339(now.wall);
     note_pool_troubles(now.wall);
     out.abandoned = abandoned_processes(now);
@@ -143,12 +144,11 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
     if (pair.settings.interval) out.interval = format_duration(*pair.settings.interval);
     out.paused = sched::is_paused(pair.settings.paused, now.wall);
     out.running = parts_.runs.progress_of(pair.dataset);
-    const UnixSeconds fresh_at = add_snapshots(out, pair);
+    add_snapshots(out, pair, now.wall);
     const auto back = parts_.inventory.find(pair.dataset)->local(prop::kBack);
     // A sync by name has brought it forward since, or the pause was taken back by zfs(8).
     const bool there = out.paused && out.last_acked && back == out.last_acked->guid.str();
     if (there && pair.role == plan::Role::master) out.put_back = out.last_acked->snapshot;
-    if (fresh_at != 0) out.lag_seconds = std::max<std::int64_t>(0, now.wall - fresh_at);
     out.fence = plan::fence_name(pair.settings.fence);
     out.fenced = roles_.is_fenced(pair.dataset);
     out.last_error = trouble_of(out, pair, now.wall);
@@ -159,19 +159,21 @@ rpc::PairStatus DaemonService::status_of(const plan::Pair& pair, const Moment& n
         out.rescues.insert(out.rescues.end(), found.begin(), found.end());
     }
     out.health = health_of(out, pair);
-    if (out.health == "late" && !out.warning) out.warning = lateness(out, pair, fresh_at);
+    if (out.health == "late" && !out.warning) out.warning = lateness(out, pair, now.wall);
     return out;
 }
 
 /// Since when a copy is older than it should be, and what there is to see of why.
 rpc::Trouble DaemonService::lateness(const rpc::PairStatus& status,
                                      const plan::Pair& pair,
-                                     UnixSeconds fresh_at) const {
+                                     UnixSeconds now) const {
+    const auto fresh_at =
+        status.lag_seconds ? std::optional(now - *status.lag_seconds) : std::nullopt;
     const UnixSeconds late_at =
-        fresh_at == 0 ? started_ : fresh_at + late_after(*pair.settings.interval).count();
+        fresh_at ? *fresh_at + late_after(*pair.settings.interval).count() : started_;
     rpc::Trouble out{.kind = "late", .message = {}, .remedy = {}, .since = to_rfc3339(late_at)};
     const std::string last =
-        fresh_at == 0 ? "no sync was seen yet" : "the last sync was at " + to_rfc3339(fresh_at);
+        fresh_at ? "the last sync was at " + to_rfc3339(*fresh_at) : "no sync was seen yet";
     out.message = "the copy is late: " + last + ", and one is due every " + *status.interval;
     if (status.running) {
         out.message += "; one has been running since " + status.running->since;
@@ -222,12 +224,12 @@ void DaemonService::add_members(rpc::PairStatus& out, const plan::Pair& pair) co
     }
 }
 
-/// Fills in what the snapshots tell; when both sides were last known to hold the same, or 0.
-UnixSeconds DaemonService::add_snapshots(rpc::PairStatus& out, const plan::Pair& pair) const {
-    const auto* memory = parts_.runs.remembered(pair.dataset);
-    const UnixSeconds checked_at = memory == nullptr ? 0 : memory->fresh_at;
+/// Fills in what the snapshots tell.
+void DaemonService::add_snapshots(rpc::PairStatus& out,
+                                  const plan::Pair& pair,
+                                  UnixSeconds now) const {
     const Versions* versions = parts_.inventory.versions(pair.dataset);
-    if (versions == nullptr) return checked_at;
+    if (versions == nullptr) return;
     out.pending_snapshots = sync::pending_count(*versions);
     if (pair.role == plan::Role::master) {
         const auto& all = versions->snapshots;
@@ -238,10 +240,10 @@ UnixSeconds DaemonService::add_snapshots(rpc::PairStatus& out, const plan::Pair&
     }
     if (pair.tree) add_members(out, pair);
     const Snapshot* acked = sync::last_acked(*versions);
-    if (acked == nullptr) return checked_at;
+    if (acked == nullptr) return;
     out.last_acked =
         rpc::AckedSnapshot{out.dataset + "@" + acked->name, acked->guid, to_rfc3339(*acked->sent)};
-    return std::max(checked_at, *acked->sent);
+    if (const auto lag = parts_.runs.lag(pair.dataset, acked, now)) out.lag_seconds = lag->count();
 }
 
 /// The last run's error, else what is wrong without one: a target runs nothing that would fail, nor

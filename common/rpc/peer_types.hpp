@@ -44,6 +44,7 @@ struct LookIn {
         std::string source;
         std::string target;
         std::optional<std::string> after = {};  ///< absent: an older peer knows no such key
+        std::optional<Guid> current = {};
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "filesystem on the asking side");
@@ -52,6 +53,10 @@ struct LookIn {
               self.after,
               "of peer.expire with dry_run: once this snapshot, which may still have to come, is "
               "acknowledged");
+            v("current",
+              self.current,
+              "of peer.look: the acknowledged snapshot after which nothing was written, of a tree "
+              "anywhere in it; so the target knows how fresh it is");
         }
     };
     std::vector<Pair> pairs;

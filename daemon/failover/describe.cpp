@@ -96,17 +96,15 @@ Steps stepping_down_steps(const sync::Inventory& inventory,
 }
 
 /// How old the copy is that would become the truth.
-Steps takeover_steps(const sync::Inventory& inventory,
-                     const plan::Pair& pair,
-                     const Versions& versions) {
+Steps takeover_steps(const sync::Parts& parts, const plan::Pair& pair, const Versions& versions) {
+    const sync::Inventory& inventory = parts.inventory;
     const std::string name = whole(inventory, pair);
     const Snapshot* acked = sync::last_acked(versions);
     std::string age = "begin with a copy that was never complete";
-    if (acked != nullptr) {
-        const UnixSeconds sent = acked->sent.value_or(0);
-        age = "begin with the data of " + to_rfc3339(sent) + " (" +
-              format_duration(std::chrono::seconds(std::max<UnixSeconds>(0, unix_now() - sent))) +
-              " ago, @" + acked->name + "); what " + pair.peer.str() +
+    const UnixSeconds now = unix_now();
+    if (const auto lag = parts.runs.lag(pair.dataset, acked, now)) {
+        age = "begin with the data of " + to_rfc3339(now - lag->count()) + " (" +
+              format_duration(*lag) + " ago, @" + acked->name + "); what " + pair.peer.str() +
               " wrote later is missing here, and is kept beside it there when it returns";
     }
     Steps out{age};
@@ -178,7 +176,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
         case Ask::takeover_local: {
             const auto is_whole = must_be_whole(pair);
             if (!is_whole) co_return is_whole.error();
-            Steps steps = takeover_steps(parts_.inventory, pair, *versions);
+            Steps steps = takeover_steps(parts_, pair, *versions);
             const auto before = lease_steps(pair, old);
             if (!before) co_return before.error();
             steps.insert(steps.begin() + 1, before->begin(), before->end());

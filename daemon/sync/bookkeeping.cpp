@@ -224,6 +224,25 @@ const Snapshot* last_acked(const Versions& versions) {
     return found == versions.snapshots.rend() ? nullptr : &*found;
 }
 
+std::optional<Guid> current_snapshot(const Inventory& inventory, const DatasetName& name) {
+    const Dataset* dataset = inventory.find(name);
+    const Versions* versions = inventory.versions(name);
+    if (dataset == nullptr || versions == nullptr || dataset->written_bytes != 0)
+        return std::nullopt;
+    const auto& all = versions->snapshots;
+    for (auto it = all.rbegin(); it != all.rend(); ++it) {
+        if (it->sent) return it->guid;
+        if (it->written_bytes != 0) return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+void note_unchanged(Parts& parts, const DatasetName& dataset) {
+    const Versions* versions = parts.inventory.versions(dataset);
+    const Snapshot* acked = versions == nullptr ? nullptr : last_acked(*versions);
+    if (acked != nullptr) parts.runs.note_fresh(dataset, acked->guid);
+}
+
 unsigned pending_count(const Versions& versions) {
     unsigned count = 0;
     for (auto it = versions.snapshots.rbegin(); it != versions.snapshots.rend(); ++it) {

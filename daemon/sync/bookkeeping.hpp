@@ -56,6 +56,10 @@ Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset);
 
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);
+/// The acknowledged snapshot that holds all there is: nothing was written after it, as last listed.
+std::optional<Guid> current_snapshot(const Inventory& inventory, const DatasetName& dataset);
+/// A master's sync found nothing to send: its copy is as fresh as it can be now.
+void note_unchanged(Parts& parts, const DatasetName& dataset);
 /// zrep snapshots newer than the acknowledged one.
 unsigned pending_count(const Versions& versions);
 

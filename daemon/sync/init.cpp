@@ -48,7 +48,7 @@ class Init {
     Task<Result<void>> bring_over(const Snapshot& snapshot);
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
-    Task<Result<void>> complete(UnixSeconds sent);
+    Task<Result<void>> complete();
     Error to_be_continued(Error error) const;
     std::string outcome(const Snapshot& snapshot) const;
 
@@ -147,7 +147,7 @@ Task<Result<rpc::RunResult>> Init::tree() {
     auto result = co_await work.sync();
     if (!result && result.error().code == Code::busy) co_return result.error();
     if (!result) co_return to_be_continued(result.error());
-    auto completed = co_await complete(work.acknowledged_at());
+    auto completed = co_await complete();
     if (!completed) co_return completed.error();
     result->outcome = "done";
     result->text += ", to " + request_.host.str() + ":" + request_.target.str();
@@ -304,10 +304,11 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
     for (auto& failed : outcomes.front().failed) notes_.push_back(std::move(failed));
-    co_return co_await complete(in.sent);
+    parts_.runs.note_fresh(request_.dataset, snapshot.guid);
+    co_return co_await complete();
 }
 
-Task<Result<void>> Init::complete(UnixSeconds sent) {
+Task<Result<void>> Init::complete() {
     // Last, in one transaction: from here on this side is the master of a complete pair.
     PropertyList properties{{std::string(prop::kMaster), "yes"},
                             {std::string(prop::kInprogress), ""}};
@@ -321,7 +322,6 @@ Task<Result<void>> Init::complete(UnixSeconds sent) {
                    "bookkeeping",
                    {{"dataset", request_.dataset.str()}, {"warning", cleaned.error().text()}});
     }
-    if (sent != 0) parts_.runs.memory(request_.dataset).fresh_at = sent;
     co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::cached);
 }
 

@@ -95,7 +95,7 @@ bool PeerGroup::settle(Job& job) {
             received_.push_back(&job);
             return false;
         }
-        parts_.runs.memory(job.pair.dataset).fresh_at = unix_now();
+        note_unchanged(parts_, job.pair.dataset);
         rpc::RunResult result;
         result.outcome = "unchanged";
         result.text = skip->reason;
@@ -286,7 +286,7 @@ void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
                    {{"dataset", job.pair.dataset.str()}, {"warning", warning}});
         parts_.events.publish("warning", job.pair.dataset.str(), warning);
     }
-    parts_.runs.memory(job.pair.dataset).fresh_at = unix_now();
+    parts_.runs.note_fresh(job.pair.dataset, job.snapshot->guid);
     const std::string name = job.pair.dataset.str() + "@" + job.snapshot->name;
     rpc::RunResult result;
     result.outcome = "done";

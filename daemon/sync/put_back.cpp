@@ -241,7 +241,7 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     auto done = co_await change(source, run, *found);
     if (!done) co_return half_done(done.error(), found->pair);
     // As fresh as that snapshot, whatever a sync had found since.
-    parts.runs.memory(dataset).fresh_at = 0;
+    parts.runs.memory(dataset).fresh.reset();
     rpc::RunResult out = outcome_of(*found, *done);
     log::event(log::Level::warn,
                "put_back",

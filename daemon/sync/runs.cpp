@@ -274,4 +274,18 @@ const PairMemory* Runs::remembered(const DatasetName& dataset) const {
     return found == memory_.end() ? nullptr : &found->second;
 }
 
+void Runs::note_fresh(const DatasetName& dataset, Guid guid) {
+    memory(dataset).fresh = {.guid = guid, .at = boot_now()};
+}
+
+std::optional<std::chrono::seconds> Runs::lag(const DatasetName& dataset,
+                                              const Snapshot* acked,
+                                              UnixSeconds now) const {
+    if (acked == nullptr) return std::nullopt;
+    const PairMemory* memory = remembered(dataset);
+    if (memory != nullptr && memory->fresh && memory->fresh->guid == acked->guid)
+        return std::chrono::floor<std::chrono::seconds>(boot_now() - memory->fresh->at);
+    return std::chrono::seconds(std::max<UnixSeconds>(0, now - acked->sent.value_or(now)));
+}
+
 }  // namespace zrepd::sync

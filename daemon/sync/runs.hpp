@@ -17,6 +17,7 @@
 #include "common/time.hpp"
 #include "daemon/lock/lock_table.hpp"
 #include "daemon/sync/events.hpp"
+#include "daemon/zfs/model.hpp"
 
 namespace zrepd::sync {
 
@@ -31,7 +32,13 @@ struct PairMemory {
     std::optional<Error> error;
     SteadyClock::time_point failed_at{};
     UnixSeconds error_since = 0;
-    UnixSeconds fresh_at = 0;  ///< when source and target were last known to hold the same
+    /// When both sides were last known to hold the same, all of it in the snapshot with this guid;
+    /// by this host's boot clock (boot_now()), which nobody sets.
+    struct Fresh {
+        Guid guid;
+        std::chrono::milliseconds at{};
+    };
+    std::optional<Fresh> fresh = {};
     /// Of a tree: copies over there whose members are gone, as last seen.
     std::vector<rpc::LeftBehind> left_behind = {};
 };
@@ -127,6 +134,13 @@ class Runs {
 
     PairMemory& memory(const DatasetName& dataset) { return memory_[dataset]; }
     const PairMemory* remembered(const DatasetName& dataset) const;
+    /// Now both sides hold the same, all of it in the snapshot with this guid.
+    void note_fresh(const DatasetName& dataset, Guid guid);
+    /// How long ago that was, of a pair whose last acknowledged snapshot is `acked`: by what this
+    /// zrepd saw itself, else by the master's stamp and this host's wall clock; nullopt: never.
+    std::optional<std::chrono::seconds> lag(const DatasetName& dataset,
+                                            const Snapshot* acked,
+                                            UnixSeconds now) const;
     void forget(const DatasetName& dataset) { memory_.erase(dataset); }
 
   private:

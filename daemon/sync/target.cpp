@@ -53,8 +53,12 @@ const std::string& boot_id() {
 }
 
 rpc::Hello Target::hello() {
-    return {
-        std::string(rpc::kProtocol), ZREPD_VERSION, parts_.self.host.str(), boot_id(), {}, "peer"};
+    return {std::string(rpc::kProtocol),
+            std::string(kBuildVersion),
+            parts_.self.host.str(),
+            boot_id(),
+            {},
+            "peer"};
 }
 
 std::optional<plan::Pair> Target::pair_with(const std::string& peer,
@@ -152,6 +156,16 @@ Task<Result<std::vector<DatasetName>>> Target::own_targets(std::string peer,
     co_return own;
 }
 
+/// The asking side has nothing newer: for status here, which hears of no sync that sends nothing.
+void Target::note_current(const DatasetName& name,
+                          const std::optional<Guid>& current,
+                          const rpc::TargetState& state) {
+    if (!current || state.error || !state.is_pair || state.master) return;
+    if (state.written_bytes != 0 || state.snapshots.empty()) return;
+    if (state.snapshots.back().guid != *current || !parts_.inventory.pair(name)) return;
+    parts_.runs.note_fresh(name, *current);
+}
+
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     if (in.sends) co_await end_streams(peer, in.pairs);
     auto names = co_await own_targets(peer, in.pairs);
@@ -168,6 +182,7 @@ Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
             // Known before a snapshot is taken that nobody would receive.
             auto rescued = check_rescued(*name);
             if (state.is_pair && !rescued) state.error = rpc::to_item_error(rescued.error());
+            note_current(*name, pair.current, state);
         } else {
             rpc::TargetState bad;
             bad.target = pair.target;

@@ -105,6 +105,8 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         auto& answer = out.items[places[i]];
         if (!outcomes[i].acknowledged) {
             answer.error = rpc::to_item_error(outcomes[i].acknowledged.error());
+        } else if (auto name = usable_name(answer.target); name && parts_.inventory.pair(*name)) {
+            parts_.runs.note_fresh(*name, in.items[places[i]].guid);
         }
         answer.warnings = std::move(outcomes[i].failed);
     }

@@ -56,7 +56,7 @@ Task<Result<rpc::RunResult>> TreeSync::sync() {
         remember_left();
         if (const auto* wrong = std::get_if<plan::Conflict>(&*step)) co_return wrong->error;
         if (const auto* same = std::get_if<plan::TreeUnchanged>(&*step)) {
-            parts_.runs.memory(root_.dataset).fresh_at = unix_now();
+            note_unchanged(parts_, root_.dataset);
             if (out.text.empty()) out.text = same->reason;
             break;
         }
@@ -263,8 +263,7 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
             parts_.events.publish("warning", root_.dataset.str(), warning);
         }
     }
-    sent_ = sent;
-    parts_.runs.memory(root_.dataset).fresh_at = unix_now();
+    parts_.runs.note_fresh(root_.dataset, send->steps.front().snapshot->guid);
     co_return ok();
 }
 

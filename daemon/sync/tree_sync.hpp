@@ -36,8 +36,6 @@ class TreeSync {
     Task<> go();
     /// The same without the end of the run: "done" or "unchanged".
     Task<Result<rpc::RunResult>> sync();
-    /// When sync() acknowledged something last; 0: nothing.
-    UnixSeconds acknowledged_at() const { return sent_; }
     /// What sync() would do. Of an init: as if the pair's properties were stored here.
     Task<DryRun> describe(SteadyClock::time_point until);
     /// The same of an init once that is adopted.
@@ -93,7 +91,6 @@ class TreeSync {
     SteadyClock::time_point started_ = SteadyClock::now();
     std::uint64_t bytes_ = 0;
     bool resumed_ = false;
-    UnixSeconds sent_ = 0;
 };
 
 /// Looks for trees' members that came or went, then at these datasets and at all members: one
