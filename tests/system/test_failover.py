@@ -95,6 +95,26 @@ class Idle(Roles):
         self.assertEqual(self.failover("alpha", FS, "beta"), first, "always the same number")
 
 
+# Writes its number into one block after the other, and says so when that is on the disk; until it may not any more.
+WRITER = """
+import os, sys, time
+disk = os.open("/dev/zd0", os.O_WRONLY | os.O_DSYNC)
+with open("/run/written", "w", buffering=1) as said:
+    for number in range(1, 8000):
+        try:
+            os.pwrite(disk, number.to_bytes(4, "big") * 1024, number * 4096)
+        except OSError as error:
+            sys.exit(f"{number}: {error.strerror}")
+        print(number, file=said)
+        time.sleep(0.01)
+"""
+# The numbers that are there, in order.
+READER = """
+disk = open("/dev/zd0", "rb").read()
+print(*(int.from_bytes(disk[at:at + 4], "big") for at in range(4096, len(disk), 4096)))
+"""
+
+
 class Volume(Roles):
     def devices(self, host):
         return int(host.run("ls /dev | grep -c '^zd[0-9]*$'", check=False).out)
@@ -114,6 +134,22 @@ class Volume(Roles):
             self.assertEqual(other.run("sha256sum </dev/zd0").out, before)
             self.assertEqual(self.get(host, "volmode", dataset), "none")
             self.assertEqual(self.get(other, "volmode", copy), "default")
+
+    def test_a_program_that_goes_on_writing_loses_nothing_that_was_written(self):
+        """openzfs#5826: with the device open since before the failover."""
+        self.alpha.run("zfs create -s -V 32M tank/vol; for i in $(seq 50); do [ ! -e /dev/zd0 ] || break; sleep 0.1; done")
+        self.zrepctl("init", "tank/vol", "beta", "backup/vol")
+        self.alpha.run(["tee", "/run/writer.py"], input=WRITER)
+        self.alpha.run("rm -f /run/written /run/refused; (python3 /run/writer.py 2>/run/refused; echo >>/run/refused) >/dev/null 2>&1 & "
+                       "for i in $(seq 100); do [ ! -s /run/written ] || exit 0; sleep 0.1; done; exit 1")
+        self.zrepctl("failover", "tank/vol")
+        wait_for("the writer was refused", 60, lambda: self.alpha.run("cat /run/refused").out.strip())
+        written = int(self.alpha.run("tail -n 1 /run/written").out)
+        wait_for("beta has the device", 10, lambda: self.devices(self.beta) == 1)
+        there = list(map(int, self.beta.run(["python3", "-c", READER]).out.split()))
+        print("written:", written, "refused:", self.alpha.run("cat /run/refused").out.strip())
+        self.assertEqual(there[:written], list(range(1, written + 1)))
+        self.assertEqual(set(there[written + 1:]), {0}, "at most the one that it was not told of")
 
 
 class Encrypted(Roles):

@@ -5,6 +5,14 @@ import unittest
 
 from support import Case
 
+# Streams fail before a byte of them is there.
+NO_RECEIVE = """cp /usr/local/sbin/zfs /run/zfs.kept; cat > /usr/local/sbin/zfs.new <<'END'
+#!/bin/sh
+[ "$1" != receive ] || { echo 'cannot receive: invalid stream (checksum mismatch)' >&2; exit 1; }
+exec /usr/sbin/zfs "$@"
+END
+chmod +x /usr/local/sbin/zfs.new; mv /usr/local/sbin/zfs.new /usr/local/sbin/zfs"""
+
 
 class FullTarget(Case):
     """A target pool of 128 MiB, of which ZFS gives out half."""
@@ -69,6 +77,31 @@ class FullTarget(Case):
             said = self.zrepctl("init", "tank/fs", "beta", "backup/fs", code=1).err
         self.assertRegex(said, r"beta: the first stream is about 20\d\.\d MiB, and backup has [\d.]+ MiB free")
         self.assertIn("next: on beta free space in 'backup'", said)
+
+    def test_the_budget_of_room_and_of_snapshots(self):
+        """zrep:minfree keeps a snapshot from being taken, zrep:maxsnaps a third one; then one increment carries all."""
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        self.write("tank/fs", "more", 2)
+        self.zrepctl("set", "tank/fs", "minfree=900T")
+        with self.nothing_left():
+            for words in ((), ("--dry-run",)):
+                said = self.zrepctl("sync", "tank/fs", *words, code=1).err
+                self.assertRegex(said, r"[\d.]+ GiB free, below zrep:minfree of 900.0 TiB; no snapshot was taken")
+                self.assertIn("next: free space in tank, or zrepctl set 'tank/fs' minfree=SIZE", said)
+        self.assertEqual(self.status("tank/fs")["last_error"]["kind"], "no_space")
+        self.zrepctl("set", "tank/fs", "minfree=1M", "maxsnaps=2")
+        self.beta.run(NO_RECEIVE)
+        self.addCleanup(self.beta.run, "[ ! -e /run/zfs.kept ] || mv /run/zfs.kept /usr/local/sbin/zfs")
+        for number in range(3):
+            self.write("tank/fs", f"try {number}", 2)
+            self.zrepctl("sync", "tank/fs", code=1)
+        self.assertEqual(self.snapshots(self.alpha, "tank/fs"), ["zrep_000000", "zrep_000001", "zrep_000002"])
+        self.assertEqual(self.status("tank/fs")["pending_snapshots"], 2)
+        self.beta.run("mv /run/zfs.kept /usr/local/sbin/zfs")
+        self.zrepctl("sync", "tank/fs")
+        self.assertEqual(self.snapshots(self.beta, "backup/fs"), ["zrep_000000", "zrep_000002", "zrep_000003"])
+        self.assertEqual(self.status("tank/fs")["pending_snapshots"], 0)
+        self.assert_same_data("tank/fs", "backup/fs")
 
 
 class FullSource(Case):

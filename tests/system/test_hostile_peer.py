@@ -136,6 +136,21 @@ class HostilePeer(Case):
     def authorize(self, *words, key=None, code=0):
         return self.zrepctl("authorize", *words, on="beta", code=code, input=self.keys.get(key))
 
+    def check_dry_runs(self, state):
+        """Each prints the steps that the run takes, and takes none; another host is let in and out again."""
+        self.keys["third"] = self.alpha.run("ssh-keygen -q -t ed25519 -N '' -C third -f /run/mallory3; cat /run/mallory3.pub").out
+        outside = state()
+        for words in (("third", "--under", "backup", "--key", "-"), ("third", "--revoke", "--under", "backup")):
+            before = state()
+            planned = self.authorize(*words, "--dry-run", key="third").out.splitlines()
+            self.assertEqual(state(), before)
+            done = self.authorize(*words, key="third").out.splitlines()
+            self.assertNotEqual(state(), before)
+            steps = [line for line in done if not line.startswith("note: ")]
+            self.assertEqual(len(steps), 2, done)
+            self.assertEqual([line.removeprefix("would ") for line in planned if line.startswith("would ")], steps)
+        self.assertEqual(state(), outside)
+
     def ask_as_mallory(self, *calls):
         lines = "".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": method, "params": params}) + "\n"
                         for i, (method, params) in enumerate(calls))
@@ -187,6 +202,7 @@ class HostilePeer(Case):
             done = self.lab.host("beta").run(["zrepctl", "authorize", *words], check=False, input=self.keys["honest"])
             self.assertIn(done.code, (1, 2, 5), (words, done))
         self.assertEqual(self.beta.run(f"cat {path}; stat -c %i {path}; zfs get -Hr zrep:accept backup").out, before)
+        self.check_dry_runs(lambda: self.beta.run(f"cat {path}; zfs get -Hr zrep:accept backup").out)
         # sshd runs nothing else for it.
         for options, command in (("", "id"), ("", "'zrepctl peer --as alpha'"), ("", "sh"), ("-s", "sftp"),
                                  ("-o SetEnv=LD_PRELOAD=/x", "id"), ("", "'zrepctl peer --as alpha --socket /run/zrepd/zrepd.sock'")):
