@@ -16,6 +16,8 @@ inline constexpr std::size_t kQuoteLimit = 300;
 /// 'text' in single quotes; control characters, quotes and bytes that are not UTF-8 as \xNN, and
 /// at most `limit` bytes of it: fit for a log line or a message whatever it came from.
 std::string quote(std::string_view text, std::size_t limit = kQuoteLimit);
+/// At most so many bytes of it, and "…" where there is more: ends between characters of UTF-8.
+std::string cut(std::string_view text, std::size_t limit);
 /// True when it is well-formed UTF-8 (RFC 3629).
 bool is_utf8(std::string_view text);
 /// Bytes of the UTF-8 sequence at the start of a text that is not empty; 0 when there is none.

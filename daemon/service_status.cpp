@@ -229,7 +229,15 @@ void DaemonService::add_snapshots(rpc::PairStatus& out,
                                   const plan::Pair& pair,
                                   UnixSeconds now) const {
     const Versions* versions = parts_.inventory.versions(pair.dataset);
-    if (versions == nullptr) return;
+    const auto lag = [&](const Snapshot* acked) {
+        const auto found = parts_.runs.lag(pair.dataset, acked, now);
+        if (found) out.lag_seconds = found->count();
+    };
+    // A pool that was imported again, say: what was seen before holds until it is listed.
+    if (versions == nullptr) {
+        lag(nullptr);
+        return;
+    }
     out.pending_snapshots = sync::pending_count(*versions);
     if (pair.role == plan::Role::master) {
         const auto& all = versions->snapshots;
@@ -243,7 +251,7 @@ void DaemonService::add_snapshots(rpc::PairStatus& out,
     if (acked == nullptr) return;
     out.last_acked =
         rpc::AckedSnapshot{out.dataset + "@" + acked->name, acked->guid, to_rfc3339(*acked->sent)};
-    if (const auto lag = parts_.runs.lag(pair.dataset, acked, now)) out.lag_seconds = lag->count();
+    lag(acked);
 }
 
 /// The last run's error, else what is wrong without one: a target runs nothing that would fail, nor

@@ -44,7 +44,8 @@ struct LookIn {
         std::string source;
         std::string target;
         std::optional<std::string> after = {};  ///< absent: an older peer knows no such key
-        std::optional<Guid> current = {};
+        std::optional<Guid> current = {};       ///< this and `age` only to who offers kOffersAges
+        std::optional<std::int64_t> age = {};
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "filesystem on the asking side");
@@ -55,8 +56,9 @@ struct LookIn {
               "acknowledged");
             v("current",
               self.current,
-              "of peer.look: the acknowledged snapshot after which nothing was written, of a tree "
-              "anywhere in it; so the target knows how fresh it is");
+              "of peer.look: the acknowledged snapshot after which nothing was written; of a tree, "
+              "only where that is so in all of it");
+            v("age", self.age, "of peer.look: for how many seconds that is known");
         }
     };
     std::vector<Pair> pairs;
@@ -269,6 +271,7 @@ struct CommitIn {
         Guid guid;
         std::uint64_t epoch = 0;
         std::string serve = {};
+        std::optional<std::int64_t> age = {};
         template <class Self, class V>
         static void fields(Self& self, V& v) {
             v("source", self.source, "");
@@ -277,6 +280,7 @@ struct CommitIn {
             v("guid", self.guid, "what the sender has under that name");
             v.optional("epoch", self.epoch, "of the master; a target that is behind takes it");
             v.optional("serve", self.serve, "how the master is served; kept in zrep:serve");
+            v("age", self.age, "of the snapshot, seconds");
         }
     };
     std::int64_t sent = 0;
@@ -326,6 +330,9 @@ struct PeerExpireOut {
     }
 };
 
+/// Takes `current` and `age` in requests: how fresh its copies are (ADR 0023).
+inline constexpr std::string_view kOffersAges = "ages";
+
 /// Params of `hello`, the first line of every connection on either socket.
 struct Hello {
     std::string protocol;
@@ -340,7 +347,9 @@ struct Hello {
         v("version", self.version, "of the daemon");
         v("host", self.host, "short name");
         v("boot_id", self.boot_id, "changes at every boot");
-        v("capabilities", self.capabilities, "");
+        v("capabilities",
+          self.capabilities,
+          "of a peer socket: which optional keys requests may have");
         v("access", self.access, "what this connection may do");
     }
 };

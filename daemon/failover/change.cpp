@@ -185,21 +185,6 @@ bool Change::is_ahead_of(Guid common) const {
            });
 }
 
-namespace {
-
-/// Epochs grow by one. One that cannot have grown so would leave this side none to go on with.
-std::optional<Error> check_epoch(const plan::Pair& pair, std::uint64_t epoch) {
-    if (epoch <= kMaxEpoch || epoch <= pair.epoch + 1) return std::nullopt;
-    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    return Error{.code = Code::peer_protocol,
-                 .message = there + " names epoch " + std::to_string(epoch) +
-                            ", which no role change made; nothing is done about it here",
-                 .remedy = "on " + pair.peer.str() + " compare `zfs get zrep:epoch` with that of " +
-                           pair.dataset.str() + " here, " + std::to_string(pair.epoch)};
-}
-
-}  // namespace
-
 Task<Event> Change::ask_peer() {
     parts_.runs.phase(*run_, name_, "asking");
     rpc::RolesIn in;
@@ -215,7 +200,7 @@ Task<Event> Change::ask_peer() {
         co_return Event(Failed{});
     }
     const auto& side = answer->sides[0];
-    if (auto wrong = check_epoch(*pair_, side.epoch)) {
+    if (auto wrong = epoch_problem(*pair_, side.epoch)) {
         fail(std::move(*wrong));
         co_return Event(Failed{});
     }
@@ -276,8 +261,12 @@ Task<Event> Change::ask_to_promote(Stored stored) {
     }
     trouble_.reset();
     // Who asked for the failover sits here.
-    for (std::size_t i = 0; i < answer->notes.size() && i < kPeerNotes; ++i)
-        note(pair_->peer.str() + ": " + answer->notes[i].substr(0, kPeerNoteBytes));
+    const std::size_t told = std::min(answer->notes.size(), kPeerNotes);
+    for (std::size_t i = 0; i < told; ++i)
+        note(pair_->peer.str() + ": " + cut(answer->notes[i], kPeerNoteBytes));
+    if (told < answer->notes.size())
+        note(pair_->peer.str() + ": and " + std::to_string(answer->notes.size() - told) +
+             " more, in its log and events");
     // Nobody waits for that: it is readonly already.
     co_await hide_members();
     co_return Event(PeerIs{.master = answer->master, .epoch = answer->epoch});

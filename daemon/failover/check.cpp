@@ -199,6 +199,18 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
                                         : "")};
 }
 
+std::optional<Error> epoch_problem(const plan::Pair& pair, std::uint64_t epoch) {
+    if (epoch <= kMaxEpoch || epoch <= pair.epoch || epoch - pair.epoch == 1) return std::nullopt;
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    return Error{.code = Code::peer_protocol,
+                 .message = there + " names epoch " + std::to_string(epoch) +
+                            ", which no role change made; it is not followed",
+                 .remedy = "on " + pair.peer.str() + ": zfs set zrep:epoch=" +
+                           std::to_string(pair.epoch) + " " + quote(pair.peer_dataset.str()) +
+                           "; should both sides be master then, zrepctl resolve here says whose "
+                           "data counts"};
+}
+
 std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions* versions) {
     if (versions != nullptr && sync::last_acked(*versions) != nullptr) return std::nullopt;
     const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();

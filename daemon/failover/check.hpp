@@ -60,6 +60,9 @@ Error unfinished(const plan::Pair& pair, Journal journal);
 
 /// Why a master cannot step down alone: the other side has nothing to become the master with, and
 /// there would be none at all. Pure.
+/// An epoch in another host's answer that no role change can have made: they grow by one. Followed,
+/// it would leave this side none to go on with.
+std::optional<Error> epoch_problem(const plan::Pair& pair, std::uint64_t epoch);
 std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions* versions);
 
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.

@@ -310,6 +310,12 @@ class Roles : public peer::RoleService {
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
     std::map<DatasetName, Error> troubles_;
+    /// What went wrong at the last promotion, for who asks again because no answer came.
+    struct Promoted {
+        std::uint64_t epoch = 0;
+        std::vector<std::string> notes;
+    };
+    std::map<DatasetName, Promoted> promoted_;
     std::set<DatasetName> split_;       ///< those of them that are told of as split brains
     std::set<DatasetName> left_;        ///< demotions that hooks and users were told of
     std::set<DatasetName> remounting_;  ///< and those where that failed

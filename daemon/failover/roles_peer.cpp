@@ -307,6 +307,9 @@ Task<Result<rpc::PromoteOut>> Roles::promote(std::string peer, rpc::PromoteIn in
         rpc::PromoteOut out;
         out.master = pair->role == plan::Role::master;
         out.epoch = pair->epoch;
+        const auto before = promoted_.find(*name);
+        if (before != promoted_.end() && before->second.epoch == in.epoch)
+            out.notes = before->second.notes;
         co_return out;
     }
     // Nothing is confirmed from here on to whoever says that it is the master.
@@ -358,6 +361,7 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     out.master = now && now->role == plan::Role::master;
     out.epoch = now ? now->epoch : 0;
     out.notes = work.notes();
+    promoted_[dataset] = {.epoch = out.epoch, .notes = out.notes};
     rpc::RunResult result;
     result.outcome = "done";
     std::vector<std::string> text{dataset.str() +

@@ -49,7 +49,7 @@ constexpr Row kRows[] = {
     {{"zrepd_pair_epoch", Kind::gauge, "", "dataset",
       "Grows by one at every change of roles"}, write_epoch},
     {{"zrepd_pair_lag_seconds", Kind::gauge, "seconds", "dataset",
-      "Since source and copy were last known to hold the same; a target knows no sync that had nothing to send"},
+      "For how long the source may have had more than the copy: since the copied snapshot was taken, or a later sync found no more"},
       write_lag},
     {{"zrepd_pair_last_sync_timestamp_seconds", Kind::gauge, "seconds", "dataset",
       "When that was, as Unix time: the last success"}, write_last_sync},

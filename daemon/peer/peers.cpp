@@ -85,6 +85,11 @@ PeerState Peers::state(const HostName& host) const {
     return session ? session->state() : PeerState::unknown;
 }
 
+bool Peers::offers(const HostName& host, std::string_view capability) const {
+    const auto session = existing(host);
+    return session && session->offers(capability);
+}
+
 void Peers::close_unused(const std::function<bool(const HostName&)>& is_needed) {
     const auto before = std::chrono::steady_clock::now() - limits_.unused;
     std::erase_if(sessions_, [&](const auto& entry) {

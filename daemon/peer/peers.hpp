@@ -89,6 +89,9 @@ class Peers {
                                                               rpc::ReceiveIn request,
                                                               std::chrono::seconds limit);
     PeerState state(const HostName& host) const;
+    /// Whether its greeting names this capability (rpc/peer_types.hpp): a request for what it does
+    /// not offer would be refused. False before the first answer.
+    bool offers(const HostName& host, std::string_view capability) const;
 
     /// Why it cannot be reached, while that is an absence. Nobody knows of one that nobody called.
     std::optional<Error> away(const HostName& host) const;

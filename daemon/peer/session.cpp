@@ -147,6 +147,11 @@ void Session::lose_calls(const Error& error) {
     for (const auto& call : lost) call->settle(error);
 }
 
+bool Session::offers(std::string_view capability) const {
+    return state_ == PeerState::connected &&
+           std::find(capabilities_.begin(), capabilities_.end(), capability) != capabilities_.end();
+}
+
 /// Until the connection breaks; then why.
 Task<Error> Session::connect_and_serve() {
     was_connected_ = false;
@@ -167,6 +172,7 @@ Task<Error> Session::serve(Wire& wire) {
     Task<Result<rpc::Hello>> greeting = read_hello(wire.reader, host_.str(), limits_.hello);
     Result<rpc::Hello> hello = co_await std::move(greeting);
     if (!hello) co_return hello.error();
+    capabilities_ = std::move(hello->capabilities);
     wire.greeted = was_connected_ = true;
     heard_at_ = Clock::now();
     set_state(PeerState::connected, nullptr);

@@ -68,6 +68,8 @@ class Session {
     const std::optional<Error>& trouble() const { return trouble_; }
     /// The last try to connect; only while there is trouble.
     const Attempt& attempt() const { return attempt_; }
+    /// What the peer's greeting offers; only while it is connected.
+    bool offers(std::string_view capability) const;
     /// Whether somebody waits for an answer.
     bool is_busy() const { return running_ && (!waiting_.empty() || !in_flight_.empty()); }
     /// When the last call of a caller came; a ping of our own is none.
@@ -99,6 +101,7 @@ class Session {
     std::uint64_t last_id_ = 0;
     std::chrono::steady_clock::time_point heard_at_;
     PeerState state_ = PeerState::unknown;
+    std::vector<std::string> capabilities_;
     std::optional<Code> reported_;
     std::optional<Error> trouble_;
     Attempt attempt_;

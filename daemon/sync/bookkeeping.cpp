@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "daemon/clock.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/prune.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -240,7 +241,27 @@ std::optional<Guid> current_snapshot(const Inventory& inventory, const DatasetNa
 void note_unchanged(Parts& parts, const DatasetName& dataset) {
     const Versions* versions = parts.inventory.versions(dataset);
     const Snapshot* acked = versions == nullptr ? nullptr : last_acked(*versions);
-    if (acked != nullptr) parts.runs.note_fresh(dataset, acked->guid);
+    if (acked == nullptr) return;
+    parts.runs.note_fresh(dataset, acked->guid, known_for(parts.inventory, dataset));
+}
+
+std::chrono::seconds known_for(const Inventory& inventory, const DatasetName& dataset) {
+    auto asked_at = boot_now();
+    for (const auto& name : inventory.with_members({dataset})) {
+        const Dataset* one = inventory.find(name);
+        if (one != nullptr) asked_at = std::min(asked_at, one->asked_at);
+    }
+    return std::chrono::ceil<std::chrono::seconds>(boot_now() - asked_at);
+}
+
+std::optional<std::chrono::seconds> age_of(const Snapshot& snapshot) {
+    if (snapshot.created == 0) return std::nullopt;
+    return std::chrono::seconds(std::max<UnixSeconds>(0, unix_now() - snapshot.created));
+}
+
+std::optional<std::int64_t> age_for_peer(const Snapshot& snapshot) {
+    const auto age = age_of(snapshot);
+    return age ? std::optional<std::int64_t>(age->count()) : std::nullopt;
 }
 
 unsigned pending_count(const Versions& versions) {

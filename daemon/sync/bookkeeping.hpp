@@ -5,6 +5,8 @@
 // leaves one hold too many, never one too few. Processes: hold, one program per pool, release.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,8 +60,15 @@ Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset);
 const Snapshot* last_acked(const Versions& versions);
 /// The acknowledged snapshot that holds all there is: nothing was written after it, as last listed.
 std::optional<Guid> current_snapshot(const Inventory& inventory, const DatasetName& dataset);
-/// A master's sync found nothing to send: its copy is as fresh as it can be now.
+/// A master's sync found nothing to send, of a tree in none of its members: its copy had all there
+/// was when that was asked for.
 void note_unchanged(Parts& parts, const DatasetName& dataset);
+/// For how long it is known that nothing came after, of a tree anywhere in it; rounded up.
+std::chrono::seconds known_for(const Inventory& inventory, const DatasetName& dataset);
+/// How old a snapshot is by this host's clock, which took it; nullopt where that is not known.
+std::optional<std::chrono::seconds> age_of(const Snapshot& snapshot);
+/// The same for a request.
+std::optional<std::int64_t> age_for_peer(const Snapshot& snapshot);
 /// zrep snapshots newer than the acknowledged one.
 unsigned pending_count(const Versions& versions);
 

@@ -287,7 +287,10 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
                         snapshot.name,
                         snapshot.guid,
                         1,
-                        dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset))});
+                        dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset)),
+                        source_.peers.offers(request_.host, rpc::kOffersAges)
+                            ? age_for_peer(snapshot)
+                            : std::nullopt});
     auto answer = co_await source_.peers.call_as<rpc::CommitOut>(
         request_.host, "peer.commit", in, kCommitLimit);
     if (!answer) co_return answer.error();
@@ -304,7 +307,8 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
     for (auto& failed : outcomes.front().failed) notes_.push_back(std::move(failed));
-    parts_.runs.note_fresh(request_.dataset, snapshot.guid);
+    if (const auto age = age_of(snapshot))
+        parts_.runs.note_fresh(request_.dataset, snapshot.guid, *age);
     co_return co_await complete();
 }
 

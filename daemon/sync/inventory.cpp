@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/clock.hpp"
+
 namespace zrepd::sync {
 namespace {
 
@@ -38,6 +40,7 @@ Task<Result<void>> Inventory::discover_now() {
     const std::uint64_t asked = ++questions_;
     const auto before = zfs_.unavailable_pools();
     std::set<std::string, std::less<>> left_out(before.begin(), before.end());
+    const auto asked_at = boot_now();
     auto seen = co_await zfs_.datasets({});
     if (!seen) {
         needs_discovery_ = true;
@@ -49,6 +52,7 @@ Task<Result<void>> Inventory::discover_now() {
     // A pool may have been suspended before zfs came to it.
     for (std::string& pool : zfs_.unavailable_pools()) left_out.insert(std::move(pool));
     ready_ = ok();
+    for (Dataset& dataset : *seen) dataset.asked_at = asked_at;
     replace_all(std::move(*seen), asked, std::move(left_out));
     std::vector<DatasetName> unknown;
     for (const auto& pair : pairs()) unknown.push_back(pair.dataset);
@@ -157,6 +161,7 @@ Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshne
     leave_out(which, out);
     if (which.empty()) co_return out;
     const std::uint64_t asked = ++questions_;
+    const auto asked_at = boot_now();
     auto seen = co_await ask_datasets(which, out);
     if (!seen) co_return seen.error();
     if (which.empty()) co_return out;
@@ -171,6 +176,7 @@ Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshne
     }
     for (Dataset& dataset : *seen) {
         const DatasetName name = dataset.name;
+        dataset.asked_at = asked_at;
         if (!newer.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
     }
     std::vector<DatasetName> to_list;

@@ -34,18 +34,21 @@ Error answered_in_part(const HostName& peer, std::size_t answered, std::size_t a
                  .remedy = "name fewer filesystems at once, or look at the load on " + peer.str()};
 }
 
-/// Per pair, where nothing came after what was acknowledged. Of a tree, whose pairs stand with
-/// their root in front, that of the root where it is so in all of it.
-std::vector<std::optional<Guid>> current_of(const Inventory& inventory,
-                                            const std::vector<plan::Pair>& pairs) {
-    std::vector<std::optional<Guid>> out;
-    for (const auto& pair : pairs) out.push_back(current_snapshot(inventory, pair.dataset));
-    if (pairs.empty() || !pairs.front().tree) return out;
-    const bool all = std::all_of(out.begin(), out.end(), [](const auto& one) { return one; });
-    std::optional<Guid> root = all ? out.front() : std::nullopt;
-    out.assign(pairs.size(), std::nullopt);
-    out.front() = root;
-    return out;
+/// Where nothing came after what was acknowledged. Of a tree, whose pairs stand with their root in
+/// front, only where it is so in all of it, and all of it is in this request.
+void add_current(const Inventory& inventory, const LookAt& what, rpc::LookIn& in) {
+    const bool tree = what.pairs.front().tree;
+    if (tree && in.pairs.size() != what.pairs.size()) return;
+    std::vector<std::optional<Guid>> all;
+    for (const auto& pair : in.pairs)
+        all.push_back(current_snapshot(inventory, *DatasetName::parse(pair.source)));
+    const bool whole = std::all_of(all.begin(), all.end(), [](const auto& one) { return one; });
+    if (tree && !whole) return;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!all[i]) continue;
+        in.pairs[i].current = all[i];
+        in.pairs[i].age = known_for(inventory, *DatasetName::parse(in.pairs[i].source)).count();
+    }
 }
 
 Snapshot from_wire(const rpc::PeerSnapshot& wire, std::uint64_t order) {
@@ -65,7 +68,6 @@ Task<Result<std::vector<rpc::TargetState>>> look_at_targets(SourceParts source,
                                                             SteadyClock::time_point until) {
     std::vector<rpc::TargetState> out;
     const std::size_t count = what.pairs.size();
-    const auto current = current_of(source.parts.inventory, what.pairs);
     while (out.size() < count) {
         const auto limit = limit_of_look(until);
         if (limit.count() <= 0) co_return answered_in_part(what.peer, out.size(), count);
@@ -73,9 +75,10 @@ Task<Result<std::vector<rpc::TargetState>>> look_at_targets(SourceParts source,
         in.sends = what.sends;
         const std::size_t end = std::min(count, out.size() + kMaxPerRequest);
         for (std::size_t i = out.size(); i < end; ++i) {
-            const plan::Pair& pair = what.pairs[i];
-            in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str(), {}, current[i]});
+            in.pairs.push_back({what.pairs[i].dataset.str(), what.pairs[i].peer_dataset.str()});
         }
+        if (source.peers.offers(what.peer, rpc::kOffersAges))
+            add_current(source.parts.inventory, what, in);
         auto some = co_await source.peers.call_as<rpc::LookOut>(what.peer, "peer.look", in, limit);
         if (!some && some.error().code == Code::timed_out && !out.empty())
             co_return answered_in_part(what.peer, out.size(), count);

@@ -232,6 +232,7 @@ Task<> PeerGroup::acknowledge_as_they_finish() {
 Task<> PeerGroup::commit(std::vector<Job*> batch) {
     rpc::CommitIn in;
     in.sent = unix_now();
+    const bool ages = source_.peers.offers(peer_, rpc::kOffersAges);
     for (const Job* job : batch) {
         const Dataset* dataset = parts_.inventory.find(job->pair.dataset);
         in.items.push_back(
@@ -240,7 +241,8 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
              job->snapshot->name,
              job->snapshot->guid,
              job->pair.epoch,
-             dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset))});
+             dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset)),
+             ages ? age_for_peer(*job->snapshot) : std::nullopt});
     }
     auto answer =
         co_await source_.peers.call_as<rpc::CommitOut>(peer_, "peer.commit", in, kCommitLimit);
@@ -286,7 +288,8 @@ void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
                    {{"dataset", job.pair.dataset.str()}, {"warning", warning}});
         parts_.events.publish("warning", job.pair.dataset.str(), warning);
     }
-    parts_.runs.note_fresh(job.pair.dataset, job.snapshot->guid);
+    if (const auto age = age_of(*job.snapshot))
+        parts_.runs.note_fresh(job.pair.dataset, job.snapshot->guid, *age);
     const std::string name = job.pair.dataset.str() + "@" + job.snapshot->name;
     rpc::RunResult result;
     result.outcome = "done";

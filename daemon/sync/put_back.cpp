@@ -238,10 +238,10 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     if (!willing) co_return willing.error();
     auto paused = co_await store_pause(parts, dataset, found->root().base.guid);
     if (!paused) co_return paused.error();
+    // As fresh as that snapshot from here on, whatever a sync had found since.
+    parts.runs.forget_fresh(dataset);
     auto done = co_await change(source, run, *found);
     if (!done) co_return half_done(done.error(), found->pair);
-    // As fresh as that snapshot, whatever a sync had found since.
-    parts.runs.memory(dataset).fresh.reset();
     rpc::RunResult out = outcome_of(*found, *done);
     log::event(log::Level::warn,
                "put_back",

@@ -14,6 +14,7 @@ namespace {
 
 // A client asks for its run's result soon after its end; an hour of minutely runs is plenty.
 constexpr std::size_t kKeptRuns = 60;
+constexpr std::chrono::seconds kRounding{2};
 
 double draw_jitter() {
     static std::minstd_rand generator{std::random_device{}()};
@@ -274,18 +275,34 @@ const PairMemory* Runs::remembered(const DatasetName& dataset) const {
     return found == memory_.end() ? nullptr : &found->second;
 }
 
-void Runs::note_fresh(const DatasetName& dataset, Guid guid) {
-    memory(dataset).fresh = {.guid = guid, .at = boot_now()};
+void Runs::note_fresh(const DatasetName& dataset, Guid guid, std::chrono::milliseconds ago) {
+    ago = std::max(ago, std::chrono::milliseconds(0));
+    memory(dataset).fresh = {
+        .guid = guid,
+        .at = boot_now() - ago,
+        .wall = unix_now() - std::chrono::ceil<std::chrono::seconds>(ago).count()};
+}
+
+void Runs::forget_fresh(const DatasetName& dataset) {
+    const auto found = memory_.find(dataset);
+    if (found != memory_.end()) found->second.fresh.reset();
 }
 
 std::optional<std::chrono::seconds> Runs::lag(const DatasetName& dataset,
                                               const Snapshot* acked,
                                               UnixSeconds now) const {
-    if (acked == nullptr) return std::nullopt;
     const PairMemory* memory = remembered(dataset);
-    if (memory != nullptr && memory->fresh && memory->fresh->guid == acked->guid)
-        return std::chrono::floor<std::chrono::seconds>(boot_now() - memory->fresh->at);
-    return std::chrono::seconds(std::max<UnixSeconds>(0, now - acked->sent.value_or(now)));
+    const auto* fresh = memory != nullptr && memory->fresh ? &*memory->fresh : nullptr;
+    if (fresh != nullptr && (acked == nullptr || fresh->guid == acked->guid)) {
+        const std::chrono::seconds by_wall(std::max<UnixSeconds>(0, now - fresh->wall));
+        const auto by_boot = std::chrono::floor<std::chrono::seconds>(boot_now() - fresh->at);
+        // The same but for rounding, by the one whose difference to `now` stands still.
+        return by_boot > by_wall + kRounding ? by_boot : by_wall;
+    }
+    if (acked == nullptr) return std::nullopt;
+    UnixSeconds at = acked->sent.value_or(now);
+    if (acked->created != 0) at = std::min(at, acked->created);
+    return std::chrono::seconds(std::max<UnixSeconds>(0, now - at));
 }
 
 }  // namespace zrepd::sync

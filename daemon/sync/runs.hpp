@@ -32,12 +32,12 @@ struct PairMemory {
     std::optional<Error> error;
     SteadyClock::time_point failed_at{};
     UnixSeconds error_since = 0;
-    /// When both sides were last known to hold the same, all of it in the snapshot with this guid;
-    /// by this host's boot clock (boot_now()), which nobody sets.
     struct Fresh {
-        Guid guid;
-        std::chrono::milliseconds at{};
+        Guid guid;                       ///< of the snapshot that holds it
+        std::chrono::milliseconds at{};  ///< by the boot clock (boot_now()), which nobody sets
+        UnixSeconds wall = 0;            ///< by the wall clock, which counts what a pause hid
     };
+    /// The last moment at which the copy had all that the source had.
     std::optional<Fresh> fresh = {};
     /// Of a tree: copies over there whose members are gone, as last seen.
     std::vector<rpc::LeftBehind> left_behind = {};
@@ -134,10 +134,13 @@ class Runs {
 
     PairMemory& memory(const DatasetName& dataset) { return memory_[dataset]; }
     const PairMemory* remembered(const DatasetName& dataset) const;
-    /// Now both sides hold the same, all of it in the snapshot with this guid.
-    void note_fresh(const DatasetName& dataset, Guid guid);
-    /// How long ago that was, of a pair whose last acknowledged snapshot is `acked`: by what this
-    /// zrepd saw itself, else by the master's stamp and this host's wall clock; nullopt: never.
+    /// So long ago the copy, whose newest snapshot is this one, had all that the source had. Less
+    /// than nothing, which only a peer can say, counts as nothing.
+    void note_fresh(const DatasetName& dataset, Guid guid, std::chrono::milliseconds ago);
+    void forget_fresh(const DatasetName& dataset);
+    /// How long ago that was of a pair whose last acknowledged snapshot is `acked`, or not known
+    /// now: by what this zrepd saw itself, by whichever clock says longer; else since the snapshot
+    /// was taken, by its stamp. nullopt: nothing was ever acknowledged (ADR 0023).
     std::optional<std::chrono::seconds> lag(const DatasetName& dataset,
                                             const Snapshot* acked,
                                             UnixSeconds now) const;

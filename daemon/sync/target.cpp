@@ -57,7 +57,7 @@ rpc::Hello Target::hello() {
             std::string(kBuildVersion),
             parts_.self.host.str(),
             boot_id(),
-            {},
+            {std::string(rpc::kOffersAges)},
             "peer"};
 }
 
@@ -156,14 +156,34 @@ Task<Result<std::vector<DatasetName>>> Target::own_targets(std::string peer,
     co_return own;
 }
 
-/// The asking side has nothing newer: for status here, which hears of no sync that sends nothing.
-void Target::note_current(const DatasetName& name,
-                          const std::optional<Guid>& current,
-                          const rpc::TargetState& state) {
-    if (!current || state.error || !state.is_pair || state.master) return;
-    if (state.written_bytes != 0 || state.snapshots.empty()) return;
-    if (state.snapshots.back().guid != *current || !parts_.inventory.pair(name)) return;
-    parts_.runs.note_fresh(name, *current);
+namespace {
+
+/// All that the asking side has is here: nobody wrote to it, and its newest is the asking side's.
+bool is_current(const rpc::LookIn::Pair& asked, const rpc::TargetState& state) {
+    return asked.current && !state.error && state.is_pair && !state.master &&
+           state.written_bytes == 0 && !state.snapshots.empty() &&
+           state.snapshots.back().guid == *asked.current;
+}
+
+bool is_below(const std::string& name, const std::string& root) {
+    return name.size() > root.size() && name.starts_with(root) && name[root.size()] == '/';
+}
+
+}  // namespace
+
+/// Status here hears of no sync that sends nothing. A tree is as fresh as all of it.
+void Target::note_current(const rpc::LookIn& in, const rpc::LookOut& out) {
+    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
+        const rpc::LookIn::Pair& asked = in.pairs[i];
+        const auto name = usable_name(asked.target);
+        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
+        if (!pair || !asked.age || !is_current(asked, out.targets[i])) continue;
+        bool whole = true;
+        for (std::size_t k = 0; pair->tree && k < in.pairs.size(); ++k)
+            whole = whole && (!is_below(in.pairs[k].target, asked.target) ||
+                              is_current(in.pairs[k], out.targets[k]));
+        if (whole) parts_.runs.note_fresh(*name, *asked.current, std::chrono::seconds(*asked.age));
+    }
 }
 
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
@@ -182,7 +202,6 @@ Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
             // Known before a snapshot is taken that nobody would receive.
             auto rescued = check_rescued(*name);
             if (state.is_pair && !rescued) state.error = rpc::to_item_error(rescued.error());
-            note_current(*name, pair.current, state);
         } else {
             rpc::TargetState bad;
             bad.target = pair.target;
@@ -190,6 +209,7 @@ Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
             out.targets.push_back(std::move(bad));
         }
     }
+    note_current(in, out);
     co_return out;
 }
 

@@ -116,9 +116,8 @@ class Target : public peer::TargetService {
     Task<Result<void>> hide_members(std::vector<DatasetName> members);
     Task<> unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes);
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
-    void note_current(const DatasetName& name,
-                      const std::optional<Guid>& current,
-                      const rpc::TargetState& state);
+    void note_current(const rpc::LookIn& in, const rpc::LookOut& out);
+    void note_received(const rpc::CommitIn& in, const rpc::CommitOut& out);
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,
                               const std::string& source) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is recorded and expired here when a peer asks for it.
+#include <algorithm>
 #include <set>
 
 #include "common/props.hpp"
@@ -105,12 +106,25 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         auto& answer = out.items[places[i]];
         if (!outcomes[i].acknowledged) {
             answer.error = rpc::to_item_error(outcomes[i].acknowledged.error());
-        } else if (auto name = usable_name(answer.target); name && parts_.inventory.pair(*name)) {
-            parts_.runs.note_fresh(*name, in.items[places[i]].guid);
         }
         answer.warnings = std::move(outcomes[i].failed);
     }
+    note_received(in, out);
     co_return out;
+}
+
+/// A tree is as fresh as all of it: not where a member's part failed.
+void Target::note_received(const rpc::CommitIn& in, const rpc::CommitOut& out) {
+    const bool all = std::none_of(out.items.begin(), out.items.end(), [](const auto& item) {
+        return item.error.has_value();
+    });
+    for (std::size_t i = 0; i < in.items.size(); ++i) {
+        const rpc::CommitIn::Item& item = in.items[i];
+        const auto name = usable_name(item.target);
+        const auto pair = name ? parts_.inventory.pair(*name) : std::nullopt;
+        if (!pair || !item.age || out.items[i].error || (pair->tree && !all)) continue;
+        parts_.runs.note_fresh(*name, item.guid, std::chrono::seconds(*item.age));
+    }
 }
 
 Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::LookIn in) {

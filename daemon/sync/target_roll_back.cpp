@@ -206,6 +206,7 @@ Task<Result<rpc::RollBackOut>> Target::roll_back(std::string peer, rpc::RollBack
     rpc::RollBackOut out;
     std::vector<DatasetName> names;
     for (const GoesBack& one : *all) {
+        if (!dry_run) parts_.runs.forget_fresh(one.target);
         names.push_back(one.target);
         out.lost_bytes += one.plan.lost_bytes;
         for (const auto& step : one.plan.steps) out.steps.push_back(step.text);

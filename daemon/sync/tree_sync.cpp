@@ -233,6 +233,7 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
     parts_.runs.phase(*run_, root_.dataset, "acknowledging");
     rpc::CommitIn in;
     in.sent = unix_now();
+    const bool ages = source_.peers.offers(root_.peer, rpc::kOffersAges);
     std::vector<Acked> acked;
     // The root last: what is read of its snapshots is then true of all.
     for (std::size_t i = members_.size(); i-- > 0;) {
@@ -245,7 +246,8 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
                             snapshot.name,
                             snapshot.guid,
                             pair.epoch,
-                            dataset == nullptr ? "" : served_as(*dataset)});
+                            dataset == nullptr ? "" : served_as(*dataset),
+                            ages ? age_for_peer(snapshot) : std::nullopt});
         auto name = SnapshotName::make(pair.dataset, snapshot.name);
         if (!name) co_return name.error();
         acked.push_back({*name, snapshot.guid, pair.settings.retention});
@@ -263,7 +265,8 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
             parts_.events.publish("warning", root_.dataset.str(), warning);
         }
     }
-    parts_.runs.note_fresh(root_.dataset, send->steps.front().snapshot->guid);
+    const Snapshot& root = *send->steps.front().snapshot;
+    if (const auto age = age_of(root)) parts_.runs.note_fresh(root_.dataset, root.guid, *age);
     co_return ok();
 }
 

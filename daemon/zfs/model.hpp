@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -56,7 +57,8 @@ struct Dataset {
     DatasetName name;
     Kind kind = Kind::filesystem;
     Guid guid;
-    std::uint64_t written_bytes = 0;  ///< since the newest snapshot of any kind
+    std::uint64_t written_bytes = 0;       ///< since the newest snapshot of any kind
+    std::chrono::milliseconds asked_at{};  ///< when this was, by the boot clock (boot_now())
     std::uint64_t referenced_bytes = 0;
     std::uint64_t available_bytes = 0;
     std::uint64_t volsize_bytes = 0;  ///< volumes only

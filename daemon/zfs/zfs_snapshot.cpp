@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ZfsCli's channel programs, and snapshots: by program, or with plain commands to the same outcome.
+#include "daemon/clock.hpp"
 #include "daemon/log.hpp"
 #include "daemon/zfs/ack_program.hpp"
 #include "daemon/zfs/command.hpp"
@@ -63,6 +64,7 @@ Task<Outcomes> ZfsCli::snapshot_pool(std::string pool, std::vector<SnapshotName>
     Result<void> checked = check_pool(pool);
     if (!checked.has_value()) co_return Outcomes(names.size(), checked.error());
     Outcomes all;
+    const UnixSeconds begun = unix_now();
     for (const std::vector<SnapshotName>& part : program_batches(
              names, [](const SnapshotName& name) { return snapshot_program::arguments({name}); })) {
         Result<std::string> answer =
@@ -78,6 +80,10 @@ Task<Outcomes> ZfsCli::snapshot_pool(std::string pool, std::vector<SnapshotName>
             outcomes = co_await snapshot_plainly(part);
         }
         std::move(outcomes.begin(), outcomes.end(), std::back_inserter(all));
+    }
+    // The program does not say; what was written since is not in it.
+    for (auto& taken : all) {
+        if (taken && taken->created == 0) taken->created = begun;
     }
     co_return all;
 }

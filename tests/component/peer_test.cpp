@@ -89,6 +89,14 @@ class PeerTest : public test::ServedTarget {
         if (!stream) co_return;
         verdict = co_await send_zeros(**stream, 5'000'000);
     }
+    Task<> asks_what_is_offered(Peers& peers) {
+        EXPECT_FALSE(peers.offers(host("beta"), "ages")) << "nobody has asked it yet";
+        auto looked = co_await look(peers, 1);
+        EXPECT_TRUE(looked);
+        EXPECT_TRUE(peers.offers(host("beta"), "ages"));
+        EXPECT_FALSE(peers.offers(host("beta"), "wings"));
+        EXPECT_FALSE(peers.offers(host("gamma"), "ages"));
+    }
     Task<> is_refused_a_stream(Peers& peers) {
         target.refuse_stream =
             Error{.code = Code::io_error, .message = "no room", .remedy = "make some"};
@@ -118,6 +126,11 @@ TEST_F(PeerTest, AnswersAndReceivesOverPipesThatZfsReadsDirectly) {
     EXPECT_TRUE(target.receive_was_blocking);
     EXPECT_EQ(target.calls,
               (std::vector<std::string>{"look from beta", "receive backup/a from beta"}));
+}
+
+TEST_F(PeerTest, OffersWhatItsGreetingSaysAndNothingBefore) {
+    target.greeting.capabilities = {"ages"};
+    with_peers(*local, &PeerTest::asks_what_is_offered);
 }
 
 TEST_F(PeerTest, AnswersAndReceivesThroughZrepctlPeer) {

@@ -325,6 +325,7 @@ Task<std::vector<Result<Snapshot>>> FakeZfs::snapshot(std::vector<SnapshotName> 
                                            .guid = made.guid,
                                            .createtxg = made.createtxg,
                                            .written_bytes = made.written,
+                                           .created = made.created,
                                            .sent = {}});
         }
     }

@@ -114,8 +114,13 @@ class Lab:
         """Puts a build's programs where guests find them; running guests get them at once."""
         build = pathlib.Path(build_dir)
         sources = {"bin/zrepd": build / "daemon/zrepd", "bin/zrepctl": build / "ctl/zrepctl"}
-        # Those of other versions, by their protocol (tests/CMakeLists.txt): builds/2.0/zrepd.
-        sources.update((str(program.relative_to(build)), program) for program in build.glob("builds/*/zrep*"))
+        # Those of other versions, by their protocol (tests/CMakeLists.txt): builds/2.0/zrepd. None that an earlier build left.
+        libraries = {"zrepd": build / "daemon/libzrepd_core.a", "zrepctl": build / "ctl/libzrepctl_lib.a"}
+        shutil.rmtree(self.stage / "builds", ignore_errors=True)
+        for program in build.glob("builds/*/zrep*"):
+            library = libraries[program.name]
+            if not library.exists() or program.stat().st_mtime >= library.stat().st_mtime:
+                sources[str(program.relative_to(build))] = program
         for name, source in sources.items():
             target = self.stage / name
             target.parent.mkdir(parents=True, exist_ok=True)

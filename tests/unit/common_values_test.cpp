@@ -183,6 +183,15 @@ TEST(Quote, EscapesWhatSteersATerminalOrReordersALine) {
     }
 }
 
+TEST(Cut, EndsBetweenCharactersAndSaysThatThereIsMore) {
+    EXPECT_EQ(cut("short", 5), "short");
+    EXPECT_EQ(cut("longer", 4), "long…");
+    EXPECT_EQ(cut("aé", 2), "a…") << "its second byte would be left";
+    EXPECT_EQ(cut("aéz", 3), "aé…");
+    EXPECT_EQ(cut("\x80\x80", 1), "…");
+    EXPECT_EQ(cut("", 0), "");
+}
+
 TEST(Utf8, KnowsGoodFromBad) {
     for (const char* text : {"",
                              "a",

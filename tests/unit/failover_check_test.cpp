@@ -225,5 +225,28 @@ TEST_F(FailoverCheck, LooksAtTheMountpoint) {
     EXPECT_FALSE(mountpoint_problem(serve, dataset));
 }
 
+TEST_F(FailoverCheck, AnEpochGrowsByOneOrIsNotTooLate) {
+    constexpr std::uint64_t kLast = ~std::uint64_t{0};
+    const std::tuple<std::uint64_t, std::uint64_t, bool> table[] = {
+        {1, 2, true},
+        {1, 900, true},
+        {1, kMaxEpoch, true},
+        {1, kMaxEpoch + 1, false},
+        {1, kLast, false},
+        {kMaxEpoch, kMaxEpoch + 1, true},
+        {kMaxEpoch, kMaxEpoch + 2, false},
+        {kLast, kLast, true},
+        {kLast, 3, true}};
+    for (const auto& [ours, theirs, fine] : table) {
+        pair.epoch = ours;
+        const auto problem = epoch_problem(pair, theirs);
+        EXPECT_EQ(!problem, fine) << ours << " " << theirs;
+        if (!problem) continue;
+        EXPECT_NE(problem->remedy.find("zfs set zrep:epoch=" + std::to_string(ours) + " '"),
+                  std::string::npos)
+            << problem->remedy;
+    }
+}
+
 }  // namespace
 }  // namespace zrepd::failover
