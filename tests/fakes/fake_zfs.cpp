@@ -357,6 +357,7 @@ Task<Result<std::vector<Snapshot>>> FakeZfs::snapshot_together(std::vector<Snaps
                                .guid = made.guid,
                                .createtxg = made.createtxg,
                                .written_bytes = made.written,
+                               .created = made.created,
                                .sent = {}});
     }
     co_return out;

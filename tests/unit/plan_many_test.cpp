@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // As many snapshots as other programs need half an hour for (zrepl#480): what is decided, and the
 // time it took, which is printed and asserted nowhere.
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
 #include "common/ids.hpp"
 #include "daemon/plan/prune.hpp"
 #include "tests/fakes/plan_steps.hpp"

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr UnixSeconds kDay = 86'400;
 
-class Freshness : public test::TwoHosts {
+class CopyAge : public test::TwoHosts {
   protected:
     static std::optional<std::chrono::seconds> lag(test::TestHost& host,
                                                    const DatasetName& name,
@@ -61,7 +61,7 @@ class Freshness : public test::TwoHosts {
     }
 };
 
-TEST_F(Freshness, ATargetHearsOfASyncThatHadNothingToSend) {
+TEST_F(CopyAge, ATargetHearsOfASyncThatHadNothingToSend) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     EXPECT_GE(lag_of_copy().value(), 1'000s);
@@ -70,7 +70,7 @@ TEST_F(Freshness, ATargetHearsOfASyncThatHadNothingToSend) {
     EXPECT_LT(lag(*alpha, fs).value(), 60s);
 }
 
-TEST_F(Freshness, ATargetIsNotFreshWhileItsMasterHasMore) {
+TEST_F(CopyAge, ATargetIsNotFreshWhileItsMasterHasMore) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     alpha->zfs.write("tank/fs", 5'000);
@@ -84,7 +84,7 @@ TEST_F(Freshness, ATargetIsNotFreshWhileItsMasterHasMore) {
     EXPECT_LT(lag_of_copy().value(), 60s);
 }
 
-TEST_F(Freshness, ATargetThatWasWrittenToIsNotWhatItsMasterHas) {
+TEST_F(CopyAge, ATargetThatWasWrittenToIsNotWhatItsMasterHas) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     beta->zfs.write("backup/fs", 5'000);
@@ -92,7 +92,7 @@ TEST_F(Freshness, ATargetThatWasWrittenToIsNotWhatItsMasterHas) {
     EXPECT_GE(lag_of_copy().value(), 1'000s);
 }
 
-TEST_F(Freshness, WhateverTheOtherHostsClockSaysIsNoAge) {
+TEST_F(CopyAge, WhateverTheOtherHostsClockSaysIsNoAge) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     for (const UnixSeconds off : {-kDay, kDay}) {
@@ -101,7 +101,7 @@ TEST_F(Freshness, WhateverTheOtherHostsClockSaysIsNoAge) {
     }
 }
 
-TEST_F(Freshness, AClockThatIsPutBackMakesNoCopyFresh) {
+TEST_F(CopyAge, AClockThatIsPutBackMakesNoCopyFresh) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     EXPECT_GE(lag(*beta, target_fs, unix_now() - kDay).value(), 1'000s);
@@ -109,7 +109,7 @@ TEST_F(Freshness, AClockThatIsPutBackMakesNoCopyFresh) {
     EXPECT_GE(lag(*beta, target_fs, unix_now() + kDay).value(), 1'000s + kDay * 1s);
 }
 
-TEST_F(Freshness, AnAcknowledgementDoesNotMakeOldDataNew) {
+TEST_F(CopyAge, AnAcknowledgementDoesNotMakeOldDataNew) {
     ASSERT_EQ(init().outcome, "done");
     alpha->zfs.write("tank/fs", 5'000);
     // Taken ten hours ago, and every stream of it was cut until now; nothing newer can be sent.
@@ -126,7 +126,7 @@ TEST_F(Freshness, AnAcknowledgementDoesNotMakeOldDataNew) {
     expect_lag_of_both(36'000s, 37'000s);
 }
 
-TEST_F(Freshness, AfterARestartTheSnapshotsOwnTimeIsWhatIsKnown) {
+TEST_F(CopyAge, AfterARestartTheSnapshotsOwnTimeIsWhatIsKnown) {
     ASSERT_EQ(init().outcome, "done");
     stamp(unix_now() - 5'000, unix_now() - 3'000);
     beta->runs.forget(target_fs);
@@ -136,7 +136,7 @@ TEST_F(Freshness, AfterARestartTheSnapshotsOwnTimeIsWhatIsKnown) {
     EXPECT_GE(lag(*alpha, fs).value(), 5'000s);
 }
 
-TEST_F(Freshness, WhileNoSnapshotsAreListedWhatWasSeenCounts) {
+TEST_F(CopyAge, WhileNoSnapshotsAreListedWhatWasSeenCounts) {
     ASSERT_EQ(init().outcome, "done");
     age(1'000s);
     EXPECT_GE(alpha->runs.lag(fs, nullptr, unix_now()).value(), 1'000s);
@@ -144,7 +144,7 @@ TEST_F(Freshness, WhileNoSnapshotsAreListedWhatWasSeenCounts) {
     EXPECT_FALSE(alpha->runs.lag(fs, nullptr, unix_now()));
 }
 
-TEST_F(Freshness, APeersAgeIsNoTimeToCome) {
+TEST_F(CopyAge, APeersAgeIsNoTimeToCome) {
     ASSERT_EQ(init().outcome, "done");
     const Guid newest = beta->zfs.at("backup/fs").snapshots.back().guid;
     rpc::LookIn in;
@@ -157,7 +157,7 @@ TEST_F(Freshness, APeersAgeIsNoTimeToCome) {
     EXPECT_GE(lag_of_copy().value(), 5'000s);
 }
 
-TEST_F(Freshness, ATreeIsAsFreshAsAllOfIt) {
+TEST_F(CopyAge, ATreeIsAsFreshAsAllOfIt) {
     init_tree();
     expect_lag_of_both(0s, 60s);
     age(1'000s);
@@ -171,7 +171,7 @@ TEST_F(Freshness, ATreeIsAsFreshAsAllOfIt) {
     expect_lag_of_both(0s, 60s);
 }
 
-TEST_F(Freshness, ATreeOneOfWhoseCopiesIsAnotherIsNotFresh) {
+TEST_F(CopyAge, ATreeOneOfWhoseCopiesIsAnotherIsNotFresh) {
     init_tree();
     age(1'000s);
     beta->zfs.take("backup/fs/a@theirs");
