@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/exit_meaning.hpp"
 #include "ctl/client.hpp"
 
 namespace zrepd::ctl {
@@ -16,6 +17,8 @@ namespace zrepd::ctl {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+inline constexpr int kUnreachable = 3;
+inline constexpr int kProtocol = 4;
 inline constexpr int kRefused = 5;
 inline constexpr int kInterrupted = 130;
 
@@ -49,11 +52,14 @@ extern const Command kInit, kSync, kList, kStatus, kExpire, kFailover, kTakeover
     kUnfence, kRescue, kDrill, kPause, kUnpause, kClear, kSet, kVersion, kCheck, kEvents, kRefresh,
     kChangeconfig, kDoctor, kAuthorize;
 
-/// All of them, as help lists them; by name or by the seed's letter; with the options that all
-/// have. dispatch.cpp.
+/// All of them, as help lists them; by name or by the seed's letter; the options that every command
+/// has, alone and with its own; what a command ends with, unless its description says otherwise.
+/// dispatch.cpp.
 std::span<const Command* const> commands();
 const Command* find_command(const std::string& word);
+boost::program_options::options_description global_options(const Command& command);
 boost::program_options::options_description all_options(const Command& command);
+std::span<const ExitMeaning> exit_statuses();
 /// Of $ZREPD_SOCKET, or where zrepd has it.
 std::string default_socket();
 

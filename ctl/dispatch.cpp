@@ -28,6 +28,17 @@ constexpr std::array kCommands{
     &kFailover, &kTakeover, &kResolve,      &kUnfence, &kRescue,    &kDrill,  &kPause,  &kUnpause,
     &kExpire,   &kSet,      &kChangeconfig, &kClear,   &kAuthorize, &kVersion};
 
+/// As --help and docs/zrepctl.8 list them.
+constexpr std::array kExitStatuses{ExitMeaning{kDone, "done"},
+                                   ExitMeaning{kFailed, "failed"},
+                                   ExitMeaning{kUsage, "wrong usage"},
+                                   ExitMeaning{kUnreachable, "daemon not reachable"},
+                                   ExitMeaning{kProtocol, "protocol mismatch"},
+                                   ExitMeaning{kRefused, "refused (access, role or state)"},
+                                   ExitMeaning{kInterrupted, "interrupted"}};
+
+}  // namespace
+
 po::options_description global_options(const Command& command) {
     po::options_description out("Options of every command");
     // clang-format off
@@ -41,7 +52,9 @@ po::options_description global_options(const Command& command) {
     return out;
 }
 
-}  // namespace
+std::span<const ExitMeaning> exit_statuses() {
+    return kExitStatuses;
+}
 
 std::span<const Command* const> commands() {
     return kCommands;
@@ -112,6 +125,19 @@ bool wants_json(const std::vector<std::string>& arguments) {
     return std::find(arguments.begin(), end, "--json") != end;
 }
 
+std::string exit_status_text() {
+    constexpr std::size_t kWidth = 90;
+    std::string out;
+    std::string line = "Exit status:";
+    for (const auto& [status, meaning] : kExitStatuses) {
+        const bool last = status == kExitStatuses.back().status;
+        const std::string next = std::to_string(status) + " " + meaning + (last ? ".\n" : ",");
+        if (line.size() + next.size() > kWidth) out += std::exchange(line, "") + "\n";
+        line += (line.empty() ? "" : " ") + next;
+    }
+    return out + line;
+}
+
 std::string help_of(const Command& command) {
     std::ostringstream out;
     out << "Usage: zrepctl " << command.name << " " << command.arguments << "\n\n"
@@ -119,9 +145,7 @@ std::string help_of(const Command& command) {
         << command.description << "\n"
         << all_options(command);
     // One that has its own says so in its description.
-    if (command.usage_status == kUsage)
-        out << "\nExit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 protocol mismatch,\n"
-               "5 refused (access, role or state), 130 interrupted.\n";
+    if (command.usage_status == kUsage) out << "\n" << exit_status_text();
     return out.str();
 }
 
@@ -222,8 +246,8 @@ std::string help_text() {
         out += line;
     }
     return out +
-           "\nBefore or behind the command: --socket PATH, --json, --help; with init, sync and expire\n"
-           "--no-wait; --version alone.\n"
+           "\nBefore or behind the command: --socket PATH, --json, --help; with commands that start\n"
+           "a run --no-wait; --version alone.\n"
            "zrepctl help COMMAND says more. First pair: zrepctl init tank/fs beta backup/fs\n";
 }
 

@@ -13,6 +13,7 @@
 
 #include "common/version.hpp"
 #include "daemon/control/server.hpp"
+#include "daemon/exit_status.hpp"
 #include "daemon/failover/event_hooks.hpp"
 #include "daemon/failover/hook_files.hpp"
 #include "daemon/helper_processes.hpp"
@@ -253,7 +254,7 @@ Result<void> App::run() {
             // Children die with us (PDEATHSIG), and a stream cut now is resumed after the start.
             log::event(log::Level::critical, "stop_timed_out");
             log::flush();
-            ::_exit(1);
+            ::_exit(kCouldNot);
         });
     });
     p.io.run();

@@ -11,6 +11,7 @@
 #include "common/version.hpp"
 #include "daemon/app.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/exit_status.hpp"
 #include "daemon/failover/hook_files.hpp"
 #include "daemon/host_mounts.hpp"
 #include "daemon/log.hpp"
@@ -21,7 +22,7 @@ namespace {
 int complain(const zrepd::Error& error) {
     std::fprintf(stderr, "zrepd: %s\n", error.text().c_str());
     if (!error.remedy.empty()) std::fprintf(stderr, "  next: %s\n", error.remedy.c_str());
-    return zrepd::info(error.code).exit_status == 2 ? 2 : 1;
+    return zrepd::info(error.code).exit_status == 2 ? zrepd::kWrongSettings : zrepd::kCouldNot;
 }
 
 /// A status of many pairs takes a megabyte or two for a moment. glibc would give them back to the
@@ -42,14 +43,14 @@ int check(const zrepd::config::Config& config) {
         if (!folder) return complain(folder.error());
     }
     std::puts("settings are fine");
-    return 0;
+    return zrepd::kOrderlyEnd;
 }
 
 int hand_over_mounts() {
     const auto handles = zrepd::host_mounts::of_the_host();
     if (!handles) return complain(handles.error());
     auto done = zrepd::host_mounts::hand_over(zrepd::Notifier::from_environment(), *handles);
-    return done ? 0 : complain(done.error());
+    return done ? zrepd::kOrderlyEnd : complain(done.error());
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -59,10 +60,10 @@ int run(const std::vector<std::string>& arguments) {
     switch (command->action) {
         case Action::help:
             std::fputs(command->help.c_str(), stdout);
-            return 0;
+            return zrepd::kOrderlyEnd;
         case Action::version:
             std::puts(("zrepd " + std::string(zrepd::kBuildVersion)).c_str());
-            return 0;
+            return zrepd::kOrderlyEnd;
         case Action::check_config:
             return check(command->config);
         case Action::hand_over_mounts:
@@ -70,15 +71,15 @@ int run(const std::vector<std::string>& arguments) {
         case Action::run:
             break;
     }
-    if (!zrepd::log::start(command->config.log_level)) return 2;
+    if (!zrepd::log::start(command->config.log_level)) return zrepd::kWrongSettings;
     keep_a_little_memory();
     zrepd::App app(std::move(command->config));
     auto ended = app.run();
-    if (ended) return 0;
+    if (ended) return zrepd::kOrderlyEnd;
     zrepd::log::event(zrepd::log::Level::critical,
                       "exiting",
                       {{"error", ended.error().text()}, {"next", ended.error().remedy}});
-    return 1;
+    return zrepd::kCouldNot;
 }
 
 }  // namespace
@@ -88,6 +89,6 @@ int main(int argc, char** argv) {
         return run(std::vector<std::string>(argv + 1, argv + argc));
     } catch (const std::exception& e) {
         std::fprintf(stderr, "zrepd: bug: %s\n", e.what());
-        return 1;
+        return zrepd::kCouldNot;
     }
 }

@@ -22,7 +22,7 @@ void events_options(boost::program_options::options_description& options) {
     options.add_options()
         ("follow,f", "go on with what happens from now on, until Ctrl-C")
         ("lines,n", boost::program_options::value<unsigned>()->value_name("NUMBER"),
-         "the newest so many [100, with -f 10]; zrepd keeps 1000");
+         "the newest so many, of the 1000 that zrepd keeps [100, with -f 10]");
     // clang-format on
 }
 

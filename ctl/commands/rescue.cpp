@@ -25,7 +25,7 @@ void rescue_options(boost::program_options::options_description& options) {
         ("yes", "with drop: do it; without, only say what would be destroyed")
         ("dry-run", "with drop: say what would be destroyed, as without --yes, which it overrules")
         ("limit", po::value<std::string>()->value_name("N"),
-         "with diff: so many changes at most; default 1000, at most 10000");
+         "with diff: so many changes, at most 10000 [1000]");
     // clang-format on
 }
 

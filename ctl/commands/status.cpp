@@ -148,7 +148,7 @@ const Command kStatus{
     "about it, the last events; ? shows its keys, q ends it. With --json it is one document a line,\n"
     "with -o or without a terminal the same text again, every two seconds until Ctrl-C.\n\n"
     "Columns for -o: dataset role epoch peer peer_dataset peer_state lag_seconds backlog_bytes paused\n"
-    "health, as in --json, and error, the kind of last_error.\n\n"
+    "fenced health, as in --json, and error, the kind of last_error.\n\n"
     "Example:\n  zrepctl status\n  zrepctl status --json tank/fs\n"
     "  zrepctl status -o role,health tank/fs\n",
     0,

@@ -50,16 +50,19 @@ const Column* find(std::string_view name) {
 
 }  // namespace
 
+std::vector<std::string> status_column_names() {
+    std::vector<std::string> out;
+    for (const Column& column : kColumns) out.emplace_back(column.name);
+    return out;
+}
+
 Result<std::vector<std::string>> status_columns(std::string_view text) {
     std::vector<std::string> out;
     for (const std::string_view name : split(text, ',')) {
         if (find(name) == nullptr) {
-            std::string all;
-            for (const Column& column : kColumns)
-                all += (all.empty() ? "" : ", ") + std::string(column.name);
             return Error{.code = Code::invalid_params,
                          .message = "no column " + quote(std::string(name)),
-                         .remedy = "the columns are " + all};
+                         .remedy = "the columns are " + join(status_column_names(), ", ")};
         }
         out.emplace_back(name);
     }

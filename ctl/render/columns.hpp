@@ -11,6 +11,8 @@
 
 namespace zrepd::ctl {
 
+/// The names of all status columns.
+std::vector<std::string> status_column_names();
 /// "role,epoch" as the names of status columns; they are the keys of --json, and `error`, the kind
 /// of the last error. invalid_params for a name that is none; the message lists them all.
 Result<std::vector<std::string>> status_columns(std::string_view text);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -139,6 +140,21 @@ std::vector<std::string> code_in(const std::string& path) {
     const std::string text = text_of(path);
     EXPECT_FALSE(text.empty()) << path;
     return is_markdown(path) ? markdown_code(text) : man_code(text);
+}
+
+void expect_generated(const std::string& path,
+                      const std::string& wanted,
+                      const std::string& filter) {
+    const char* update = std::getenv("ZREPD_UPDATE_DOCS");  // NOLINT(concurrency-mt-unsafe)
+    if (update != nullptr) {
+        std::ofstream out(std::string(ZREPD_SOURCE_DIR) + "/" + path, std::ios::trunc);
+        out << wanted;
+        ASSERT_TRUE(out.flush().good()) << path;
+        return;
+    }
+    EXPECT_TRUE(text_of(path) == wanted)
+        << path << ": what it is made from changed: run ZREPD_UPDATE_DOCS=1 zrepd_unit_tests "
+        << "--gtest_filter='" << filter << "' and commit the file";
 }
 
 Names found(const std::string& text, const std::string& pattern) {

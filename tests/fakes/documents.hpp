@@ -35,4 +35,10 @@ std::vector<std::string> code_in(const std::string& path);
 /// Everything that matches `pattern`: its first group, or all of it.
 Names found(const std::string& text, const std::string& pattern);
 
+/// A file is as it is generated from the program. With ZREPD_UPDATE_DOCS in the environment it is
+/// written instead; the failure says so, with `filter`, the tests that do it.
+void expect_generated(const std::string& path,
+                      const std::string& wanted,
+                      const std::string& filter);
+
 }  // namespace zrepd::documents
