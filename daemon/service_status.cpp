@@ -273,7 +273,7 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
     if (!found && pair.role == plan::Role::initializing && !status.running)
         found = sync::unfinished_init(pair);
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
-    if (!found) found = plan::unreadable_epoch(*dataset);
+    if (!found) found = plan::unreadable_epoch(*dataset, parts_.self);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);
 }

@@ -132,7 +132,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);
     auto available = parts_.zfs.check_pool(pair.dataset.pool());
     if (!available) co_return available.error();
-    const auto spoiled = plan::unreadable_epoch(*dataset);
+    const auto spoiled = plan::unreadable_epoch(*dataset, parts_.self);
     if (spoiled) co_return *spoiled;
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;

@@ -30,7 +30,7 @@ Error still_written() {
 }
 
 /// zfs allows that, and the copy can lie no higher than in the pool itself.
-Error no_short_name(const std::vector<Snapshot>& snapshots) {
+Error no_short_name(const DatasetName& dataset, const std::vector<Snapshot>& snapshots) {
     const auto longest = std::max_element(
         snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
             return a.name.size() < b.name.size();
@@ -38,7 +38,8 @@ Error no_short_name(const std::vector<Snapshot>& snapshots) {
     return Error{.code = Code::invalid_params,
                  .message = "the name of its snapshot @" + longest->name +
                             " is too long for any copy beside it; nothing was destroyed",
-                 .remedy = "give it a shorter one (zfs rename); it goes on by itself then"};
+                 .remedy = "give it a shorter one, and it goes on by itself: zfs rename " +
+                           quote(dataset.str() + "@" + longest->name) + " @SHORTER"};
 }
 
 class Rescue {
@@ -178,7 +179,7 @@ Task<Result<void>> Rescue::choose_copy(const Divergence* found) {
         }
     }
     if (found == nullptr) co_return ok();
-    if (!room) co_return no_short_name(found->newer);
+    if (!room) co_return no_short_name(dataset_, found->newer);
     co_return Error{.code = Code::already_exists,
                     .message = "no free name for a copy beside it",
                     .remedy = "zrepctl rescue list; drop or rename what is not needed"};
@@ -332,8 +333,8 @@ Task<Result<Divergence>> Rescue::keep_all() {
     co_return still_written();
 }
 
-/// After a power cut in the middle of the rollback: what is left of the snapshots has to be in the
-/// copy all the same.
+/// After a power cut in the middle of the rollback: what is left of the snapshots is in the copy.
+/// If somebody destroyed or changed that meanwhile, all that is still here is copied once more.
 Task<Result<Divergence>> Rescue::find_again() {
     auto found = co_await look();
     if (!found || found->none()) co_return found;
@@ -344,12 +345,9 @@ Task<Result<Divergence>> Rescue::find_again() {
     if (!chosen) co_return chosen.error();
     const Versions& copy = versions_of(*copy_);
     if (find_snapshot(copy, entry_.copied) != nullptr && is_complete(*found, copy)) co_return found;
-    co_return Error{.code = Code::conflict,
-                    .message = "the copy " + copy_->str() +
-                               " was changed before the rollback; nothing is destroyed",
-                    .remedy =
-                        "zfs list -t snapshot shows both; zrepctl clear forgets the pair and "
-                        "destroys nothing"};
+    log::event(
+        log::Level::warn, "rescue_lost", {{"dataset", dataset_.str()}, {"copy", copy_->str()}});
+    co_return co_await keep_all();
 }
 
 Task<Result<Rescued>> Rescue::go() {

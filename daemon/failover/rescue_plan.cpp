@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "common/time.hpp"
+#include "daemon/plan/conflicts.hpp"
 
 namespace zrepd::failover {
 namespace {
@@ -34,9 +35,7 @@ Result<Divergence> divergence(const Dataset& dataset, const Versions& versions, 
                      .message = dataset.name.str() +
                                 " has no snapshot in common with the other side; it stays readonly "
                                 "and is not rolled back",
-                     .remedy = "to start over and keep its data: zrepctl clear " +
-                               quote(dataset.name.str()) + " on both hosts, zfs rename it, then " +
-                               "zrepctl init from the other host"};
+                     .remedy = plan::start_over_as_copy(dataset)};
     }
     Divergence out{.base = *found, .newer = {}, .written_bytes = dataset.written_bytes};
     for (const Snapshot& s : versions.snapshots) {

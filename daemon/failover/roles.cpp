@@ -232,7 +232,7 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
-    const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset));
+    const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset), parts_.self);
     if (spoiled) co_return *spoiled;
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);

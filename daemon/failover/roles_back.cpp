@@ -126,7 +126,7 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     const Dataset* now = parts_.inventory.find(dataset);
     const Versions* versions = parts_.inventory.versions(dataset);
     if (!pair || now == nullptr || versions == nullptr) co_return sync::no_pair(parts_, dataset);
-    const auto spoiled = plan::unreadable_epoch(*now);
+    const auto spoiled = plan::unreadable_epoch(*now, parts_.self);
     if (spoiled) co_return *spoiled;
     auto wrong = not_now(ask, *pair, *now);
     if (wrong) co_return *wrong;

@@ -7,6 +7,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -122,10 +123,14 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer,
     out.target = asked.target;
     const auto pair = pair_with(peer, asked.target, asked.source);
     if (!pair) return out;
+    const Dataset& dataset = *parts_.inventory.find(pair->dataset);
+    const bool master = pair->role == plan::Role::master;
+    // A master that cannot tell whether it is the later one must not look like the earlier.
+    if (master && plan::unreadable_epoch(dataset, parts_.self)) return out;
     out.known = true;
-    out.master = pair->role == plan::Role::master;
+    out.master = master;
     out.epoch = pair->epoch;
-    out.journal = name(entry_of(*parts_.inventory.find(pair->dataset)).journal);
+    out.journal = name(entry_of(dataset).journal);
     out.leased = !out.master && grants_.note(pair->dataset).has_value();
     out.snapshots = sync::newest_snapshots(parts_.inventory.versions(pair->dataset));
     if (asked.idle) end_dead_stream(peer, *pair, when);

@@ -6,6 +6,7 @@
 #include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
+#include "daemon/plan/pair.hpp"
 
 namespace zrepd::plan {
 namespace {
@@ -134,12 +135,17 @@ Conflict both_masters(const Dataset& source, const TargetView& target, std::uint
 
 Conflict not_our_pair(const Dataset& source) {
     const Names names(source);
-    return make(Code::conflict,
-                names.target + " on " + names.host + " belongs to another pair, or to none",
-                "see what each side has stored (zrepctl list -v on both hosts); to use another "
-                "target: zrepctl clear " +
-                    word(names.source) + ", then zrepctl init " + (names.tree ? "-r " : "") +
-                    word(names.source) + " " + names.host + " DESTINATION");
+    return make(
+        Code::conflict,
+        names.target + " on " + names.host + " belongs to another pair, or to none",
+        "see what each side has stored (zrepctl list -v on both hosts). If it is the copy of " +
+            word(names.source) + " all the same: on " + names.host + " zrepctl clear " +
+            word(names.target) + " unless it is in no pair there, here zrepctl clear " +
+            word(names.source) + " and zrepctl init --adopt " + (names.tree ? "-r " : "") +
+            word(names.source) + " " + names.host + " " + word(names.target) +
+            "; to use another target: zrepctl clear " + word(names.source) +
+            ", then zrepctl init " + (names.tree ? "-r " : "") + word(names.source) + " " +
+            names.host + " DESTINATION");
 }
 
 Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64_t epoch) {
@@ -164,7 +170,7 @@ Conflict newer_on_target(const SourceView& source, const TargetView& target, con
                     list_newer(target, base.target_index + 1) + "; the newest common snapshot is " +
                     with_time(common) + "; nothing was destroyed",
                 "on " + names.host + ": look at them (zfs list -t snapshot " + word(names.target) +
-                    "), copy away what is needed (zfs send -i @" + common.name + " " +
+                    "), copy away what is needed (zfs send -i " + word("@" + common.name) + " " +
                     names.at("@" + target.snapshots.back().name) + "), then " +
                     destroy_newer(names, target, base.target_index + 1) + "; here: zrepctl sync " +
                     word(names.pair));
@@ -178,6 +184,21 @@ Conflict no_common(const SourceView& source, const TargetView& target) {
                     newest_of(source.versions->snapshots) + ", there " +
                     newest_of(target.snapshots) + "); nothing was destroyed",
                 names.start_over());
+}
+
+std::string start_over_as_copy(const Dataset& copy) {
+    const std::string name = word(copy.name.str());
+    const std::string host = copy.own(prop::kSrcHost).value_or("the master's host");
+    const std::string master = word(copy.own(prop::kSrcFs).value_or("MASTER"));
+    const std::string here = copy.own(prop::kDestHost).value_or("HOST");
+    const std::string recursive = copy.own(prop::kTree) == "on" ? "-r " : "";
+    const std::string above = word(copy.name.parent().value_or(copy.name).str());
+    const std::string accept =
+        accepts(copy, host) ? "" : ", zrepctl set " + above + " zrep:accept=+" + host;
+    return "to start over and keep the data here: zrepctl clear " + name + ", zfs rename " + name +
+           " " + word(copy.name.str() + "_old") + accept + "; then on " + host +
+           ": zrepctl clear " + master + " and zrepctl init " + recursive + master + " " + here +
+           " " + name;
 }
 
 Conflict target_busy(const Dataset& source) {

@@ -25,6 +25,9 @@ Conflict taken_over(const Dataset& source, const TargetView& target, std::uint64
 Conflict newer_on_target(const SourceView& source, const TargetView& target, const Base& base);
 /// Neither a common snapshot nor a bookmark of one.
 Conflict no_common(const SourceView& source, const TargetView& target);
+/// How the copy's side makes itself a new copy where it has nothing in common with its master, and
+/// keeps its data.
+std::string start_over_as_copy(const Dataset& copy);
 /// A stream is still being received over there (busy; passes by itself).
 Conflict target_busy(const Dataset& source);
 /// The target's pool or quota is full; names host, dataset and pool (no_space).

@@ -43,19 +43,25 @@ std::optional<Stored> stored_of(const Dataset& dataset, const Self& self) {
     return Stored{*dest_fs, *src_host, *src_fs, master};
 }
 
-Error renamed(const DatasetName& name, const Stored& stored) {
+/// On both hosts, the copy's first: its master asks it.
+std::string repointed(const std::string& now, const Stored& stored, const Self& self) {
+    const std::string here = "zrepctl changeconfig " + std::string(stored.master ? "" : "-d ") +
+                             now + " " + stored.host + " " + quote(stored.there);
+    const std::string there = "on " + stored.host + " zrepctl changeconfig " +
+                              (stored.master ? "-d " : "") + quote(stored.there) + " " +
+                              std::string(self.host.short_name()) + " " + now;
+    return stored.master ? there + ", then here " + here : "here " + here + ", then " + there;
+}
+
+Error renamed(const DatasetName& name, const Stored& stored, const Self& self) {
     const std::string now = quote(name.str());
-    const std::string option = stored.master ? "" : "-d ";
     const std::string other = stored.host + ":" + stored.there;
     return Error{.code = Code::not_configured,
                  .message = name.str() + " is the " + (stored.master ? "master" : "copy") +
                             " of a pair with " + other + " by the name of " + stored.here +
                             ": it was renamed, and is not synced",
                  .remedy = "give it its name back: zfs rename " + now + " " + quote(stored.here) +
-                           "; or make the new name the pair's: zrepctl changeconfig " + option +
-                           now + " " + stored.host + " " + quote(stored.there) +
-                           (stored.master ? " (-d on the other side first)"
-                                          : ", and without -d on " + stored.host) +
+                           "; or make the new name the pair's: " + repointed(now, stored, self) +
                            "; if it is no side of that pair: zrepctl clear " + now};
 }
 
@@ -90,20 +96,22 @@ std::optional<Error> displaced(const Dataset& dataset, const Self& self) {
     const bool readable =
         before && DatasetName::parse(stored->there) && HostName::parse(stored->host);
     if (!readable || *before == dataset.name) return spoiled(dataset);
-    return renamed(dataset.name, *stored);
+    return renamed(dataset.name, *stored, self);
 }
 
-std::optional<Error> unreadable_epoch(const Dataset& dataset) {
+std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self) {
     const std::string text(dataset.own(prop::kEpoch).value_or(""));
     if (text.empty() || parse_u64(text)) return std::nullopt;
+    const auto pair = pair_of(dataset, self);
+    const std::string other =
+        pair ? "on " + pair->peer.str() + " zfs get zrep:epoch " + quote(pair->peer_dataset.str())
+             : "zfs get zrep:epoch there";
     const std::string name = quote(dataset.name.str());
     return Error{.code = Code::conflict,
                  .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
                             " is no number: which side of the pair is right cannot be told",
-                 .remedy =
-                     "look at the other side's (zfs get zrep:epoch there) and make it the "
-                     "same: zfs set zrep:epoch=NUMBER " +
-                     name};
+                 .remedy = "look at the other side's (" + other +
+                           ") and make it the same: zfs set zrep:epoch=NUMBER " + name};
 }
 
 std::optional<Error> displaced_pairs(const std::map<DatasetName, Dataset>& all, const Self& self) {

@@ -27,6 +27,6 @@ std::optional<Error> renamed_from(const DatasetName& before,
 
 /// conflict when its epoch is no number: it would count as 0, and which side is right is told by
 /// that.
-std::optional<Error> unreadable_epoch(const Dataset& dataset);
+std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self);
 
 }  // namespace zrepd::plan

@@ -47,8 +47,8 @@ Dataset as_side(const TreeMember& member, const Pair& root) {
 Conflict place_taken(const TreeMember& member, const Pair& root) {
     return make(there(member, root) + " is in the place of " + member.source.dataset->name.str() +
                     ", and part of something else; nothing was sent",
-                "see what it is (zfs get all " + quote(member.peer_dataset.str()) + "); " +
-                    move_away(member, root));
+                "see what it is (on " + root.peer.str() + " zfs get all " +
+                    quote(member.peer_dataset.str()) + "); " + move_away(member, root));
 }
 
 Conflict nothing_common(const TreeMember& member, const Pair& root) {
@@ -91,7 +91,7 @@ std::optional<Conflict> check_room_for_names(const TreeMember& member) {
     const std::string& longest = here.size() > there.size() ? here : there;
     if (longest.size() + kOwnNamesRoom <= kMaxDatasetName) return std::nullopt;
     return make(quote(longest) + " leaves no room for the names of our snapshots and bookmarks",
-                "zfs rename " + quote(here) + ": names may have " +
+                "zfs rename " + quote(here) + " SHORTER-NAME; names may have " +
                     std::to_string(kMaxDatasetName - kOwnNamesRoom) + " bytes, on both sides");
 }
 

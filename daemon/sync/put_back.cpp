@@ -67,7 +67,7 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     if (!pair || dataset == nullptr || versions == nullptr)
         co_return no_pair(parts, request.dataset);
     if (pair->role != plan::Role::master) co_return put_back_elsewhere(*pair, request.snapshot);
-    const auto spoiled = plan::unreadable_epoch(*dataset);
+    const auto spoiled = plan::unreadable_epoch(*dataset, parts.self);
     if (spoiled) co_return *spoiled;
     auto unfinished = not_now(*pair, *dataset);
     if (unfinished) co_return *unfinished;

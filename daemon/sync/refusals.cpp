@@ -128,7 +128,7 @@ std::optional<Error> why_not_synced(const Parts& parts,
     if (!pair) return no_pair(parts, dataset);
     if (pair->role != plan::Role::master) return not_a_master(*pair);
     const Dataset* found = parts.inventory.find(dataset);
-    return found == nullptr ? std::nullopt : plan::unreadable_epoch(*found);
+    return found == nullptr ? std::nullopt : plan::unreadable_epoch(*found, parts.self);
 }
 
 Error no_dataset(const DatasetName& name) {

@@ -112,7 +112,7 @@ Result<void> TreeSync::collect() {
             Error error = pair.error();
             error.code = Code::conflict;
             error.remedy = "zfs rename " + quote(name.str()) +
-                           ": its name has to fit on both sides, with its root's";
+                           " SHORTER-NAME; it has to fit on both sides, with its root's";
             return error;
         }
         member.pair = std::move(*pair);

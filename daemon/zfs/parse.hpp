@@ -79,6 +79,9 @@ std::vector<std::string> complaints(std::string_view err);
 /// The error for a command that failed: code and remedy from the table, zfs's own words as the
 /// message, or `status` ("exit status 1") when it said nothing.
 Error failure(std::string_view err, std::string_view status);
+/// The same of `zfs destroy` of this snapshot; what holds it or is cloned from it is named by whole
+/// commands.
+Error not_destroyed(const std::string& snapshot, std::string_view err, std::string_view status);
 /// True when every complaint is that a dataset does not exist (and there is one).
 bool only_missing(std::string_view err);
 

@@ -274,6 +274,20 @@ Error failure(std::string_view err, std::string_view status) {
     return error;
 }
 
+Error not_destroyed(const std::string& snapshot, std::string_view err, std::string_view status) {
+    const std::string name = quote(snapshot);
+    Error error = failure(err, status);
+    error.message = "destroy " + snapshot + ": " + error.message;
+    const Complaint complaint = classify(err);
+    if (complaint == Complaint::held)
+        error.remedy = "zfs holds " + name + " shows by whom: zfs release TAG " + name;
+    if (complaint == Complaint::cloned)
+        error.remedy =
+            "zfs get clones " + name +
+            " names them: copy away what is needed (zfs send), then zfs destroy -r CLONE";
+    return error;
+}
+
 bool only_missing(std::string_view err) {
     const std::vector<std::string> said = complaints(err);
     for (const std::string& one : said) {

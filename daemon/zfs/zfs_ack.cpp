@@ -141,8 +141,10 @@ Task<> ZfsCli::tidy(const AckItem& item, AckOutcome& outcome) {
         }
     }
     if (item.destroy.empty()) co_return;
-    Result<void> destroyed = co_await destroy_each(
-        item.snapshot.dataset(), item.destroy, outcome.destroyed, outcome.failed);
+    std::vector<Error> failures;
+    Result<void> destroyed =
+        co_await destroy_each(item.snapshot.dataset(), item.destroy, outcome.destroyed, failures);
+    for (const Error& failure : failures) outcome.failed.push_back(failure.message);
     if (!destroyed.has_value()) outcome.failed.push_back("destroy: " + destroyed.error().message);
 }
 

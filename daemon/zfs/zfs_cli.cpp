@@ -266,7 +266,7 @@ Task<Result<std::set<SnapshotName>>> ZfsCli::foreign_holds(std::vector<SnapshotN
 Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
                                         std::vector<std::string> names,
                                         std::vector<std::string>& destroyed,
-                                        std::vector<std::string>& failed_ones) {
+                                        std::vector<Error>& failed_ones) {
     Result<std::vector<Argv>> together = command::destroy_snapshots(dataset, names);
     if (!together.has_value()) co_return together.error();
     Result<void> all = co_await mutate(std::string(dataset.pool()), std::move(*together));
@@ -289,8 +289,8 @@ Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
         if (gone) {
             destroyed.push_back(name);
         } else {
-            failed_ones.push_back("destroy " + dataset.str() + "@" + name + ": " +
-                                  parse::failure(output->err, output->status.text()).message);
+            failed_ones.push_back(parse::not_destroyed(
+                dataset.str() + "@" + name, output->err, output->status.text()));
         }
     }
     co_return ok();
@@ -298,13 +298,15 @@ Task<Result<void>> ZfsCli::destroy_each(DatasetName dataset,
 
 Task<Result<void>> ZfsCli::destroy_snapshots(DatasetName dataset, std::vector<std::string> names) {
     std::vector<std::string> destroyed;
-    std::vector<std::string> failures;
+    std::vector<Error> failures;
     Result<void> done = co_await destroy_each(dataset, std::move(names), destroyed, failures);
     if (!done.has_value()) co_return done;
     if (failures.empty()) co_return ok();
-    co_return Error{.code = Code::busy,
-                    .message = join(failures, "; "),
-                    .remedy = "zfs holds and zfs get clones say what keeps them"};
+    // What is in the way of the others is said once this one is gone.
+    std::vector<std::string> messages;
+    for (const Error& failure : failures) messages.push_back(failure.message);
+    co_return Error{
+        .code = Code::busy, .message = join(messages, "; "), .remedy = failures.front().remedy};
 }
 
 Task<Result<void>> ZfsCli::destroy_bookmark(DatasetName dataset, std::string name) {

@@ -109,7 +109,7 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> destroy_each(DatasetName dataset,
                                     std::vector<std::string> names,
                                     std::vector<std::string>& destroyed,
-                                    std::vector<std::string>& failed);
+                                    std::vector<Error>& failed);
 
     // zfs_snapshot.cpp
     /// False for errors after which the plain commands would fare no better.

@@ -82,6 +82,22 @@ TEST_F(RescueWritersTest, OneThatWritesOverTheSameBlocksLeavesNoSnapshot) {
     expect_rescued(last);
 }
 
+/// Noted as copied, and then destroyed by somebody before the rollback: nothing that is still here
+/// goes without another copy of it.
+TEST_F(RescueWritersTest, ARescueThatIsGoneBeforeTheRollbackIsMadeOnceMore) {
+    const std::uint64_t only_here = alpha->zfs.content("tank/fs");
+    start_loops();
+    // Before and after its snapshots went: the filesystem itself still has all of it.
+    for (const char* failing : {"destroy_snapshots", "rollback"}) {
+        alpha->zfs.fail_next(failing, {.code = Code::busy, .message = "dataset is busy"});
+        try_once();
+        ASSERT_TRUE(alpha->zfs.exists("tank/fs_diverged_2")) << failing;
+        EXPECT_EQ(alpha->zfs.content("tank/fs"), only_here);
+        alpha->zfs.forget("tank/fs_diverged_2");
+    }
+    expect_rescued(only_here);
+}
+
 /// One that writes now and then, whenever it is copied.
 TEST_F(RescueWritersTest, OneThatWritesDuringEachCopyCostsAHandfulInAll) {
     alpha->zfs.on_call([this](const std::string& call) {

@@ -267,6 +267,30 @@ TEST_F(RolesTest, NothingIsRolledBackThatCouldNotBeCopied) {
     EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), only_here);
 }
 
+/// As a master of epoch 0 it would look overtaken, and whoever waits for its word free to serve.
+TEST_F(RolesTest, AMasterWhoseEpochIsNoNumberGivesWayToNobodyAndVouchesForNobody) {
+    alpha->zfs.write("tank/fs", 5'000);
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    give(*beta, "backup/fs", prop::kEpoch, "seven");
+    discover();
+    rpc::RolesIn in;
+    in.sides.push_back({.source = "tank/fs", .target = "backup/fs", .master = true, .epoch = 1});
+    const auto answer = test::run_task(io, beta->roles.roles("alpha", in));
+    ASSERT_TRUE(answer);
+    EXPECT_FALSE(answer->sides.at(0).known);
+    start_loops();
+    test::run_until(io, [&] { return beta->roles.trouble_of(target_fs).has_value(); });
+    EXPECT_NE(beta->roles.trouble_of(target_fs)->message.find("is no number"), std::string::npos);
+    EXPECT_TRUE(is_master(*beta, "backup/fs"));
+    EXPECT_EQ(beta->zfs.count("rollback"), 0U);
+    give(*beta, "backup/fs", prop::kEpoch, "2");
+    discover();
+    beta->events.hint("peer_up", "alpha");
+    alpha->events.hint("peer_up", "beta");
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    EXPECT_TRUE(is_master(*beta, "backup/fs"));
+}
+
 /// Between the tries of a rescue nothing holds the lock; the other side's sync would roll back.
 TEST_F(RolesTest, ASideThatHasNotRescuedYetTakesNoStream) {
     auto& copy = beta->zfs.at("backup/fs");

@@ -320,6 +320,8 @@ TEST_F(ZfsCliTest, OneHeldSnapshotDoesNotKeepTheOthers) {
     EXPECT_EQ(done.error().code, Code::busy);
     EXPECT_NE(done.error().message.find("tank/a@b"), std::string::npos);
     EXPECT_EQ(done.error().message.find("tank/a@x"), std::string::npos);
+    EXPECT_EQ(done.error().remedy,
+              "zfs holds 'tank/a@b' shows by whom: zfs release TAG 'tank/a@b'");
     EXPECT_EQ(
         calls(),
         (std::vector<std::string>{

@@ -346,7 +346,7 @@ std::vector<Row> verb_table_of_pairs() {
          "sync sync-all sync@ refresh refresh-all failover failover-L failover@ takeover takeover@ resolve resolve-peer unfence",
          5,
          "zrep:epoch='seven' of tank/fs is no number: which side of the pair is",
-         "look at the other side's (zfs get zrep:epoch there) and",
+         "look at the other side's (on beta zfs get zrep:epoch 'backup/fs')",
          {}},
         works(
             "epoch nonsense",

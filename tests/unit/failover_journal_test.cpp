@@ -188,6 +188,27 @@ TEST(FailoverRescue, RollsBackNothingWithoutTheBase) {
     const auto found = divergence(test::master(0), snaps("@mine:2"), Guid{1});
     ASSERT_FALSE(found);
     EXPECT_EQ(found.error().code, Code::conflict);
+    Dataset copy = test::master(0);
+    const auto give = [&](std::string_view key, std::string value) {
+        copy.props[std::string(key)] = {std::move(value), Source::local};
+    };
+    give(prop::kSrcHost, "beta");
+    give(prop::kSrcFs, "backup/a b");
+    give(prop::kDestHost, "alpha");
+    give(prop::kDestFs, "tank/fs");
+    const std::string start_over =
+        "to start over and keep the data here: zrepctl clear tank/fs, zfs rename tank/fs "
+        "tank/fs_old";
+    EXPECT_EQ(divergence(copy, snaps("@mine:2"), Guid{1}).error().remedy,
+              start_over +
+                  ", zrepctl set tank zrep:accept=+beta; then on beta: zrepctl clear 'backup/a b' "
+                  "and zrepctl init 'backup/a b' alpha tank/fs");
+    give(prop::kAccept, "beta");
+    give(prop::kTree, "on");
+    EXPECT_EQ(divergence(copy, snaps("@mine:2"), Guid{1}).error().remedy,
+              start_over +
+                  "; then on beta: zrepctl clear 'backup/a b' and zrepctl init -r 'backup/a b' "
+                  "alpha tank/fs");
     EXPECT_FALSE(divergence(test::master(0), snaps("@mine:2"), Guid{}));
 }
 

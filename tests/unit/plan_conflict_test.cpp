@@ -26,6 +26,15 @@ TEST(PlanConflict, RefusesATargetWithNewerSnapshotsAndNamesThem) {
     expect_in(error.remedy, "then zfs destroy backup/fs@mine%yours; here: zrepctl sync tank/fs");
 }
 
+TEST(PlanConflict, NamesWithSpacesCanBePasted) {
+    Versions here = snaps("@ab:1+s");
+    TargetView there = target("@ab:1 @mine:8");
+    here.snapshots[0].name = there.snapshots[0].name = "a b";
+    const Dataset fs = master(5);
+    const Step step = plan_sync({&fs, &here}, there);
+    expect_in(expect_conflict(step, Code::conflict).remedy, "zfs send -i '@a b' backup/fs@mine");
+}
+
 /// As after a rollback of the master by hand.
 TEST(PlanConflict, NamesTheHoldThatIsInTheWay) {
     const Step step = planned(5, "@zrep_000001:1+s", target("@zrep_000001:1+s @zrep_000002:2+s"));
@@ -70,7 +79,10 @@ TEST(PlanConflict, RefusesAMissingTarget) {
 TEST(PlanConflict, RefusesATargetOfAnotherPair) {
     TargetView there = target("@zrep_000001:1");
     there.is_pair = false;
-    expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::conflict);
+    const Error error = expect_conflict(planned(5, "@zrep_000001:1+s", there), Code::conflict);
+    expect_in(error.remedy, "on beta zrepctl clear backup/fs unless it is in no pair there");
+    expect_in(error.remedy,
+              "zrepctl clear tank/fs and zrepctl init --adopt tank/fs beta backup/fs;");
 }
 
 TEST(PlanConflict, CallsTwoMastersOfOneEpochASplitBrain) {

@@ -35,7 +35,8 @@ TEST_F(Displaced, ARenamedMasterIsToldOfWithBothWaysBack) {
               "tank/moved is the master of a pair with beta:backup/fs by the name of tank/fs: it "
               "was renamed, and is not synced");
     EXPECT_NE(found->remedy.find("zfs rename 'tank/moved' 'tank/fs'"), std::string::npos);
-    EXPECT_NE(found->remedy.find("zrepctl changeconfig 'tank/moved' beta 'backup/fs'"),
+    EXPECT_NE(found->remedy.find("on beta zrepctl changeconfig -d 'backup/fs' alpha 'tank/moved', "
+                                 "then here zrepctl changeconfig 'tank/moved' beta 'backup/fs'"),
               std::string::npos)
         << found->remedy;
 }
@@ -44,8 +45,10 @@ TEST_F(Displaced, ARenamedCopyNamesTheOptionForItsSide) {
     const auto found = displaced(make("tank/moved", /*master=*/false), kAlpha);
     ASSERT_TRUE(found);
     EXPECT_NE(found->message.find("is the copy of a pair with beta:data/fs"), std::string::npos);
-    EXPECT_NE(found->remedy.find("zrepctl changeconfig -d 'tank/moved' beta 'data/fs'"),
-              std::string::npos)
+    EXPECT_NE(
+        found->remedy.find("here zrepctl changeconfig -d 'tank/moved' beta 'data/fs', then on "
+                           "beta zrepctl changeconfig 'data/fs' alpha 'tank/moved'"),
+        std::string::npos)
         << found->remedy;
 }
 
@@ -82,14 +85,16 @@ TEST_F(Displaced, IsNotSaidOfPairsOfOtherHostsAndOfCopiesWithReceivedProperties)
 
 TEST_F(Displaced, AnEpochThatIsNoNumberIsAConflict) {
     Dataset fs = make("tank/fs", /*master=*/true);
-    EXPECT_FALSE(unreadable_epoch(fs));
+    EXPECT_FALSE(unreadable_epoch(fs, kAlpha));
     give(fs, prop::kEpoch, "7");
-    EXPECT_FALSE(unreadable_epoch(fs));
+    EXPECT_FALSE(unreadable_epoch(fs, kAlpha));
     give(fs, prop::kEpoch, "seven");
-    const auto found = unreadable_epoch(fs);
+    const auto found = unreadable_epoch(fs, kAlpha);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->code, Code::conflict);
-    EXPECT_NE(found->remedy.find("zfs set zrep:epoch=NUMBER 'tank/fs'"), std::string::npos);
+    EXPECT_EQ(found->remedy,
+              "look at the other side's (on beta zfs get zrep:epoch 'backup/fs') and make it the "
+              "same: zfs set zrep:epoch=NUMBER 'tank/fs'");
 }
 
 TEST_F(Displaced, OfSeveralTheFirstIsNamedAndTheOldNameIsFound) {
