@@ -314,7 +314,8 @@ Error Change::refusal(std::string_view why) const {
     if (why == "not_fenced") return not_fenced(name_);
     if (why == "no_base") {
         return Error{.code = Code::no_base,
-                     .message = name + " lacks the snapshot that the other side handed over with",
+                     .message = name + (pair_ && pair_->tree ? ", or something below it," : "") +
+                                " lacks the snapshot that the other side handed over with",
                      .remedy = "that side takes the role back by itself; to make " + name +
                                " the master all the same: zrepctl takeover -L " + quote(name)};
     }

@@ -72,6 +72,7 @@ Result<std::vector<std::string>> Copies::describe_drill(const DatasetName& datas
                                                         const std::string& program) const {
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) return sync::no_pair(parts_, dataset);
+    if (auto usable = parts_.zfs.check_pool(dataset.pool()); !usable) return usable.error();
     std::string step = "clone the newest acknowledged snapshot of " + dataset.str();
     if (pair->tree) {
         const std::size_t below = parts_.inventory.members(dataset).size() - 1;

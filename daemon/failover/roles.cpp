@@ -80,6 +80,21 @@ bool is_reached(Ask ask, const Stored& stored) {
     return ask != Ask::failover || stored.journal == Journal::none;
 }
 
+/// The role was given away and came back: that is no refusal, and what was kept aside stays there.
+Error came_back(Error error, const plan::Pair& pair, const Change& work) {
+    if (error.code == Code::no_base) error.code = Code::not_found;
+    for (const auto& note : work.notes()) error.message += "; " + note;
+    error.context.push_back("the role came back, it is the master still (epoch " +
+                            std::to_string(pair.epoch) + ")");
+    error.remedy = "zrepctl sync " + quote(pair.dataset.str()) +
+                   " sends what is missing there, or says what to do; then run this again";
+    return error;
+}
+
+std::string with_remedy(const Error& error) {
+    return error.text() + (error.remedy.empty() ? "" : "; next: " + error.remedy);
+}
+
 }  // namespace
 
 std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
@@ -96,6 +111,27 @@ std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
     }
     return gave_up + there + " becomes it as soon as it answers";
 }
+
+namespace {
+
+/// The reason that what was asked for was not reached from `epoch`.
+Error why_not(const Change& work,
+              const plan::Pair& pair,
+              const Stored& stored,
+              std::uint64_t epoch) {
+    const std::string name = quote(pair.dataset.str());
+    Error error = work.trouble().value_or(
+        Error{.code = Code::internal,
+              .message = "it ended without a reason",
+              .remedy = "zrepctl status " + name + " shows what lies on disk"});
+    if (stored.master && stored.epoch != epoch) return came_back(std::move(error), pair, work);
+    if (stored.master) error.context.emplace_back("nothing changed, it is the master still");
+    if (!stored.master && stored.journal != Journal::none)
+        error.context.push_back(outcome_of(pair, stored));
+    return error;
+}
+
+}  // namespace
 
 Error wrong_side(Ask ask, const plan::Pair& pair) {
     const std::string name = pair.dataset.str();
@@ -329,6 +365,8 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     if (ask != Ask::failover) work.alone();
     work.agree_on(bases.agreed);
     work.go_back(bases.back);
+    const auto before = parts_.inventory.pair(dataset);
+    const std::uint64_t epoch = before ? before->epoch : 0;
     auto stored = co_await carry(&work, dataset, Asked{command_of(ask, bases.back.known())});
     // Whatever was wrong before is to be found out anew.
     heard_.erase(dataset);
@@ -336,17 +374,7 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
-    if (!is_reached(ask, *stored)) {
-        Error error = work.trouble().value_or(
-            Error{.code = Code::internal,
-                  .message = "it ended without a reason",
-                  .remedy = "zrepctl status " + quote(dataset.str()) + " shows what lies on disk"});
-        if (stored->master) error.context.emplace_back("nothing changed, it is the master still");
-        if (!stored->master && stored->journal != Journal::none) {
-            error.context.push_back(outcome_of(*pair, *stored));
-        }
-        co_return error;
-    }
+    if (!is_reached(ask, *stored)) co_return why_not(work, *pair, *stored, epoch);
     rpc::RunResult result;
     result.outcome = "done";
     troubles_.erase(dataset);
@@ -354,6 +382,9 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     const auto pending = pending_.find(dataset);
     if (pending != pending_.end() && !pending->second.running) pending_.erase(pending);
     std::vector<std::string> text{outcome_of(*pair, *stored)};
+    // It answered, perhaps, and will not: nobody is the master until what it says is settled.
+    if (!stored->master && stored->journal != Journal::none && work.trouble())
+        text.push_back("not yet: " + with_remedy(*work.trouble()));
     text.insert(text.end(), work.notes().begin(), work.notes().end());
     result.text = join(text, "; ");
     co_return result;

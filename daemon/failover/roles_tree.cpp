@@ -120,8 +120,10 @@ Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc
         if (!name) co_return name.error();
         const auto serve = parse_serve(part.serve);
         if (!serve) co_return not_served_so(part.serve);
+        const bool after_sync = in.dry_run && !in.back.value_or(false);
         if (std::find(here.begin(), here.end(), *name) == here.end()) {
-            out.push_back(not_there(*name, parts_.self.host));
+            // The sync before the role change sends it whole.
+            if (!after_sync) out.push_back(not_there(*name, parts_.self.host));
             continue;
         }
         TargetFacts facts;
@@ -129,7 +131,7 @@ Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc
         facts.master_epoch = root.epoch;
         facts.base = part.base;
         facts.back = in.back.value_or(false);
-        facts.after_sync = in.dry_run && !facts.back;
+        facts.after_sync = after_sync;
         facts.key = co_await key_problem(*name);
         const auto versions = co_await sync::with_foreign_holds(parts_, *name, part.base);
         if (!versions) co_return versions.error();

@@ -22,6 +22,13 @@ namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
 
+/// Wherever they stand in it.
+std::string without(std::string text, std::string_view words) {
+    for (auto at = text.find(words); at != text.npos; at = text.find(words, at))
+        text.erase(at, words.size());
+    return text;
+}
+
 /// One init under way, cut into its steps.
 class Init {
   public:
@@ -113,6 +120,9 @@ Task<Result<Snapshot>> Init::adopt() {
 
 /// No scheduler repeats an init: whatever else there is to do, this comes after it.
 Error Init::to_be_continued(Error error) const {
+    // What is said so of a pair that is complete.
+    for (const char* again : {", then run the same again; it continues", ", then sync again"})
+        error.remedy = without(std::move(error.remedy), again);
     if (!error.remedy.empty()) error.remedy += "; then ";
     error.remedy += "run " + init_command(request_) + " again; it continues";
     return error;
@@ -215,6 +225,8 @@ Task<Result<Snapshot>> Init::take_snapshot() {
     // A try that never reached the other side left its snapshot: it serves as well as a new one.
     const Snapshot* unsent = unsent_snapshot(parts_.inventory.find(request_.dataset), versions);
     if (unsent != nullptr) co_return *unsent;
+    auto room = room_for_first(parts_.inventory, request_.dataset);
+    if (!room) co_return to_be_continued(room.error());
     auto name = SnapshotName::make(request_.dataset, next_name(versions));
     if (!name) co_return name.error();
     parts_.runs.phase(*run_, request_.dataset, "snapshot");

@@ -6,6 +6,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/plan/members.hpp"
+#include "daemon/plan/plan.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
@@ -249,6 +250,15 @@ const Snapshot* unsent_snapshot(const Dataset* dataset, const Versions* versions
     const Snapshot& newest = versions->snapshots.back();
     const bool ours = zrep_sequence(newest.name).has_value();
     return ours && dataset->written_bytes == 0 ? &newest : nullptr;
+}
+
+Result<void> room_for_first(const Inventory& inventory, const DatasetName& dataset) {
+    const Dataset* here = inventory.find(dataset);
+    const bool taken = unsent_snapshot(here, inventory.versions(dataset)) != nullptr;
+    if (here == nullptr || taken) return ok();
+    auto full = plan::check_room(*here, plan::settings_of(*here).minfree_bytes);
+    if (full) return std::move(full->error);
+    return ok();
 }
 
 std::string next_name(const Versions* versions) {

@@ -49,6 +49,9 @@ rpc::AdoptIn adopt_request(const Inventory& inventory, const InitRequest& reques
 /// A zrep snapshot that serves as well as a new one: nothing was taken or written since. nullptr
 /// when there is none.
 const Snapshot* unsent_snapshot(const Dataset* dataset, const Versions* versions);
+/// Below zrep:minfree no snapshot is taken, the first one neither (no_space); one that serves as
+/// well needs no room.
+Result<void> room_for_first(const Inventory& inventory, const DatasetName& dataset);
 /// After the "@", of the first snapshot; above every number that is taken.
 std::string next_name(const Versions* versions);
 

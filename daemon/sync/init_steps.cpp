@@ -165,6 +165,10 @@ Task<Result<std::vector<std::string>>> stream_steps(SourceParts source,
         out.push_back("discard the partly received stream in " + there);
     if (*before && prepared.state == "resume")
         out.push_back("continue the interrupted stream to " + there);
+    if (!*before) {
+        auto room = room_for_first(source.parts.inventory, request.dataset);
+        if (!room) co_return room.error();
+    }
     const std::string name =
         *before ? (*before)->name : add_first_stream(source.parts, request, out);
     out.emplace_back("acknowledge it on both sides and make this side the master");

@@ -43,6 +43,8 @@ class Target : public peer::TargetService {
 
   private:
     static Error not_yours(const std::string& peer, const DatasetName& target);
+    /// The same of what a master asks for as its own; one that is gone is another matter.
+    Error unknown_side(const std::string& peer, const DatasetName& target) const;
     /// A name that is one, in a pool that can be read now.
     Result<DatasetName> usable_name(const std::string& text) const;
     /// The pair, if `target` is the target side of one with this peer and source.

@@ -11,6 +11,13 @@
 
 namespace zrepd::sync {
 
+Error Target::unknown_side(const std::string& peer, const DatasetName& target) const {
+    if (parts_.inventory.find(target) != nullptr) return not_yours(peer, target);
+    return Error{.code = Code::not_found,
+                 .message = target.str() + " is not there",
+                 .remedy = "zrepctl sync, on the master's side, sends it anew or says what to do"};
+}
+
 /// The targets' locks, in order, each with its error where it could not be had: nothing else works
 /// on them while we record and expire. What is not this peer's is not locked.
 Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
@@ -23,7 +30,7 @@ Task<std::vector<Result<lock::LockTable::Guard>>> Target::lock_targets(
         if (!name) {
             out.emplace_back(name.error());
         } else if (!side_with(peer, *name, pair.source)) {
-            out.emplace_back(not_yours(peer, *name));
+            out.emplace_back(unknown_side(peer, *name));
         } else if (!named.insert(*name).second) {
             out.emplace_back(
                 Error{.code = Code::invalid_params, .message = name->str() + " is named twice"});
@@ -141,7 +148,7 @@ Task<Result<rpc::PeerExpireOut>> Target::describe_expire(std::string peer, rpc::
         if (!name)
             answer.error = rpc::to_item_error(name.error());
         else if (!pair)
-            answer.error = rpc::to_item_error(not_yours(peer, *name));
+            answer.error = rpc::to_item_error(unknown_side(peer, *name));
         else if (asked.after)
             answer.destroyed = expiring_after(
                 parts_.inventory.versions(*name), *asked.after, pair->settings.retention);
@@ -172,7 +179,7 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         if (!name || !lock) {
             answer.error = rpc::to_item_error(name ? lock.error() : name.error());
         } else if (!pair) {
-            answer.error = rpc::to_item_error(not_yours(peer, *name));
+            answer.error = rpc::to_item_error(unknown_side(peer, *name));
         } else {
             auto destroyed = co_await sync::expire(parts_, *name, pair->settings.retention);
             if (destroyed)

@@ -334,7 +334,12 @@ std::vector<StepsRow> rows_of_settings() {
           {"the master's side has to know, too"}}},
         {"set",
          nothing,
-         {{"zfs set zrep:interval=1h 'tank/fs'", {"set tank/fs zrep:interval=1h"}}}}};
+         {{"zfs set zrep:interval=1h 'tank/fs'", {"set tank/fs zrep:interval=1h"}}}},
+        {"authorize",
+         nothing,
+         {{"zfs set zrep:accept=alpha,gamma 'backup'",
+           {},
+           {"set backup zrep:accept=alpha,gamma"}}}}};
 }
 
 std::vector<StepsRow> all_rows() {

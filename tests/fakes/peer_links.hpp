@@ -3,6 +3,8 @@
 // misbehaves as told.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +51,8 @@ class RelayTransport : public peer::Transport {
         ++opened[host.str()];
         if (away.contains(host.str()))
             return std::unique_ptr<peer::Connection>(
-                std::make_unique<Away>(std::move(link.ours), away[host.str()]));
+                std::make_unique<Away>(std::move(link.ours), why_away(host.str())));
+        if (greetings.contains(host.str())) return greeted(host.str(), std::move(link));
         if (silent.contains(host.str())) {
             silent_ends_.push_back(std::move(link.theirs));
             return std::unique_ptr<peer::Connection>(
@@ -77,8 +80,24 @@ class RelayTransport : public peer::Transport {
     std::map<std::string, Code> away;            ///< hosts that cannot be reached, and why
     std::map<std::string, std::string> sockets;  ///< hosts that are not behind `socket`
     std::set<std::string> silent;  ///< hosts that take a connection and never say a word
+    std::map<std::string, std::string> greetings;  ///< hosts that say this line, and no more
 
   private:
+    /// As ssh says it, where that is the reason.
+    Error why_away(const std::string& host) {
+        const Code code = away[host];
+        if (code == Code::peer_auth)
+            return peer::translate_ssh_failure(
+                host, as_, 255, "root@" + host + ": Permission denied (publickey).");
+        return {.code = code, .message = "it cannot be reached", .remedy = "look at the line"};
+    }
+    std::unique_ptr<peer::Connection> greeted(const std::string& host, Link link) {
+        const std::string& line = greetings[host];
+        const ssize_t written = ::write(link.theirs.out.get(), line.data(), line.size());
+        EXPECT_EQ(written, static_cast<ssize_t>(line.size()));
+        silent_ends_.push_back(std::move(link.theirs));
+        return std::make_unique<Silent>(std::move(link.ours));
+    }
     class Silent : public peer::Connection {
       public:
         explicit Silent(Channel channel) : channel_(std::move(channel)) {}
@@ -92,16 +111,13 @@ class RelayTransport : public peer::Transport {
     };
     class Away : public peer::Connection {
       public:
-        Away(Channel channel, Code code) : channel_(std::move(channel)), code_(code) {}
+        Away(Channel channel, Error why) : channel_(std::move(channel)), why_(std::move(why)) {}
         Channel take_channel() override { return std::move(channel_); }
-        Task<Error> why() override {
-            co_return Error{
-                .code = code_, .message = "it cannot be reached", .remedy = "look at the line"};
-        }
+        Task<Error> why() override { co_return why_; }
 
       private:
         Channel channel_;
-        Code code_;
+        Error why_;
     };
     class Relay : public peer::Connection {
       public:

@@ -69,6 +69,60 @@ void unreachable(VerbWorld& w) {
     w.cut_link();
 }
 
+/// Each side's key is not in the other's authorized_keys any more.
+void key_refused(VerbWorld& w) {
+    w.a().relay.away["beta"] = Code::peer_auth;
+    w.b().relay.away["alpha"] = Code::peer_auth;
+    w.cut_link();
+}
+
+/// beta was upgraded to one that does not speak our protocol any more.
+void other_protocol(VerbWorld& w) {
+    const auto greet = [](TestHost& host, const std::string& peer) {
+        rpc::Hello hello;
+        hello.protocol = "2.0";
+        hello.version = "9.9.9";
+        hello.host = peer;
+        hello.access = "peer";
+        host.relay.greetings[peer] = rpc::notification_line("hello", rpc::encode(hello));
+    };
+    greet(w.a(), "beta");
+    greet(w.b(), "alpha");
+    w.cut_link();
+}
+
+/// There was room as it was looked at; each receive finds none.
+void fills_up(VerbWorld& w) {
+    w.b().zfs.on_call([&w](const std::string& call) {
+        if (!call.starts_with("receive ")) return;
+        w.b().zfs.fail_next("receive",
+                            parse::failure("cannot receive incremental stream: out of space", ""));
+    });
+}
+
+void below_minfree(VerbWorld& w) {
+    w.give(w.a(), "tank", prop::kMinfree, "10G");
+    w.a().zfs.set_available(std::uint64_t{1} << 30);
+}
+
+void tree_member_gone(VerbWorld& w) {
+    w.make_tree();
+    w.b().zfs.forget("backup/fs/a");
+}
+
+void tree_member_conflict(VerbWorld& w) {
+    w.make_tree();
+    auto& member = w.a().zfs.at("tank/fs/a");
+    member.snapshots.clear();
+    member.bookmarks.clear();
+}
+
+void tree_freezing(VerbWorld& w) {
+    w.make_tree();
+    store(w, w.a(), "readonly", "on");
+    journal(w, w.a(), "freezing");
+}
+
 void half_a_stream(VerbWorld& w) {
     w.b().zfs.cut_next_receive(1'000);
     rpc::SyncIn in;
@@ -81,12 +135,14 @@ void half_a_stream(VerbWorld& w) {
 void no_dataset(VerbWorld& w) {
     w.master_name = "tank/none";
     w.target_name = "backup/none";
+    w.rescue_name = w.master_name;
     w.new_for_init = false;
 }
 
 void no_pair(VerbWorld& w) {
     w.master_name = "tank/plain";
     w.target_name = "backup/plain";
+    w.rescue_name = w.master_name;
     w.new_for_init = false;
 }
 
@@ -112,6 +168,8 @@ const std::vector<BadState>& bad_states() {
         {"wrong side", wrong_side},
         {"peer away", [](VerbWorld& w) { w.cut_link(); }},
         {"peer unreachable", unreachable},
+        {"key refused", key_refused},
+        {"other protocol", other_protocol},
         {"peer refuses us", cleared_there},
         {"paused", [](VerbWorld& w) { store(w, w.a(), prop::kPaused, "yes"); }},
         {"paused there", [](VerbWorld& w) { store(w, w.b(), prop::kPaused, "yes"); }},
@@ -135,6 +193,11 @@ const std::vector<BadState>& bad_states() {
         {"pool readonly there", [](VerbWorld& w) { w.b().zfs.set_pool_readonly("backup"); }},
         {"pool readonly here", [](VerbWorld& w) { w.a().zfs.set_pool_readonly("tank"); }},
         {"pool suspended", [](VerbWorld& w) { w.a().zfs.set_pool_trouble("tank", "SUSPENDED"); }},
+        {"pool suspended there",
+         [](VerbWorld& w) { w.b().zfs.set_pool_trouble("backup", "SUSPENDED"); }},
+        {"target full", fills_up},
+        {"quota there", [](VerbWorld& w) { w.b().zfs.set_available(0); }},
+        {"below minfree", below_minfree},
         {"zfs fails",
          [](VerbWorld& w) {
              w.a().zfs.break_all(parse::failure("internal error: cannot do that", ""));
@@ -163,6 +226,10 @@ const std::vector<BadState>& bad_states() {
              store(w, w.a(), prop::kEpoch, "seven");
              w.new_for_init = false;
          }},
+        {"tree", [](VerbWorld& w) { w.make_tree(); }},
+        {"tree member gone", tree_member_gone},
+        {"tree member conflict", tree_member_conflict},
+        {"tree freezing", tree_freezing},
     };
     return all;
 }

@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The verbs, each as its daemon answers it.
-#include "ctl/render/check.hpp"
-#include "ctl/render/table.hpp"
-#include "tests/fakes/verb_world.hpp"
+#include "tests/fakes/verb_looks.hpp"
 
 namespace zrepd::test {
 namespace {
 
 const control::Caller kRoot{};
-
-/// Where a verb of masters is asked: there, or on the wrong side; likewise of targets.
-TestHost& on_master(VerbWorld& w) {
-    return w.swapped ? w.b() : w.a();
-}
-TestHost& on_target(VerbWorld& w) {
-    return w.swapped ? w.a() : w.b();
-}
-std::string master_of(VerbWorld& w) {
-    return w.swapped ? w.target_name : w.master_name;
-}
-std::string target_of(VerbWorld& w) {
-    return w.swapped ? w.master_name : w.target_name;
-}
 
 /// Of methods that start a run.
 template <class In>
@@ -183,89 +167,28 @@ Outcome set(VerbWorld& w) {
     return change(w, on_master(w), &DaemonService::set, in);
 }
 
-Outcome rescue_list(VerbWorld& w) {
-    const auto out = run_task(w.context(), w.service(w.a()).rescues({}));
-    if (!out) return VerbWorld::of_error(out.error());
-    return {0, "", std::to_string(out->rescues.size()), false};
-}
-
-std::string rescue_of(VerbWorld& w) {
-    return w.master_name == "tank/fs" ? "tank/fs_diverged_9" : w.master_name;
-}
-
-Outcome rescue_diff(VerbWorld& w) {
-    rpc::RescueDiffIn in;
-    in.dataset = rescue_of(w);
-    const auto out = run_task(w.context(), w.service(w.a()).rescue_diff(in, kRoot));
-    return out ? Outcome{} : VerbWorld::of_error(out.error());
-}
-
 Outcome rescue_drop(VerbWorld& w) {
     rpc::RescueDropIn in;
     in.dry_run = w.dry;
-    in.dataset = rescue_of(w);
+    in.dataset = w.rescue_name;
     return start(w, w.a(), &DaemonService::drop, in);
 }
 
-/// As zrepctl has it: with the exit status of a plugin.
-Outcome check(VerbWorld& w) {
-    const auto status = w.service(on_master(w)).status({.datasets = {master_of(w)}});
-    if (!status) {
-        Outcome out = VerbWorld::of_error(status.error());
-        out.said = ctl::unknown_line(status.error().text());
-        out.exit_status = static_cast<int>(ctl::Verdict::unknown);
-        return out;
-    }
-    const ctl::CheckResult found = ctl::check(*status, {});
-    return {static_cast<int>(found.verdict), "", found.line, false};
-}
-
-Outcome status(VerbWorld& w) {
-    const auto status = w.service(on_master(w)).status({.datasets = {master_of(w)}});
-    if (!status) return VerbWorld::of_error(status.error());
-    const auto& pair = status->pairs.at(0);
-    Outcome out;
-    out.said = pair.role + " " + pair.health;
-    if (pair.last_error)
-        out.said += ": " + pair.last_error->message + "; next: " + pair.last_error->remedy;
-    return out;
-}
-
-/// Once a sync was tried, as the schedule does it: all that status prints below each other, and how
-/// check judges it.
-Outcome status_tried(VerbWorld& w) {
-    if (!w.occupied) sync(w, /*all=*/false);
-    const auto status = w.service(on_master(w)).status({});
-    if (!status) return VerbWorld::of_error(status.error());
-    const ctl::CheckResult found = ctl::check(*status, {});
-    Outcome out;
-    out.exit_status = static_cast<int>(found.verdict);
-    out.said = found.line + "\n" + ctl::status_text(*status);
-    if (status->problem)
-        out.said += status->problem->message + "\n  next: " + status->problem->remedy;
-    return out;
-}
-
-Outcome list_of(VerbWorld& w, TestHost& host, rpc::DatasetsIn in, bool incoming) {
-    const auto found = run_task(w.context(), w.service(host).list(std::move(in)));
-    if (!found) return VerbWorld::of_error(found.error());
-    Outcome out;
-    out.said = ctl::list_answer(*found, {.host = host.config.host.str(), .incoming = incoming});
-    if (!found->problem) return out;
-    out.exit_status = info(Code::internal).exit_status;
-    out.kind = found->problem->kind;
-    out.said += "zrepctl: " + found->problem->message + "\n  next: " + found->problem->remedy;
-    return out;
-}
-/// Of the one, asked on the master's side; and of all that is received on the target's.
-Outcome list(VerbWorld& w) {
-    return list_of(w, on_master(w), {.datasets = {master_of(w)}}, /*incoming=*/false);
-}
-Outcome list_incoming(VerbWorld& w) {
-    return list_of(w, on_target(w), {}, /*incoming=*/true);
+/// Its half that zrepd has: leave to create below the copy's parent. The key's line is zrepctl's
+/// own, and knows of no pair.
+Outcome authorize(VerbWorld& w) {
+    rpc::SetIn in;
+    in.dry_run = w.dry;
+    in.dataset = DatasetName::parse(target_of(w))->parent()->str();
+    in.settings["zrep:accept"] = "+gamma";
+    return change(w, on_target(w), &DaemonService::set, in);
 }
 
 }  // namespace
+
+void try_sync(VerbWorld& w) {
+    sync(w, /*all=*/false);
+}
 
 const std::vector<Verb>& verbs() {
     static const std::vector<Verb> all{
@@ -296,6 +219,7 @@ const std::vector<Verb>& verbs() {
         {"changeconfig", changeconfig},
         {"changeconfig-d", changeconfig_there},
         {"set", set},
+        {"authorize", authorize},
         {"rescue-list", rescue_list, /*reads=*/true},
         {"rescue-diff", rescue_diff, /*reads=*/true},
         {"rescue-drop", rescue_drop},
@@ -304,8 +228,17 @@ const std::vector<Verb>& verbs() {
         {"check", check, /*reads=*/true},
         {"status", status, /*reads=*/true},
         {"status-tried", status_tried, /*reads=*/true},
+        {"events", events, /*reads=*/true},
+        {"doctor", doctor, /*reads=*/true},
     };
     return all;
 }
+
+std::string command_of(const Verb& verb) {
+    return verb.name.substr(0, verb.name.find_first_of("-@"));
+}
+
+// zrepctl's own version, and what zrepd found out at its start: no pair, pool or peer is asked.
+const std::vector<std::string> kSameEverywhere{"version"};
 
 }  // namespace zrepd::test

@@ -12,7 +12,7 @@ namespace {
 // How long something else may hold a verb up before we say that it waits.
 constexpr std::chrono::milliseconds kWaits{700};
 
-/// Parents first.
+/// Parents first. Those of a tree come with it.
 constexpr std::array kOnAlpha{"tank",
                               "tank/fs",
                               "tank/new",
@@ -25,6 +25,7 @@ constexpr std::array kOnAlpha{"tank",
 /// That are there, or may come.
 constexpr std::array kOnBeta{"backup",
                              "backup/fs",
+                             "backup/fs/a",
                              "backup/new",
                              "backup/plain",
                              "backup/copied",
@@ -73,7 +74,7 @@ VerbWorld::VerbWorld() : served_a(*alpha), served_b(*beta) {
     give(*alpha, "tank/fs_diverged_9", prop::kRescue, "tank/fs");
     alpha->zfs.take("tank/fs_diverged_9@zrep_diverged_9");
     alpha->zfs.at("tank/fs_diverged_9").origin = "tank/fs@zrep_000000";
-    alpha->zfs.write("tank/fs", 4'000);
+    for (const char* name : {"tank/fs", "tank/new", "tank/tree"}) alpha->zfs.write(name, 4'000);
     discover();
 }
 
@@ -84,13 +85,20 @@ VerbWorld::~VerbWorld() {
 std::string VerbWorld::facts() {
     std::string out;
     for (const char* name : kOnAlpha) out += facts_of(alpha->zfs, name);
+    out += facts_of(alpha->zfs, "tank/fs/a");
     for (const char* name : kOnBeta) out += facts_of(beta->zfs, name);
     return out;
 }
 
 std::string VerbWorld::roles() {
-    return properties_of(alpha->zfs, "tank/fs") + "\n" + properties_of(beta->zfs, "backup/fs") +
-           "\n" + std::to_string(alpha->zfs.at("tank/fs").content);
+    std::string out;
+    for (const char* name : {"tank/fs", "tank/fs/a"}) {
+        out += properties_of(alpha->zfs, name) + "\n";
+        if (alpha->zfs.exists(name)) out += std::to_string(alpha->zfs.content(name)) + "\n";
+    }
+    for (const char* name : {"backup/fs", "backup/fs/a"})
+        out += properties_of(beta->zfs, name) + "\n";
+    return out;
 }
 
 Outcome VerbWorld::of_error(const Error& error, const std::string& dataset) {
@@ -163,9 +171,31 @@ void VerbWorld::look_again() {
     }
 }
 
+void VerbWorld::make_tree() {
+    auto& here = alpha->zfs.at("tank/fs");
+    here.props.clear();
+    here.snapshots.clear();
+    here.bookmarks.clear();
+    beta->zfs.forget("backup/fs");
+    alpha->zfs.create("tank/fs/a");
+    alpha->zfs.write("tank/fs/a", 30'000);
+    look_again();
+    sync::InitRequest request{.dataset = fs, .host = beta->config.host, .target = target_fs};
+    request.recursive = true;
+    EXPECT_EQ(ended(run_task(io, alpha->engine.start_init(std::move(request)))).outcome, "done");
+    alpha->zfs.write("tank/fs", 4'000);
+    alpha->zfs.write("tank/fs/a", 4'000);
+    new_for_init = false;
+}
+
 void VerbWorld::cut_link() {
     run_task(io, alpha->server.stop());
     run_task(io, beta->server.stop());
+    // What is asked then is asked of a new connection, and not of the one that just ended.
+    run_until(io, [this] {
+        return alpha->peers.state(beta->config.host) != peer::PeerState::connected &&
+               beta->peers.state(alpha->config.host) != peer::PeerState::connected;
+    });
 }
 
 }  // namespace zrepd::test

@@ -58,14 +58,17 @@ class VerbWorld : public RolesTest {
     void occupy(TestHost& host, const DatasetName& dataset, const std::string& operation);
     void release();
     void cut_link();
+    /// tank/fs and its copy are forgotten, and made a pair anew with tank/fs/a below.
+    void make_tree();
     /// Both daemons, each as far as its zfs answers.
     void look_again();
 
     std::string master_name = "tank/fs";    ///< what verbs of masters are asked for
     std::string target_name = "backup/fs";  ///< and those of targets
-    bool swapped = false;                   ///< asked on the other side
-    bool new_for_init = true;               ///< each init has filesystems of its own to work on
-    bool dry = false;                       ///< asked with --dry-run
+    std::string rescue_name = "tank/fs_diverged_9";
+    bool swapped = false;      ///< asked on the other side
+    bool new_for_init = true;  ///< each init has filesystems of its own to work on
+    bool dry = false;          ///< asked with --dry-run
     bool occupied = false;
 
   private:
@@ -80,6 +83,20 @@ class VerbWorld : public RolesTest {
     std::vector<Held> held_;
 };
 
+/// Where a verb of masters is asked: there, or on the wrong side; likewise of targets.
+inline TestHost& on_master(VerbWorld& w) {
+    return w.swapped ? w.b() : w.a();
+}
+inline TestHost& on_target(VerbWorld& w) {
+    return w.swapped ? w.a() : w.b();
+}
+inline std::string master_of(const VerbWorld& w) {
+    return w.swapped ? w.target_name : w.master_name;
+}
+inline std::string target_of(const VerbWorld& w) {
+    return w.swapped ? w.master_name : w.target_name;
+}
+
 struct Verb {
     std::string name;
     std::function<Outcome(VerbWorld&)> ask;
@@ -93,9 +110,13 @@ struct BadState {
     friend void PrintTo(const BadState& state, std::ostream* out) { *out << state.name; }
 };
 
-/// Every method of the control socket that takes a dataset, with the variants of them that decide
-/// differently.
+/// Every command of zrepctl but those of kSameEverywhere, with the variants of them that decide
+/// differently: "init-r" is one of init, "sync@" of sync.
 const std::vector<Verb>& verbs();
+/// The command that a verb is, or is a variant of.
+std::string command_of(const Verb& verb);
+/// Commands that no pair's state changes.
+extern const std::vector<std::string> kSameEverywhere;
 const std::vector<BadState>& bad_states();
 
 }  // namespace zrepd::test
