@@ -2,31 +2,15 @@
 // `--dry-run` of each verb that changes something prints the steps that the run takes: for each
 // step the table names the calls to zfs that it stands for, on both hosts, and the run makes those,
 // in this order, and no others. A verb without a row fails.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "common/text.hpp"
-#include "tests/fakes/verb_world.hpp"
+#include "tests/fakes/dry_run_steps.hpp"
 
 namespace zrepd {
 namespace {
 
+using test::Calls;
+using test::Line;
+using test::StepsRow;
 using test::VerbWorld;
-using Calls = std::vector<std::string>;
-
-/// A line of the dry run, by its beginning, and the beginnings of what is called for it.
-struct Line {
-    std::string says;
-    Calls on_alpha = {};
-    Calls on_beta = {};
-};
-
-struct StepsRow {
-    std::string verb;
-    std::function<void(VerbWorld&)> prepare;
-    std::vector<Line> lines;
-};
 
 const DatasetName kMaster = *DatasetName::parse("tank/fs");
 
@@ -349,32 +333,6 @@ std::vector<StepsRow> all_rows() {
     return out;
 }
 
-/// What was printed, a step or note each.
-Calls lines_of(const test::Outcome& dry) {
-    Calls out;
-    for (const auto line : split(dry.said, '\n')) {
-        const std::string_view would = line.starts_with("would ") ? line.substr(6) : line;
-        if (!would.empty()) out.emplace_back(would);
-    }
-    return out;
-}
-
-/// Each begins as expected, and there is neither more nor less.
-void expect_begins(const Calls& is, const Calls& wanted, const char* what) {
-    for (std::size_t i = 0; i < std::max(is.size(), wanted.size()); ++i) {
-        const std::string got = i < is.size() ? is[i] : "(nothing)";
-        const std::string want = i < wanted.size() ? wanted[i] : "(nothing)";
-        EXPECT_TRUE(got.starts_with(want))
-            << what << " " << i << ": " << got << "\n  not: " << want;
-    }
-}
-
-test::Outcome ask(VerbWorld& w, const test::Verb& verb, bool dry) {
-    for (auto* host : {&w.a(), &w.b()}) host->zfs.forget_calls();
-    w.dry = dry;
-    return verb.ask(w);
-}
-
 class DryRunSteps : public testing::TestWithParam<test::Verb> {};
 
 TEST_P(DryRunSteps, AreThoseThatTheRunTakes) {
@@ -383,25 +341,14 @@ TEST_P(DryRunSteps, AreThoseThatTheRunTakes) {
     const auto row = std::find_if(
         rows.begin(), rows.end(), [&](const StepsRow& one) { return one.verb == verb.name; });
     VerbWorld w;
-    if (row != rows.end()) row->prepare(w);
-    const test::Outcome dry = ask(w, verb, /*dry=*/true);
-    EXPECT_TRUE(w.a().zfs.changes().empty() && w.b().zfs.changes().empty());
-    if (verb.reads) return;
-    ASSERT_NE(row, rows.end()) << "no row for it";
-    ASSERT_EQ(dry.exit_status, 0) << dry.said;
-    const test::Outcome run = ask(w, verb, /*dry=*/false);
-    EXPECT_EQ(run.exit_status, 0) << run.said;
-    Calls lines;
-    Calls on_alpha;
-    Calls on_beta;
-    for (const Line& line : row->lines) {
-        lines.push_back(line.says);
-        on_alpha.insert(on_alpha.end(), line.on_alpha.begin(), line.on_alpha.end());
-        on_beta.insert(on_beta.end(), line.on_beta.begin(), line.on_beta.end());
+    if (verb.reads) {
+        (void)test::ask(w, verb, /*dry=*/true);
+        EXPECT_TRUE(w.a().zfs.changes().empty() && w.b().zfs.changes().empty());
+        return;
     }
-    expect_begins(lines_of(dry), lines, "step");
-    expect_begins(w.a().zfs.changes(), on_alpha, "on alpha");
-    expect_begins(w.b().zfs.changes(), on_beta, "on beta");
+    ASSERT_NE(row, rows.end()) << "no row for it";
+    row->prepare(w);
+    test::expect_row(w, verb, row->lines);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, DryRunSteps, testing::ValuesIn(test::verbs()), [](const auto& one) {
