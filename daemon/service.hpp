@@ -158,7 +158,11 @@ class DaemonService : public control::Service {
     UnixSeconds started_;
     std::map<std::string, rpc::Trouble, std::less<>> pool_troubles_;
     /// By dataset, "" for the host: what no run has failed of.
-    std::map<std::string, rpc::Trouble, std::less<>> seen_troubles_;
+    struct Seen {
+        rpc::Trouble trouble;
+        UnixSeconds last = 0;  ///< when it was there
+    };
+    std::map<std::string, Seen, std::less<>> seen_troubles_;
     std::set<std::string> late_;  ///< as events told it
 };
 

@@ -17,6 +17,10 @@
 namespace zrepd {
 namespace {
 
+/// Seconds for which a trouble may be unseen and is the same when it is back; what is wrong is
+/// noted every 15 s.
+constexpr UnixSeconds kBriefly = 60;
+
 std::string peer_state_name(peer::PeerState state) {
     switch (state) {
         case peer::PeerState::connected:
@@ -80,17 +84,19 @@ std::optional<rpc::Trouble> DaemonService::hidden_pairs(UnixSeconds now) {
 std::optional<rpc::Trouble> DaemonService::first_seen(const std::string& of,
                                                       const std::optional<Error>& found,
                                                       UnixSeconds now) {
+    const auto before = seen_troubles_.find(of);
+    const bool lately = before != seen_troubles_.end() && now - before->second.last <= kBriefly;
     if (!found) {
-        seen_troubles_.erase(of);
+        if (before != seen_troubles_.end() && !lately) seen_troubles_.erase(before);
         return std::nullopt;
     }
-    rpc::Trouble& known = seen_troubles_[of];
-    // The same trouble in other words, as one that counts, is as old as it was.
-    const bool same = known.kind == info(found->code).name;
-    const std::string since = same ? known.since : to_rfc3339(now);
-    known = trouble(*found, now);
-    known.since = since;
-    return known;
+    // The same trouble in other words, as one that counts, or after it was looked at anew, as a
+    // split brain is by each try to settle it, is as old as it was.
+    const bool same = lately && before->second.trouble.kind == info(found->code).name;
+    rpc::Trouble out = trouble(*found, now);
+    if (same) out.since = before->second.trouble.since;
+    seen_troubles_[of] = {.trouble = out, .last = now};
+    return out;
 }
 
 /// Once for all pairs of a pool, and with the time when it was first seen so.

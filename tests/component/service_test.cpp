@@ -309,6 +309,25 @@ TEST_F(ServiceTest, WhatIsWrongHasItsBeginningThoughNobodyAsked) {
     test::run_task(io, tasks.join());
 }
 
+TEST_F(ServiceTest, WhatIsWrongAgainAMomentLaterHasTheSameBeginning) {
+    store_synced(/*seconds_ago=*/10);
+    set("tank/fs", prop::kInterval, "1min");
+    look();
+    const std::string since = status_of_fs().last_error.value().since;
+    const auto begin = std::chrono::steady_clock::now();
+    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 1'500ms; });
+    set("tank/fs", prop::kInterval, "1h");
+    look();
+    EXPECT_FALSE(status_of_fs().last_error);
+    set("tank/fs", prop::kInterval, "1min");
+    look();
+    EXPECT_EQ(status_of_fs().last_error.value().since, since);
+    // Another kind of trouble is another trouble.
+    set("tank/fs", prop::kEpoch, "seven");
+    look();
+    EXPECT_GT(status_of_fs().last_error.value().since, since);
+}
+
 TEST_F(ServiceTest, ThatACopyIsLateIsToldOnceAndItsEndToo) {
     store_synced(/*seconds_ago=*/200);
     set("tank/fs", prop::kInterval, "1m");
