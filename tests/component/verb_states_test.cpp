@@ -9,6 +9,7 @@
 #include <set>
 
 #include "common/text.hpp"
+#include "common/version.hpp"
 #include "ctl/command.hpp"
 #include "tests/fakes/verb_table.hpp"
 #include "tests/fakes/verb_world.hpp"
@@ -164,7 +165,7 @@ TEST(VerbTable, TheVersionIsTheSameWhateverIsWrong) {
         VerbWorld world;
         state.make(world);
         const rpc::VersionOut found = world.service(world.a()).version();
-        EXPECT_EQ(found.version, ZREPD_VERSION);
+        EXPECT_EQ(found.version, kBuildVersion);
         EXPECT_EQ(found.host, "alpha");
         EXPECT_EQ(found.zfs, "2.3.2");
     }

@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "common/version.hpp"
 #include "ctl/render/check.hpp"
 #include "ctl/render/doctor.hpp"
 #include "ctl/render/events.hpp"
@@ -31,7 +32,7 @@ ctl::HostFacts facts_of(TestHost& host, DaemonService& service) {
         return ctl::Probe{.found = true, .in_time = true, .status = 0, .text = std::move(text)};
     };
     ctl::HostFacts out;
-    out.zrepctl_version = ZREPD_VERSION;
+    out.zrepctl_version = kBuildVersion;
     out.zrepd = service.version();
     out.runtime_dir = host.config.runtime_dir.string();
     out.dir_exists = true;
