@@ -179,7 +179,7 @@ rpc::Trouble DaemonService::lateness(const rpc::PairStatus& status,
         fresh_at ? *fresh_at + late_after(*pair.settings.interval).count() : started_;
     rpc::Trouble out{.kind = "late", .message = {}, .remedy = {}, .since = to_rfc3339(late_at)};
     const std::string last =
-        fresh_at ? "the last sync was at " + to_rfc3339(*fresh_at) : "no sync was seen yet";
+        fresh_at ? "it has the data of " + to_rfc3339(*fresh_at) : "no sync was seen yet";
     out.message = "the copy is late: " + last + ", and one is due every " + *status.interval;
     if (status.running) {
         out.message += "; one has been running since " + status.running->since;

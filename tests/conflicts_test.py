@@ -43,7 +43,10 @@ DECLARED = {
 # All others, by words of their messages.
 WRITTEN = {
     "daemon/failover/copies.cpp": {"is not a rescue; nothing": ANSWER, "is no rescue and no drill any more": ANSWER},
+    "daemon/failover/check.cpp": {"neither side is the master": RARE + "test_neither_side_is_master"},
     "daemon/failover/copies_diff.cpp": {"is not a clone with snapshots": ANSWER},
+    "daemon/failover/rescue.cpp": {
+        "is too long for any copy beside it": RARE + "test_a_former_master_whose_snapshots_others_need"},
     "daemon/failover/rescue_plan.cpp": {
         "has no snapshot in common with the other side": RARE + "test_a_former_master_with_nothing_in_common",
         "the copy beside it holds something else": RACE,

@@ -15,7 +15,6 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/failover/tree_ways.hpp"
 #include "daemon/log.hpp"
-#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -51,9 +50,9 @@ Task<Result<State>> Change::look() {
     base_ = back_to_.known() ? back_to_ : agreed_.known() ? agreed_ : entry_.base;
     State state;
     state.stored = stored_of(*dataset(), *pair_);
-    // It would count as 0, and make a master that took over the target of the one before it.
-    const auto spoiled = plan::unreadable_epoch(*dataset(), parts_.self);
-    if (spoiled && state.stored.master) co_return *spoiled;
+    // It would make a master that took over the target of the one before it, and let one that
+    // handed over believe that this was answered.
+    if (auto spoiled = spoiled_epoch(*dataset(), *pair_, parts_.self)) co_return *spoiled;
     // A target that goes back served nobody: there is nothing for the hooks to end.
     if (back_to_.known() && !state.stored.master) left_ = true;
     state.must_hear_peer = role_.fences != nullptr && role_.fences->must_hear(*dataset(), *pair_);

@@ -11,6 +11,7 @@
 #include "common/units.hpp"
 #include "daemon/failover/go_back.hpp"
 #include "daemon/failover/lease.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/zfs/parse_mounts.hpp"
 
@@ -197,6 +198,28 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
                            (handed_over ? "; or, on " + pair.peer.str() + ": zrepctl takeover -L " +
                                               there + " makes that the master at once"
                                         : "")};
+}
+
+Error neither_is_master(const plan::Pair& pair, std::uint64_t epoch_there) {
+    const std::string here = quote(pair.dataset.str());
+    const std::string there = quote(pair.peer_dataset.str());
+    const std::string host = pair.peer.str();
+    return Error{.code = Code::conflict,
+                 .message = "neither side is the master: " + pair.dataset.str() + " and " +
+                            pair.peer_dataset.str() + " on " + host +
+                            " are both targets, of epochs " + std::to_string(pair.epoch) + " and " +
+                            std::to_string(epoch_there) + "; nothing is served or synced",
+                 .remedy = "on the side whose data counts: zrepctl takeover -L " + here +
+                           ", or on " + host + " zrepctl takeover -L " + there};
+}
+
+std::optional<Error> spoiled_epoch(const Dataset& dataset,
+                                   const plan::Pair& pair,
+                                   const plan::Self& self) {
+    const Journal journal = entry_of(dataset).journal;
+    const bool gave_away = journal == Journal::handed_over || journal == Journal::stepping_down;
+    if (pair.role != plan::Role::master && !gave_away) return std::nullopt;
+    return plan::unreadable_epoch(dataset, self);
 }
 
 std::optional<Error> epoch_problem(const plan::Pair& pair, std::uint64_t epoch) {

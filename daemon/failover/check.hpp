@@ -58,11 +58,21 @@ Error sync_refused(Error error);
 /// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.
 Error unfinished(const plan::Pair& pair, Journal journal);
 
+/// An epoch in another host's answer to whether it is the master, that no role change can have
+/// made: they grow by one. Followed, it would leave this side none to go on with. Pure.
+std::optional<Error> epoch_problem(const plan::Pair& pair, std::uint64_t epoch);
+/// An epoch here that is no number, where one is needed to tell which side is right: of a master,
+/// and of one that gave the role away and is not through with it. It would count as 0. Pure.
+std::optional<Error> spoiled_epoch(const Dataset& dataset,
+                                   const plan::Pair& pair,
+                                   const plan::Self& self);
+
+/// Both sides are targets, and no role change is under way: only somebody can say whose data
+/// counts. Pure.
+Error neither_is_master(const plan::Pair& pair, std::uint64_t epoch_there);
+
 /// Why a master cannot step down alone: the other side has nothing to become the master with, and
 /// there would be none at all. Pure.
-/// An epoch in another host's answer that no role change can have made: they grow by one. Followed,
-/// it would leave this side none to go on with.
-std::optional<Error> epoch_problem(const plan::Pair& pair, std::uint64_t epoch);
 std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions* versions);
 
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.

@@ -102,7 +102,8 @@ Steps takeover_steps(const sync::Parts& parts, const plan::Pair& pair, const Ver
     const Snapshot* acked = sync::last_acked(versions);
     std::string age = "begin with a copy that was never complete";
     const UnixSeconds now = unix_now();
-    if (const auto lag = parts.runs.lag(pair.dataset, acked, now)) {
+    const auto lag = acked == nullptr ? std::nullopt : parts.runs.lag(pair.dataset, acked, now);
+    if (lag) {
         age = "begin with the data of " + to_rfc3339(now - lag->count()) + " (" +
               format_duration(*lag) + " ago, @" + acked->name + "); what " + pair.peer.str() +
               " wrote later is missing here, and is kept beside it there when it returns";

@@ -5,6 +5,7 @@
 
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/log.hpp"
@@ -104,6 +105,8 @@ BootTime Leases::tick(BootTime now) {
             if (lease.until && *lease.until > now) wake = std::min(wake, *lease.until);
         }
         wake = std::min(wake, now + kLook);
+        // It can vouch for nothing, neither to its peer nor at the witness.
+        if (leased && spoiled_epoch(*dataset, pair, parts_.self)) continue;
         if (leased) recorded.push_back(pair);
         due[pair.peer].push_back(pair);
     }
@@ -122,7 +125,8 @@ BootTime Leases::tick(BootTime now) {
 /// One that zrepd finds at its start may be counted on; one that appears later begins as a new one.
 Lease& Leases::lease_of(const plan::Pair& pair, BootTime now) {
     const auto found = leases_.find(pair.dataset);
-    if (found != leases_.end() && found->second.epoch == pair.epoch) return found->second;
+    // One that went down, or is no number, is no role change: nobody confirms it, and it runs out.
+    if (found != leases_.end() && found->second.epoch >= pair.epoch) return found->second;
     Lease lease{.epoch = pair.epoch, .until = std::nullopt};
     const auto kept = kept_.find(pair.dataset);
     std::optional<Lease> left;

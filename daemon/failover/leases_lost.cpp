@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/changes.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/failover/leases.hpp"
 #include "daemon/failover/parts.hpp"
@@ -51,7 +52,9 @@ bool Leases::must_close(const Dataset& dataset, const plan::Pair& pair, BootTime
     // Whoever made it readonly, or has not mounted it, keeps users out already.
     const Journal journal = entry_of(dataset).journal;
     if (journal == Journal::freezing || fences_.must_hear(dataset, pair)) return false;
-    if (closed_note_of(dataset) && journal == Journal::none && !is_changing(pair.dataset))
+    const bool spoiled = spoiled_epoch(dataset, pair, parts_.self).has_value();
+    if (closed_note_of(dataset) && journal == Journal::none && !is_changing(pair.dataset) &&
+        !(spoiled && dataset.readonly))
         return true;
     const auto found = leases_.find(pair.dataset);
     if (!is_leased(dataset, pair) || found == leases_.end()) return false;
@@ -93,8 +96,10 @@ Task<> Leases::make_readonly(DatasetName name) {
     const auto closed = closed_note_of(*dataset);
     const ClosedNote note =
         closed.value_or(ClosedNote{.readonly_was_here = dataset->readonly_here});
-    // One that was promoted and is not settled yet keeps its journal, too.
-    const bool changing = is_changing(name) || entry_of(*dataset).journal != Journal::none;
+    // One that was promoted and is not settled yet keeps its journal, too, and an epoch that is no
+    // number stays to be seen.
+    const bool changing = is_changing(name) || entry_of(*dataset).journal != Journal::none ||
+                          spoiled_epoch(*dataset, *pair, parts_.self);
     PropertyList work{{"readonly", "on"}, {std::string(prop::kLease), to_text(note)}};
     if (!changing) {
         const Transition next = step({.stored = stored_of(*dataset, *pair)}, Lapsed{});

@@ -35,7 +35,7 @@ Error no_short_name(const DatasetName& dataset, const std::vector<Snapshot>& sna
         snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
             return a.name.size() < b.name.size();
         });
-    return Error{.code = Code::invalid_params,
+    return Error{.code = Code::conflict,
                  .message = "the name of its snapshot @" + longest->name +
                             " is too long for any copy beside it; nothing was destroyed",
                  .remedy = "give it a shorter one, and it goes on by itself: zfs rename " +
@@ -295,13 +295,30 @@ Task<Result<void>> Rescue::clear_the_way(Divergence found) {
     co_return ok();
 }
 
+namespace {
+
+/// Oldest first: all but the last, and the last; no empty list.
+std::vector<std::vector<std::string>> newest_apart(std::vector<std::string> names) {
+    std::vector<std::vector<std::string>> out;
+    if (names.empty()) return out;
+    std::string newest = std::move(names.back());
+    names.pop_back();
+    if (!names.empty()) out.push_back(std::move(names));
+    out.push_back({std::move(newest)});
+    return out;
+}
+
+}  // namespace
+
 Task<Result<void>> Rescue::roll_back(Divergence found) {
     auto clear = co_await clear_the_way(found);
     if (!clear) co_return clear;
-    if (!found.newer.empty()) {
-        std::vector<std::string> names;
-        for (const Snapshot& s : found.newer) names.push_back(s.name);
-        auto gone = co_await parts_.zfs.destroy_snapshots(dataset_, std::move(names));
+    // The newest last: while it is here, find_again() sees what is written after it, should another
+    // be held for days.
+    std::vector<std::string> names;
+    for (const Snapshot& s : found.newer) names.push_back(s.name);
+    for (auto& some : newest_apart(std::move(names))) {
+        auto gone = co_await parts_.zfs.destroy_snapshots(dataset_, std::move(some));
         if (!gone) co_return gone;
     }
     auto base = SnapshotName::make(dataset_, found.base.name);

@@ -292,6 +292,7 @@ class Roles : public peer::RoleService {
     void ask_peers(std::chrono::steady_clock::time_point now);
     Task<> ask_about(HostName peer, std::vector<plan::Pair> pairs);
     void judge(const plan::Pair& pair, const rpc::RolesOut::Side& side);
+    void judge_masterless(const plan::Pair& pair, const rpc::RolesOut::Side& side);
     /// Its last try failed for want of its peer, and that is away still.
     bool waits_for_peer(const Pending& pending, const HostName& peer) const;
     Task<> recover(DatasetName dataset);
@@ -310,6 +311,8 @@ class Roles : public peer::RoleService {
     std::map<HostName, Pending> asking_;      ///< peers to be asked
     std::set<DatasetName> heard_;             ///< the peer has answered for it since the start
     std::map<DatasetName, Error> troubles_;
+    std::set<DatasetName> masterless_;         ///< neither side was master, as last heard
+    std::map<DatasetName, plan::Role> roles_;  ///< as last looked at
     /// What went wrong at the last promotion, for who asks again because no answer came.
     struct Promoted {
         std::uint64_t epoch = 0;

@@ -126,7 +126,7 @@ rpc::RolesOut::Side Roles::side_of(const std::string& peer,
     const Dataset& dataset = *parts_.inventory.find(pair->dataset);
     const bool master = pair->role == plan::Role::master;
     // A master that cannot tell whether it is the later one must not look like the earlier.
-    if (master && plan::unreadable_epoch(dataset, parts_.self)) return out;
+    if (spoiled_epoch(dataset, *pair, parts_.self)) return out;
     out.known = true;
     out.master = master;
     out.epoch = pair->epoch;

@@ -2,9 +2,11 @@
 // What goes on by itself: unfinished role changes, and the question who is master.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "common/platform.hpp"
 #include "common/text.hpp"
+#include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
 #include "daemon/peer/absence.hpp"
@@ -117,7 +119,10 @@ Clock::time_point Roles::look_after_pairs() {
         fences_.look_after(pair, tasks_);
         look_for_stuck_mounts(pair, mounts);
         const bool waits = fences_.waits(pair.dataset) && !pending_.contains(pair.dataset);
-        if (waits) heard_.erase(pair.dataset);
+        // What the peer said was about another role, which a hand may have changed.
+        const auto role = roles_.emplace(pair.dataset, pair.role).first;
+        const bool other = std::exchange(role->second, pair.role) != pair.role;
+        if (waits || other) heard_.erase(pair.dataset);
         const bool open = entry_of(*parts_.inventory.find(pair.dataset)).journal != Journal::none;
         const bool left = open || has_member_half_way(parts_.inventory, pair);
         if (!left && !pending_.contains(pair.dataset)) continue;
@@ -182,6 +187,8 @@ void Roles::forget_former_pairs() {
     std::erase_if(troubles_, [&](const auto& entry) { return is_former(entry.first); });
     std::erase_if(heard_, is_former);
     std::erase_if(left_, is_former);
+    std::erase_if(promoted_, [&](const auto& entry) { return is_former(entry.first); });
+    std::erase_if(roles_, [&](const auto& entry) { return is_former(entry.first); });
     std::erase_if(pending_, [&](const auto& entry) {
         return !entry.second.running && is_former(entry.first);
     });
@@ -237,8 +244,26 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
         }
         heard_.insert(pairs[i].dataset);
         judge(pairs[i], answer->sides[i]);
+        // Again, until one of them is: what was asked a moment before is no state.
+        if (masterless_.contains(pairs[i].dataset)) {
+            heard_.erase(pairs[i].dataset);
+            asking.not_before = later(1, kRetryMost);
+        }
     }
     wake_.notify();
+}
+
+/// Two targets at rest, as only hands can make them. Told when it is seen a second time.
+void Roles::judge_masterless(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
+    const Journal journal = entry_of(*parts_.inventory.find(pair.dataset)).journal;
+    const bool at_rest = journal == Journal::none && side.journal == name(Journal::none);
+    const bool none = pair.role == plan::Role::target && side.known && !side.master && at_rest;
+    if (!none) {
+        masterless_.erase(pair.dataset);
+        return;
+    }
+    if (!masterless_.insert(pair.dataset).second)
+        troubles_[pair.dataset] = neither_is_master(pair, side.epoch);
 }
 
 /// What the other side's word means for this one, which it was when it asked.
@@ -252,6 +277,7 @@ void Roles::judge(const plan::Pair& pair, const rpc::RolesOut::Side& side) {
     // A peer that does not know the pair now, as with its pool exported, ends no split brain.
     const bool split = !side.known && split_.contains(pair.dataset);
     if (!pending_.contains(pair.dataset) && !split) troubles_.erase(pair.dataset);
+    judge_masterless(pair, side);
     const bool noted = side.known && !side.master && side.leased;
     if (noted && pair.role == plan::Role::master) leases_.release(pair.dataset);
     const bool both = side.known && side.master && pair.role == plan::Role::master;

@@ -107,11 +107,16 @@ std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self) 
         pair ? "on " + pair->peer.str() + " zfs get zrep:epoch " + quote(pair->peer_dataset.str())
              : "zfs get zrep:epoch there";
     const std::string name = quote(dataset.name.str());
-    return Error{.code = Code::conflict,
-                 .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
-                            " is no number: which side of the pair is right cannot be told",
-                 .remedy = "look at the other side's (" + other +
-                           ") and make it the same: zfs set zrep:epoch=NUMBER " + name};
+    return Error{
+        .code = Code::conflict,
+        .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
+                   " is no number: which side of the pair is right cannot be told",
+        .remedy = "look at the other side's (" + other +
+                  ") and make it the same: zfs set zrep:epoch=NUMBER " + name +
+                  (pair ? " on " + std::string(self.host.short_name()) : "") +
+                  "; where that is master as well, or waits for this side in the middle of "
+                  "a role change, one more than it if the data here counts, one less if "
+                  "that there does; where it cannot be asked, one above all that it had"};
 }
 
 std::optional<Error> displaced_pairs(const std::map<DatasetName, Dataset>& all, const Self& self) {

@@ -239,10 +239,12 @@ std::optional<Guid> current_snapshot(const Inventory& inventory, const DatasetNa
 }
 
 void note_unchanged(Parts& parts, const DatasetName& dataset) {
-    const Versions* versions = parts.inventory.versions(dataset);
-    const Snapshot* acked = versions == nullptr ? nullptr : last_acked(*versions);
-    if (acked == nullptr) return;
-    parts.runs.note_fresh(dataset, acked->guid, known_for(parts.inventory, dataset));
+    // Something may have been looked at again since the plan, and written to.
+    for (const auto& name : parts.inventory.with_members({dataset})) {
+        if (!current_snapshot(parts.inventory, name)) return;
+    }
+    const auto acked = current_snapshot(parts.inventory, dataset);
+    if (acked) parts.runs.note_fresh(dataset, *acked, known_for(parts.inventory, dataset));
 }
 
 std::chrono::seconds known_for(const Inventory& inventory, const DatasetName& dataset) {

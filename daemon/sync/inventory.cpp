@@ -366,7 +366,11 @@ void Inventory::add_bookmark(const DatasetName& dataset, Guid guid) {
     Bookmark added;
     added.name = name;
     added.guid = guid;
-    if (!all.empty()) added.createtxg = all.back().createtxg + 1;
+    const Snapshot* of = find_snapshot(*known, guid);
+    if (of != nullptr)
+        added.createtxg = of->createtxg;
+    else if (!all.empty())
+        added.createtxg = all.back().createtxg + 1;
     all.push_back(std::move(added));
 }
 

@@ -15,6 +15,7 @@ namespace {
 // A client asks for its run's result soon after its end; an hour of minutely runs is plenty.
 constexpr std::size_t kKeptRuns = 60;
 constexpr std::chrono::seconds kRounding{2};
+constexpr std::chrono::hours kOldest{24 * 365 * 100};
 
 double draw_jitter() {
     static std::minstd_rand generator{std::random_device{}()};
@@ -275,12 +276,10 @@ const PairMemory* Runs::remembered(const DatasetName& dataset) const {
     return found == memory_.end() ? nullptr : &found->second;
 }
 
-void Runs::note_fresh(const DatasetName& dataset, Guid guid, std::chrono::milliseconds ago) {
-    ago = std::max(ago, std::chrono::milliseconds(0));
+void Runs::note_fresh(const DatasetName& dataset, Guid guid, std::chrono::seconds ago) {
+    ago = std::clamp<std::chrono::seconds>(ago, std::chrono::seconds(0), kOldest);
     memory(dataset).fresh = {
-        .guid = guid,
-        .at = boot_now() - ago,
-        .wall = unix_now() - std::chrono::ceil<std::chrono::seconds>(ago).count()};
+        .guid = guid, .at = boot_now() - ago, .wall = unix_now() - ago.count()};
 }
 
 void Runs::forget_fresh(const DatasetName& dataset) {

@@ -134,9 +134,9 @@ class Runs {
 
     PairMemory& memory(const DatasetName& dataset) { return memory_[dataset]; }
     const PairMemory* remembered(const DatasetName& dataset) const;
-    /// So long ago the copy, whose newest snapshot is this one, had all that the source had. Less
-    /// than nothing, which only a peer can say, counts as nothing.
-    void note_fresh(const DatasetName& dataset, Guid guid, std::chrono::milliseconds ago);
+    /// So long ago the copy, whose newest snapshot is this one, had all that the source had. A peer
+    /// may have said that: less than nothing counts as nothing, and more than a lifetime as that.
+    void note_fresh(const DatasetName& dataset, Guid guid, std::chrono::seconds ago);
     void forget_fresh(const DatasetName& dataset);
     /// How long ago that was of a pair whose last acknowledged snapshot is `acked`, or not known
     /// now: by what this zrepd saw itself, by whichever clock says longer; else since the snapshot

@@ -8,6 +8,7 @@
 #include "common/rpc/message.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/plan/displaced.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -92,6 +93,9 @@ rpc::TargetState Target::state_of(const std::string& peer,
     out.is_pair = side_with(peer, target, source).has_value();
     // What is not this peer's is none of its business beyond that it exists.
     if (!out.is_pair) return out;
+    // Epoch 0 would be told as a role change that was missed.
+    if (auto spoiled = plan::unreadable_epoch(*dataset, parts_.self); out.master && spoiled)
+        out.error = rpc::to_item_error(*spoiled);
     out.guid = dataset->guid;
     out.written_bytes = dataset->written_bytes;
     out.available_bytes = dataset->available_bytes;

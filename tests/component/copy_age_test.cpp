@@ -2,6 +2,8 @@
 // How fresh a copy is, as each side knows it: by what was seen here, not by the other host's clock.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "daemon/clock.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "tests/fakes/two_hosts.hpp"
@@ -180,6 +182,20 @@ TEST_F(CopyAge, ATreeOneOfWhoseCopiesIsAnotherIsNotFresh) {
     beta->zfs.forget("backup/fs/a");
     look_only();
     EXPECT_GE(lag_of_copy().value(), 1'000s);
+}
+
+TEST_F(CopyAge, WhateverAPeerSaysIsAnAge) {
+    ASSERT_EQ(init().outcome, "done");
+    const Guid newest = beta->zfs.at("backup/fs").snapshots.back().guid;
+    for (const auto& [said, at_least] :
+         {std::pair(std::numeric_limits<std::int64_t>::max(), kDay),
+          std::pair(std::numeric_limits<std::int64_t>::min(), UnixSeconds{0})}) {
+        rpc::LookIn in;
+        in.pairs.push_back({"tank/fs", "backup/fs", {}, newest, said});
+        ASSERT_TRUE(test::run_task(io, beta->target.look("alpha", in)));
+        EXPECT_GE(lag_of_copy().value().count(), at_least);
+    }
+    EXPECT_LT(lag_of_copy().value(), 60s);
 }
 
 }  // namespace

@@ -329,4 +329,26 @@ TEST_F(LeaseTest, OneThatIsGivenUpWhileItIsRenewedIsForgottenByTheTarget) {
 }
 
 }  // namespace
+/// What a slip of a hand makes of it; it would count as 0, and no lease of that ever runs out.
+TEST_F(LeaseTest, AnEpochThatNobodyConfirmsRunsOutAndStaysToBeSeen) {
+    begin();
+    for (const char* wrong : {"seven", "0"}) {
+        give(*alpha, "tank/fs", prop::kEpoch, wrong);
+        discover();
+        alpha->roles.look_again();
+        run_until(io, [&] { return !is_writable(); });
+        run_for(std::chrono::milliseconds(700));
+        const auto sets = alpha->zfs.count("set tank/fs");
+        EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), wrong);
+        EXPECT_FALSE(is_writable());
+        EXPECT_TRUE(is_bound()) << "a takeover waits for it";
+        run_for(std::chrono::milliseconds(700));
+        EXPECT_LE(alpha->zfs.count("set tank/fs"), sets + 1) << "once, and not again and again";
+        give(*alpha, "tank/fs", prop::kEpoch, "1");
+        discover();
+        alpha->roles.look_again();
+        run_until(io, [&] { return is_writable(); });
+    }
+}
+
 }  // namespace zrepd

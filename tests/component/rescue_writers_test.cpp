@@ -131,5 +131,22 @@ TEST_F(RescueWritersTest, OneThatStoppedWithoutAWordIsRescuedAnHourLater) {
     EXPECT_EQ(alpha->zfs.count("snapshot"), failover::kMaxDiverged + 1);
 }
 
+/// Its rollback waits for somebody to release a hold, perhaps for days.
+TEST_F(RescueWritersTest, WhatIsWrittenWhileASnapshotIsHeldIsKeptToo) {
+    alpha->zfs.take("tank/fs@theirs");
+    alpha->zfs.at("tank/fs").snapshots.back().foreign_hold = true;
+    alpha->zfs.write("tank/fs", 300);
+    start_loops();
+    try_once();
+    ASSERT_TRUE(alpha->zfs.exists("tank/fs_diverged_2"));
+    EXPECT_FALSE(is_target(*alpha, "tank/fs"));
+    alpha->zfs.write("tank/fs", 700);
+    try_once();
+    alpha->zfs.write("tank/fs", 900);
+    const std::uint64_t last = alpha->zfs.content("tank/fs");
+    for (auto& s : alpha->zfs.at("tank/fs").snapshots) s.foreign_hold = false;
+    expect_rescued(last);
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -127,5 +127,50 @@ TEST_F(UnfinishedRolesTest, AnEpochThatNoRoleChangeMadeIsNotFollowed) {
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
 }
 
+TEST_F(UnfinishedRolesTest, TwoTargetsAtRestAreToldOfUntilOneIsTheMaster) {
+    give(*alpha, "tank/fs", prop::kMaster, "no");
+    give(*alpha, "tank/fs", "readonly", "on");
+    discover();
+    start_loops();
+    test::run_until(io, [&] {
+        return alpha->roles.trouble_of(fs).has_value() &&
+               beta->roles.trouble_of(target_fs).has_value();
+    });
+    const Error trouble = *alpha->roles.trouble_of(fs);
+    EXPECT_EQ(trouble.code, Code::conflict);
+    EXPECT_NE(trouble.message.find("neither side is the master"), std::string::npos);
+    EXPECT_NE(trouble.remedy.find("zrepctl takeover -L 'tank/fs', or on beta zrepctl takeover -L "
+                                  "'backup/fs'"),
+              std::string::npos)
+        << trouble.remedy;
+    EXPECT_EQ(change(*alpha, Ask::takeover_local, fs).outcome, "done");
+    test::run_until(
+        io, [&] { return !alpha->roles.trouble_of(fs) && !beta->roles.trouble_of(target_fs); });
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+}
+
+TEST_F(UnfinishedRolesTest, OneThatHandedOverAndCannotTellItsEpochWaitsForSomebody) {
+    const Guid base = alpha->zfs.at("tank/fs").snapshots.back().guid;
+    const std::string journal = "handed_over base=" + base.str();
+    give(*alpha, "tank/fs", prop::kMaster, "no");
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kInprogress, journal);
+    give(*alpha, "tank/fs", prop::kEpoch, "eight");
+    discover();
+    start_loops();
+    test::run_until(io, [&] {
+        const auto trouble = alpha->roles.trouble_of(fs);
+        return trouble && trouble->message.find("is no number") != std::string::npos;
+    });
+    for_a_while(500ms);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), journal);
+    give(*alpha, "tank/fs", prop::kEpoch, "2");
+    discover();
+    end_the_pause();
+    test::run_until(io, [&] { return is_master(*beta, "backup/fs"); });
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    expect_roles(false, "2");
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -126,11 +126,19 @@ class RareConflicts(Remedies, Roles):
         self.assert_settled_there()
         self.assertEqual(self.kept(self.alpha, "tank/fs_old", "late"), "late\n")
 
+    def test_neither_side_is_master(self):
+        """As two slips of a hand make them; nothing would be synced, and nothing would be wrong."""
+        self.alpha.run("zfs set zrep:master=no readonly=on tank/fs")
+        remedy = self.told("neither side is the master", "conflict")
+        self.run_printed(remedy, (self.alpha, "zrepctl takeover -L 'tank/fs'"))
+        self.assert_master("alpha", seconds=40)
+        self.assert_healthy()
+
     def test_a_former_master_whose_snapshots_others_need(self):
         """And the rescue goes by accident before the rollback: it is made once more."""
         long = "m" * 240
         self.overtaken(here=f"zfs snapshot tank/fs@{long}; zfs clone tank/fs@{long} tank/work; zfs hold theirs tank/fs@{long}")
-        self.run_printed(self.told("too long for any copy beside it", "invalid_params"),
+        self.run_printed(self.told("too long for any copy beside it", "conflict"),
                          (self.alpha, f"zfs rename 'tank/fs@{long}' @SHORTER", {"SHORTER": "mine"}))
         self.run_printed(self.told("dependent clones", "busy"), (self.alpha, "zfs get clones 'tank/fs@mine'"),
                          (self.alpha, "zfs destroy -r CLONE", {"CLONE": "tank/work"}))
