@@ -336,7 +336,7 @@ TEST_F(LeaseTest, AnEpochThatNobodyConfirmsRunsOutAndStaysToBeSeen) {
         give(*alpha, "tank/fs", prop::kEpoch, wrong);
         discover();
         alpha->roles.look_again();
-        run_until(io, [&] { return !is_writable(); });
+        test::run_until(io, [&] { return !is_writable(); });
         run_for(std::chrono::milliseconds(700));
         const auto sets = alpha->zfs.count("set tank/fs");
         EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), wrong);
@@ -347,7 +347,7 @@ TEST_F(LeaseTest, AnEpochThatNobodyConfirmsRunsOutAndStaysToBeSeen) {
         give(*alpha, "tank/fs", prop::kEpoch, "1");
         discover();
         alpha->roles.look_again();
-        run_until(io, [&] { return is_writable(); });
+        test::run_until(io, [&] { return is_writable(); });
     }
 }
 

@@ -29,6 +29,17 @@ class UnfinishedRolesTest : public test::RolesTest {
         const auto until = std::chrono::steady_clock::now() + how_long;
         test::run_until(io, [&] { return std::chrono::steady_clock::now() > until; });
     }
+    void be_a_target_by_hand() {
+        for (const auto& [key, value] :
+             std::initializer_list<std::pair<std::string_view, const char*>>{
+                 {prop::kMaster, "no"},
+                 {"readonly", "on"},
+                 {prop::kSrcHost, "beta"},
+                 {prop::kSrcFs, "backup/fs"},
+                 {prop::kDestHost, "alpha"},
+                 {prop::kDestFs, "tank/fs"}})
+            give(*alpha, "tank/fs", key, value);
+    }
     /// As a session with beta that opens does.
     void end_the_pause() { alpha->events.hint("peer_up", "beta"); }
     void lose_beta() {
@@ -128,8 +139,7 @@ TEST_F(UnfinishedRolesTest, AnEpochThatNoRoleChangeMadeIsNotFollowed) {
 }
 
 TEST_F(UnfinishedRolesTest, TwoTargetsAtRestAreToldOfUntilOneIsTheMaster) {
-    give(*alpha, "tank/fs", prop::kMaster, "no");
-    give(*alpha, "tank/fs", "readonly", "on");
+    be_a_target_by_hand();
     discover();
     start_loops();
     test::run_until(io, [&] {
@@ -152,8 +162,7 @@ TEST_F(UnfinishedRolesTest, TwoTargetsAtRestAreToldOfUntilOneIsTheMaster) {
 TEST_F(UnfinishedRolesTest, OneThatHandedOverAndCannotTellItsEpochWaitsForSomebody) {
     const Guid base = alpha->zfs.at("tank/fs").snapshots.back().guid;
     const std::string journal = "handed_over base=" + base.str();
-    give(*alpha, "tank/fs", prop::kMaster, "no");
-    give(*alpha, "tank/fs", "readonly", "on");
+    be_a_target_by_hand();
     give(*alpha, "tank/fs", prop::kInprogress, journal);
     give(*alpha, "tank/fs", prop::kEpoch, "eight");
     discover();

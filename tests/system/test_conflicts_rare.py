@@ -128,7 +128,8 @@ class RareConflicts(Remedies, Roles):
 
     def test_neither_side_is_master(self):
         """As two slips of a hand make them; nothing would be synced, and nothing would be wrong."""
-        self.alpha.run("zfs set zrep:master=no readonly=on tank/fs")
+        self.alpha.run("zfs set zrep:master=no readonly=on zrep:src-host=beta zrep:src-fs=backup/fs zrep:dest-host=alpha "
+                       "zrep:dest-fs=tank/fs tank/fs")
         remedy = self.told("neither side is the master", "conflict")
         self.run_printed(remedy, (self.alpha, "zrepctl takeover -L 'tank/fs'"))
         self.assert_master("alpha", seconds=40)
