@@ -92,6 +92,9 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
         if (pair.role == plan::Role::initializing) continue;
         out.push_back(pair.dataset);
     }
+    if (!masters_only) co_return out;
+    const auto missed = sync::not_reached_by_all(parts_, plan::Role::master);
+    out.insert(out.end(), missed.begin(), missed.end());
     co_return out;
 }
 
@@ -118,7 +121,14 @@ std::string DaemonService::nothing_for_all(std::optional<plan::Role> wanted) {
     return "no pair to work on; " + join(there, ", ") + "; zrepctl list shows them";
 }
 
-rpc::RunStarted DaemonService::nothing_to_do(std::optional<plan::Role> wanted) {
+Result<rpc::RunStarted> DaemonService::nothing_to_do(std::optional<plan::Role> wanted) {
+    for (const std::string& pool : parts_.inventory.left_out()) {
+        auto checked = parts_.zfs.check_pool(pool);
+        if (checked || !wanted) continue;
+        Error error = checked.error();
+        error.message += "; which pairs are on it is not known";
+        return error;
+    }
     rpc::RunStarted out;
     out.note = nothing_for_all(wanted);
     return out;

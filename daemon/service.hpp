@@ -117,7 +117,8 @@ class DaemonService : public control::Service {
                          std::size_t end);
     /// What `all` did not find, and what there is instead; `wanted`: it means pairs of this role.
     std::string nothing_for_all(std::optional<plan::Role> wanted);
-    rpc::RunStarted nothing_to_do(std::optional<plan::Role> wanted);
+    /// pool_unavailable where pairs of that role may be on a pool that was never read.
+    Result<rpc::RunStarted> nothing_to_do(std::optional<plan::Role> wanted);
     void note_pool_troubles(UnixSeconds now);
     std::optional<rpc::Trouble> unknown_pairs() const;
     std::optional<rpc::Trouble> unseen_now(const std::vector<DatasetName>& names) const;

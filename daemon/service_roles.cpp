@@ -25,6 +25,8 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose_role(std::vector<st
         const auto pair = parts_.inventory.pair(name);
         return !pair || pair->role != role;
     });
+    const auto missed = sync::not_reached_by_all(parts_, role);
+    chosen->insert(chosen->end(), missed.begin(), missed.end());
     co_return chosen;
 }
 

@@ -6,6 +6,8 @@
 #include "common/props.hpp"
 #include "common/units.hpp"
 #include "common/version.hpp"
+#include "daemon/failover/check.hpp"
+#include "daemon/failover/journal.hpp"
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
@@ -41,6 +43,24 @@ std::string to_wall(sched::Clock::time_point point, const Moment& now) {
 
 rpc::Trouble trouble(const Error& error, UnixSeconds since) {
     return {std::string(info(error.code).name), error.text(), error.remedy, to_rfc3339(since)};
+}
+
+/// Nobody works on it now, and nobody has said yet what it waits for.
+std::optional<Error> left_open(const plan::Pair& pair, const Dataset& dataset) {
+    using failover::Journal;
+    const Journal journal = failover::entry_of(dataset).journal;
+    if (journal == Journal::none) return std::nullopt;
+    Error out{.code = Code::busy,
+              .message = "a role change of " + pair.dataset.str() + " is not finished (" +
+                         std::string(failover::name(journal)) + "); zrepd goes on with it",
+              .remedy = "nothing, unless it stays so: then zrepctl events shows what it waits for"};
+    const bool given_away = journal == Journal::handed_over || journal == Journal::stepping_down;
+    if (journal == Journal::handed_over) {
+        out.remedy += "; or, on " + pair.peer.str() + ": zrepctl takeover -L " +
+                      quote(pair.peer_dataset.str()) + " makes that the master at once";
+    }
+    if (given_away) out.remedy += failover::take_back(pair);
+    return out;
 }
 
 }  // namespace
@@ -280,6 +300,8 @@ std::optional<rpc::Trouble> DaemonService::trouble_of(const rpc::PairStatus& sta
         found = sync::unfinished_init(pair);
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (!found) found = plan::unreadable_epoch(*dataset, parts_.self);
+    if (!found && !status.running && pair.role != plan::Role::initializing)
+        found = left_open(pair, *dataset);
     if (!found) found = plan::unreadable_setting(*dataset, pair.role);
     return first_seen(status.dataset, found, now);
 }

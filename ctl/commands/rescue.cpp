@@ -128,7 +128,7 @@ int run_rescue(const Invocation& invocation) {
 const Command kRescue{
     "rescue",
     "",
-    "list | diff COPY [--limit N] | drop COPY --yes|--dry-run",
+    "list | diff COPY [--limit N] | drop COPY [--yes|--dry-run]",
     "Show, or let go of, what a former master never sent",
     "A master that is overtaken keeps what the other side never got in FILESYSTEM_diverged_EPOCH\n"
     "beside it: readonly, not mounted, a clone that holds only the difference. To look at one: zfs\n"

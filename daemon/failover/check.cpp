@@ -11,6 +11,7 @@
 #include "common/units.hpp"
 #include "daemon/failover/go_back.hpp"
 #include "daemon/failover/lease.hpp"
+#include "daemon/plan/conflicts.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/zfs/parse_mounts.hpp"
@@ -186,18 +187,34 @@ std::optional<Error> made_readonly(const Dataset& master) {
                        std::string(master.name.pool()) + "), then run it again");
 }
 
+Error both_say_so(const plan::Pair& pair) {
+    return Error{.code = Code::split_brain,
+                 .message = "split brain: " + pair.dataset.str() +
+                            " is the master here already, and so is " + pair.peer_dataset.str() +
+                            " on " + pair.peer.str() + " (epoch " + std::to_string(pair.epoch) +
+                            " both); nothing was changed",
+                 .remedy = plan::keep_one(pair.dataset)};
+}
+
+std::string take_back(const plan::Pair& pair) {
+    return "; or here: zrepctl takeover -L " + quote(pair.dataset.str()) + " takes the role back";
+}
+
 Error unfinished(const plan::Pair& pair, Journal journal) {
     const std::string status = "zrepctl status " + quote(pair.dataset.str());
-    const bool handed_over = journal == Journal::handed_over;
-    const std::string there = quote(pair.peer_dataset.str());
+    // What was given away is readonly on both sides until one of them takes it.
+    const bool gave_away = journal == Journal::handed_over || journal == Journal::stepping_down;
+    std::string ways;
+    if (journal == Journal::handed_over) {
+        ways = "; or, on " + pair.peer.str() + ": zrepctl takeover -L " +
+               quote(pair.peer_dataset.str()) + " makes that the master at once";
+    }
+    if (gave_away) ways += take_back(pair);
     return Error{.code = Code::busy,
                  .message = "an earlier role change of " + pair.dataset.str() +
                             " is not finished (" + std::string(name(journal)) +
                             "); zrepd goes on with it",
-                 .remedy = status + " shows what it waits for" +
-                           (handed_over ? "; or, on " + pair.peer.str() + ": zrepctl takeover -L " +
-                                              there + " makes that the master at once"
-                                        : "")};
+                 .remedy = status + " shows what it waits for" + ways};
 }
 
 Error neither_is_master(const plan::Pair& pair, std::uint64_t epoch_there) {
@@ -241,7 +258,7 @@ std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions
         pair.dataset.str() + " has no snapshot that " + there +
             " is known to have, so that could not become the master; nothing was changed",
         "zrepctl sync " + quote(pair.dataset.str()) +
-            " first, or says how to begin anew when there is none in common");
+            " first: where there is none in common, it says how to begin anew");
 }
 
 Error sync_refused(Error error) {

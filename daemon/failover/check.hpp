@@ -55,6 +55,10 @@ std::optional<Error> made_readonly(const Dataset& master);
 /// is a state to be changed first, as a conflict is. Pure.
 Error sync_refused(Error error);
 
+/// split_brain: this side was asked to take over, and is the master, as the other one is.
+Error both_say_so(const plan::Pair& pair);
+/// The end of a remedy, for a side that gave the role away to nobody yet.
+std::string take_back(const plan::Pair& pair);
 /// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.
 Error unfinished(const plan::Pair& pair, Journal journal);
 

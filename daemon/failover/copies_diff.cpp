@@ -2,6 +2,7 @@
 // Copies: which files of a rescue differ from its base. zfs diff wants the filesystem of the base
 // and the copy mounted, wherever that is. Both are often not: they are mounted readonly below the
 // runtime directory, and the folder there is the note that says so after a kill.
+#include <algorithm>
 #include <filesystem>
 
 #include "common/text.hpp"
@@ -67,6 +68,15 @@ Error key_missing(const DatasetName& dataset) {
         .code = Code::refused,
         .message = "the key of " + dataset.str() + " is not loaded: its files cannot be read",
         .remedy = "zfs load-key " + quote(dataset.str())};
+}
+
+Error base_gone(const DatasetName& copy, const SnapshotName& base) {
+    return Error{.code = Code::not_found,
+                 .message = base.str() + ", from which " + copy.str() +
+                            " was begun, is gone: there is nothing to compare it with",
+                 .remedy = "its files are all there: zfs mount " + quote(copy.str()) +
+                           ", or zfs get mountpoint,canmount " + quote(copy.str()) +
+                           " says why not"};
 }
 
 std::string why_incomplete(const FileChanges& found, std::chrono::seconds time) {
@@ -144,6 +154,13 @@ Task<Result<rpc::RescueDiffOut>> Copies::diff(DatasetName copy, std::uint64_t li
     }
     auto base_guard = co_await lock_base(look->base.dataset());
     if (!base_guard) co_return base_guard.error();
+    const Versions* all = parts_.inventory.versions(look->base.dataset());
+    const std::string& base = look->base.snapshot();
+    const bool gone =
+        all != nullptr && std::none_of(all->snapshots.begin(),
+                                       all->snapshots.end(),
+                                       [&](const Snapshot& s) { return s.name == base; });
+    if (gone) co_return base_gone(copy, look->base);
     look->limit = static_cast<std::size_t>(limit);
     look->time = base_guard->has_value() ? kLockedLimit : kLookLimit;
     auto found = co_await compare(*look);

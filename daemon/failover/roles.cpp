@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/failover/roles.hpp"
 
+#include <algorithm>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -14,6 +17,8 @@ using sync::Freshness;
 
 // As many as keep two hosts busy; the others of a `failover all` wait for their turn.
 constexpr std::size_t kParallel = 8;
+// For who asks of a master what only a target does: it is told at once.
+constexpr std::chrono::seconds kAskIfSplit{3};
 
 std::string_view operation_of(Ask ask) {
     switch (ask) {
@@ -80,15 +85,45 @@ bool is_reached(Ask ask, const Stored& stored) {
     return ask != Ask::failover || stored.journal == Journal::none;
 }
 
-/// The role was given away and came back: that is no refusal, and what was kept aside stays there.
-Error came_back(Error error, const plan::Pair& pair, const Change& work) {
+/// Of Change::note_kept(), which says what was rolled back.
+bool tells_of_copy(const std::string& note) {
+    return note.ends_with(" (zrepctl rescue list)");
+}
+
+/// The role was given away and came back: that is no refusal. What was kept aside stays there, and
+/// the filesystem is used again without it.
+Error came_back(Error error, const plan::Pair& pair, const Change& work, const Versions* versions) {
     if (error.code == Code::no_base) error.code = Code::not_found;
-    for (const auto& note : work.notes()) error.message += "; " + note;
-    error.context.push_back("the role came back, it is the master still (epoch " +
-                            std::to_string(pair.epoch) + ")");
-    error.remedy = "zrepctl sync " + quote(pair.dataset.str()) +
-                   " sends what is missing there, or says what to do; then run this again";
+    const std::string name = pair.dataset.str();
+    // What was newer is gone.
+    const bool listed = versions != nullptr && !versions->snapshots.empty();
+    const std::string base = listed ? " to @" + versions->snapshots.back().name : "";
+    std::vector<std::string> kept;
+    for (const auto& note : work.notes()) {
+        if (tells_of_copy(note))
+            kept.push_back(note);
+        else
+            error.message += "; " + note;
+    }
+    std::string now =
+        "the role came back, it is the master still (epoch " + std::to_string(pair.epoch) + ")";
+    std::string first;
+    if (!kept.empty()) {
+        now += ", but " + name + " was rolled back" + base + ": " + join(kept, "; ");
+        first = "copy back what is needed of what is kept before " + name + " is used; then ";
+    }
+    error.context.push_back(std::move(now));
+    error.remedy = first + "zrepctl sync " + quote(name) + " sends what is missing on " +
+                   pair.peer.str() + ", or says what to do; then run this again";
     return error;
+}
+
+/// What the other side said comes with its name.
+Error named(Error error, const plan::Pair& pair) {
+    const auto& where = error.context;
+    const bool theirs = std::find(where.begin(), where.end(), pair.peer.str()) != where.end();
+    return theirs ? sync::failed_there(pair.peer, pair.peer_dataset.str(), std::move(error))
+                  : error;
 }
 
 std::string with_remedy(const Error& error) {
@@ -114,20 +149,55 @@ std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
 
 namespace {
 
+/// Given away, and nobody has it: until the other side answers, or, where it answered and will not,
+/// until what it says is settled.
+std::string nobody_yet(const plan::Pair& pair,
+                       const Stored& stored,
+                       const std::optional<Error>& trouble) {
+    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
+    const std::string back = take_back(pair);
+    if (!trouble) return outcome_of(pair, stored) + "; until then nobody is the master" + back;
+    const bool silent = peer::is_absence(trouble->code) || trouble->code == Code::timed_out;
+    if (silent || stored.journal == Journal::stepping_down) {
+        return outcome_of(pair, stored) +
+               "; until then nobody is the master: " + with_remedy(named(*trouble, pair)) + back;
+    }
+    return pair.dataset.str() + " is no longer the master (epoch " + std::to_string(stored.epoch) +
+           "), and nobody is: " + there +
+           " did not take over: " + with_remedy(named(*trouble, pair)) + "; zrepd asks it again" +
+           back;
+}
+
 /// The reason that what was asked for was not reached from `epoch`.
 Error why_not(const Change& work,
               const plan::Pair& pair,
               const Stored& stored,
-              std::uint64_t epoch) {
+              std::uint64_t epoch,
+              const Versions* versions) {
     const std::string name = quote(pair.dataset.str());
     Error error = work.trouble().value_or(
         Error{.code = Code::internal,
               .message = "it ended without a reason",
               .remedy = "zrepctl status " + name + " shows what lies on disk"});
-    if (stored.master && stored.epoch != epoch) return came_back(std::move(error), pair, work);
-    if (stored.master) error.context.emplace_back("nothing changed, it is the master still");
-    if (!stored.master && stored.journal != Journal::none)
-        error.context.push_back(outcome_of(pair, stored));
+    if (stored.master && stored.epoch != epoch)
+        return came_back(std::move(error), pair, work, versions);
+    error = named(std::move(error), pair);
+    if (stored.master && stored.journal == Journal::none)
+        error.context.emplace_back("nothing changed, it is the master still");
+    if (stored.master && stored.journal == Journal::freezing) {
+        error.context.emplace_back(
+            "it is the master still, READONLY until zrepd has undone it (zrepctl status shows it)");
+    }
+    if (!stored.master && stored.journal != Journal::none) {
+        const std::string gave_up = pair.dataset.str() + " is no longer the master (epoch " +
+                                    std::to_string(stored.epoch) + "), and nobody is";
+        error.context.push_back(stored.journal == Journal::handed_over
+                                    ? gave_up + "; zrepd goes on with it"
+                                    : outcome_of(pair, stored));
+        const std::string back = take_back(pair);
+        if (error.remedy.find(back) == std::string::npos)
+            error.remedy += error.remedy.empty() ? back.substr(2) : back;
+    }
     return error;
 }
 
@@ -270,6 +340,12 @@ Task<Result<rpc::RunResult>> Roles::carry_out(sync::RunPtr run,
     if (pair->role == plan::Role::initializing) co_return sync::not_a_master(*pair);
     const auto spoiled = plan::unreadable_epoch(*parts_.inventory.find(dataset), parts_.self);
     if (spoiled) co_return *spoiled;
+    const bool takes = ask == Ask::takeover || ask == Ask::takeover_local;
+    const bool settled = entry_of(*parts_.inventory.find(dataset)).journal == Journal::none;
+    if (takes && settled && pair->role == plan::Role::master) {
+        const auto split = co_await must_be_split(*pair, Ask::keep_here, kAskIfSplit);
+        co_return split ? both_say_so(*pair) : wrong_side(ask, *pair);
+    }
     // The master does it; it needs the lock of this side for that.
     if (ask == Ask::takeover) co_return co_await ask_master(run, dataset);
     Result<Guid> base = Guid{};
@@ -374,17 +450,20 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
     if (!stored) co_return stored.error();
     const auto pair = parts_.inventory.pair(dataset);
     if (!pair) co_return sync::no_pair(parts_, dataset);
-    if (!is_reached(ask, *stored)) co_return why_not(work, *pair, *stored, epoch);
+    if (!is_reached(ask, *stored)) {
+        co_return why_not(work, *pair, *stored, epoch, parts_.inventory.versions(dataset));
+    }
     rpc::RunResult result;
     result.outcome = "done";
     troubles_.erase(dataset);
     // What an earlier try waited for is settled by this one.
     const auto pending = pending_.find(dataset);
     if (pending != pending_.end() && !pending->second.running) pending_.erase(pending);
-    std::vector<std::string> text{outcome_of(*pair, *stored)};
-    // It answered, perhaps, and will not: nobody is the master until what it says is settled.
-    if (!stored->master && stored->journal != Journal::none && work.trouble())
-        text.push_back("not yet: " + with_remedy(*work.trouble()));
+    std::vector<std::string> text;
+    if (!stored->master && stored->journal != Journal::none)
+        text.push_back(nobody_yet(*pair, *stored, work.trouble()));
+    else
+        text.push_back(outcome_of(*pair, *stored));
     text.insert(text.end(), work.notes().begin(), work.notes().end());
     result.text = join(text, "; ");
     co_return result;

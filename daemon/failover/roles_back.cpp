@@ -18,6 +18,9 @@ namespace {
 using sync::Freshness;
 using Steps = std::vector<std::string>;
 
+// A dry run has to be answered in five seconds.
+constexpr std::chrono::seconds kLookIfSplit{3};
+
 bool wants_target(Ask ask) {
     return ask == Ask::takeover || ask == Ask::takeover_local;
 }
@@ -129,6 +132,12 @@ Task<Result<Roles::Back>> Roles::look_back(Ask ask, DatasetName dataset, StartPo
     const auto spoiled = plan::unreadable_epoch(*now, parts_.self);
     if (spoiled) co_return *spoiled;
     auto wrong = not_now(ask, *pair, *now);
+    const bool both = wrong && wrong->code == Code::wrong_role && wants_target(ask) &&
+                      pair->role == plan::Role::master;
+    if (both) {
+        const auto split = co_await must_be_split(*pair, Ask::keep_here, kLookIfSplit);
+        if (split) co_return both_say_so(*pair);
+    }
     if (wrong) co_return *wrong;
     auto snapshot = find_start(*now, *versions, from);
     if (!snapshot) co_return snapshot.error();
@@ -255,7 +264,7 @@ Task<Result<Steps>> Roles::steps_at(
         in.base = look->snapshot.guid;
         auto answer =
             co_await role_.peers.call_as<rpc::HandOverOut>(pair.peer, "peer.hand_over", in, limit);
-        if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+        if (!answer) co_return sync::said_there(pair.peer, answer.error()).in(pair.peer.str());
         co_return answer->steps;
     }
     if (look->plain) co_return co_await steps_of(ask, pair, limit, old);

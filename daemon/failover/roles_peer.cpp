@@ -231,6 +231,7 @@ Task<std::optional<Error>> Roles::writing_problem(DatasetName dataset,
     if (written && !dry_run) parts_.inventory.note_set(dataset, served);
     if (written) co_return std::nullopt;
     Error out = written.error();
+    sync::name_pool(out, dataset.str());
     if (!out.remedy.empty()) out.remedy = "on " + parts_.self.host.str() + ": " + out.remedy;
     co_return out;
 }
@@ -259,6 +260,8 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (seen) seen = co_await look_at(*name);
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
+    const bool master = pair && pair->role == plan::Role::master;
+    if (master && pair->epoch == in.epoch) co_return sync::master_here_too(parts_, *pair);
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
     const auto serve = parse_serve(in.serve);
     if (!serve) co_return not_served_so(in.serve);

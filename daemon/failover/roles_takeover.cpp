@@ -7,6 +7,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/roles.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/peer_run.hpp"
@@ -45,6 +46,12 @@ Error knows_no_pause(const plan::Pair& pair) {
                            "; or have the same version of zrepd on both hosts"};
 }
 
+/// The master was not heard, whoever is to blame.
+bool cannot_ask(Code code) {
+    return peer::is_absence(code) || code == Code::peer_auth || code == Code::peer_host_key ||
+           code == Code::peer_protocol || code == Code::timed_out;
+}
+
 }  // namespace
 
 /// Of a master; its copy waits, perhaps at an earlier snapshot (zrepctl sync FILESYSTEM@SNAPSHOT).
@@ -76,9 +83,10 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     auto started =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
     if (!started) {
-        Error error = std::move(Error(started.error())).in(pair->peer.str());
-        if (error.code == Code::peer_unreachable) {
-            error.remedy += "; if it is dead: zrepctl takeover -L " + quote(dataset.str());
+        Error error = sync::said_there(pair->peer, started.error()).in(pair->peer.str());
+        if (cannot_ask(error.code)) {
+            error.remedy += error.remedy.empty() ? "" : "; ";
+            error.remedy += "if that host is dead: zrepctl takeover -L " + quote(dataset.str());
         }
         co_return error;
     }
@@ -145,7 +153,7 @@ Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
         co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.refresh", in, limit);
     if (!answer && in.all && answer.error().code == Code::invalid_params)
         co_return knows_no_pause(*pair);
-    if (!answer) co_return std::move(Error(answer.error())).in(pair->peer.str());
+    if (!answer) co_return sync::said_there(pair->peer, answer.error()).in(pair->peer.str());
     co_return std::move(*answer);
 }
 

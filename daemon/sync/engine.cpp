@@ -312,7 +312,9 @@ Task<Result<std::size_t>> Engine::expire_there(HostName peer, rpc::LookIn all) {
             co_return Error{.code = Code::peer_protocol, .message = "no answer"};
         }
         for (const auto& item : answer->items) {
-            if (item.error) co_return rpc::from_item_error(*item.error).in(peer.str());
+            if (item.error)
+                co_return failed_there(peer, item.target, rpc::from_item_error(*item.error))
+                    .in(peer.str());
             gone += item.destroyed.size();
         }
     }
@@ -338,6 +340,8 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
     if (local_only || sides.empty() || sides.front().role != plan::Role::master) co_return text;
     const HostName& peer = sides.front().peer;
     auto there = co_await expire_there(peer, std::move(in));
+    const bool denied = !there && there.error().code == Code::not_accepted;
+    if (denied) there = co_await why_not_accepted(parts_, peers_, sides.front(), there.error());
     if (!there) co_return after_destroying(here, there.error());
     co_return text + ", " + std::to_string(*there) + " on " + peer.str();
 }

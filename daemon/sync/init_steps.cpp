@@ -8,6 +8,7 @@
 #include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/init_plan.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
 namespace zrepd::sync {
@@ -77,7 +78,9 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
     const rpc::AdoptIn in = adopt_request(source.parts.inventory, request, /*dry_run=*/true);
     auto found =
         co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
-    if (!found) co_return std::move(Error(found.error())).in(request.host.str());
+    if (!found)
+        co_return failed_there(request.host, request.target.str(), found.error())
+            .in(request.host.str());
     std::vector<std::string> out = std::move(found->steps);
     if (!request.recursive) {
         out.push_back("record @" + found->base.name +
@@ -193,7 +196,9 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
-    if (!prepared) co_return prepared.error().in(request.host.str());
+    if (!prepared)
+        co_return failed_there(request.host, request.target.str(), prepared.error())
+            .in(request.host.str());
     auto fits = check_prepared(*dataset, *prepared, request);
     if (!fits) co_return fits.error();
     if (request.recursive)

@@ -9,6 +9,7 @@
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/estimate.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -257,7 +258,11 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
         if (!answer) {
             fail(*job, answer.error().in("acknowledge"));
         } else if (answer->items[i].error) {
-            fail(*job, rpc::from_item_error(*answer->items[i].error).in(peer_.str()));
+            fail(*job,
+                 failed_there(peer_,
+                              job->pair.peer_dataset.str(),
+                              rpc::from_item_error(*answer->items[i].error))
+                     .in(peer_.str()));
         } else {
             for (const auto& warning : answer->items[i].warnings) {
                 log::event(log::Level::warn,

@@ -2,6 +2,7 @@
 #include "daemon/sync/peer_run.hpp"
 
 #include "common/rpc/peer_role_types.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -34,7 +35,8 @@ Task<Result<std::string>> follow_peer_run(Parts& parts,
         if (!seen && seen.error().code == Code::not_found) co_return seen.error();
         if (!seen && ++losses >= kLosses) co_return seen.error();
         if (seen && seen->finished) {
-            if (seen->error) co_return rpc::from_item_error(*seen->error).in(peer.str());
+            if (seen->error)
+                co_return said_there(peer, rpc::from_item_error(*seen->error)).in(peer.str());
             co_return seen->text;
         }
         if (seen) parts.runs.phase(*run, work.pair.dataset, peer.str() + " " + work.doing);

@@ -108,7 +108,9 @@ Task<Result<rpc::RollBackOut>> ask(SourceParts source,
                                    " is older than this command; nothing was changed",
                         .remedy = "install this version there: zrepctl version on both hosts"};
     }
-    co_return std::move(Error(out.error())).in(peer.str());
+    Error error = failed_there(peer, in.target, out.error()).in(peer.str());
+    if (error.code != Code::not_accepted) co_return error;
+    co_return co_await why_not_accepted(source.parts, source.peers, found.pair, std::move(error));
 }
 
 Task<Result<void>> store_pause(Parts& parts, DatasetName dataset, Guid base) {

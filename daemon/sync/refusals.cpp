@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/refusals.hpp"
 
+#include <algorithm>
+#include <array>
+
+#include "common/props.hpp"
+#include "common/rpc/peer_types.hpp"
 #include "common/text.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/peer/absence.hpp"
 #include "daemon/plan/conflicts.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
+#include "daemon/sched/due.hpp"
 
 namespace zrepd::sync {
 namespace {
 
-// Enough to see what is meant; zrepctl list has them all.
+constexpr std::chrono::seconds kWhyLimit{10};
+
+bool is_paused(const plan::Settings& settings) {
+    return sched::is_paused(settings.paused, unix_now());
+}
 
 /// "'tank/a', 'tank/b' and 3 more"; empty when there is no pair below.
 std::string pairs_below(const Inventory& inventory, const DatasetName& dataset) {
@@ -135,6 +147,111 @@ Error no_dataset(const DatasetName& name) {
     return Error{.code = Code::not_found,
                  .message = "no filesystem or volume " + quote(name.str()) + " here",
                  .remedy = "zfs list shows what there is"};
+}
+
+std::vector<DatasetName> not_reached_by_all(const Parts& parts, plan::Role role) {
+    std::vector<DatasetName> out;
+    for (const auto& pair : parts.inventory.pairs()) {
+        const bool begun = pair.role == plan::Role::initializing && role == plan::Role::master &&
+                           !is_paused(pair.settings);
+        // One that is under way now is not left to anybody.
+        if (begun && !parts.runs.active(pair.dataset)) out.push_back(pair.dataset);
+    }
+    for (const auto& [name, dataset] : parts.inventory.all()) {
+        const bool master = dataset.local(prop::kMaster) == "yes";
+        if (master != (role == plan::Role::master) || is_paused(plan::settings_of(dataset)))
+            continue;
+        if (plan::displaced(dataset, parts.self) || plan::foreign_host(dataset, parts.self))
+            out.push_back(name);
+    }
+    return out;
+}
+
+namespace {
+
+/// "here" where a command or its host is to follow: not in "the data here counts".
+std::size_t find_here(const std::string& text, std::size_t from) {
+    constexpr std::string_view kHere = "here";
+    constexpr std::array<std::string_view, 6> kAfter{":", ",", " zrepctl", " zfs", " run", ";"};
+    for (auto at = text.find(kHere, from); at != std::string::npos; at = text.find(kHere, at + 1)) {
+        const std::string_view rest = std::string_view(text).substr(at + kHere.size());
+        const bool word = at == 0 || text[at - 1] == ' ';
+        const auto begins = [&](std::string_view with) { return rest.starts_with(with); };
+        if (word && std::any_of(kAfter.begin(), kAfter.end(), begins)) return at;
+    }
+    return std::string::npos;
+}
+
+/// It says where, before its first command or for all of them.
+bool names_its_host(const std::string& text) {
+    if (text.find(" on both hosts") != std::string::npos) return true;
+    const auto command = std::min(
+        {text.find("zrepctl "), text.find("zfs "), text.find("zpool "), text.find("systemctl ")});
+    const auto host = text.starts_with("on ") ? 0 : text.find(" on ");
+    return host < command || text.starts_with("run zrepctl ");
+}
+
+void replace_all(std::string& text, std::string_view what, const std::string& with) {
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+        text.replace(at, what.size(), with);
+}
+
+bool is_between_hosts(Code code) {
+    return peer::is_absence(code) || code == Code::peer_auth || code == Code::peer_host_key ||
+           code == Code::peer_protocol || code == Code::timed_out || code == Code::cancelled;
+}
+
+}  // namespace
+
+std::string remedy_from(const HostName& host, std::string remedy) {
+    if (remedy.empty()) return remedy;
+    const std::string where = "on " + host.str();
+    replace_all(remedy, "on this host", where);
+    const bool named = names_its_host(remedy) || remedy.starts_with("here ");
+    for (auto at = find_here(remedy, 0); at != std::string::npos;
+         at = find_here(remedy, at + where.size())) {
+        remedy.replace(at, std::string_view("here").size(), where);
+    }
+    return named ? remedy : where + ": " + remedy;
+}
+
+Error said_there(const HostName& peer, Error error) {
+    if (!is_between_hosts(error.code)) error.remedy = remedy_from(peer, std::move(error.remedy));
+    return error;
+}
+
+void name_pool(Error& error, const std::string& dataset) {
+    replace_all(error.remedy, "POOL", quote(dataset.substr(0, dataset.find('/'))));
+}
+
+Error failed_there(const HostName& peer, const std::string& target, Error error) {
+    constexpr std::array<Code, 3> kOfThatHost{Code::pool_unavailable, Code::zfs_failed, Code::busy};
+    if (std::find(kOfThatHost.begin(), kOfThatHost.end(), error.code) == kOfThatHost.end())
+        return error;
+    name_pool(error, target);
+    if (error.remedy.find("on " + peer.str()) == std::string::npos)
+        error.remedy = remedy_from(peer, std::move(error.remedy));
+    return error;
+}
+
+Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, Error error) {
+    rpc::LookIn in;
+    in.pairs.push_back({pair.dataset.str(), pair.peer_dataset.str(), {}});
+    auto answer = co_await peers.call_as<rpc::LookOut>(pair.peer, "peer.look", in, kWhyLimit);
+    const Dataset* here = parts.inventory.find(pair.dataset);
+    if (!answer || answer->targets.size() != 1 || here == nullptr) co_return error;
+    plan::TargetView there;
+    there.epoch = answer->targets[0].epoch;
+    const bool split = answer->targets[0].master && there.epoch == pair.epoch;
+    co_return split ? plan::both_masters(*here, there, pair.epoch).error : std::move(error);
+}
+
+Error master_here_too(const Parts& parts, const plan::Pair& pair) {
+    return Error{.code = Code::split_brain,
+                 .message = "split brain: " + pair.dataset.str() + " on " + parts.self.host.str() +
+                            " is the master too (epoch " + std::to_string(pair.epoch) +
+                            " there); nothing was changed",
+                 .remedy = plan::keep_one(pair.peer_dataset)};
 }
 
 std::string where_the_master_is(const plan::Pair& pair, const std::string& command) {

@@ -30,6 +30,22 @@ std::optional<Error> why_not_synced(const Parts& parts,
 
 /// not_found: neither a filesystem nor a volume of this host.
 Error no_dataset(const DatasetName& name);
+/// What `all` would have worked on, and cannot: an init that did not end, a side whose stored names
+/// or whose host's name are not what they were. `role`: the one that is worked on.
+std::vector<DatasetName> not_reached_by_all(const Parts& parts, plan::Role role);
+/// A remedy as it was written on `host`, for somebody on another one.
+std::string remedy_from(const HostName& host, std::string remedy);
+/// What the peer's zrepd, or a run of its, said to a user of its own, for one of ours. What is
+/// wrong between the hosts is not the peer's word.
+Error said_there(const HostName& peer, Error error);
+/// The command of a remedy that names no pool, for this dataset's.
+void name_pool(Error& error, const std::string& dataset);
+/// Of what the peer answered to us: its own zfs and what it waits for are to be mended there.
+Error failed_there(const HostName& peer, const std::string& target, Error error);
+/// not_accepted, or that both sides are the master: then the other one is asked.
+Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, Error error);
+/// split_brain, for the peer that takes `pair`, which is a master here, for its target.
+Error master_here_too(const Parts& parts, const plan::Pair& pair);
 /// A command as it is run where the pair's master is.
 std::string where_the_master_is(const plan::Pair& pair, const std::string& command);
 

@@ -9,6 +9,7 @@
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/estimate.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -217,7 +218,10 @@ Task<Result<void>> TreeSync::tell_peer(rpc::CommitIn all) {
                             .message = "the peer acknowledged something else"};
         }
         for (const auto& item : answer->items) {
-            if (item.error) co_return rpc::from_item_error(*item.error).in(root_.peer.str());
+            if (item.error)
+                co_return failed_there(
+                    root_.peer, root_.peer_dataset.str(), rpc::from_item_error(*item.error))
+                    .in(root_.peer.str());
             for (const auto& warning : item.warnings) {
                 log::event(
                     log::Level::warn,

@@ -107,7 +107,7 @@ class BadInput(Case):
         with self.nothing_left():
             self.refused(("sync", "tank/fs"), 5, "has the properties of a pair that cannot be read (zrep:dest-host=",
                          "next: ")
-            self.zrepctl("sync", "all")
+            self.refused(("sync", "all"), 5, "has the properties of a pair that cannot be read (zrep:dest-host=", "next: ")
         self.assertEqual(self.alpha.run("test -e /run/proxied", check=False).code, 1)
 
     def test_host_in_upper_case_is_the_same_host(self):
