@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the daemon answers about pairs, on pools in memory.
 #include "daemon/service.hpp"
+#include "daemon/sync/refusals.hpp"
 
 #include <gtest/gtest.h>
 
 #include "common/time.hpp"
 #include "ctl/render/table.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
@@ -178,6 +180,41 @@ TEST_F(ServiceTest, SettingsOfASuspendedPoolAreRefusedWithItsName) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Code::pool_unavailable);
     EXPECT_NE(refused.error().message.find("pool tank"), std::string::npos);
+}
+
+/// What cron runs must not look done while a pair is left out; a paused one is meant to be.
+TEST_F(ServiceTest, SyncAllFailsForWhatItCannotReach) {
+    for (const std::string name : {"tank/begun", "tank/renamed", "tank/paused"}) {
+        alpha->zfs.create(name);
+        store_pair(name, /*target=*/false);
+    }
+    set("tank/begun", prop::kMaster, "");
+    set("tank/begun", prop::kInprogress, "init");
+    set("tank/renamed", prop::kSrcFs, "tank/before");
+    set("tank/paused", prop::kSrcFs, "tank/earlier");
+    set("tank/paused", prop::kPaused, "yes");
+    look();
+    const auto missed = sync::not_reached_by_all(alpha->sync, plan::Role::master);
+    const std::vector<DatasetName> both{*DatasetName::parse("tank/begun"),
+                                        *DatasetName::parse("tank/renamed")};
+    EXPECT_EQ(missed, both);
+    EXPECT_TRUE(sync::not_reached_by_all(alpha->sync, plan::Role::target).empty());
+}
+
+/// It was written on alpha, for its users.
+TEST(Remedies, OfAnotherHostNameTheHostTheyAreFor) {
+    const HostName alpha = *HostName::parse("alpha");
+    const auto said = [&](std::string text) { return sync::remedy_from(alpha, std::move(text)); };
+    EXPECT_EQ(said("free space in tank"), "on alpha: free space in tank");
+    EXPECT_EQ(said("on beta: zfs destroy x@y; here: zrepctl sync a"),
+              "on beta: zfs destroy x@y; on alpha: zrepctl sync a");
+    EXPECT_EQ(said("to start over: on beta run zrepctl clear b, then here zrepctl clear a"),
+              "to start over: on beta run zrepctl clear b, then on alpha zrepctl clear a");
+    EXPECT_EQ(said("install the key of root on this host"), "install the key of root on alpha");
+    EXPECT_EQ(said("zrepctl list on both hosts shows the pairs"),
+              "zrepctl list on both hosts shows the pairs");
+    EXPECT_EQ(said("say where the data here counts"), "on alpha: say where the data here counts");
+    EXPECT_EQ(said(""), "");
 }
 
 TEST_F(ServiceTest, SyncAllOfNothingSaysWhatThereIsInstead) {
