@@ -111,9 +111,8 @@ std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self) 
         .code = Code::conflict,
         .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
                    " is no number: which side of the pair is right cannot be told",
-        .remedy = "look at the other side's (" + other +
-                  ") and make it the same: zfs set zrep:epoch=NUMBER " + name +
-                  (pair ? " on " + std::string(self.host.short_name()) : "") +
+        .remedy = "look at the other side's (" + other + ") and make it the same, on " +
+                  std::string(self.host.short_name()) + ": zfs set zrep:epoch=NUMBER " + name +
                   "; where that is master as well, or waits for this side in the middle of "
                   "a role change, one more than it if the data here counts, one less if "
                   "that there does; where it cannot be asked, one above all that it had"};
