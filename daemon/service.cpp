@@ -122,9 +122,11 @@ std::string DaemonService::nothing_for_all(std::optional<plan::Role> wanted) {
 }
 
 Result<rpc::RunStarted> DaemonService::nothing_to_do(std::optional<plan::Role> wanted) {
+    // Where some are known, a pool that cannot be read may be anybody's.
+    const bool none = parts_.inventory.pairs().empty();
     for (const std::string& pool : parts_.inventory.left_out()) {
         auto checked = parts_.zfs.check_pool(pool);
-        if (checked || !wanted) continue;
+        if (checked || !wanted || !none) continue;
         Error error = checked.error();
         error.message += "; which pairs are on it is not known";
         return error;

@@ -111,6 +111,10 @@ BootTime Leases::tick(BootTime now) {
         due[pair.peer].push_back(pair);
     }
     looked_ = true;
+    // Cleared: what is made of it anew has another lease. One whose pool is away keeps its own.
+    std::erase_if(leases_, [this](const auto& entry) {
+        return parts_.inventory.find(entry.first) != nullptr && !parts_.inventory.pair(entry.first);
+    });
     if (!parts_.config.witness.empty() && !recorded.empty()) {
         ask_witness(recorded, now);
         wake = std::min(wake, std::max(at_witness_.next, now + BootTime(50)));
@@ -125,9 +129,13 @@ BootTime Leases::tick(BootTime now) {
 /// One that zrepd finds at its start may be counted on; one that appears later begins as a new one.
 Lease& Leases::lease_of(const plan::Pair& pair, BootTime now) {
     const auto found = leases_.find(pair.dataset);
-    // One that went down, or is no number, is no role change: nobody confirms it, and it runs out.
-    if (found != leases_.end() && found->second.epoch >= pair.epoch) return found->second;
+    if (found != leases_.end() && found->second.epoch == pair.epoch) return found->second;
     Lease lease{.epoch = pair.epoch, .until = std::nullopt};
+    // An epoch that went down, is no number, or is one again, is no role change: the target may
+    // count on what it confirmed, and that runs out.
+    const bool by_hand =
+        found != leases_.end() && (pair.epoch < found->second.epoch || found->second.epoch == 0);
+    if (by_hand) lease.until = found->second.until;
     const auto kept = kept_.find(pair.dataset);
     std::optional<Lease> left;
     if (kept != kept_.end()) left = kept->second;

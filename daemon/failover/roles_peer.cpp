@@ -96,6 +96,9 @@ void Roles::peer_is_back(const std::string& peer) {
         if (pending != pending_.end()) pending->second.not_before = {};
         const auto asking = asking_.find(pair.peer);
         if (asking == asking_.end()) continue;
+        // What waits after an answer goes on waiting: two that call each other because of it would
+        // do so for ever.
+        if (asking->second.failures == 0) continue;
         asking->second.not_before = {};
         // The next question may still go into a connection that died with the host's power.
         asking->second.failures = 0;

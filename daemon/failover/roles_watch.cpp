@@ -189,6 +189,7 @@ void Roles::forget_former_pairs() {
     std::erase_if(left_, is_former);
     std::erase_if(promoted_, [&](const auto& entry) { return is_former(entry.first); });
     std::erase_if(roles_, [&](const auto& entry) { return is_former(entry.first); });
+    std::erase_if(masterless_, is_former);
     std::erase_if(pending_, [&](const auto& entry) {
         return !entry.second.running && is_former(entry.first);
     });
@@ -247,7 +248,8 @@ Task<> Roles::ask_about(HostName peer, std::vector<plan::Pair> pairs) {
         // Again, until one of them is: what was asked a moment before is no state.
         if (masterless_.contains(pairs[i].dataset)) {
             heard_.erase(pairs[i].dataset);
-            asking.not_before = later(1, kRetryMost);
+            const bool told = troubles_.contains(pairs[i].dataset);
+            asking.not_before = told ? Clock::now() + kAskMost : later(1, kRetryMost);
         }
     }
     wake_.notify();

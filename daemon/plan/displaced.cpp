@@ -107,15 +107,18 @@ std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self) 
         pair ? "on " + pair->peer.str() + " zfs get zrep:epoch " + quote(pair->peer_dataset.str())
              : "zfs get zrep:epoch there";
     const std::string name = quote(dataset.name.str());
+    const std::string self_name(self.host.short_name());
     return Error{
         .code = Code::conflict,
         .message = "zrep:epoch=" + quote(text) + " of " + dataset.name.str() +
                    " is no number: which side of the pair is right cannot be told",
-        .remedy = "look at the other side's (" + other + ") and make it the same, on " +
-                  std::string(self.host.short_name()) + ": zfs set zrep:epoch=NUMBER " + name +
-                  "; where that is master as well, or waits for this side in the middle of "
-                  "a role change, one more than it if the data here counts, one less if "
-                  "that there does; where it cannot be asked, one above all that it had"};
+        .remedy = "look at the other side's (" + other + ") and make it the same, on " + self_name +
+                  ": zfs set zrep:epoch=NUMBER " + name +
+                  "; where both are master, or a role change is half done, one more than that if "
+                  "the data of " +
+                  self_name +
+                  " counts, one less if the other's does; where the "
+                  "other side cannot be asked, one above all that it had"};
 }
 
 std::optional<Error> displaced_pairs(const std::map<DatasetName, Dataset>& all, const Self& self) {

@@ -188,7 +188,9 @@ bool names_its_host(const std::string& text) {
     const auto command = std::min(
         {text.find("zrepctl "), text.find("zfs "), text.find("zpool "), text.find("systemctl ")});
     const auto host = text.starts_with("on ") ? 0 : text.find(" on ");
-    return host < command || text.starts_with("run zrepctl ");
+    const bool no_command = text.starts_with("nothing") || text.starts_with("wait");
+    const bool whole = text.starts_with("run zrepctl ") && host != std::string::npos;
+    return host < command || whole || no_command;
 }
 
 void replace_all(std::string& text, std::string_view what, const std::string& with) {
@@ -207,6 +209,7 @@ std::string remedy_from(const HostName& host, std::string remedy) {
     if (remedy.empty()) return remedy;
     const std::string where = "on " + host.str();
     replace_all(remedy, "on this host", where);
+    replace_all(remedy, "this side", host.str() + "'s side");
     const bool named = names_its_host(remedy) || remedy.starts_with("here ");
     for (auto at = find_here(remedy, 0); at != std::string::npos;
          at = find_here(remedy, at + where.size())) {
@@ -220,8 +223,18 @@ Error said_there(const HostName& peer, Error error) {
     return error;
 }
 
+/// Where it stands for one: a pool's own name may have it in it.
 void name_pool(Error& error, const std::string& dataset) {
-    replace_all(error.remedy, "POOL", quote(dataset.substr(0, dataset.find('/'))));
+    constexpr std::string_view kPlaceholder = "POOL";
+    const std::string pool = quote(dataset.substr(0, dataset.find('/')));
+    std::string& text = error.remedy;
+    for (auto at = text.find(kPlaceholder); at != text.npos; at = text.find(kPlaceholder, at + 1)) {
+        const std::size_t end = at + kPlaceholder.size();
+        const bool begins = at == 0 || text[at - 1] == ' ';
+        const bool ends =
+            end == text.size() || std::string_view(" ,;)").find(text[end]) != text.npos;
+        if (begins && ends) text.replace(at, kPlaceholder.size(), pool);
+    }
 }
 
 Error failed_there(const HostName& peer, const std::string& target, Error error) {

@@ -91,11 +91,14 @@ rpc::TargetState Target::state_of(const std::string& peer,
     out.master = dataset->local(prop::kMaster) == "yes";
     out.epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
     out.is_pair = side_with(peer, target, source).has_value();
+    // A master here, too. Epoch 0 would be told as a role change that was missed.
+    const auto side = out.master ? parts_.inventory.side(target) : std::nullopt;
+    if (side && plan::is_other_side(*side, parts_.self, peer, source)) {
+        if (const auto spoiled = plan::unreadable_epoch(*dataset, parts_.self))
+            out.error = rpc::to_item_error(*spoiled);
+    }
     // What is not this peer's is none of its business beyond that it exists.
     if (!out.is_pair) return out;
-    // Epoch 0 would be told as a role change that was missed.
-    if (auto spoiled = plan::unreadable_epoch(*dataset, parts_.self); out.master && spoiled)
-        out.error = rpc::to_item_error(*spoiled);
     out.guid = dataset->guid;
     out.written_bytes = dataset->written_bytes;
     out.available_bytes = dataset->available_bytes;

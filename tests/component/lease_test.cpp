@@ -332,7 +332,19 @@ TEST_F(LeaseTest, OneThatIsGivenUpWhileItIsRenewedIsForgottenByTheTarget) {
 /// What a slip of a hand makes of it; it would count as 0, and no lease of that ever runs out.
 TEST_F(LeaseTest, AnEpochThatNobodyConfirmsRunsOutAndStaysToBeSeen) {
     begin();
-    for (const char* wrong : {"seven", "0"}) {
+    // The last one is confirmed, too, until it is taken back.
+    for (const char* wrong : {"seven", "0", "30"}) {
+        if (std::string_view(wrong) == "30") {
+            for (const char* typed : {wrong, "1"}) {
+                give(*alpha, "tank/fs", prop::kEpoch, typed);
+                discover();
+                alpha->roles.look_again();
+                run_for(std::chrono::milliseconds(1'500));
+            }
+            run_for(2 * test::kLeaseTime);
+            EXPECT_TRUE(is_writable()) << "it is confirmed again";
+            continue;
+        }
         give(*alpha, "tank/fs", prop::kEpoch, wrong);
         discover();
         alpha->roles.look_again();

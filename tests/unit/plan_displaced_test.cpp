@@ -94,7 +94,7 @@ TEST_F(Displaced, AnEpochThatIsNoNumberIsAConflict) {
     EXPECT_EQ(found->code, Code::conflict);
     EXPECT_TRUE(found->remedy.starts_with(
         "look at the other side's (on beta zfs get zrep:epoch 'backup/fs') and make it the same, "
-        "on alpha: zfs set zrep:epoch=NUMBER 'tank/fs'; where that is master as well"))
+        "on alpha: zfs set zrep:epoch=NUMBER 'tank/fs'; where both are master, or"))
         << found->remedy;
 }
 
