@@ -167,7 +167,7 @@ class RareConflicts(Remedies, Roles):
         """As epoch 0 it would have to, by itself."""
         self.overtaken(there="echo new >/tank/fs/new; zfs set zrep:epoch=seven backup/fs; zrepctl list")
         remedy = self.told("zrep:epoch='seven'", dataset=COPY, on="beta")
-        self.assertIn("the other side missed a role change", self.zrepctl("sync", FS, code=5).err)
+        self.assertIn("zrep:epoch='seven' of backup/fs is no number", self.zrepctl("sync", FS, code=5).err)
         self.assertEqual(self.get(self.beta, "zrep:master", COPY), "yes")
         self.run_printed(remedy, (self.alpha, "zfs get zrep:epoch 'tank/fs'"),
                          (self.beta, "zfs set zrep:epoch=NUMBER 'backup/fs'", {"NUMBER": "1"}))
