@@ -132,8 +132,8 @@ class RareConflicts(Remedies, Roles):
                        "zrep:dest-fs=tank/fs tank/fs")
         remedy = self.told("neither side is the master", "conflict")
         self.run_printed(remedy, (self.alpha, "zrepctl takeover -L 'tank/fs'"))
-        self.assert_master("alpha", seconds=40)
         self.assert_healthy()
+        self.assert_master("alpha", seconds=40)
 
     def test_a_former_master_whose_snapshots_others_need(self):
         """And the rescue goes by accident before the rollback: it is made once more."""
