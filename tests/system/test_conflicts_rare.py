@@ -132,6 +132,8 @@ class RareConflicts(Remedies, Roles):
                        "zrep:dest-fs=tank/fs tank/fs")
         remedy = self.told("neither side is the master", "conflict")
         self.run_printed(remedy, (self.alpha, "zrepctl takeover -L 'tank/fs'"))
+        # It asks again every half minute.
+        wait_for("beta hears of it", 60, lambda: self.status(COPY, on="beta")["health"] == "ok")
         self.assert_healthy()
         self.assert_master("alpha", seconds=40)
 
