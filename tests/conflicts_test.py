@@ -43,7 +43,8 @@ DECLARED = {
 # All others, by words of their messages.
 WRITTEN = {
     "daemon/failover/copies.cpp": {"is not a rescue; nothing": ANSWER, "is no rescue and no drill any more": ANSWER},
-    "daemon/failover/check.cpp": {"neither side is the master": RARE + "test_neither_side_is_master"},
+    "daemon/failover/check.cpp": {"neither side is the master": RARE + "test_neither_side_is_master",
+                                  "is the master here already, and so is": ANSWER},
     "daemon/failover/copies_diff.cpp": {"is not a clone with snapshots": ANSWER},
     "daemon/failover/rescue.cpp": {
         "is too long for any copy beside it": RARE + "test_a_former_master_whose_snapshots_others_need"},
@@ -62,6 +63,7 @@ WRITTEN = {
     "daemon/service_config.cpp": {"has no snapshot in common": ANSWER},
     "daemon/sync/init.cpp": {"which both had, is gone here": RACE},
     "daemon/sync/init_plan.cpp": {"holds no snapshot that this side still has": ANSWER, "it is being adopted": ANSWER},
+    "daemon/sync/refusals.cpp": {"is the master too (epoch": ANSWER},
     "daemon/sync/target_adopt.cpp": {"is no \"": ANSWER, "is part of another pair": ANSWER},
     "daemon/sync/target_receive.cpp": {"holds complete snapshots": RACE, "it is not rolled back past others": RACE},
     "daemon/sync/target_roll_back.cpp": {"its master of": ANSWER, "a recursive pair here, other": ANSWER,

@@ -84,7 +84,8 @@ TEST_F(RoleFaultsTest, APromotionWhoseSetFailsIsAskedForAgain) {
     start_loops();
     const auto result = change(*alpha, Ask::failover, fs);
     EXPECT_EQ(result.outcome, "failed");
-    EXPECT_NE(result.text.find("is no longer the master (epoch 2), and nobody is"), std::string::npos)
+    EXPECT_NE(result.text.find("is no longer the master (epoch 2), and nobody is"),
+              std::string::npos)
         << result.text;
     test::run_until(io, [&] { return settled(false); });
     expect_roles(false, "2");
