@@ -1,82 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the daemon answers about pairs, on pools in memory.
-#include "daemon/service.hpp"
-#include "daemon/sync/refusals.hpp"
-
+// What the daemon answers about pairs, on pools in memory; service_health_test.cpp has how they
+// are.
 #include <gtest/gtest.h>
 
 #include "common/time.hpp"
 #include "ctl/render/table.hpp"
 #include "daemon/sync/refusals.hpp"
-#include "tests/fakes/served_host.hpp"
-#include "tests/fakes/two_hosts.hpp"
+#include "tests/fakes/service_test.hpp"
 
 namespace zrepd {
 namespace {
 
 using namespace std::chrono_literals;
 
-using Source = zrepd::Source;
-
-class ServiceTest : public test::TwoHosts {
-  protected:
-    Result<rpc::StatusOut> status(std::vector<std::string> names = {}) {
-        return service.status({.datasets = std::move(names)});
-    }
-    void look() {
-        const Result<void> seen = test::run_task(io, alpha->inventory.discover());
-        EXPECT_TRUE(seen.has_value());
-    }
-    /// With the snapshots: a look alone takes those of known pairs from memory.
-    void list_again() {
-        const auto seen =
-            test::run_task(io, alpha->inventory.refresh_one(fs, sync::Freshness::listed));
-        EXPECT_TRUE(seen.has_value());
-    }
-    Task<> discover_and_forget() {
-        auto seen = co_await alpha->inventory.discover();
-        EXPECT_TRUE(seen.has_value());
-    }
-    Task<> sync_all_into(std::string* note) {
-        rpc::SyncIn all;
-        all.all = true;
-        auto out = co_await service.sync(std::move(all), control::Caller{});
-        EXPECT_TRUE(out);
-        if (out) *note = out->note.value_or("nothing said");
-    }
-    Task<> list_and_count(std::size_t* answered) {
-        auto out = co_await service.list({});
-        *answered += out ? 1U : 0U;
-    }
-    Result<rpc::RunStarted> sync_all() {
-        rpc::SyncIn all;
-        all.all = true;
-        return test::run_task(io, service.sync(std::move(all), control::Caller{}));
-    }
-    void set(std::string_view dataset, std::string_view key, std::string value) {
-        alpha->zfs.at(dataset).props[std::string(key)] = {std::move(value), Source::local};
-    }
-    rpc::PairStatus status_of_fs() { return status({"tank/fs"})->pairs.at(0); }
-    /// tank/fs as a master whose newest snapshot was acknowledged so long ago.
-    void store_synced(std::int64_t seconds_ago) {
-        store_pair("tank/fs", /*target=*/false);
-        alpha->zfs.take("tank/fs@zrep_000001");
-        alpha->zfs.at("tank/fs").snapshots.back().sent = unix_now() - seconds_ago;
-    }
-    /// A dataset of alpha's as one side of a pair with beta, as its properties have it.
-    void store_pair(const std::string& dataset, bool target) {
-        const std::string other = "other/" + dataset.substr(dataset.find('/') + 1);
-        set(dataset, prop::kSrcHost, target ? "beta" : "alpha");
-        set(dataset, prop::kSrcFs, target ? other : dataset);
-        set(dataset, prop::kDestHost, target ? "alpha" : "beta");
-        set(dataset, prop::kDestFs, target ? dataset : other);
-        set(dataset, prop::kEpoch, "1");
-        if (!target) set(dataset, prop::kMaster, "yes");
-    }
-
-    test::ServedHost served{*alpha};
-    DaemonService& service = served.service;
-};
+class ServiceTest : public test::ServiceFixture {};
 
 /// Beside it, renamed, and above it where there was no room; each once, whatever it is called.
 TEST_F(ServiceTest, StatusNamesEachRescueOnce) {
@@ -260,166 +197,6 @@ TEST_F(ServiceTest, AllOfARoleThatNoneHasSaysWhatThereIsInstead) {
         test::run_task(io, service.refresh(all_of_them<rpc::SyncIn>(), control::Caller{}));
     ASSERT_TRUE(paused);
     EXPECT_EQ(paused->note, "no pair to work on; 1 paused; zrepctl list shows them");
-}
-
-TEST_F(ServiceTest, BacklogIsWhatWasWrittenSinceTheNewestAcknowledgedSnapshot) {
-    store_synced(/*seconds_ago=*/10);
-    look();
-    EXPECT_EQ(status_of_fs().backlog_bytes, 0U);
-    alpha->zfs.write("tank/fs", 5'000);
-    look();
-    EXPECT_EQ(status_of_fs().backlog_bytes, 5'000U);
-}
-
-TEST_F(ServiceTest, ASnapshotThatWasNeverAcknowledgedCountsAsBacklog) {
-    store_synced(/*seconds_ago=*/10);
-    alpha->zfs.write("tank/fs", 5'000);
-    alpha->zfs.take("tank/fs@zrep_000002");
-    alpha->zfs.write("tank/fs", 1'000);
-    look();
-    EXPECT_EQ(status_of_fs().backlog_bytes, 6'000U);
-    EXPECT_EQ(status_of_fs().pending_snapshots, 1U);
-}
-
-TEST_F(ServiceTest, LagIsTheAgeOfTheNewestAcknowledgedSnapshot) {
-    store_pair("tank/fs", /*target=*/false);
-    look();
-    EXPECT_FALSE(status_of_fs().lag_seconds) << "never synced";
-    store_synced(/*seconds_ago=*/100);
-    list_again();
-    EXPECT_GE(status_of_fs().lag_seconds.value(), 100);
-    EXPECT_LT(status_of_fs().lag_seconds.value(), 200);
-}
-
-TEST_F(ServiceTest, ASyncThatFoundNothingToSendMakesTheCopyFresh) {
-    ASSERT_EQ(init().outcome, "done");
-    alpha->runs.forget(fs);
-    alpha->zfs.at("tank/fs").snapshots.back().sent = unix_now() - 1'000;
-    beta->zfs.at("backup/fs").snapshots.back().sent = unix_now() - 1'000;
-    list_again();
-    EXPECT_GE(status_of_fs().lag_seconds.value(), 1'000);
-    ASSERT_EQ(sync().outcome, "unchanged");
-    EXPECT_LT(status_of_fs().lag_seconds.value(), 60);
-}
-
-TEST_F(ServiceTest, HealthIsLateAfterTwoIntervalsAndAMinute) {
-    store_synced(/*seconds_ago=*/200);
-    look();
-    EXPECT_EQ(status_of_fs().health, "ok") << "no interval promises nothing";
-    set("tank/fs", prop::kInterval, "1m");
-    look();
-    EXPECT_EQ(status_of_fs().health, "late");
-    set("tank/fs", prop::kInterval, "2m");
-    look();
-    EXPECT_EQ(status_of_fs().health, "ok");
-    set("tank/fs", prop::kInterval, "1m");
-    set("tank/fs", prop::kPaused, "yes");
-    look();
-    EXPECT_EQ(status_of_fs().health, "ok");
-}
-
-TEST_F(ServiceTest, ALateCopySaysSinceWhenAndWhatToDo) {
-    store_synced(/*seconds_ago=*/1'000);
-    set("tank/fs", prop::kInterval, "5m");
-    look();
-    const auto seen = status_of_fs();
-    ASSERT_EQ(seen.health, "late");
-    ASSERT_TRUE(seen.warning);
-    EXPECT_EQ(seen.warning->kind, "late");
-    const UnixSeconds sent = alpha->zfs.at("tank/fs").snapshots.back().sent.value();
-    EXPECT_EQ(seen.warning->since, to_rfc3339(sent + 2 * 300 + 60)) << "not since somebody asked";
-    EXPECT_NE(seen.warning->message.find("due every 5m"), std::string::npos);
-    EXPECT_NE(seen.warning->remedy.find("zrepctl sync 'tank/fs'"), std::string::npos);
-}
-
-TEST_F(ServiceTest, WhatIsWrongHasItsBeginningThoughNobodyAsked) {
-    store_synced(/*seconds_ago=*/10);
-    set("tank", prop::kInterval, "1min");
-    look();
-    TaskGroup tasks(io.get_executor());
-    tasks.spawn("watch", service.watch(20ms));
-    const auto begin = std::chrono::steady_clock::now();
-    const UnixSeconds then = unix_now();
-    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 2'500ms; });
-    EXPECT_LE(status_of_fs().last_error.value().since, to_rfc3339(then + 1));
-    tasks.cancel();
-    test::run_task(io, tasks.join());
-}
-
-TEST_F(ServiceTest, WhatIsWrongAgainAMomentLaterHasTheSameBeginning) {
-    store_synced(/*seconds_ago=*/10);
-    set("tank/fs", prop::kInterval, "1min");
-    look();
-    const std::string since = status_of_fs().last_error.value().since;
-    const auto begin = std::chrono::steady_clock::now();
-    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 1'500ms; });
-    set("tank/fs", prop::kInterval, "1h");
-    look();
-    EXPECT_FALSE(status_of_fs().last_error);
-    set("tank/fs", prop::kInterval, "1min");
-    look();
-    EXPECT_EQ(status_of_fs().last_error.value().since, since);
-    // Another kind of trouble is another trouble.
-    set("tank/fs", prop::kEpoch, "seven");
-    look();
-    EXPECT_GT(status_of_fs().last_error.value().since, since);
-}
-
-TEST_F(ServiceTest, ThatACopyIsLateIsToldOnceAndItsEndToo) {
-    store_synced(/*seconds_ago=*/200);
-    set("tank/fs", prop::kInterval, "1m");
-    look();
-    std::map<std::string, int> told;
-    // Its turn has come since the start; before that nothing is told.
-    alpha->runs.memory(fs).last_start = sync::SteadyClock::now();
-    const auto heard = alpha->events.listen([&](const rpc::EventOut& event) {
-        ++told[event.event];
-        return true;
-    });
-    TaskGroup tasks(io.get_executor());
-    tasks.spawn("watch", service.watch(20ms));
-    test::run_until(io, [&] { return told["late"] != 0; });
-    const auto begin = std::chrono::steady_clock::now();
-    test::run_until(io, [&] { return std::chrono::steady_clock::now() > begin + 200ms; });
-    EXPECT_EQ(told["late"], 1);
-    EXPECT_EQ(told["late_over"], 0);
-    set("tank/fs", prop::kInterval, "2m");
-    look();
-    test::run_until(io, [&] { return told["late_over"] != 0; });
-    EXPECT_EQ(told["late"], 1);
-    tasks.cancel();
-    test::run_task(io, tasks.join());
-}
-
-TEST_F(ServiceTest, HealthIsConflictWhenTheTargetHasNewerSnapshots) {
-    ASSERT_EQ(init().outcome, "done");
-    beta->zfs.write("backup/fs", 1'000);
-    beta->zfs.take("backup/fs@mine");
-    alpha->zfs.write("tank/fs", 5'000);
-    EXPECT_EQ(sync().outcome, "failed");
-    const auto seen = status_of_fs();
-    EXPECT_EQ(seen.health, "conflict");
-    EXPECT_EQ(seen.last_error.value().kind, "conflict");
-    EXPECT_FALSE(seen.last_error->remedy.empty());
-}
-
-TEST_F(ServiceTest, HealthIsSplitBrainWhenBothSidesAreMaster) {
-    ASSERT_EQ(init().outcome, "done");
-    beta->zfs.at("backup/fs").props[std::string(prop::kMaster)] = {"yes", Source::local};
-    alpha->zfs.write("tank/fs", 5'000);
-    EXPECT_EQ(sync().outcome, "failed");
-    EXPECT_EQ(status_of_fs().health, "split_brain");
-}
-
-TEST_F(ServiceTest, HealthIsFailingAfterAFailureUntilOneSyncSucceeds) {
-    ASSERT_EQ(init().outcome, "done");
-    alpha->zfs.write("tank/fs", 5'000);
-    alpha->zfs.fail_next("snapshot", {.code = Code::no_space, .message = "out of space"});
-    EXPECT_EQ(sync().outcome, "failed");
-    EXPECT_EQ(status_of_fs().health, "failing");
-    EXPECT_EQ(sync().outcome, "done");
-    EXPECT_EQ(status_of_fs().health, "ok");
-    EXPECT_FALSE(status_of_fs().last_error);
 }
 
 TEST_F(ServiceTest, StatusSaysThatPairsBelongToTheNameThisHostHadBefore) {
