@@ -33,5 +33,7 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 /// Without white space at both ends.
 std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// `text` with every `what`, which is not empty, replaced.
+std::string replaced(std::string text, std::string_view what, std::string_view with);
 
 }  // namespace zrepd

@@ -2,7 +2,6 @@
 // Processes that wait in the kernel and did not end even when killed, for status.
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "common/text.hpp"
 #include "daemon/service.hpp"
@@ -22,14 +21,13 @@ std::string shortened(const std::string& command) {
     return out;
 }
 
-/// The one dataset that it works on; a pool and what lies in it is the latter. nullopt too where a
-/// name has spaces, which are the arguments' ends here.
-std::optional<std::string> dataset_of(const std::string& command,
+/// The one dataset that it works on; a pool and what lies in it is the latter. A listing may name
+/// thousands.
+std::optional<std::string> dataset_of(const RunningProcess& process,
                                       const sync::Inventory& inventory) {
-    if (command.size() > kMostOfACommand) return std::nullopt;
+    if (process.command.size() > kMostOfACommand) return std::nullopt;
     std::set<DatasetName> found;
-    std::istringstream words(command);
-    for (std::string word; words >> word;) {
+    for (const std::string& word : process.argv) {
         const auto name = DatasetName::parse(word.substr(0, word.find_first_of("@#")));
         if (name && inventory.find(*name) != nullptr) found.insert(*name);
     }
@@ -66,7 +64,7 @@ std::vector<rpc::AbandonedProcess> DaemonService::abandoned_processes(const Mome
         told.pid = one.pid;
         told.command = shortened(one.command);
         told.since = to_rfc3339(now.wall - age.count());
-        told.dataset = dataset_of(one.command, parts_.inventory);
+        told.dataset = dataset_of(one, parts_.inventory);
         told.remedy = what_to_do(told.dataset);
         out.push_back(std::move(told));
     }

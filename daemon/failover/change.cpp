@@ -11,6 +11,7 @@
 #include "daemon/failover/fences.hpp"
 #include "daemon/failover/lease.hpp"
 #include "daemon/failover/leases.hpp"
+#include "daemon/failover/outcome.hpp"
 #include "daemon/failover/rescue.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/failover/tree_ways.hpp"
@@ -290,8 +291,15 @@ void Change::note_kept(const Rescued& kept) {
     if (!kept.copy) return;
     const std::string which =
         entry_.back ? " after the snapshot" : " that " + pair_->peer.str() + " never got";
-    note(human_bytes(kept.bytes) + which + " are kept in " + kept.copy->str() +
-         " (zrepctl rescue list)");
+    notes_.push_back({.text = human_bytes(kept.bytes) + which + " are kept in " + kept.copy->str() +
+                              " (zrepctl rescue list)",
+                      .is_copy = true});
+}
+
+std::vector<std::string> Change::words() const {
+    std::vector<std::string> out;
+    for (const auto& note : notes_) out.push_back(note.text);
+    return out;
 }
 
 Error Change::gone() const {

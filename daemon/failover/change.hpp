@@ -46,7 +46,12 @@ class Change {
     Task<bool> settle_members(Stored stored);
 
     /// What was done, in words.
-    const std::vector<std::string>& notes() const { return notes_; }
+    struct Note {
+        std::string text;
+        bool is_copy = false;  ///< where data is kept that the other side never got
+    };
+    const std::vector<Note>& notes() const { return notes_; }
+    std::vector<std::string> words() const;
     /// The last thing that went wrong on the way; the change may have gone on without it.
     const std::optional<Error>& trouble() const { return trouble_; }
     /// The other side was asked and did not answer.
@@ -112,7 +117,7 @@ class Change {
     Error refusal(std::string_view why) const;
     Error gone() const;
     bool fail(Error error);
-    void note(std::string text) { notes_.push_back(std::move(text)); }
+    void note(std::string text) { notes_.push_back({.text = std::move(text)}); }
     void warn(std::string what, const Error& error);
     const Dataset* dataset() const { return parts_.inventory.find(name_); }
 
@@ -129,7 +134,7 @@ class Change {
     Guid agreed_;
     Guid back_to_;
     std::optional<Error> trouble_;
-    std::vector<std::string> notes_;
+    std::vector<Note> notes_;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
     bool planned_ = true;           ///< the other side takes part
     bool left_ = false;             ///< post-demote hooks ran

@@ -184,7 +184,7 @@ std::optional<Error> made_readonly(const Dataset& master) {
                    "zfs inherit readonly " + name +
                        " (or set readonly=off; or the whole pool was imported readonly: zpool get "
                        "readonly " +
-                       std::string(master.name.pool()) + "), then run it again");
+                       quote(master.name.pool()) + "), then run it again");
 }
 
 Error both_say_so(const plan::Pair& pair) {

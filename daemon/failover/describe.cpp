@@ -6,6 +6,7 @@
 #include "daemon/async/gather.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/outcome.hpp"
 #include "daemon/failover/rescue_plan.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/failover/tree_ways.hpp"
@@ -157,12 +158,9 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
             co_return co_await describe_failover(pair, limit);
         case Ask::takeover: {
             rpc::HandOverIn in;
-            in.source = pair.dataset.str();
-            in.target = pair.peer_dataset.str();
             in.dry_run = true;
-            auto answer = co_await role_.peers.call_as<rpc::HandOverOut>(
-                pair.peer, "peer.hand_over", in, limit);
-            if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+            auto answer = co_await call_hand_over(pair, std::move(in), limit);
+            if (!answer) co_return answer.error();
             co_return answer->steps;
         }
         case Ask::failover_local: {
@@ -244,7 +242,7 @@ Task<std::optional<Error>> Roles::problems_there(plan::Pair pair,
     if (pair.tree) in.members = parts_of_tree(parts_.inventory, pair, in.base);
     in.dry_run = true;
     auto answer = co_await role_.peers.call_as<rpc::CheckOut>(pair.peer, "peer.check", in, limit);
-    if (!answer) co_return std::move(Error(answer.error())).in(pair.peer.str());
+    if (!answer) co_return sync::failed_there(pair.peer, answer.error()).in(pair.peer.str());
     if (answer->problems.empty()) co_return std::nullopt;
     co_return refused_by(pair.peer, answer->problems);
 }

@@ -1,233 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/failover/roles.hpp"
 
-#include <algorithm>
-
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
-#include "daemon/peer/absence.hpp"
-#include "daemon/plan/displaced.hpp"
+#include "daemon/failover/outcome.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
 namespace {
-
-using sync::Freshness;
 
 // As many as keep two hosts busy; the others of a `failover all` wait for their turn.
 constexpr std::size_t kParallel = 8;
 // For who asks of a master what only a target does: it is told at once.
 constexpr std::chrono::seconds kAskIfSplit{3};
 
-std::string_view operation_of(Ask ask) {
-    switch (ask) {
-        case Ask::failover:
-        case Ask::failover_local:
-            return kFailover;
-        case Ask::takeover:
-        case Ask::takeover_local:
-            return kTakeover;
-        case Ask::keep_here:
-        case Ask::keep_peer:
-            return kResolve;
-        case Ask::unfence:
-            return kUnfence;
-    }
-    return kFailover;
-}
-
-/// What tells two runs of one operation apart: who asks again for the same follows that run.
-std::string goal_of(Ask ask) {
-    switch (ask) {
-        case Ask::failover:
-        case Ask::takeover:
-        case Ask::unfence:
-            return {};
-        case Ask::failover_local:
-        case Ask::takeover_local:
-            return "-L";
-        case Ask::keep_here:
-            return "--keep HERE";
-        case Ask::keep_peer:
-            return "--keep PEER";
-    }
-    return {};
-}
-
-Command command_of(Ask ask, bool back) {
-    if (back && ask == Ask::failover) return Command::failover_back;
-    if (back && ask == Ask::takeover_local) return Command::takeover_back;
-    switch (ask) {
-        case Ask::failover:
-        case Ask::takeover:
-            return Command::failover;
-        case Ask::failover_local:
-            return Command::failover_local;
-        case Ask::takeover_local:
-            return Command::takeover_local;
-        case Ask::keep_here:
-            return Command::keep_here;
-        case Ask::keep_peer:
-            return Command::keep_peer;
-        case Ask::unfence:
-            return Command::unfence;
-    }
-    return Command::failover;
-}
-
-/// Whether the operator has what was asked for.
-bool is_reached(Ask ask, const Stored& stored) {
-    if (ask == Ask::unfence) return stored.master && stored.journal == Journal::none;
-    const bool here = ask == Ask::takeover_local || ask == Ask::keep_here;
-    if (stored.master != here || stored.journal == Journal::stepping_down) return false;
-    // Of a failover the other side's answer is part; a local one goes on by itself.
-    return ask != Ask::failover || stored.journal == Journal::none;
-}
-
-/// Of Change::note_kept(), which says what was rolled back.
-bool tells_of_copy(const std::string& note) {
-    return note.ends_with(" (zrepctl rescue list)");
-}
-
-/// The role was given away and came back: that is no refusal. What was kept aside stays there, and
-/// the filesystem is used again without it.
-Error came_back(Error error, const plan::Pair& pair, const Change& work, const Versions* versions) {
-    if (error.code == Code::no_base) error.code = Code::not_found;
-    const std::string name = pair.dataset.str();
-    // What was newer is gone.
-    const bool listed = versions != nullptr && !versions->snapshots.empty();
-    const std::string base = listed ? " to @" + versions->snapshots.back().name : "";
-    std::vector<std::string> kept;
-    for (const auto& note : work.notes()) {
-        if (tells_of_copy(note))
-            kept.push_back(note);
-        else
-            error.message += "; " + note;
-    }
-    std::string now =
-        "the role came back, it is the master still (epoch " + std::to_string(pair.epoch) + ")";
-    std::string first;
-    if (!kept.empty()) {
-        now += ", but " + name + " was rolled back" + base + ": " + join(kept, "; ");
-        first = "copy back what is needed of what is kept before " + name + " is used; then ";
-    }
-    error.context.push_back(std::move(now));
-    error.remedy = first + "zrepctl sync " + quote(name) + " sends what is missing on " +
-                   pair.peer.str() + ", or says what to do; then run this again";
-    return error;
-}
-
-/// What the other side said comes with its name.
-Error named(Error error, const plan::Pair& pair) {
-    const auto& where = error.context;
-    const bool theirs = std::find(where.begin(), where.end(), pair.peer.str()) != where.end();
-    return theirs ? sync::failed_there(pair.peer, pair.peer_dataset.str(), std::move(error))
-                  : error;
-}
-
-std::string with_remedy(const Error& error) {
-    return error.text() + (error.remedy.empty() ? "" : "; next: " + error.remedy);
-}
-
 }  // namespace
-
-std::string outcome_of(const plan::Pair& pair, const Stored& stored) {
-    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    const std::string epoch = " (epoch " + std::to_string(stored.epoch) + ")";
-    if (stored.master) return pair.dataset.str() + " is the master now" + epoch;
-    if (stored.journal == Journal::none) {
-        return there + " is the master now" + epoch + ", " + pair.dataset.str() + " its target";
-    }
-    const std::string gave_up = pair.dataset.str() + " is no longer the master" + epoch + "; ";
-    if (stored.journal == Journal::stepping_down) {
-        return gave_up + "what " + there + " never got is kept beside it before " + there +
-               " becomes it; zrepd goes on with it";
-    }
-    return gave_up + there + " becomes it as soon as it answers";
-}
-
-namespace {
-
-/// Given away, and nobody has it: until the other side answers, or, where it answered and will not,
-/// until what it says is settled.
-std::string nobody_yet(const plan::Pair& pair,
-                       const Stored& stored,
-                       const std::optional<Error>& trouble) {
-    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    const std::string back = take_back(pair);
-    if (!trouble) return outcome_of(pair, stored) + "; until then nobody is the master" + back;
-    const bool silent = peer::is_absence(trouble->code) || trouble->code == Code::timed_out;
-    if (silent || stored.journal == Journal::stepping_down) {
-        return outcome_of(pair, stored) +
-               "; until then nobody is the master: " + with_remedy(named(*trouble, pair)) + back;
-    }
-    return pair.dataset.str() + " is no longer the master (epoch " + std::to_string(stored.epoch) +
-           "), and nobody is: " + there +
-           " did not take over: " + with_remedy(named(*trouble, pair)) + "; zrepd asks it again" +
-           back;
-}
-
-/// The reason that what was asked for was not reached from `epoch`.
-Error why_not(const Change& work,
-              const plan::Pair& pair,
-              const Stored& stored,
-              std::uint64_t epoch,
-              const Versions* versions) {
-    const std::string name = quote(pair.dataset.str());
-    Error error = work.trouble().value_or(
-        Error{.code = Code::internal,
-              .message = "it ended without a reason",
-              .remedy = "zrepctl status " + name + " shows what lies on disk"});
-    if (stored.master && stored.epoch != epoch)
-        return came_back(std::move(error), pair, work, versions);
-    error = named(std::move(error), pair);
-    if (stored.master && stored.journal == Journal::none)
-        error.context.emplace_back("nothing changed, it is the master still");
-    if (stored.master && stored.journal == Journal::freezing) {
-        error.context.emplace_back(
-            "it is the master still, READONLY until zrepd has undone it (zrepctl status shows it)");
-    }
-    if (!stored.master && stored.journal != Journal::none) {
-        const std::string gave_up = pair.dataset.str() + " is no longer the master (epoch " +
-                                    std::to_string(stored.epoch) + "), and nobody is";
-        error.context.push_back(stored.journal == Journal::handed_over
-                                    ? gave_up + "; zrepd goes on with it"
-                                    : outcome_of(pair, stored));
-        const std::string back = take_back(pair);
-        if (error.remedy.find(back) == std::string::npos)
-            error.remedy += error.remedy.empty() ? back.substr(2) : back;
-    }
-    return error;
-}
-
-}  // namespace
-
-Error wrong_side(Ask ask, const plan::Pair& pair) {
-    const std::string name = pair.dataset.str();
-    const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    if (pair.role == plan::Role::master) {
-        return Error{.code = Code::wrong_role,
-                     .message = name + " is the master here already",
-                     .remedy = "zrepctl failover " + quote(name) + " gives the role to " + there};
-    }
-    const bool resolve = ask == Ask::keep_here || ask == Ask::keep_peer;
-    if (ask == Ask::unfence) {
-        return Error{.code = Code::wrong_role,
-                     .message = name +
-                                " is the target here, which no fence keeps from anything; "
-                                "its master is " +
-                                there,
-                     .remedy = "on " + pair.peer.str() + ": zrepctl unfence " +
-                               quote(pair.peer_dataset.str())};
-    }
-    return Error{.code = Code::wrong_role,
-                 .message = name + " is the target here; its master is " + there,
-                 .remedy = resolve ? "resolve is for two masters: zrepctl status shows both sides"
-                                   : "zrepctl takeover " + quote(name) +
-                                         " makes it the master (-L "
-                                         "when the master is dead)"};
-}
 
 Roles::Roles(RoleParts parts)
     : role_(parts),
@@ -464,7 +252,8 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
         text.push_back(nobody_yet(*pair, *stored, work.trouble()));
     else
         text.push_back(outcome_of(*pair, *stored));
-    text.insert(text.end(), work.notes().begin(), work.notes().end());
+    const auto notes = work.words();
+    text.insert(text.end(), notes.begin(), notes.end());
     result.text = join(text, "; ");
     co_return result;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/async/signal.hpp"
+#include "daemon/failover/ask.hpp"
 #include "daemon/failover/change.hpp"
 #include "daemon/failover/fences.hpp"
 #include "daemon/failover/go_back.hpp"
@@ -23,31 +24,12 @@
 
 namespace zrepd::failover {
 
-/// What an operator asks for, of each of the datasets.
-enum class Ask {
-    failover,
-    failover_local,
-    takeover,
-    takeover_local,
-    keep_here,
-    keep_peer,
-    unfence,
-};
-
-/// What whoever takes over alone says of the old master. `off`: it takes no writes; its lease is
-/// not waited for.
-enum class OldMaster { unknown, off };
-
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
-/// What a role change came to, in an operator's words.
-std::string outcome_of(const plan::Pair& pair, const Stored& stored);
 /// A peer names what is no pair of its own.
 Error not_yours(const std::string& peer, const std::string& target);
 /// It tells how its master is served in words that are none.
 Error not_served_so(const std::string& serve);
-/// Asked of the side that cannot do it.
-Error wrong_side(Ask ask, const plan::Pair& pair);
 
 class Roles : public peer::RoleService {
   public:
@@ -153,6 +135,10 @@ class Roles : public peer::RoleService {
     Task<Result<lock::LockTable::Guard>> lock(sync::RunPtr run, Ask ask, DatasetName dataset);
 
     // roles_takeover.cpp
+    /// Asks the pair's master, in words for a user of this side.
+    Task<Result<rpc::HandOverOut>> call_hand_over(plan::Pair pair,
+                                                  rpc::HandOverIn in,
+                                                  std::chrono::seconds limit);
     Task<Result<rpc::RunResult>> ask_master(sync::RunPtr run, DatasetName dataset, Guid back = {});
     Task<> refresh_one(sync::RunPtr run, DatasetName dataset, bool all);
     Task<Result<rpc::RunResult>> ask_refresh(sync::RunPtr run, DatasetName dataset, bool all);

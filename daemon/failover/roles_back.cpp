@@ -6,6 +6,7 @@
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/outcome.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/plan/displaced.hpp"
 #include "daemon/sync/bookkeeping.hpp"
@@ -258,13 +259,10 @@ Task<Result<Steps>> Roles::steps_at(
     const plan::Pair& pair = look->pair;
     if (ask == Ask::takeover) {
         rpc::HandOverIn in;
-        in.source = dataset.str();
-        in.target = pair.peer_dataset.str();
         in.dry_run = true;
         in.base = look->snapshot.guid;
-        auto answer =
-            co_await role_.peers.call_as<rpc::HandOverOut>(pair.peer, "peer.hand_over", in, limit);
-        if (!answer) co_return sync::said_there(pair.peer, answer.error()).in(pair.peer.str());
+        auto answer = co_await call_hand_over(pair, std::move(in), limit);
+        if (!answer) co_return answer.error();
         co_return answer->steps;
     }
     if (look->plain) co_return co_await steps_of(ask, pair, limit, old);

@@ -234,7 +234,6 @@ Task<std::optional<Error>> Roles::writing_problem(DatasetName dataset,
     if (written && !dry_run) parts_.inventory.note_set(dataset, served);
     if (written) co_return std::nullopt;
     Error out = written.error();
-    sync::name_pool(out, dataset.str());
     if (!out.remedy.empty()) out.remedy = "on " + parts_.self.host.str() + ": " + out.remedy;
     co_return out;
 }
@@ -371,14 +370,14 @@ Task<Result<rpc::PromoteOut>> Roles::promote_locked(rpc::PromoteIn in, DatasetNa
     rpc::PromoteOut out;
     out.master = now && now->role == plan::Role::master;
     out.epoch = now ? now->epoch : 0;
-    out.notes = work.notes();
+    out.notes = work.words();
     promoted_[dataset] = {.epoch = out.epoch, .notes = out.notes};
     rpc::RunResult result;
     result.outcome = "done";
     std::vector<std::string> text{dataset.str() +
                                   (out.master ? " is the master now" : " is no master") +
                                   " (epoch " + std::to_string(out.epoch) + ")"};
-    text.insert(text.end(), work.notes().begin(), work.notes().end());
+    text.insert(text.end(), out.notes.begin(), out.notes.end());
     result.text = join(text, "; ");
     parts_.runs.succeed(*run, dataset, std::move(result));
     if (stored && stored->epoch < in.epoch) {

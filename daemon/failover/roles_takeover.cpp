@@ -6,6 +6,7 @@
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/outcome.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/peer/absence.hpp"
 #include "daemon/sched/due.hpp"
@@ -70,6 +71,17 @@ std::string Roles::paused_here(const plan::Pair& pair) const {
            quote(pair.peer_dataset.str());
 }
 
+Task<Result<rpc::HandOverOut>> Roles::call_hand_over(plan::Pair pair,
+                                                     rpc::HandOverIn in,
+                                                     std::chrono::seconds limit) {
+    in.source = pair.dataset.str();
+    in.target = pair.peer_dataset.str();
+    auto answer =
+        co_await role_.peers.call_as<rpc::HandOverOut>(pair.peer, "peer.hand_over", in, limit);
+    if (!answer) co_return sync::said_there(pair.peer, answer.error()).in(pair.peer.str());
+    co_return answer;
+}
+
 /// A planned takeover is a failover that the target asks for.
 Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dataset, Guid back) {
     const auto pair = parts_.inventory.pair(dataset);
@@ -77,13 +89,10 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     if (pair->role == plan::Role::master) co_return wrong_side(Ask::takeover, *pair);
     parts_.runs.phase(*run, dataset, "asking " + pair->peer.str());
     rpc::HandOverIn in;
-    in.source = dataset.str();
-    in.target = pair->peer_dataset.str();
     if (back.known()) in.base = back;
-    auto started =
-        co_await role_.peers.call_as<rpc::HandOverOut>(pair->peer, "peer.hand_over", in, kAskLimit);
+    auto started = co_await call_hand_over(*pair, std::move(in), kAskLimit);
     if (!started) {
-        Error error = sync::said_there(pair->peer, started.error()).in(pair->peer.str());
+        Error error = started.error();
         if (cannot_ask(error.code)) {
             error.remedy += error.remedy.empty() ? "" : "; ";
             error.remedy += "if that host is dead: zrepctl takeover -L " + quote(dataset.str());

@@ -356,7 +356,7 @@ Task<> Roles::recover(DatasetName dataset) {
     if (whole && is_settled(stored, work)) {
         rpc::RunResult result;
         result.outcome = "done";
-        result.text = join(work.notes(), "; ");
+        result.text = join(work.words(), "; ");
         if (result.text.empty()) result.text = stored->master ? "master" : "target";
         parts_.runs.succeed(*run, dataset, std::move(result));
         settled(dataset);

@@ -15,7 +15,7 @@ std::map<std::string, std::uint64_t> by_program(const std::vector<RunningProcess
     std::map<std::string, std::uint64_t> out{
         {"ssh", 0}, {"zfs", 0}, {"zpool", 0}, {std::string(kOther), 0}};
     for (const RunningProcess& one : running) {
-        std::string program = one.command.substr(0, one.command.find(' '));
+        std::string program = one.argv.at(0);
         program = program.substr(program.rfind('/') + 1);
         const auto found = out.find(program);
         ++(found == out.end() ? out.at(std::string(kOther)) : found->second);

@@ -313,8 +313,7 @@ Task<Result<std::size_t>> Engine::expire_there(HostName peer, rpc::LookIn all) {
         }
         for (const auto& item : answer->items) {
             if (item.error)
-                co_return failed_there(peer, item.target, rpc::from_item_error(*item.error))
-                    .in(peer.str());
+                co_return failed_there(peer, rpc::from_item_error(*item.error)).in(peer.str());
             gone += item.destroyed.size();
         }
     }

@@ -37,8 +37,7 @@ void add_answer(const rpc::LookIn& in,
             const Error none{.code = Code::peer_protocol, .message = "no answer"};
             out.results.push_back(failed_result(*name, answer ? none : answer.error()));
         } else if (const auto& item = answer->items[i]; item.error) {
-            Error error =
-                failed_there(peer, item.target, rpc::from_item_error(*item.error)).in(peer.str());
+            Error error = failed_there(peer, rpc::from_item_error(*item.error)).in(peer.str());
             out.results.push_back(failed_result(*name, error));
         } else {
             for (const auto& gone : item.destroyed)

@@ -79,9 +79,7 @@ Task<Result<void>> Init::ask_for_place() {
     ask.sends = true;
     auto prepared = co_await source_.peers.call_as<rpc::PrepareOut>(
         request_.host, "peer.prepare", ask, kPrepareLimit);
-    if (!prepared)
-        co_return failed_there(request_.host, request_.target.str(), prepared.error())
-            .in(request_.host.str());
+    if (!prepared) co_return failed_there(request_.host, prepared.error()).in(request_.host.str());
     prepared_ = std::move(*prepared);
     co_return check_prepared(*dataset, prepared_, request_);
 }
@@ -102,9 +100,7 @@ Task<Result<rpc::PeerSnapshot>> Init::ask_for_adoption() {
     const rpc::AdoptIn ask = adopt_request(parts_.inventory, request_, /*dry_run=*/false);
     auto adopted = co_await source_.peers.call_as<rpc::AdoptOut>(
         request_.host, "peer.adopt", ask, kPrepareLimit);
-    if (!adopted)
-        co_return failed_there(request_.host, request_.target.str(), adopted.error())
-            .in(request_.host.str());
+    if (!adopted) co_return failed_there(request_.host, adopted.error()).in(request_.host.str());
     notes_ = adopted->notes;
     co_return adopted->base;
 }
@@ -310,13 +306,12 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     auto answer = co_await source_.peers.call_as<rpc::CommitOut>(
         request_.host, "peer.commit", in, kCommitLimit);
     const std::string target = request_.target.str();
-    if (!answer) co_return failed_there(request_.host, target, answer.error());
+    if (!answer) co_return failed_there(request_.host, answer.error());
     if (answer->items.size() != 1) {
         co_return Error{.code = Code::peer_protocol, .message = "the peer acknowledged nothing"};
     }
     if (answer->items[0].error) {
-        co_return failed_there(
-            request_.host, target, rpc::from_item_error(*answer->items[0].error));
+        co_return failed_there(request_.host, rpc::from_item_error(*answer->items[0].error));
     }
     auto name = SnapshotName::make(request_.dataset, snapshot.name);
     if (!name) co_return name.error();

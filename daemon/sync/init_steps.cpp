@@ -78,9 +78,7 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
     const rpc::AdoptIn in = adopt_request(source.parts.inventory, request, /*dry_run=*/true);
     auto found =
         co_await source.peers.call_as<rpc::AdoptOut>(request.host, "peer.adopt", in, limit);
-    if (!found)
-        co_return failed_there(request.host, request.target.str(), found.error())
-            .in(request.host.str());
+    if (!found) co_return failed_there(request.host, found.error()).in(request.host.str());
     std::vector<std::string> out = std::move(found->steps);
     if (!request.recursive) {
         out.push_back("record @" + found->base.name +
@@ -196,9 +194,7 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     if (request.recursive) ask.referenced_bytes = tree_bytes(source.parts, request.dataset);
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
-    if (!prepared)
-        co_return failed_there(request.host, request.target.str(), prepared.error())
-            .in(request.host.str());
+    if (!prepared) co_return failed_there(request.host, prepared.error()).in(request.host.str());
     auto fits = check_prepared(*dataset, *prepared, request);
     if (!fits) co_return fits.error();
     if (request.recursive)

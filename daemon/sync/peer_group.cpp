@@ -258,11 +258,9 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
         if (!answer) {
             fail(*job, answer.error().in("acknowledge"));
         } else if (answer->items[i].error) {
-            fail(*job,
-                 failed_there(peer_,
-                              job->pair.peer_dataset.str(),
-                              rpc::from_item_error(*answer->items[i].error))
-                     .in(peer_.str()));
+            fail(
+                *job,
+                failed_there(peer_, rpc::from_item_error(*answer->items[i].error)).in(peer_.str()));
         } else {
             for (const auto& warning : answer->items[i].warnings) {
                 log::event(log::Level::warn,

@@ -46,9 +46,8 @@ Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
         auto job = std::make_unique<Job>(Job{.pair = pairs_[i], .step = plan::Skip{}});
         const auto& error = (*looked)[i].error;
         if (error) {
-            job->step = plan::Conflict{
-                failed_there(peer_, pairs_[i].peer_dataset.str(), rpc::from_item_error(*error))
-                    .in(peer_.str())};
+            job->step =
+                plan::Conflict{failed_there(peer_, rpc::from_item_error(*error)).in(peer_.str())};
         } else {
             auto target =
                 co_await target_view(parts_, peer_, job->pair.dataset, std::move((*looked)[i]));

@@ -108,7 +108,7 @@ Task<Result<rpc::RollBackOut>> ask(SourceParts source,
                                    " is older than this command; nothing was changed",
                         .remedy = "install this version there: zrepctl version on both hosts"};
     }
-    Error error = failed_there(peer, in.target, out.error()).in(peer.str());
+    Error error = failed_there(peer, out.error()).in(peer.str());
     if (error.code != Code::not_accepted) co_return error;
     co_return co_await why_not_accepted(source.parts, source.peers, found.pair, std::move(error));
 }

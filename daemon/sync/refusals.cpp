@@ -193,11 +193,6 @@ bool names_its_host(const std::string& text) {
     return host < command || whole || no_command;
 }
 
-void replace_all(std::string& text, std::string_view what, const std::string& with) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-        text.replace(at, what.size(), with);
-}
-
 bool is_between_hosts(Code code) {
     return peer::is_absence(code) || code == Code::peer_auth || code == Code::peer_host_key ||
            code == Code::peer_protocol || code == Code::timed_out || code == Code::cancelled;
@@ -208,8 +203,8 @@ bool is_between_hosts(Code code) {
 std::string remedy_from(const HostName& host, std::string remedy) {
     if (remedy.empty()) return remedy;
     const std::string where = "on " + host.str();
-    replace_all(remedy, "on this host", where);
-    replace_all(remedy, "this side", host.str() + "'s side");
+    remedy = replaced(std::move(remedy), "on this host", where);
+    remedy = replaced(std::move(remedy), "this side", host.str() + "'s side");
     const bool named = names_its_host(remedy) || remedy.starts_with("here ");
     for (auto at = find_here(remedy, 0); at != std::string::npos;
          at = find_here(remedy, at + where.size())) {
@@ -223,25 +218,10 @@ Error said_there(const HostName& peer, Error error) {
     return error;
 }
 
-/// Where it stands for one: a pool's own name may have it in it.
-void name_pool(Error& error, const std::string& dataset) {
-    constexpr std::string_view kPlaceholder = "POOL";
-    const std::string pool = quote(dataset.substr(0, dataset.find('/')));
-    std::string& text = error.remedy;
-    for (auto at = text.find(kPlaceholder); at != text.npos; at = text.find(kPlaceholder, at + 1)) {
-        const std::size_t end = at + kPlaceholder.size();
-        const bool begins = at == 0 || text[at - 1] == ' ';
-        const bool ends =
-            end == text.size() || std::string_view(" ,;)").find(text[end]) != text.npos;
-        if (begins && ends) text.replace(at, kPlaceholder.size(), pool);
-    }
-}
-
-Error failed_there(const HostName& peer, const std::string& target, Error error) {
+Error failed_there(const HostName& peer, Error error) {
     constexpr std::array<Code, 3> kOfThatHost{Code::pool_unavailable, Code::zfs_failed, Code::busy};
     if (std::find(kOfThatHost.begin(), kOfThatHost.end(), error.code) == kOfThatHost.end())
         return error;
-    name_pool(error, target);
     if (error.remedy.find("on " + peer.str()) == std::string::npos)
         error.remedy = remedy_from(peer, std::move(error.remedy));
     return error;

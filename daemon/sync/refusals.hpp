@@ -38,10 +38,8 @@ std::string remedy_from(const HostName& host, std::string remedy);
 /// What the peer's zrepd, or a run of its, said to a user of its own, for one of ours. What is
 /// wrong between the hosts is not the peer's word.
 Error said_there(const HostName& peer, Error error);
-/// The command of a remedy that names no pool, for this dataset's.
-void name_pool(Error& error, const std::string& dataset);
 /// Of what the peer answered to us: its own zfs and what it waits for are to be mended there.
-Error failed_there(const HostName& peer, const std::string& target, Error error);
+Error failed_there(const HostName& peer, Error error);
 /// not_accepted, or that both sides are the master: then the other one is asked.
 Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, Error error);
 /// split_brain, for the peer that takes `pair`, which is a master here, for its target.

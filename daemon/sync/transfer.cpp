@@ -100,7 +100,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     parts.runs.phase(*run, what.dataset, "sending");
     auto opened = co_await source.peers.open_stream(what.peer, what.request, kOpenLimit);
     const std::string target = what.request.target;
-    if (!opened) co_return failed_there(what.peer, target, opened.error());
+    if (!opened) co_return failed_there(what.peer, opened.error());
     auto pipe = make_pipe(kStreamPipeBytes);
     if (!pipe) co_return pipe.error();
     auto process = parts.zfs.send(what.send, std::move(pipe->write));
@@ -120,7 +120,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     auto sent = co_await end_within(**process, kSendEnds);
     const bool good = moved && sent;
     auto seen = co_await (*opened)->finish(good ? kFinishLimit : kReasonLimit);
-    if (!seen) seen = failed_there(what.peer, target, seen.error());
+    if (!seen) seen = failed_there(what.peer, seen.error());
     if (good && seen) co_return *moved;
     // zfs receive reads up to the stream's end record and may be gone before the last byte of the
     // pipe is; it is content only with a whole stream, so its word counts more than a broken pipe.

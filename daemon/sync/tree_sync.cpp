@@ -219,8 +219,7 @@ Task<Result<void>> TreeSync::tell_peer(rpc::CommitIn all) {
         }
         for (const auto& item : answer->items) {
             if (item.error)
-                co_return failed_there(
-                    root_.peer, root_.peer_dataset.str(), rpc::from_item_error(*item.error))
+                co_return failed_there(root_.peer, rpc::from_item_error(*item.error))
                     .in(root_.peer.str());
             for (const auto& warning : item.warnings) {
                 log::event(

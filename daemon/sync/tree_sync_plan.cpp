@@ -78,7 +78,7 @@ Task<Result<void>> TreeSync::ask_peer(SteadyClock::time_point until) {
     auto out =
         co_await source_.peers.call_as<rpc::TreeOut>(root_.peer, "peer.tree", in, limit_of(until));
     if (!out && out.error().code == Code::method_not_found) co_return too_old(root_.peer);
-    if (!out) co_return failed_there(root_.peer, in.target, out.error());
+    if (!out) co_return failed_there(root_.peer, out.error());
     left_.clear();
     for (const auto& copy : out->left) {
         // They end in a command that people paste.
@@ -154,8 +154,7 @@ Task<Result<plan::TreeStep>> TreeSync::plan(SteadyClock::time_point until) {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         auto& state = (*states)[i];
         if (state.error)
-            co_return failed_there(
-                root_.peer, root_.peer_dataset.str(), rpc::from_item_error(*state.error))
+            co_return failed_there(root_.peer, rpc::from_item_error(*state.error))
                 .in(root_.peer.str());
         auto view =
             co_await target_view(parts_, root_.peer, members_[i].pair.dataset, std::move(state));

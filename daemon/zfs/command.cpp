@@ -2,6 +2,7 @@
 #include "daemon/zfs/command.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -144,6 +145,18 @@ bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<st
             return false;
     }
     return named;
+}
+
+std::string subject(const Argv& argv) {
+    constexpr std::array<std::string_view, 4> kWithValue{"-o", "-t", "-s", "-d"};
+    for (std::size_t i = argv.size(); i > 2; --i) {
+        const std::string_view word = argv[i - 1];
+        const std::string_view before = argv[i - 2];
+        if (std::find(kWithValue.begin(), kWithValue.end(), before) != kWithValue.end()) continue;
+        const auto name = DatasetName::parse(word.substr(0, word.find_first_of("@#")));
+        if (name) return name->str();
+    }
+    return {};
 }
 
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which) {

@@ -36,6 +36,9 @@ std::vector<Argv> chunks(const Argv& items, std::size_t limit = kMaxArgumentByte
 /// Whether a command of zfs or zpool is about this pool and no other one; `pools`: those that are
 /// imported, as far as they are known. One without names is about all of them.
 bool is_about_only(const Argv& argv, std::string_view pool, const std::vector<std::string>& pools);
+/// The dataset or pool that a command of zfs or zpool works on, for messages: the last that it
+/// names, without a snapshot's name. Empty where it names none.
+std::string subject(const Argv& argv);
 
 /// `zfs get` of the properties above; no names: every filesystem and volume.
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);

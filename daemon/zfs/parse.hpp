@@ -77,8 +77,9 @@ Complaint classify(std::string_view text);
 /// One string per complaint, without usage texts, hints and the like.
 std::vector<std::string> complaints(std::string_view err);
 /// The error for a command that failed: code and remedy from the table, zfs's own words as the
-/// message, or `status` ("exit status 1") when it said nothing.
-Error failure(std::string_view err, std::string_view status);
+/// message, or `status` ("exit status 1") when it said nothing. `subject`: the dataset or pool that
+/// the command was about, for the remedy.
+Error failure(std::string_view err, std::string_view status, std::string_view subject = {});
 /// The same of `zfs destroy` of this snapshot; what holds it or is cloned from it is named by whole
 /// commands.
 Error not_destroyed(const std::string& snapshot, std::string_view err, std::string_view status);

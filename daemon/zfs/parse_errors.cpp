@@ -11,24 +11,27 @@ struct Row {
     std::string_view needle;
     Complaint complaint;
     Code code;
-    std::string_view remedy;
+    std::string_view remedy;     ///< {dataset} and its {pool} are what the command was about
     std::string_view also = {};  ///< must be found, too
 };
 
 constexpr std::string_view kRoot = "run zrepd as root";
 constexpr std::string_view kSpace =
     "free space, raise the quota, or add disks; zrepctl expire removes old zrep snapshots";
-constexpr std::string_view kPool = "look at zpool status; zpool clear resumes a suspended pool";
+constexpr std::string_view kPool =
+    "look at zpool status {pool}; zpool clear {pool} resumes a suspended pool";
 constexpr std::string_view kToken =
     "throw the partial receive away: zfs receive -A on the target; the next sync starts anew";
 constexpr std::string_view kNoBase =
     "run zrepctl sync again, which looks at both sides anew; if it stays, compare zfs list -t snapshot "
     "-o name,guid on both hosts";
 constexpr std::string_view kUnknown =
-    "zpool status and dmesg on that host may say more; then run it again";
-constexpr std::string_view kKey = "load the key: zfs load-key";
+    "zpool status {pool} and dmesg may say more; then run it again";
+constexpr std::string_view kKey =
+    "load the key: zfs load-key, of what zfs get encryptionroot {dataset} names";
 constexpr std::string_view kKeyThere =
-    "put the key there that it is encrypted with now (zfs get keylocation), then zfs load-key -n";
+    "put the key there that it is encrypted with now (zfs get keylocation {dataset}), then zfs "
+    "load-key -n {dataset}";
 constexpr std::string_view kByHand = "mount it as it was mounted on the other host";
 
 // The first row that is found wins, so the particular ones stand before the general. A captured
@@ -60,7 +63,7 @@ constexpr Row kRows[] = {
     {"directory is not empty",
      Complaint::mountpoint_used,
      Code::conflict,
-     "look at what is in the directory, move it away, then zfs mount"},
+     "look at what is in the directory, move it away, then zfs mount {dataset}"},
     {"legacy mountpoint", Complaint::not_mountable, Code::conflict, kByHand},
     {"no mountpoint set", Complaint::not_mountable, Code::conflict, kByHand},
     {"'canmount' property is set to 'off'", Complaint::not_mountable, Code::conflict, kByHand},
@@ -78,14 +81,15 @@ constexpr Row kRows[] = {
     {"pool is read-only",
      Complaint::pool_unavailable,
      Code::pool_unavailable,
-     "import the pool again where it is, without readonly=on: zpool export POOL, zpool import POOL"},
+     "import the pool again where it is, without readonly=on: zpool export {pool}, "
+     "zpool import {pool}"},
     {"read-only file system", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
     {"pool is unavailable", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
     {"i/o error", Complaint::pool_unavailable, Code::pool_unavailable, kPool},
     {"no such pool",
      Complaint::pool_unavailable,
      Code::pool_unavailable,
-     "import the pool: zpool import"},
+     "import the pool: zpool import {pool}"},
     {"has been modified",
      Complaint::target_modified,
      Code::conflict,
@@ -177,6 +181,14 @@ const Row* find_row(std::string_view text) {
     return nullptr;
 }
 
+/// A whole command where it is known for what.
+std::string filled(std::string_view remedy, std::string_view subject) {
+    const std::string_view pool = subject.substr(0, subject.find('/'));
+    std::string out =
+        replaced(std::string(remedy), "{dataset}", subject.empty() ? "DATASET" : quote(subject));
+    return replaced(std::move(out), "{pool}", subject.empty() ? "POOL" : quote(pool));
+}
+
 // A message is for one line of a log; the reason stands at the beginning.
 constexpr std::size_t kMaxMessage = 600;
 
@@ -255,15 +267,15 @@ Complaint classify(std::string_view text) {
     return row == nullptr ? Complaint::unknown : row->complaint;
 }
 
-Error failure(std::string_view err, std::string_view status) {
+Error failure(std::string_view err, std::string_view status, std::string_view subject) {
     const std::vector<std::string> said = complaints(err);
     Error error{.code = Code::zfs_failed, .message = ""};
     // All of it is searched: the telling words may stand in a hint line.
     if (const Row* row = find_row(err.substr(0, err.find("\nusage:")))) {
         error.code = row->code;
-        error.remedy = row->remedy;
+        error.remedy = filled(row->remedy, subject);
     } else {
-        error.remedy = kUnknown;
+        error.remedy = filled(kUnknown, subject);
     }
     if (!said.empty()) {
         error.message = safe(join(said, "; "));
@@ -276,7 +288,7 @@ Error failure(std::string_view err, std::string_view status) {
 
 Error not_destroyed(const std::string& snapshot, std::string_view err, std::string_view status) {
     const std::string name = quote(snapshot);
-    Error error = failure(err, status);
+    Error error = failure(err, status, snapshot.substr(0, snapshot.find('@')));
     error.message = "destroy " + snapshot + ": " + error.message;
     const Complaint complaint = classify(err);
     if (complaint == Complaint::held)

@@ -18,7 +18,7 @@ std::string title(const std::vector<std::string>& argv) {
 }
 
 Error failed(const std::vector<std::string>& argv, const Output& output) {
-    return parse::failure(output.err, output.status.text()).in(title(argv));
+    return parse::failure(output.err, output.status.text(), command::subject(argv)).in(title(argv));
 }
 
 std::map<std::string, std::vector<SnapshotName>> by_pool(const std::vector<SnapshotName>& names) {

@@ -79,7 +79,8 @@ Task<Result<FileChanges>> ZfsCli::diff(DiffSpec spec) {
     const ExitStatus status = co_await child.wait();
     if (stop) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     if (!ended || status.ok()) co_return std::move(changes.found);
-    co_return parse::failure(child.stderr_tail(), status.text()).in("zfs diff");
+    co_return parse::failure(child.stderr_tail(), status.text(), spec.from.dataset().str())
+        .in("zfs diff");
 }
 
 }  // namespace zrepd

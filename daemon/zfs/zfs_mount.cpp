@@ -13,7 +13,8 @@ Task<Result<void>> ZfsCli::tolerate(std::string pool, Argv argv, parse::Complain
     if (!output.has_value()) co_return output.error();
     const bool fine = output->status.ok() || parse::classify(output->err) == complaint;
     if (fine) co_return ok();
-    co_return parse::failure(output->err, output->status.text()).in(argv[0] + " " + argv[1]);
+    co_return parse::failure(output->err, output->status.text(), command::subject(argv))
+        .in(argv[0] + " " + argv[1]);
 }
 
 Task<Result<void>> ZfsCli::mount(DatasetName dataset) {

@@ -36,9 +36,10 @@ Result<void> ZfsCli::check_state(std::string_view pool) const {
     const std::optional<std::string> trouble =
         parse::pool_trouble(read_line(paths_.kstat + "/" + name + "/state"));
     if (!trouble) return ok();
-    return Error{.code = Code::pool_unavailable,
-                 .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
-                 .remedy = "repair it: zpool status " + name + ", then zpool clear " + name};
+    return Error{
+        .code = Code::pool_unavailable,
+        .message = "pool " + name + " is " + *trouble + "; nothing was tried on it",
+        .remedy = "repair it: zpool status " + quote(name) + ", then zpool clear " + quote(name)};
 }
 
 /// Each further command would be one more that nothing ends. That it was reaped clears it.
@@ -54,7 +55,7 @@ Result<void> ZfsCli::check_stuck(const std::string& pool) const {
             .message = "pool " + pool + " does not answer: process " + std::to_string(one.pid) +
                        " (" + one.argv[0] + " " + one.argv[1] + ") waits in the kernel since " +
                        to_rfc3339(unix_now() - age.count()) + "; nothing else was tried on it",
-            .remedy = "look for a disk or path that hangs: zpool status " + pool +
+            .remedy = "look for a disk or path that hangs: zpool status " + quote(pool) +
                       ", and dmesg; it goes on by itself when that process has ended"};
     }
     return ok();
@@ -66,7 +67,7 @@ Task<Result<void>> ZfsCli::check_writable(std::string pool) {
     Result<Output> output = co_await succeed(command::pool_readonly(pool), kListLimit);
     if (!output.has_value()) co_return output.error();
     if (trim(output->out) != "on") co_return ok();
-    co_return parse::failure("pool is read-only", "").in("pool " + pool);
+    co_return parse::failure("pool is read-only", "", pool).in("pool " + pool);
 }
 
 Result<void> ZfsCli::check_pools(const std::vector<DatasetName>& which) {

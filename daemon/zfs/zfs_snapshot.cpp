@@ -35,7 +35,8 @@ Task<Result<std::string>> ZfsCli::run_program(std::string pool,
     if (!output.has_value()) co_return output.error();
     if (output->status.ok()) co_return std::move(output->out);
 
-    Error error = parse::failure(output->err, output->status.text()).in("zfs program " + pool);
+    Error error =
+        parse::failure(output->err, output->status.text(), pool).in("zfs program " + pool);
     programs_refused_ = parse::classify(output->err) == parse::Complaint::programs_refused;
     if (plain_commands_help(error)) {
         log::event(log::Level::warn,

@@ -11,7 +11,9 @@ namespace {
 
 class CliStream final : public StreamProcess {
   public:
-    CliStream(Child child, std::string what) : child_(std::move(child)), what_(std::move(what)) {}
+    /// `subject`: as of parse::failure().
+    CliStream(Child child, std::string what, std::string subject)
+        : child_(std::move(child)), what_(std::move(what)), subject_(std::move(subject)) {}
 
     Task<Result<void>> wait() override {
         const ExitStatus status = co_await child_.wait();
@@ -43,11 +45,12 @@ class CliStream final : public StreamProcess {
         if (status.signal != 0 && said.empty()) {
             return Error{.code = Code::stream_failed, .message = status.text()};
         }
-        return parse::failure(said, status.text());
+        return parse::failure(said, status.text(), subject_);
     }
 
     Child child_;
     std::string what_;
+    std::string subject_;
     bool killed_ = false;
 };
 
@@ -61,11 +64,12 @@ Result<std::unique_ptr<StreamProcess>> ZfsCli::send(SendSpec spec, Fd out) {
         Result<void> checked = check_pool(spec.snapshot->dataset().pool());
         if (!checked.has_value()) return checked.error();
     }
+    std::string subject = command::subject(*argv);
     SpawnSpec process{.argv = std::move(*argv), .out = std::move(out)};
     Result<Child> child = processes_.start(std::move(process));
     if (!child.has_value()) return child.error();
     return std::unique_ptr<StreamProcess>(
-        std::make_unique<CliStream>(std::move(*child), std::move(what)));
+        std::make_unique<CliStream>(std::move(*child), std::move(what), std::move(subject)));
 }
 
 Result<std::unique_ptr<StreamProcess>> ZfsCli::receive(ReceiveSpec spec, Fd in) {
@@ -76,8 +80,8 @@ Result<std::unique_ptr<StreamProcess>> ZfsCli::receive(ReceiveSpec spec, Fd in) 
     SpawnSpec process{.argv = std::move(*argv), .in = std::move(in)};
     Result<Child> child = processes_.start(std::move(process));
     if (!child.has_value()) return child.error();
-    return std::unique_ptr<StreamProcess>(
-        std::make_unique<CliStream>(std::move(*child), "zfs receive " + spec.snapshot.str()));
+    return std::unique_ptr<StreamProcess>(std::make_unique<CliStream>(
+        std::move(*child), "zfs receive " + spec.snapshot.str(), spec.snapshot.dataset().str()));
 }
 
 }  // namespace zrepd

@@ -193,7 +193,7 @@ Result<void> FakeZfs::enter(const std::string& method,
     }
     if (broken_) return *broken_;
     if (readonly_.contains(pool) && writes(method))
-        return parse::failure("cannot " + method + ": pool is read-only", "");
+        return parse::failure("cannot " + method + ": pool is read-only", "", pool);
     return check_pool(pool);
 }
 
@@ -334,7 +334,8 @@ Task<std::vector<Result<Snapshot>>> FakeZfs::snapshot(std::vector<SnapshotName> 
 
 Task<Result<void>> FakeZfs::check_writable(std::string pool) {
     const Result<void> entered = enter("check_writable", pool, pool);
-    if (entered && readonly_.contains(pool)) co_return parse::failure("pool is read-only", "");
+    if (entered && readonly_.contains(pool))
+        co_return parse::failure("pool is read-only", "", pool);
     co_return entered;
 }
 
