@@ -39,6 +39,15 @@ std::string goal_of(Ask ask) {
     return {};
 }
 
+std::string goal_at_snapshot(Ask ask) {
+    return goal_of(ask) + "@";
+}
+
+bool asks_peer(std::string_view operation, std::string_view goal) {
+    return operation == kTakeover &&
+           (goal == goal_of(Ask::takeover) || goal == goal_at_snapshot(Ask::takeover));
+}
+
 Command command_of(Ask ask, bool back) {
     if (back && ask == Ask::failover) return Command::failover_back;
     if (back && ask == Ask::takeover_local) return Command::takeover_back;

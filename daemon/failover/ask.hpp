@@ -28,6 +28,10 @@ enum class OldMaster { unknown, off };
 std::string_view operation_of(Ask ask);
 /// What tells two runs of one operation apart: who asks again for the same follows that run.
 std::string goal_of(Ask ask);
+/// The same of one that begins at a snapshot.
+std::string goal_at_snapshot(Ask ask);
+/// Whether a run does nothing here but wait for what its peer does.
+bool asks_peer(std::string_view operation, std::string_view goal);
 /// `back`: to a snapshot.
 Command command_of(Ask ask, bool back);
 /// Whether the operator has what was asked for.

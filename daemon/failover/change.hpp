@@ -108,6 +108,7 @@ class Change {
     Task<bool> unmount_one(DatasetName name);
     Task<> hide_members();
     Task<> close_members();
+    Task<Result<void>> keep_others_writable(Stored wanted);
     Task<> show_members();
     Task<> show_one(DatasetName member);
     Task<> mount_member(DatasetName member, Serve place);

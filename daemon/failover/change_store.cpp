@@ -102,6 +102,8 @@ Task<Result<void>> Change::write(Stored wanted, Entry entry) {
     const bool only_journal = same_role && wanted.epoch == pair_->epoch &&
                               wanted.writable == !told.readonly && entry.journal == Journal::none;
     if (only_journal && !in_doubt_) co_return co_await clear_journal();
+    auto apart = co_await keep_others_writable(wanted);
+    if (!apart) co_return apart.error();
     const PropertyList all = properties(told, wanted, entry);
     auto set = co_await parts_.zfs.set(name_, all);
     stored_ = stored_ || set;

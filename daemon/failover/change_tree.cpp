@@ -186,6 +186,19 @@ Task<> Change::close_members() {
     }
 }
 
+/// Before the root becomes readonly: a pair of its own in there does not change its role with the
+/// tree, and would inherit that.
+Task<Result<void>> Change::keep_others_writable(Stored wanted) {
+    if (wanted.writable || !pair_->tree) co_return ok();
+    for (const DatasetName& name : writable_by_root(parts_.inventory.all(), name_)) {
+        const PropertyList open{{"readonly", "off"}};
+        auto done = co_await parts_.zfs.set(name, open);
+        if (!done) co_return done.error();
+        parts_.inventory.note_set(name, open);
+    }
+    co_return ok();
+}
+
 /// The root is back at the base; so is every member that has a part of it.
 Task<bool> Change::rescue_members(std::uint64_t epoch) {
     std::vector<std::string> pools{std::string(name_.pool())};

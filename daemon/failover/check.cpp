@@ -180,11 +180,13 @@ std::optional<Error> made_readonly(const Dataset& master) {
     if (!master.readonly) return std::nullopt;
     if (closed_note_of(master) || entry_of(master).lease) return lease_ran_out(master);
     const std::string name = quote(master.name.str());
-    return refused(master.name.str() + " is readonly here: somebody else made it so",
-                   "zfs inherit readonly " + name +
-                       " (or set readonly=off; or the whole pool was imported readonly: zpool get "
-                       "readonly " +
-                       quote(master.name.pool()) + "), then run it again");
+    const std::string pool = " (or the whole pool was imported readonly: zpool get readonly " +
+                             quote(master.name.pool()) + "), then run it again";
+    if (master.readonly_here)
+        return refused(master.name.str() + " is readonly here: somebody else made it so",
+                       "zfs inherit readonly " + name + ", or zfs set readonly=off " + name + pool);
+    return refused(master.name.str() + " is readonly here: it inherits that from above",
+                   "zfs set readonly=off " + name + pool);
 }
 
 Error both_say_so(const plan::Pair& pair) {

@@ -39,6 +39,17 @@ std::uint64_t written_now(const sync::Inventory& inventory, const plan::Pair& pa
     return sum;
 }
 
+}  // namespace
+
+void add_writable_apart(Steps& out, const sync::Inventory& inventory, const plan::Pair& pair) {
+    if (!pair.tree) return;
+    for (const auto& name : writable_by_root(inventory.all(), pair.dataset))
+        out.push_back("set readonly=off on " + name.str() +
+                      ", a pair of its own in there: it stays as it is");
+}
+
+namespace {
+
 Steps failover_steps(const sync::Inventory& inventory, const plan::Pair& pair, Steps of_sync) {
     const std::string name = whole(inventory, pair);
     const std::string epoch = std::to_string(pair.epoch + 1);
@@ -46,6 +57,7 @@ Steps failover_steps(const sync::Inventory& inventory, const plan::Pair& pair, S
               human_bytes(written_now(inventory, pair)) +
               " written since the last snapshot; nothing is lost"};
     out.insert(out.end(), of_sync.begin(), of_sync.end());
+    add_writable_apart(out, inventory, pair);
     for (std::string& step :
          Steps{"make " + name + " readonly, sync what came meanwhile, until nothing does",
                "make " + name + " the target of epoch " + epoch,
@@ -90,10 +102,16 @@ Steps stepping_down_steps(const sync::Inventory& inventory,
                           const plan::Pair& pair,
                           const Versions& versions) {
     const std::string name = whole(inventory, pair);
-    return {"make " + name + " readonly and the target of epoch " + std::to_string(pair.epoch + 1),
-            "keep from the other side: " + loss(inventory, pair, versions),
-            "roll " + name + " back to the last acknowledged snapshot",
-            "have " + there(pair) + " become the master as soon as it answers"};
+    Steps out;
+    add_writable_apart(out, inventory, pair);
+    for (std::string& step : Steps{
+             "make " + name + " readonly and the target of epoch " + std::to_string(pair.epoch + 1),
+             "keep from the other side: " + loss(inventory, pair, versions),
+             "roll " + name + " back to the last acknowledged snapshot",
+             "have " + there(pair) + " become the master as soon as it answers"}) {
+        out.push_back(std::move(step));
+    }
+    return out;
 }
 
 /// How old the copy is that would become the truth.
@@ -251,10 +269,8 @@ Task<> Roles::describe_one(
     Ask ask, DatasetName dataset, std::chrono::seconds limit, Dry* out, Signal* done) {
     const auto pair = parts_.inventory.pair(dataset);
     Result<Steps> steps = Steps{};
-    // Those two wait for the end of what is under way.
-    const bool waits = ask == Ask::takeover_local || ask == Ask::unfence;
-    const sync::RunPtr other = waits ? nullptr : parts_.runs.active(dataset);
-    if (other && contradicts(other->operation()))
+    const sync::RunPtr other = in_the_way(ask, dataset);
+    if (other)
         steps = sync::other_work(*other, dataset);
     else if (!pair)
         steps = sync::no_pair(parts_, dataset);

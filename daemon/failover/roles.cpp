@@ -46,21 +46,25 @@ bool Roles::contradicts(std::string_view operation) {
            operation == kPromote || operation == kRejoin || operation == "init";
 }
 
+sync::RunPtr Roles::in_the_way(Ask ask, const DatasetName& dataset) const {
+    // A sync or a receive ends by itself, or is ended.
+    const sync::RunPtr other = parts_.runs.active(dataset);
+    if (!other || !contradicts(other->operation()) || ask == Ask::unfence) return nullptr;
+    // What asks a peer may wait for one that is dead: nobody who says so waits with it.
+    const bool asks = other->operation() == kRejoin || asks_peer(other->operation(), other->goal());
+    return ask == Ask::takeover_local && asks ? nullptr : other;
+}
+
 Result<rpc::RunStarted> Roles::start(Ask ask,
                                      const std::vector<DatasetName>& datasets,
                                      OldMaster old) {
-    const bool alone = datasets.size() == 1;
     const std::string operation(operation_of(ask));
-    for (const auto& dataset : datasets) {
-        const sync::RunPtr other = parts_.runs.active(dataset);
-        // What finds out who is master waits for a peer that does not answer: so does nobody here.
-        const bool waits_out = ask == Ask::unfence || (ask == Ask::takeover_local && other &&
-                                                       other->operation() == kRejoin);
-        if (!other || !alone || waits_out) continue;
-        const bool same = other->operation() == operation && other->goal() == goal_of(ask);
-        if (same) return sync::same_work(*other, dataset);
-        // A sync or a receive ends by itself, or is ended; two role changes would contradict.
-        if (contradicts(other->operation())) return sync::other_work(*other, dataset);
+    if (datasets.size() == 1) {
+        const DatasetName& dataset = datasets.front();
+        const sync::RunPtr same = parts_.runs.active(dataset, operation, goal_of(ask));
+        if (same && ask != Ask::unfence) return sync::same_work(*same, dataset);
+        const sync::RunPtr other = in_the_way(ask, dataset);
+        if (other) return sync::other_work(*other, dataset);
     }
     rpc::RunStarted out;
     sync::RunPtr run = parts_.runs.start(operation, datasets, goal_of(ask));

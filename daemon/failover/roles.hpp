@@ -26,6 +26,11 @@ namespace zrepd::failover {
 
 /// What is told of this side when the other is asked about roles.
 rpc::RolesIn::Side asking_side(const plan::Pair& pair);
+/// The steps by which what is no part of a tree stays writable when that becomes readonly.
+/// describe.cpp.
+void add_writable_apart(std::vector<std::string>& out,
+                        const sync::Inventory& inventory,
+                        const plan::Pair& pair);
 /// A peer names what is no pair of its own.
 Error not_yours(const std::string& peer, const std::string& target);
 /// It tells how its master is served in words that are none.
@@ -102,6 +107,8 @@ class Roles : public peer::RoleService {
     // roles.cpp
     /// A run of this operation and a role change would undo each other's work.
     static bool contradicts(std::string_view operation);
+    /// The run for which `ask` is refused; nullptr: none.
+    sync::RunPtr in_the_way(Ask ask, const DatasetName& dataset) const;
     Task<> run_all(sync::RunPtr run, Ask ask, std::vector<DatasetName> datasets, OldMaster old);
     Task<> run_one(sync::RunPtr run,
                    Ask ask,

@@ -175,10 +175,10 @@ Result<rpc::RunStarted> Roles::start_at(Ask ask,
                                         StartPoint from,
                                         OldMaster old) {
     const std::string operation(wants_target(ask) ? kTakeover : kFailover);
-    const sync::RunPtr other = parts_.runs.active(dataset);
-    if (other && contradicts(other->operation())) return sync::other_work(*other, dataset);
+    const sync::RunPtr other = in_the_way(ask, dataset);
+    if (other) return sync::other_work(*other, dataset);
     std::vector<DatasetName> one{dataset};
-    sync::RunPtr run = parts_.runs.start(operation, one, "@");
+    sync::RunPtr run = parts_.runs.start(operation, one, goal_at_snapshot(ask));
     rpc::RunStarted out;
     out.run_id = run->id();
     tasks_.spawn(operation + " " + dataset.str(), run_at(run, ask, dataset, std::move(from), old));
@@ -273,6 +273,7 @@ Task<Result<Steps>> Roles::steps_at(
     const std::uint64_t epoch = ask == Ask::takeover_local ? pair.epoch : pair.epoch + 1;
     const std::string copy = free_rescue(parts_.inventory, dataset, epoch, look->newer.newer);
     Steps steps;
+    if (!wants_target(ask)) add_writable_apart(steps, parts_.inventory, pair);
     if (ask == Ask::takeover_local) {
         auto before = lease_steps(pair, old);
         if (!before) co_return before.error();
@@ -288,8 +289,8 @@ Task<Result<Steps>> Roles::steps_at(
 Task<Result<sync::DryRun>> Roles::describe_at(
     Ask ask, DatasetName dataset, StartPoint from, std::chrono::seconds limit, OldMaster old) {
     sync::DryRun out;
-    const sync::RunPtr other = parts_.runs.active(dataset);
-    if (other && contradicts(other->operation())) {
+    const sync::RunPtr other = in_the_way(ask, dataset);
+    if (other) {
         out.results.push_back(sync::failed_result(dataset, sync::other_work(*other, dataset)));
         co_return out;
     }

@@ -99,7 +99,15 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
         }
         co_return error;
     }
-    sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "hands over"};
+    // An operator may have taken over without the master meanwhile.
+    const auto is_master = [this, dataset] {
+        const auto now = parts_.inventory.pair(dataset);
+        return now && now->role == plan::Role::master;
+    };
+    sync::PeerWork work{.pair = *pair,
+                        .run_id = started->run_id,
+                        .doing = "hands over",
+                        .no_longer_needed = is_master};
     auto followed = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
     if (!followed) co_return followed.error();
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);

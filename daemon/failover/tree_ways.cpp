@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/failover/tree_ways.hpp"
 
+#include <set>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/go_back.hpp"
@@ -61,6 +63,21 @@ std::optional<Error> escapes_readonly(const Dataset& member, const HostName& hos
                        " has readonly=off of its own: it would stay writable on the side that is "
                        "no master",
                    "on " + host.str() + ": zfs inherit readonly " + quote(name));
+}
+
+std::vector<DatasetName> writable_by_root(const plan::Datasets& all, const DatasetName& root) {
+    const std::vector<DatasetName> members = plan::members_of(all, root);
+    const std::set<DatasetName> inside(members.begin(), members.end());
+    std::vector<DatasetName> out;
+    for (auto it = all.upper_bound(root); it != all.end(); ++it) {
+        const auto& [name, dataset] = *it;
+        if (!name.str().starts_with(root.str())) break;
+        // What lies below one of them inherits from that.
+        const bool apart = name.is_below(root) && !inside.contains(name) &&
+                           inside.contains(name.parent().value_or(name));
+        if (apart && !dataset.readonly && !dataset.readonly_here) out.push_back(name);
+    }
+    return out;
 }
 
 bool is_drained(const Dataset& dataset, const Versions& versions) {

@@ -37,6 +37,10 @@ bool is_half_way(const Dataset& member, bool master, bool copy);
 /// Why readonly of the root would not reach this member; `host` where it lies.
 std::optional<Error> escapes_readonly(const Dataset& member, const HostName& host);
 
+/// Pairs of their own inside a tree that are writable because its root is: they would become
+/// readonly with it.
+std::vector<DatasetName> writable_by_root(const plan::Datasets& all, const DatasetName& root);
+
 /// Whether all of it is in the newest snapshot, and the other side has that.
 bool is_drained(const Dataset& dataset, const Versions& versions);
 

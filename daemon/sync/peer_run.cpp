@@ -27,6 +27,7 @@ Task<Result<std::string>> follow_peer_run(Parts& parts,
                             .message = "zrepd is stopping; " + peer.str() + " goes on with it",
                             .remedy = "zrepctl status on both hosts shows how it ends"};
         }
+        if (work.no_longer_needed && work.no_longer_needed()) co_return std::string();
         rpc::PeerRunIn in;
         in.run_id = work.run_id;
         auto seen = co_await peers.call_as<rpc::PeerRunOut>(peer, "peer.run", in, kAskLimit);

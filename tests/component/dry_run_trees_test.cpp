@@ -49,11 +49,28 @@ std::vector<Line> lines_of_failover() {
     return out;
 }
 
+/// The same where a pair of its own lies in there.
+std::vector<Line> lines_of_failover_around() {
+    std::vector<Line> out = lines_of_failover();
+    const auto before = std::find_if(out.begin(), out.end(), [](const Line& line) {
+        return line.says.find(" readonly, sync") != line.says.npos;
+    });
+    out.insert(before,
+               {"set readonly=off on tank/fs/db, a pair of its own in there",
+                {"set tank/fs/db readonly=off"}});
+    return out;
+}
+
 std::vector<StepsRow> rows_of_trees() {
     const auto tree = [](VerbWorld& w) { w.make_tree(); };
+    const auto around = [](VerbWorld& w) {
+        w.make_tree();
+        w.make_pair_inside();
+    };
     return {
         {"sync", tree, lines_of_sync()},
         {"failover", tree, lines_of_failover()},
+        {"failover", around, lines_of_failover_around()},
         {"takeover", tree, lines_of_failover()},
         {"takeover-L",
          tree,

@@ -31,6 +31,17 @@ class TreeRoles : public test::TwoRoles {
         made();
     }
 
+    /// In the tree, one that is no part of it, and a master.
+    void make_pair_inside() {
+        alpha->zfs.create("tank/fs/db");
+        discover();
+        const sync::InitRequest request{.dataset = *DatasetName::parse("tank/fs/db"),
+                                        .host = beta->config.host,
+                                        .target = *DatasetName::parse("backup/db")};
+        auto started = test::run_task(io, alpha->engine.start_init(request));
+        EXPECT_EQ(ended(started).outcome, "done");
+    }
+
     void write_all(TestHost& host, const std::string& root) {
         for (const auto& below : kBelow) host.zfs.write(root + below, 5'000);
     }
@@ -105,6 +116,27 @@ class TreeRoles : public test::TwoRoles {
     using TwoRoles::prop_of;
     using TwoRoles::start_loops;
 };
+
+TEST_F(TreeRoles, APairOfItsOwnInsideStaysWritable) {
+    make_pair_inside();
+    EXPECT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");
+    discover();
+    const Dataset* inside = alpha->inventory.find(*DatasetName::parse("tank/fs/db"));
+    ASSERT_NE(inside, nullptr);
+    EXPECT_EQ(inside->local(prop::kMaster), "yes");
+    EXPECT_FALSE(inside->readonly);
+    EXPECT_TRUE(alpha->inventory.find(fs)->readonly);
+    // And its own role is not in the way of anything.
+    EXPECT_EQ(change(*alpha, Ask::failover, *DatasetName::parse("tank/fs/db")).outcome, "done");
+}
+
+TEST_F(TreeRoles, APairOfItsOwnInsideStaysWritableWhenItsTreeStepsDown) {
+    make_pair_inside();
+    alpha->zfs.write("tank/fs", 5'000);
+    EXPECT_EQ(change(*alpha, Ask::failover_local, fs).outcome, "done");
+    discover();
+    EXPECT_FALSE(alpha->inventory.find(*DatasetName::parse("tank/fs/db"))->readonly);
+}
 
 class RestrictedTree : public TreeRoles {};
 

@@ -188,6 +188,15 @@ void VerbWorld::make_tree() {
     new_for_init = false;
 }
 
+void VerbWorld::make_pair_inside() {
+    alpha->zfs.create("tank/fs/db");
+    look_again();
+    const sync::InitRequest request{.dataset = *DatasetName::parse("tank/fs/db"),
+                                    .host = beta->config.host,
+                                    .target = *DatasetName::parse("backup/db")};
+    EXPECT_EQ(ended(run_task(io, alpha->engine.start_init(request))).outcome, "done");
+}
+
 void VerbWorld::cut_link() {
     run_task(io, alpha->server.stop());
     run_task(io, beta->server.stop());

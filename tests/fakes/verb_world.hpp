@@ -60,6 +60,8 @@ class VerbWorld : public RolesTest {
     void cut_link();
     /// tank/fs and its copy are forgotten, and made a pair anew with tank/fs/a below.
     void make_tree();
+    /// In that tree, a pair of its own.
+    void make_pair_inside();
     /// Both daemons, each as far as its zfs answers.
     void look_again();
 

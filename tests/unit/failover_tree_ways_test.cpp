@@ -47,6 +47,28 @@ TEST(TreeWays, AMemberIsHiddenOnceAndSaysHowItWasServed) {
     EXPECT_EQ(value_of(hide_member(volume("dev")), "volmode"), "none");
 }
 
+TEST(TreeWays, APairOfItsOwnIsKeptFromItsRootsReadonly) {
+    plan::Datasets all;
+    const auto add_one = [&all](const std::string& name) -> Dataset& {
+        return all.emplace(*DatasetName::parse(name), Dataset(*DatasetName::parse(name)))
+            .first->second;
+    };
+    const auto apart = [](Dataset& one) {
+        one.props[std::string(prop::kMaster)] = {"yes", Source::local};
+    };
+    for (const char* name : {"tank/fs", "tank/fs/a", "tank/fs/a/db/below", "tank/fs-2", "tank/z"})
+        add_one(name);
+    apart(add_one("tank/fs/a/db"));
+    apart(add_one("tank/fs/own"));
+    all.at(*DatasetName::parse("tank/fs/own")).readonly_here = true;
+    apart(add_one("tank/fs/target"));
+    all.at(*DatasetName::parse("tank/fs/target")).readonly = true;
+    apart(add_one("tank/fs-2"));
+    // One that says so itself, one that is readonly, and what is not in the tree are left alone.
+    EXPECT_EQ(writable_by_root(all, *DatasetName::parse("tank/fs")),
+              (std::vector<DatasetName>{*DatasetName::parse("tank/fs/a/db")}));
+}
+
 /// Those of an old master are unmounted when the new one is told.
 TEST(TreeWays, AMemberIsMountedWhereABootWouldMountIt) {
     EXPECT_EQ(to_text(serve_of_member(member("on", false))), "canmount=on mounted=yes");
