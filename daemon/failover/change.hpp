@@ -73,6 +73,8 @@ class Change {
     Task<bool> ask_target();
     Task<bool> drain();
     Task<Result<bool>> is_drained();
+    Task<Result<void>> write_back();
+    Task<bool> before_readonly(Stored wanted);
     Task<bool> store(Stored wanted);
     Task<bool> read_back(Stored wanted, Error error);
     Task<Result<void>> write(Stored wanted, Entry entry);
@@ -108,7 +110,7 @@ class Change {
     Task<bool> unmount_one(DatasetName name);
     Task<> hide_members();
     Task<> close_members();
-    Task<Result<void>> keep_others_writable(Stored wanted);
+    Task<Result<void>> keep_others_writable();
     Task<> show_members();
     Task<> show_one(DatasetName member);
     Task<> mount_member(DatasetName member, Serve place);

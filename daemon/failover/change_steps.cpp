@@ -81,15 +81,32 @@ Task<bool> Change::ask_target() {
     co_return fail(refused_by(pair_->peer, answer->problems));
 }
 
-/// True when the target has everything.
-Task<Result<bool>> Change::is_drained() {
-    if (dataset() == nullptr) co_return gone();
+/// Pages of mapped files that programs wrote and the kernel keeps, for half a minute and more.
+Task<Result<void>> Change::write_back() {
     for (const DatasetName& name : datasets()) {
         const Dataset* now = parts_.inventory.find(name);
-        if (now == nullptr || !now->mounted) continue;
+        if (now == nullptr || !now->mounted || now->readonly) continue;
         auto written = co_await parts_.zfs.sync_files(now->mountpoint);
         if (!written) co_return written.error();
     }
+    co_return ok();
+}
+
+/// Linux writes nothing back of a readonly filesystem when it is asked to (syncfs(2) is empty for
+/// it), and throws away at the unmount what it still has: so before. One that stays the master
+/// does not go on without; whoever is not the master any more must not stay writable for it.
+Task<bool> Change::before_readonly(Stored wanted) {
+    if (wanted.writable || dataset()->readonly) co_return true;
+    auto written = co_await write_back();
+    if (!written && wanted.master) co_return fail(written.error());
+    if (!written) warn("not_written_back", written.error());
+    auto apart = co_await keep_others_writable();
+    co_return apart ? true : fail(apart.error());
+}
+
+/// True when the target has everything.
+Task<Result<bool>> Change::is_drained() {
+    if (dataset() == nullptr) co_return gone();
     std::vector<std::string> pools{std::string(name_.pool())};
     auto flushed = co_await parts_.zfs.flush(std::move(pools));
     if (!flushed) co_return flushed.error();

@@ -41,6 +41,9 @@ Entry Change::entry_for(const Stored& wanted) const {
 Task<bool> Change::store(Stored wanted) {
     parts_.runs.phase(*run_, name_, "changing");
     if (dataset() == nullptr) co_return fail(gone());
+    const bool may = co_await before_readonly(wanted);
+    if (!may) co_return false;
+    if (dataset() == nullptr) co_return fail(gone());
     const Entry entry = entry_for(wanted);
     auto written = co_await write(wanted, entry);
     if (!written) {
@@ -102,8 +105,6 @@ Task<Result<void>> Change::write(Stored wanted, Entry entry) {
     const bool only_journal = same_role && wanted.epoch == pair_->epoch &&
                               wanted.writable == !told.readonly && entry.journal == Journal::none;
     if (only_journal && !in_doubt_) co_return co_await clear_journal();
-    auto apart = co_await keep_others_writable(wanted);
-    if (!apart) co_return apart.error();
     const PropertyList all = properties(told, wanted, entry);
     auto set = co_await parts_.zfs.set(name_, all);
     stored_ = stored_ || set;

@@ -188,8 +188,8 @@ Task<> Change::close_members() {
 
 /// Before the root becomes readonly: a pair of its own in there does not change its role with the
 /// tree, and would inherit that.
-Task<Result<void>> Change::keep_others_writable(Stored wanted) {
-    if (wanted.writable || !pair_->tree) co_return ok();
+Task<Result<void>> Change::keep_others_writable() {
+    if (!pair_->tree) co_return ok();
     for (const DatasetName& name : writable_by_root(parts_.inventory.all(), name_)) {
         const PropertyList open{{"readonly", "off"}};
         auto done = co_await parts_.zfs.set(name, open);

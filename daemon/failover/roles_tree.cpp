@@ -243,6 +243,10 @@ Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root)
     const Versions* versions = parts_.inventory.versions(root.dataset);
     const Snapshot* whole = versions == nullptr ? nullptr : sync::last_acked(*versions);
     if (whole == nullptr) co_return never_whole(root);
+    // It handed over all that it has: nothing of it is newer than the rest, whoever took snapshots.
+    const Dataset* handed = parts_.inventory.find(root.dataset);
+    if (handed != nullptr && entry_of(*handed).journal == Journal::handed_over)
+        co_return co_await change(run, Ask::takeover_local, root.dataset, {});
     const Guid base = whole->guid;
     auto ahead = co_await is_ahead_of(root.dataset, base);
     if (!ahead) co_return ahead.error();

@@ -8,6 +8,7 @@
 #include "daemon/peer/absence.hpp"
 #include "daemon/plan/plan.hpp"
 #include "daemon/stream/pump.hpp"
+#include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
@@ -99,7 +100,6 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     Parts& parts = source.parts;
     parts.runs.phase(*run, what.dataset, "sending");
     auto opened = co_await source.peers.open_stream(what.peer, what.request, kOpenLimit);
-    const std::string target = what.request.target;
     if (!opened) co_return failed_there(what.peer, opened.error());
     auto pipe = make_pipe(kStreamPipeBytes);
     if (!pipe) co_return pipe.error();

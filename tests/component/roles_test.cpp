@@ -123,8 +123,9 @@ TEST_F(RolesTest, AnIdleFilesystemIsReadonlyForAFewProcesses) {
     ASSERT_NE(handed, here.end());
     const std::vector<std::string> between(frozen + 1, handed);
     EXPECT_EQ(between,
-              (std::vector<std::string>{
-                  "sync_files /tank/fs", "flush tank", "datasets tank/fs", "versions tank/fs"}));
+              (std::vector<std::string>{"flush tank", "datasets tank/fs", "versions tank/fs"}));
+    // What is in memory is written while it can be.
+    EXPECT_EQ(*(frozen - 1), "sync_files /tank/fs");
     const auto& there = beta->zfs.calls();
     const auto promoted = std::find_if(there.begin(), there.end(), [](const std::string& call) {
         return call.find("zrep:master=yes") != call.npos;

@@ -117,6 +117,32 @@ class TreeRoles : public test::TwoRoles {
     using TwoRoles::start_loops;
 };
 
+/// Whatever it is in the middle of: nobody else is the master, and no other way back is printed.
+TEST_F(TreeRoles, ARoleThatNobodyTookIsTakenBack) {
+    write_all(*alpha, "tank/fs");
+    beta->zfs.break_all(broken());
+    const auto given = change(*alpha, Ask::failover_local, fs);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "no") << given.text;
+    // As sanoid takes them, of what is idle, too.
+    alpha->zfs.take("tank/fs/a@hourly");
+    EXPECT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    const auto back = change(*alpha, Ask::takeover_local, fs);
+    EXPECT_EQ(back.outcome, "done") << back.text;
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+}
+
+TEST_F(TreeRoles, ARoleThatIsGivenUpIsTakenBackInTheMiddle) {
+    write_all(*alpha, "tank/fs");
+    // The rescue has no room.
+    alpha->zfs.fail_at("receive tank/fs_diverged_2", broken());
+    const auto given = change(*alpha, Ask::failover_local, fs);
+    EXPECT_EQ(given.outcome, "failed");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "no");
+    const auto back = change(*alpha, Ask::takeover_local, fs);
+    EXPECT_EQ(back.outcome, "done") << back.text;
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+}
+
 TEST_F(TreeRoles, APairOfItsOwnInsideStaysWritable) {
     make_pair_inside();
     EXPECT_EQ(change(*alpha, Ask::failover, fs).outcome, "done");

@@ -59,6 +59,46 @@ class Failover(Roles):
             self.assertIn("--keep", done.err)
 
 
+# Writes through a shared mapping and ends, without a word to the kernel about it: half a minute in memory.
+MAPPED = r"""
+import mmap, os, sys
+size = 1 << 20
+out = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(out, size)
+pages = mmap.mmap(out, size)
+pages[:] = bytes([int(sys.argv[2])]) * size
+"""
+
+
+class Mapped(Roles):
+    """What a program wrote and the kernel still has is on the new master, or kept beside the old one."""
+
+    def setUp(self):
+        super().setUp()
+        self.alpha.run(["tee", "/run/mapped.py"], input=MAPPED)
+        self.alpha.run("python3 /run/mapped.py /tank/fs/mapped 1; sync -f /tank/fs")
+        self.zrepctl("sync", FS)
+
+    def map(self, value):
+        self.alpha.run(f"python3 /run/mapped.py /tank/fs/mapped {value}")
+        return self.alpha.run("sha256sum < /tank/fs/mapped").out
+
+    def test_a_failover_sends_it(self):
+        written = self.map(2)
+        self.zrepctl("failover", FS)
+        self.assertEqual(self.beta.run("sha256sum < /tank/fs/mapped").out, written)
+
+    def test_an_old_master_keeps_it(self):
+        self.lab.link("alpha", "down")
+        written = self.map(3)
+        self.zrepctl("takeover", "-L", COPY, on="beta")
+        self.lab.link("alpha", "up")
+        self.assert_master("beta", seconds=60)
+        copy = FS + "_diverged_2"
+        self.alpha.run(["zfs", "mount", copy])
+        self.assertEqual(self.alpha.run(f"sha256sum < /{copy}/mapped").out, written)
+
+
 class Idle(Roles):
     """Nothing changes while the roles do, and there is a lot of it."""
 
