@@ -139,6 +139,7 @@ App::~App() = default;
 Result<void> App::Parts::start() {
     host_mounts::take(passed, manager, processes);
     target.serve_roles(roles);
+    scheduler.hold_back([this](const DatasetName& name) { return roles.is_unsettled(name); });
     service = std::make_unique<DaemonService>(
         sync, engine, roles, copies, scheduler, peers, processes, zfs.version());
     control = std::make_unique<control::Server>(

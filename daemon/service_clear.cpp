@@ -70,7 +70,7 @@ void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
     out.notes.emplace_back("its snapshots stay; zrepd no longer expires them");
     const std::string command = "zrepctl clear " + quote(pair.peer_dataset.str());
     out.notes.push_back("the other side still knows the pair; " +
-                        sync::where_the_master_is(pair, command));
+                        sync::run_on_other_side(pair, command));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ Error not_paused_here(const plan::Pair& pair, const std::optional<std::string>& 
                  .message = pair.dataset.str() + " is the target here; when it is synced is " +
                             "decided by its master, " + pair.peer_dataset.str() + " on " +
                             pair.peer.str(),
-                 .remedy = sync::where_the_master_is(pair, command)};
+                 .remedy = sync::run_on_other_side(pair, command)};
 }
 
 /// A target keeps what steers syncs for the day on which it is the master.
@@ -55,7 +55,7 @@ void add_target_note(const plan::Pair& pair, const SettingChange& change, rpc::D
     const std::string command = "zrepctl set " + quote(pair.peer_dataset.str()) + words;
     out.notes.push_back(pair.dataset.str() + " is the target here: " + join(keys, ", ") +
                         " takes effect here only while this side is master; until then " +
-                        sync::where_the_master_is(pair, command));
+                        sync::run_on_other_side(pair, command));
 }
 
 bool sets_fence(const SettingChange& change) {
@@ -73,7 +73,7 @@ void add_fence_note(const plan::Pair& pair, const SettingChange& change, rpc::Do
         out.notes.push_back(
             "it counts on this side alone; for the day on which the other side is "
             "the master " +
-            sync::where_the_master_is(pair, command));
+            sync::run_on_other_side(pair, command));
     }
 }
 

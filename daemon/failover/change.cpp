@@ -314,8 +314,14 @@ Error Change::refusal(std::string_view why) const {
     const bool role = why == "not_master" || why == "is_master";
     const bool open = entry_.journal != Journal::none;
     // Half way to the other role it is neither.
-    if (pair_ && open && (why == "unfinished" || why == "not_master"))
-        return unfinished(*pair_, entry_.journal);
+    if (pair_ && open && (why == "unfinished" || why == "not_master")) {
+        Error error = unfinished(*pair_, entry_.journal);
+        // What holds it back is the fence, which a split brain never opens.
+        if (operation_ == kResolve && entry_.journal == Journal::freezing)
+            error.remedy = "zrepctl set " + quote(name) +
+                           " fence=off lets zrepd go on with it; then run this again";
+        return error;
+    }
     if (role && pair_)
         return wrong_side(operation_ == kUnfence ? Ask::unfence : Ask::failover, *pair_);
     if (why == "not_fenced") return not_fenced(name_);

@@ -67,7 +67,7 @@ void add_state(std::vector<Error>& out, const TargetFacts& facts, const std::str
         out.push_back(refused("the epochs disagree: " + std::to_string(facts.pair->epoch) + " on " +
                                   host + ", " + std::to_string(facts.master_epoch) +
                                   " on the master",
-                              "run zrepctl sync on the master first: it settles that"));
+                              plan::sync_by_master(*facts.pair) + " settles that"));
     }
     if (facts.paused) {
         out.push_back(refused(name + " on " + host + " is paused, as for maintenance",
@@ -85,7 +85,7 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
     const Snapshot* base = find_snapshot(*facts.versions, facts.base);
     if (base == nullptr) {
         out.push_back(refused(name + " on " + host + " lacks the newest acknowledged snapshot",
-                              "run zrepctl sync on the master first"));
+                              plan::sync_by_master(*facts.pair) + " sends it, or says what to do"));
         return;
     }
     std::uint64_t touched = facts.dataset->written_bytes;
@@ -96,8 +96,8 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
     out.push_back(refused(
         name + " on " + host + " was touched since @" + base->name + ": " + human_bytes(touched) +
             " in " + std::to_string(&all.back() - base) + " newer snapshots and since",
-        "run zrepctl sync on the master: it rolls back what was only touched, and "
-        "says what to do about snapshots"));
+        plan::sync_by_master(*facts.pair) +
+            " rolls back what was only touched, and says what to do about snapshots"));
 }
 
 Error lease_ran_out(const Dataset& master) {

@@ -130,4 +130,10 @@ Error not_fenced(const DatasetName& dataset) {
                            " shows whether something else is wrong"};
 }
 
+std::string unfence_price(const plan::Pair& pair) {
+    return "until " + pair.peer.str() +
+           " is heard nothing makes it readonly: no takeover -L there meanwhile, however long that "
+           "waits";
+}
+
 }  // namespace zrepd::failover

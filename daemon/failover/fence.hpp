@@ -27,6 +27,8 @@ void add_canmount(PropertyList& out, const Dataset& dataset, const std::string& 
 /// A target needs no fence: it is unmounted and readonly.
 void add_no_fence(PropertyList& out, const Dataset& dataset);
 
+/// What an operator who lets a leased master go on has to know until its peer is heard.
+std::string unfence_price(const plan::Pair& pair);
 /// Nothing of it may be served before the peer was heard. `opened`: it was, or an operator vouched
 /// for it, since zrepd started. One that is mounted is served already, so zrepd alone was
 /// restarted; one that was cut off in a failover may still be mounted, but is readonly.

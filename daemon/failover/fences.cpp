@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
+#include "daemon/failover/lease.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::failover {
@@ -119,9 +120,12 @@ std::optional<Error> Fences::trouble_of(const DatasetName& name) const {
 Result<std::vector<std::string>> Fences::describe_unfence(const plan::Pair& pair) const {
     if (!waits(pair.dataset)) return not_fenced(pair.dataset);
     const std::string there = pair.peer.str() + ":" + pair.peer_dataset.str();
-    return std::vector<std::string>{
+    std::vector<std::string> out{
         "serve " + pair.dataset.str() + " without the word of " + there +
         ": if that is the master already, what is written here goes into a rescue when it answers"};
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    if (dataset != nullptr && is_leased(*dataset, pair)) out.push_back(unfence_price(pair));
+    return out;
 }
 
 }  // namespace zrepd::failover

@@ -4,6 +4,8 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/fence.hpp"
+#include "daemon/failover/lease.hpp"
 #include "daemon/failover/outcome.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -258,6 +260,9 @@ Task<Result<rpc::RunResult>> Roles::change(sync::RunPtr run,
         text.push_back(outcome_of(*pair, *stored));
     const auto notes = work.words();
     text.insert(text.end(), notes.begin(), notes.end());
+    const Dataset* now = parts_.inventory.find(dataset);
+    if (ask == Ask::unfence && now != nullptr && is_leased(*now, *pair))
+        text.push_back(unfence_price(*pair));
     result.text = join(text, "; ");
     co_return result;
 }
@@ -268,6 +273,11 @@ Task<> Roles::stop() {
     tasks_.cancel();
     co_await tasks_.join();
     co_await leases_.stop();
+}
+
+bool Roles::is_unsettled(const DatasetName& dataset) const {
+    const Dataset* now = parts_.inventory.find(dataset);
+    return now != nullptr && (entry_of(*now).journal != Journal::none || fences_.waits(dataset));
 }
 
 std::optional<Error> Roles::trouble_of(const DatasetName& dataset) const {

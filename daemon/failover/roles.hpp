@@ -84,6 +84,8 @@ class Roles : public peer::RoleService {
     }
     /// A fence keeps it from being served until the peer is heard, or start(unfence).
     bool is_fenced(const DatasetName& dataset) const { return fences_.waits(dataset); }
+    /// A role change of it is open, or a fence waits for the peer's word.
+    bool is_unsettled(const DatasetName& dataset) const;
     /// Settings may have changed.
     void look_again() { wake_.notify(); }
 

@@ -19,10 +19,10 @@ namespace {
 
 using sync::Freshness;
 
-Error not_there(const DatasetName& member, const HostName& host) {
+Error not_there(const DatasetName& member, const plan::Pair& root, const HostName& host) {
     return refused(
         member.str() + " is not there on " + host.str() + ", or no part of the tree there",
-        "run zrepctl sync on the master first: it sends it whole");
+        plan::sync_by_master(root) + " sends it whole");
 }
 
 /// The copy never was whole: as a master it would be of no moment at all.
@@ -123,7 +123,7 @@ Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc
         const bool after_sync = in.dry_run && !in.back.value_or(false);
         if (std::find(here.begin(), here.end(), *name) == here.end()) {
             // The sync before the role change sends it whole.
-            if (!after_sync) out.push_back(not_there(*name, parts_.self.host));
+            if (!after_sync) out.push_back(not_there(*name, root, parts_.self.host));
             continue;
         }
         TargetFacts facts;

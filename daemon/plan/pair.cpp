@@ -156,6 +156,10 @@ std::string_view fence_name(Fence fence) {
     return "unknown";
 }
 
+std::string sync_by_master(const Pair& target) {
+    return "on " + target.peer.str() + ": zrepctl sync " + quote(target.peer_dataset.str());
+}
+
 Settings settings_of(const Dataset& dataset) {
     Settings out;
     const auto number = [&](std::string_view key) -> std::optional<std::uint64_t> {

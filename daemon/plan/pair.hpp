@@ -62,6 +62,9 @@ bool is_other_side(const Pair& pair,
                    std::string_view peer,
                    std::string_view source);
 
+/// The command that syncs a target, where its master is.
+std::string sync_by_master(const Pair& target);
+
 /// Settings in force, inherited ones included; a value that cannot be read counts as absent.
 Settings settings_of(const Dataset& dataset);
 

@@ -32,12 +32,12 @@ std::string all(const std::vector<std::string>& names) {
     return "@" + join(names, ", @");
 }
 
-std::string acknowledged_ones(const Versions& versions) {
+std::string acknowledged_ones(const Versions& versions, const std::string& first) {
     std::vector<std::string> names;
     for (auto it = versions.snapshots.rbegin(); it != versions.snapshots.rend(); ++it) {
         if (it->sent) names.push_back(it->name);
     }
-    return names.empty() ? "zrepctl sync it first: no snapshot was acknowledged yet"
+    return names.empty() ? first + ": no snapshot was acknowledged yet"
                          : "choose one that was acknowledged: " + some(names);
 }
 
@@ -193,13 +193,14 @@ Result<PutBack> put_back(const Dataset& dataset,
     const auto found = std::find_if(
         here.begin(), here.end(), [&](const Snapshot& s) { return s.name == snapshot; });
     const std::string name = dataset.name.str() + "@" + snapshot;
+    const std::string first = "zrepctl sync " + quote(dataset.name.str()) + " first";
     if (found == here.end()) {
-        return failed(Code::not_found, "there is no " + name, acknowledged_ones(versions));
+        return failed(Code::not_found, "there is no " + name, acknowledged_ones(versions, first));
     }
     if (!found->sent) {
         return failed(Code::refused,
                       name + " was never acknowledged: the other side may not have it",
-                      acknowledged_ones(versions));
+                      acknowledged_ones(versions, first));
     }
     PutBack out{.base = *found, .newer = {}, .forgotten = {}};
     for (const Snapshot& s : here) {
@@ -249,12 +250,12 @@ Result<RollBack> roll_back(const Dataset& dataset,
     if (base == nullptr) {
         return failed(Code::conflict,
                       there + " has not got that snapshot (guid " + asked.base.str() + ")",
-                      "of what is there: " + acknowledged_ones(versions));
+                      "of what is there: " + acknowledged_ones(versions, "nothing"));
     }
     if (!base->sent) {
         return failed(Code::conflict,
                       there + " has no record that @" + base->name + " was acknowledged",
-                      acknowledged_ones(versions));
+                      acknowledged_ones(versions, "zrepctl sync"));
     }
     const Newer newer = newer_than(dataset, versions, *base, asked.newer);
     const Words words(dataset, *base, asked);

@@ -22,6 +22,8 @@ constexpr std::chrono::seconds kDiscoverRetry{30};
 // Nothing is due: still look now and then, at the clock, which may have been set, and for pools
 // that were suspended.
 constexpr std::chrono::seconds kIdle{30};
+// Nobody says when a role is settled; that it is asked for again costs nothing.
+constexpr std::chrono::seconds kHeldBack{2};
 
 double draw_jitter() {
     static std::minstd_rand generator{std::random_device{}()};
@@ -108,6 +110,10 @@ bool Scheduler::waits_for_peer(const plan::Pair& pair) const {
     return missed_its_peer(parts_.runs.remembered(pair.dataset)) && peers_.away(pair.peer);
 }
 
+bool Scheduler::is_held_back(const plan::Pair& pair) const {
+    return held_back_ && held_back_(pair.dataset);
+}
+
 Task<> Scheduler::run() {
     while (true) {
         const bool stop = co_await cancelled();
@@ -175,7 +181,8 @@ void Scheduler::start_due() {
             peers_.await_return(pair.peer);
             continue;
         }
-        if (at && *at <= now.steady && !parts_.runs.active(pair.dataset)) {
+        const bool now_due = at && *at <= now.steady && !parts_.runs.active(pair.dataset);
+        if (now_due && !is_held_back(pair)) {
             due.push_back(pair.dataset);
         }
     }
@@ -232,6 +239,7 @@ Clock::time_point Scheduler::wake_for(const plan::Pair& pair, const Moment& now)
     const auto at = next_run(pair, now);
     // Its return wakes us; but a run that ended as soon as it began woke nobody.
     if (at && waits_for_peer(pair)) return peers_.next_look(pair.peer) ? idle : now.steady;
+    if (at && *at <= now.steady && is_held_back(pair)) return now.steady + kHeldBack;
     if (at) return *at;
     const Pause pause = read_pause(pair.settings.paused);
     const bool waits = pair.role == plan::Role::master && pair.settings.interval &&

@@ -5,6 +5,7 @@
 // returned, and then at once: one look for each peer (peer::Peers::await_return) does for all.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
@@ -18,6 +19,11 @@ class Scheduler {
   public:
     Scheduler(sync::Parts& parts, sync::Engine& engine, peer::Peers& peers);
 
+    /// Who is master comes first: a sync of hours would keep that from being settled. `held_back`:
+    /// whether a pair waits for it.
+    void hold_back(std::function<bool(const DatasetName&)> held_back) {
+        held_back_ = std::move(held_back);
+    }
     /// Runs until cancelled.
     Task<> run();
     /// When this pair's next scheduled run starts.
@@ -37,6 +43,7 @@ class Scheduler {
     /// Those that waited for a peer that has returned are due.
     void let_go();
     bool waits_for_peer(const plan::Pair& pair) const;
+    bool is_held_back(const plan::Pair& pair) const;
     /// When to look for new pairs; nullopt while nothing changed.
     std::optional<Clock::time_point> discovery_due(Clock::time_point now);
     Clock::time_point next_wake();
@@ -51,6 +58,7 @@ class Scheduler {
     sync::Parts& parts_;
     sync::Engine& engine_;
     peer::Peers& peers_;
+    std::function<bool(const DatasetName&)> held_back_;
     std::map<HostName, Return> returns_;
     std::optional<Clock::time_point> discover_at_;
     Clock::time_point not_before_;      ///< after a discovery that failed

@@ -305,7 +305,6 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
                             : std::nullopt});
     auto answer = co_await source_.peers.call_as<rpc::CommitOut>(
         request_.host, "peer.commit", in, kCommitLimit);
-    const std::string target = request_.target.str();
     if (!answer) co_return failed_there(request_.host, answer.error());
     if (answer->items.size() != 1) {
         co_return Error{.code = Code::peer_protocol, .message = "the peer acknowledged nothing"};

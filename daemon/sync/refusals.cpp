@@ -247,7 +247,7 @@ Error master_here_too(const Parts& parts, const plan::Pair& pair) {
                  .remedy = plan::keep_one(pair.peer_dataset)};
 }
 
-std::string where_the_master_is(const plan::Pair& pair, const std::string& command) {
+std::string run_on_other_side(const plan::Pair& pair, const std::string& command) {
     const bool here = pair.peer.str() == "localhost";
     return (here ? "run: " : "on " + pair.peer.str() + " run: ") + command;
 }

@@ -44,7 +44,7 @@ Error failed_there(const HostName& peer, Error error);
 Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, Error error);
 /// split_brain, for the peer that takes `pair`, which is a master here, for its target.
 Error master_here_too(const Parts& parts, const plan::Pair& pair);
-/// A command as it is run where the pair's master is.
-std::string where_the_master_is(const plan::Pair& pair, const std::string& command);
+/// A command as it is run on the pair's other side.
+std::string run_on_other_side(const plan::Pair& pair, const std::string& command);
 
 }  // namespace zrepd::sync

@@ -15,7 +15,7 @@ Error Target::unknown_side(const std::string& peer, const DatasetName& target) c
     if (parts_.inventory.find(target) != nullptr) return not_yours(peer, target);
     return Error{.code = Code::not_found,
                  .message = target.str() + " is not there",
-                 .remedy = "zrepctl sync, on the master's side, sends it anew or says what to do"};
+                 .remedy = "on " + peer + ": zrepctl sync sends it anew or says what to do"};
 }
 
 /// The targets' locks, in order, each with its error where it could not be had: nothing else works

@@ -31,7 +31,7 @@ Error other_epoch(const plan::Pair& pair, std::uint64_t asked) {
     return Error{.code = Code::conflict,
                  .message = pair.dataset.str() + " is of epoch " + std::to_string(pair.epoch) +
                             ", its master of " + std::to_string(asked) + "; nothing was changed",
-                 .remedy = behind ? "zrepctl sync of it tells it; then this again"
+                 .remedy = behind ? plan::sync_by_master(pair) + " tells it; then this again"
                                   : "zrepctl status on both hosts shows who is the master"};
 }
 
@@ -45,13 +45,12 @@ Error other_shape(const plan::Pair& pair) {
                      "this version: zrepctl version on both hosts"};
 }
 
-Error no_such_member(const DatasetName& member, const DatasetName& root) {
+Error no_such_member(const DatasetName& member, const plan::Pair& root) {
     return Error{.code = Code::conflict,
-                 .message = member.str() + " is not there, or no part of " + root.str() +
+                 .message = member.str() + " is not there, or no part of " + root.dataset.str() +
                             "; nothing was changed",
-                 .remedy =
-                     "zrepctl sync of it sends it whole; a later snapshot can be gone back "
-                     "to then"};
+                 .remedy = plan::sync_by_master(root) +
+                           " sends it whole; a later snapshot can be gone back to then"};
 }
 
 }  // namespace
@@ -117,7 +116,8 @@ Task<Result<void>> Target::plan_roll_back(std::string peer,
     auto allowed = may_roll_back(peer, root, in);
     if (!allowed) co_return allowed.error();
     for (GoesBack& one : *all) {
-        if (!side_with(peer, one.target, one.source)) co_return no_such_member(one.target, root);
+        if (!side_with(peer, one.target, one.source))
+            co_return no_such_member(one.target, *allowed);
         auto versions = co_await with_foreign_holds(parts_, one.target, one.base);
         if (!versions) co_return versions.error();
         const Dataset* dataset = parts_.inventory.find(one.target);
@@ -190,12 +190,13 @@ Task<Result<std::vector<lock::LockTable::Guard>>> Target::lock_for_roll_back(
 Task<Result<rpc::RollBackOut>> Target::roll_back(std::string peer, rpc::RollBackIn in) {
     auto target = usable_name(in.target);
     if (!target) co_return target.error();
-    if (!pair_with(peer, *target, in.source)) co_return not_yours(peer, *target);
+    const auto pair = pair_with(peer, *target, in.source);
+    if (!pair) co_return not_yours(peer, *target);
     auto all = goes_back(*target, in);
     if (!all) co_return all.error();
     // Before their locks are asked for: what lies in a tree may be another peer's.
     for (const GoesBack& one : *all) {
-        if (!side_with(peer, one.target, one.source)) co_return no_such_member(one.target, *target);
+        if (!side_with(peer, one.target, one.source)) co_return no_such_member(one.target, *pair);
     }
     Result<std::vector<lock::LockTable::Guard>> held = std::vector<lock::LockTable::Guard>{};
     const bool dry_run = in.dry_run;

@@ -63,6 +63,25 @@ class SchedulerTest : public test::TwoHosts {
     TaskGroup tasks{io.get_executor()};
 };
 
+/// A sync of hours would keep its master from being opened.
+TEST_F(SchedulerTest, NothingIsSyncedBeforeItIsSettledWhoIsMaster) {
+    make_pair("10s");
+    bool unsettled = true;
+    unsigned asked = 0;
+    scheduler.hold_back([&](const DatasetName& name) {
+        ++asked;
+        return unsettled && name == fs;
+    });
+    alpha->zfs.write("tank/fs", 5'000);
+    make_due(fs);
+    start();
+    test::run_until(io, [&] { return asked > 3; });
+    EXPECT_FALSE(alpha->runs.active(fs));
+    EXPECT_FALSE(in_step());
+    unsettled = false;
+    until_in_step();
+}
+
 TEST_F(SchedulerTest, APoolThatIsUnavailableIsToldOfOnceAndItsReturnToo) {
     make_pair("1h");
     std::map<std::string, unsigned> told;
