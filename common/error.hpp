@@ -56,7 +56,7 @@ struct CodeInfo {
     std::string_view name;
     int rpc;          ///< JSON-RPC error number
     bool retryable;   ///< trying again later may help, with nothing done in between
-    int exit_status;  ///< of zrepctl (design.md section 9)
+    int exit_status;  ///< of zrepctl (zrepctl(8))
 };
 
 /// The table row of a code.

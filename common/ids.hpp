@@ -90,7 +90,7 @@ struct Guid {
     auto operator<=>(const Guid&) const = default;
 };
 
-/// "zrep_00002a": the name of the snapshot with this sequence number (design.md section 2).
+/// "zrep_00002a": the name of the snapshot with this sequence number (zrep-properties(7)).
 std::string zrep_snapshot_name(std::uint64_t sequence);
 /// The number in a zrep snapshot's name, `_unsent` ones included; nullopt for a foreign name.
 std::optional<std::uint64_t> zrep_sequence(std::string_view snapshot);

@@ -14,7 +14,7 @@ namespace zrepd {
 /// Keys keep the order in which they were written, so that output reads as designed.
 using Json = nlohmann::ordered_json;
 
-/// Deeper nesting than this is refused (design.md section 8).
+/// Deeper nesting than this is refused (docs/control-api.md).
 inline constexpr std::size_t kMaxJsonDepth = 32;
 
 /// parse_error when it is not JSON, not UTF-8, nested too deeply, or an object has over 256 keys.

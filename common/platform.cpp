@@ -29,6 +29,8 @@
 #if defined(__sun) && !defined(ZREPD_PORTABLE)
 #include <ucred.h>
 #define ZREPD_ILLUMOS 1
+#elif (defined(__FreeBSD__) || defined(__NetBSD__)) && !defined(ZREPD_PORTABLE)
+#define ZREPD_BSD 1
 #endif
 #endif
 
@@ -240,6 +242,11 @@ std::optional<Owner> owner_of(int socket) {
     const Owner out{.uid = ::ucred_geteuid(peer), .pid = ::ucred_getpid(peer)};
     ::ucred_free(peer);
     return out;
+#elif defined(ZREPD_BSD)
+    uid_t uid = 0;
+    gid_t gid = 0;
+    if (::getpeereid(socket, &uid, &gid) != 0) return std::nullopt;
+    return Owner{.uid = uid, .pid = 0};
 #else
     (void)socket;
     return std::nullopt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Names of what we store in ZFS (design.md section 2).
+// Names of what we store in ZFS (zrep-properties(7)).
 #pragma once
 
 #include <array>

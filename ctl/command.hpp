@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a command file provides, and what it may use. Exit statuses: design.md section 9.
+// What a command file provides, and what it may use. Exit statuses: zrepctl(8).
 #pragma once
 
 #include <boost/program_options/options_description.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Status from memory: no process, no wait (design.md section 9).
+// Status from memory: no process, no wait (docs/control-api.md).
 #include <algorithm>
 #include <set>
 

@@ -133,6 +133,12 @@ class Manifest(unittest.TestCase):
                          {"start": "/lib/svc/method/zrepd start", "refresh": "/lib/svc/method/zrepd refresh", "stop": ":kill"})
         self.assertGreater(int(methods["stop"].get("timeout_seconds")), STOP_SECONDS)
 
+    def test_is_installed_where_it_is_looked_for(self):
+        """manifest-import knows /lib/svc/manifest and /var/svc/manifest, whatever the prefix is."""
+        text = (SMF.parent / "CMakeLists.txt").read_text()
+        self.assertIn('set(ZREPD_SVC_FOLDER /lib/svc CACHE', text)
+        self.assertIn('install_naming(smf/zrepd.xml zrepd.xml ${ZREPD_SVC_FOLDER}/manifest/system FILE', text)
+
     def test_needs_its_pools_and_the_network(self):
         needed = {fmri.get("value") for dependency in self.service.findall("dependency")
                   if dependency.get("grouping") == "require_all" for fmri in dependency.findall("service_fmri")}
@@ -201,9 +207,15 @@ class Method(unittest.TestCase):
         self.assertEqual(self.words("arguments"), [])
         self.assertEqual(self.words("asked"), ["-p", "config", "svc:/application/zrepd:default"])
 
-    def test_start_ends_as_zrepd_ends(self):
+    def test_start_ends_as_zrepd_ends_or_as_smf_names_it(self):
+        self.told("config/streams astring 9", status=1)
+        self.assertEqual(self.run_method("start").returncode, 1)
+        self.assertEqual(self.words("arguments"), ["--streams=9"])
         self.told("config/streams astring 99", status=2)
-        self.assertEqual(self.run_method("start").returncode, 2)
+        done = self.run_method("start")
+        self.assertEqual(done.returncode, 96)
+        self.assertIn("svcadm clear zrepd", done.stderr)
+        self.assertEqual(self.words("arguments"), ["--check-config", "--streams=99"])
 
     def test_refresh_checks_and_never_fails(self):
         for status in (0, 2):

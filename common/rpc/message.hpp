@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// JSON-RPC 2.0 messages, one per line (design.md section 8, jsonrpc.org/specification). Pure.
+// JSON-RPC 2.0 messages, one per line (docs/control-api.md, jsonrpc.org/specification). Pure.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Listens on zrepd.sock and zrepd-ro.sock (design.md section 8; docs/adr/0003-socket-directory.md).
+// Listens on zrepd.sock and zrepd-ro.sock (docs/control-api.md, ADR 0003).
 // Thread: io thread. Errors: io_error when a socket cannot be made; no descriptor left for a client
 // is waited out. Limits: ServerLimits.
 #pragma once
@@ -24,7 +24,7 @@ inline constexpr std::size_t kMaxReaders = 1024;
 struct ServerLimits {
     std::size_t connections = kMaxConnections;
     std::size_t readers = kMaxReaders;
-    /// Every call answers within this (design.md section 8.4).
+    /// Every call answers within this (docs/control-api.md).
     std::chrono::milliseconds answer{5'000};
     SessionLimits session = {};
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The properties of each step of a role change, all of which are set at once: one transaction group
-// per step (design.md section 6, ADR 0011). Pure.
+// per step (docs/failover.md, ADR 0011). Pure.
 #pragma once
 
 #include "daemon/failover/journal.hpp"

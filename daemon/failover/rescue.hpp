@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Keeps what a side has that the other never acknowledged, beside it, then takes that side back to
-// the base (design.md section 6, Rejoin). Thread: io thread. Errors: conflict, no_space, busy,
+// the base (docs/failover.md). Thread: io thread. Errors: conflict, no_space, busy,
 // those of Zfs. Atomicity: cut anywhere, it goes on when it is called again with the same journal.
 #pragma once
 

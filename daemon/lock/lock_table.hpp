@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Who works on which dataset (design.md section 7). Thread: io thread. Errors: busy, naming the
+// Who works on which dataset (ADR 0007). Thread: io thread. Errors: busy, naming the
 // holder. Atomicity: none across daemons; the kernel lock on lock/lockfile makes us the only one.
 #pragma once
 

@@ -91,7 +91,7 @@ constexpr std::array kRows{
         Code::peer_unreachable,
         "ssh here and sshd on {host} have no cipher or key type in common: {line}",
         "upgrade the older of the two, or allow one they share in ~/.ssh/config"},
-    // Statuses of what ssh ran there: the shell's, then zrepctl's own (design.md section 9).
+    // Statuses of what ssh ran there: the shell's, then zrepctl's own (zrepctl(8)).
     Row{"",
         0,
         Code::peer_unreachable,

@@ -99,6 +99,8 @@ std::vector<std::string> SshTransport::command(const SshOptions& options,
         argv.push_back(std::move(option));
     };
     set("BatchMode=yes");
+    // Whatever root's ssh_config says: what is sent is all that a filesystem has.
+    set("StrictHostKeyChecking=yes");
     set("ConnectTimeout=10");
     set("ServerAliveInterval=15");
     set("ServerAliveCountMax=3");

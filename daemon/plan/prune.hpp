@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which zrep snapshots a side may let go of (design.md section 5). Pure.
+// Which zrep snapshots a side may let go of (zrep-properties(7)). Pure.
 #pragma once
 
 #include <string>

@@ -23,7 +23,7 @@ struct PairTiming {
     std::optional<Clock::time_point> looked_for = {};
 };
 
-/// Longest pause between retries (design.md section 4).
+/// Longest pause between retries (docs/operations.md).
 inline constexpr std::chrono::seconds kMaxBackoff{300};
 
 /// After `failures` failures in a row: 2 s, 4 s, 8 s … at most kMaxBackoff, spread by ±20 % with

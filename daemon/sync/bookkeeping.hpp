@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is recorded on one side once both have a snapshot: zrep:sent, the hold, the bookmark, and
-// expiry (design.md sections 3.6 and 5). The same code on master and target.
+// expiry (docs/architecture.md, zrep-properties(7)). The same code on master and target.
 // Thread: io thread. Order: hold the new, then record, then release the old; a crash in between
 // leaves one hold too many, never one too few. Processes: hold, one program per pool, release.
 #pragma once

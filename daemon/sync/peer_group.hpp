@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One peer's share of a sync run: look there, plan, snapshot, stream, acknowledge
-// (design.md section 3). Thread: io thread. Errors end in the run, per dataset; nothing is thrown.
+// (docs/architecture.md). Thread: io thread. Errors end in the run, per dataset; nothing is thrown.
 // Limits: streams by the daemon's semaphore; an acknowledgement waits for others at most kAckWait.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What peers may do here: look at, create, receive into, acknowledge and expire the targets of
-// their own pairs, and nothing else (design.md section 8). Thread: io thread.
+// their own pairs, and nothing else (docs/peer-protocol.md). Thread: io thread.
 // A peer never causes a destroy beyond our own expiry, nor a rollback past the base; but for
 // roll_back(), to an acknowledged snapshot, over nothing but zrep snapshots that it has itself.
 #pragma once

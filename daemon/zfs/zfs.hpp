@@ -55,7 +55,7 @@ class Zfs {
     /// it, data of the last seconds may count as nothing. Pools in trouble are left out. One
     /// process.
     virtual Task<Result<void>> flush(std::vector<std::string> pools) = 0;
-    /// One transaction for all the properties (design.md section 6). One process.
+    /// One transaction for all the properties (docs/failover.md). One process.
     virtual Task<Result<void>> set(DatasetName dataset, PropertyList properties) = 0;
     /// Back to inherited; one process per property.
     virtual Task<Result<void>> inherit(DatasetName dataset,

@@ -66,6 +66,14 @@ class VerbStates : public testing::TestWithParam<test::BadState> {
         EXPECT_TRUE(w.a().zfs.changes().empty()) << w.a().zfs.changes().front();
         EXPECT_TRUE(w.b().zfs.changes().empty()) << w.b().zfs.changes().front();
         EXPECT_EQ(dry.exit_status, row.dry_exit_status.value_or(row.exit_status)) << dry.said;
+        if (dry.exit_status == 0) return;
+        EXPECT_TRUE(test::says(dry.said, row.dry_said.value_or(row.said))) << "dry: " << dry.said;
+        EXPECT_TRUE(test::says(remedy_of(dry), row.dry_next.value_or(row.next)))
+            << "dry: " << dry.said;
+    }
+    static std::string remedy_of(const Outcome& out) {
+        const auto at = out.said.find("\n  next: ");
+        return at == std::string::npos ? "" : out.said.substr(at);
     }
     void expect_row(const test::Verb& verb, const Row& row) {
         VerbWorld& w = world(GetParam());
@@ -74,8 +82,7 @@ class VerbStates : public testing::TestWithParam<test::BadState> {
         const Outcome out = verb.ask(w);
         EXPECT_EQ(out.exit_status, row.exit_status) << out.said;
         EXPECT_TRUE(test::says(out.said, row.said)) << out.said;
-        const auto at = out.said.find("\n  next: ");
-        const std::string remedy = at == std::string::npos ? "" : out.said.substr(at);
+        const std::string remedy = remedy_of(out);
         const bool one_line = verb.name == "check" || verb.name == "status";
         if (!out.kind.empty() && !one_line) {
             EXPECT_NE(remedy, "") << out.said;

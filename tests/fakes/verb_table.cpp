@@ -62,9 +62,13 @@ class Reader {
     void add_outcome(const std::string& line) {
         static const std::regex kOutcome(R"((\d+)(?: \(dry run (\d+)\))?: (.+))");
         std::smatch found;
-        const bool remedy = line.starts_with("next: ") && last_ == Part::outcome;
-        if (remedy) {
+        const bool more = last_ == Part::outcome && !rows.empty();
+        if (more && line.starts_with("next: ")) {
             rows.back().next = line.substr(6);
+        } else if (more && line.starts_with("dry: ")) {
+            rows.back().dry_said = line.substr(5);
+        } else if (more && line.starts_with("dry next: ")) {
+            rows.back().dry_next = line.substr(10);
         } else if (std::regex_match(line, found, kOutcome) && last_ == Part::verbs) {
             Row row;
             row.at = file_ + ":" + std::to_string(number_);

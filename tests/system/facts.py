@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 
-# Properties of the pair, as design.md section 2 has them.
+# Properties of the pair, as zrep-properties(7) has them.
 PAIR_PROPERTIES = ("zrep:src-host", "zrep:src-fs", "zrep:dest-host", "zrep:dest-fs", "zrep:epoch")
 
 

@@ -200,6 +200,7 @@ TEST(SshCommand, MakesTheSessionTheMasterAndStreamsItsGuests) {
 TEST(SshCommand, LeavesNothingBehindAndNeverAsks) {
     const std::string line = joined(Purpose::session, "/x");
     EXPECT_NE(line.find("ControlPersist=no"), line.npos);
+    EXPECT_NE(line.find("-o StrictHostKeyChecking=yes"), line.npos);
     EXPECT_NE(line.find("BatchMode=yes"), line.npos);
     EXPECT_NE(line.find("ClearAllForwardings=yes"), line.npos);
 }
