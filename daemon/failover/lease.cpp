@@ -56,6 +56,10 @@ bool has_run_out(const Lease& lease, BootTime now) {
     return lease.until && now >= *lease.until;
 }
 
+bool is_at_risk(const Lease& lease, BootTime now, BootTime time) {
+    return lease.until && !has_run_out(lease, now) && *lease.until - now < time / 4;
+}
+
 Lease after_start(const std::optional<Lease>& kept,
                   std::uint64_t epoch,
                   BootTime now,

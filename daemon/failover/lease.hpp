@@ -49,6 +49,8 @@ struct Lease {
 /// A confirmation of a request that was sent then.
 void confirm(Lease& lease, BootTime sent, BootTime time);
 bool has_run_out(const Lease& lease, BootTime now);
+/// Less than a quarter of it is left, which only renewals that failed leave.
+bool is_at_risk(const Lease& lease, BootTime now, BootTime time);
 /// The lease of a master that zrepd finds at its start. `kept`: what the zrepd before it in this
 /// boot left of it. Without that, and at most, it has one lease time from now: whoever confirmed
 /// the earlier zrepd counted from then.

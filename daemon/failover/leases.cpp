@@ -95,6 +95,7 @@ BootTime Leases::tick(BootTime now) {
             if (was) save();
             if (was && pair.role == plan::Role::master) released_.insert(pair.dataset);
             lost_.erase(pair.dataset);
+            written_back_.erase(pair.dataset);
             if (dataset != nullptr && closed_note_of(*dataset)) close(*dataset, pair, now);
             if (pair.role != plan::Role::master) released_.erase(pair.dataset);
             if (!released_.contains(pair.dataset)) continue;
@@ -102,7 +103,10 @@ BootTime Leases::tick(BootTime now) {
             released_.erase(pair.dataset);
             const Lease lease = lease_of(pair, now);
             watch(*dataset, pair, lease, now);
-            if (lease.until && *lease.until > now) wake = std::min(wake, *lease.until);
+            for (const BootTime before : {parts_.config.lease_time / 4, BootTime(0)}) {
+                const bool later = lease.until && *lease.until - before > now;
+                if (later) wake = std::min(wake, *lease.until - before + BootTime(1));
+            }
         }
         wake = std::min(wake, now + kLook);
         // It can vouch for nothing, neither to its peer nor at the witness.

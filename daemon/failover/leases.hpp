@@ -91,6 +91,8 @@ class Leases {
               BootTime sent);
     bool must_close(const Dataset& dataset, const plan::Pair& pair, BootTime now) const;
     bool is_changing(const DatasetName& dataset) const;
+    void write_back_in_time(const Dataset& dataset, const Lease& lease, BootTime now);
+    Task<> write_back(std::string mountpoint);
     Task<> lapse(DatasetName dataset);
     Task<> make_readonly(DatasetName dataset);
     void load();
@@ -112,6 +114,7 @@ class Leases {
     std::set<DatasetName> released_;
     std::set<DatasetName> storing_;
     std::set<DatasetName> lost_;
+    std::map<DatasetName, BootTime> written_back_;  ///< for the lease that ends then
     std::map<DatasetName, BootTime> retry_;
     Semaphore places_;
     Signal stored_;

@@ -2,6 +2,7 @@
 // What becomes of a lease that nobody confirmed in time, and what a restart of zrepd keeps.
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "common/props.hpp"
 #include "common/text.hpp"
@@ -68,7 +69,25 @@ void Leases::watch(const Dataset& dataset,
     const bool at_rest = entry_of(dataset).journal == Journal::none;
     if (at_rest && !dataset.readonly && !has_run_out(lease, now) && lost_.erase(pair.dataset) != 0)
         tell_back(parts_, pair.dataset);
+    write_back_in_time(dataset, lease, now);
     close(dataset, pair, now);
+}
+
+/// Of a readonly filesystem Linux writes nothing back that it is asked to, and the set that makes it
+/// so has no time to wait for a disk.
+void Leases::write_back_in_time(const Dataset& dataset, const Lease& lease, BootTime now) {
+    const bool writable = dataset.mounted && !dataset.readonly;
+    if (!writable || !is_at_risk(lease, now, parts_.config.lease_time)) return;
+    if (std::exchange(written_back_[dataset.name], *lease.until) == *lease.until) return;
+    tasks_.spawn("write back " + dataset.name.str(), write_back(dataset.mountpoint));
+}
+
+Task<> Leases::write_back(std::string mountpoint) {
+    auto written = co_await parts_.zfs.sync_files(mountpoint);
+    if (!written)
+        log::event(log::Level::warn,
+                   "not_written_back",
+                   {{"mountpoint", mountpoint}, {"error", written.error().text()}});
 }
 
 void Leases::close(const Dataset& dataset, const plan::Pair& pair, BootTime now) {

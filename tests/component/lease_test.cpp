@@ -48,6 +48,7 @@ TEST_F(LeaseTest, AMasterThatNobodyConfirmsIsReadonlyInTimeAndWritableAgainWhenI
     EXPECT_LT(boot_now() - cut_at, kLeaseTime + 1s);
     EXPECT_EQ(alpha->zfs.count("set tank/fs"), 1U) << "one set says all";
     EXPECT_EQ(alpha->zfs.count("unmount"), 0U);
+    EXPECT_EQ(alpha->zfs.count("sync_files /tank/fs"), 1U) << "while it can be written";
     EXPECT_TRUE(alpha->roles.is_fenced(fs));
     const auto trouble = alpha->roles.trouble_of(fs);
     ASSERT_TRUE(trouble);

@@ -46,6 +46,9 @@ TEST(Lease, RunsFromWhenTheConfirmedRequestWasSent) {
     EXPECT_FALSE(has_run_out(lease, 1000h)) << "nobody counts on it yet";
     confirm(lease, 100s, kTime);
     EXPECT_FALSE(has_run_out(lease, 100s + kTime - 1ms));
+    EXPECT_FALSE(is_at_risk(lease, 100s + kTime - kTime / 4, kTime));
+    EXPECT_TRUE(is_at_risk(lease, 100s + kTime - kTime / 4 + 1ms, kTime));
+    EXPECT_FALSE(is_at_risk(lease, 100s + kTime, kTime)) << "too late";
     EXPECT_TRUE(has_run_out(lease, 100s + kTime));
     // An answer that comes late takes nothing back.
     confirm(lease, 90s, kTime);
