@@ -73,8 +73,8 @@ void Leases::watch(const Dataset& dataset,
     close(dataset, pair, now);
 }
 
-/// Of a readonly filesystem Linux writes nothing back that it is asked to, and the set that makes it
-/// so has no time to wait for a disk.
+/// Of a readonly filesystem Linux writes nothing back that it is asked to, and the set that makes
+/// it so has no time to wait for a disk.
 void Leases::write_back_in_time(const Dataset& dataset, const Lease& lease, BootTime now) {
     const bool writable = dataset.mounted && !dataset.readonly;
     if (!writable || !is_at_risk(lease, now, parts_.config.lease_time)) return;

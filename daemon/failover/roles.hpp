@@ -284,6 +284,7 @@ class Roles : public peer::RoleService {
     void is_overtaken(const DatasetName& dataset);
     void forget_former_pairs();
     std::chrono::steady_clock::time_point look_after_pairs();
+    void end_sync_in_the_way(const plan::Pair& pair);
     void ask_peers(std::chrono::steady_clock::time_point now);
     Task<> ask_about(HostName peer, std::vector<plan::Pair> pairs);
     void judge(const plan::Pair& pair, const rpc::RolesOut::Side& side);

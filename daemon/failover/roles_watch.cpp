@@ -127,7 +127,10 @@ Clock::time_point Roles::look_after_pairs() {
         const bool left = open || has_member_half_way(parts_.inventory, pair);
         if (!left && !pending_.contains(pair.dataset)) continue;
         // A role change under way has its journal open, which is no reason to recover from it.
-        if (parts_.runs.active(pair.dataset)) continue;
+        if (parts_.runs.active(pair.dataset)) {
+            end_sync_in_the_way(pair);
+            continue;
+        }
         Pending& pending = pending_[pair.dataset];
         if (pending.running) continue;
         // Its return is an event, and peer_answers() goes on here. What a fence holds back may be
@@ -150,6 +153,17 @@ Clock::time_point Roles::look_after_pairs() {
         if (!pending.running && pending.not_before > now) wake = std::min(wake, pending.not_before);
     }
     return wake;
+}
+
+/// A stream may take hours, and until it ends nobody could write. What arrived of it counts: the
+/// next sync goes on from there.
+void Roles::end_sync_in_the_way(const plan::Pair& pair) {
+    const Dataset* now = parts_.inventory.find(pair.dataset);
+    const bool closed = now != nullptr && (entry_of(*now).journal == Journal::freezing ||
+                                           fences_.waits(pair.dataset));
+    const sync::RunPtr run = parts_.runs.active(pair.dataset);
+    if (pair.role != plan::Role::master || !closed || !run || run->operation() != "sync") return;
+    for (const auto& name : parts_.inventory.with_members({pair.dataset})) parts_.sends.end(name);
 }
 
 bool Roles::waits_for_peer(const Pending& pending, const HostName& peer) const {

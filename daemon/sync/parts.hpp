@@ -21,9 +21,9 @@ inline std::string seconds_text(SteadyClock::duration passed) {
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
-/// The streams that are being received now, so that one whose sender is known to be dead can be
-/// ended before it stalls.
-class Receives {
+/// The streams that are being received, or sent, now: one whose sender is known to be dead is ended
+/// before it stalls, and one that holds up a role is.
+class Streams {
   public:
     void add(const DatasetName& dataset, std::function<void()> end) {
         ends_[dataset] = std::move(end);
@@ -48,7 +48,8 @@ struct Parts {
     lock::LockTable& locks;
     Runs& runs;
     EventBus& events;
-    Receives receives = {};
+    Streams receives = {};
+    Streams sends = {};
 };
 
 }  // namespace zrepd::sync

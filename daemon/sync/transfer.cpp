@@ -96,6 +96,26 @@ Task<Result<void>> end_within(StreamProcess& process, std::chrono::seconds limit
                     .remedy = "look at zpool status, and at dmesg for a disk that hangs"};
 }
 
+namespace {
+
+/// While it lives the stream can be ended by others; what arrived of it counts.
+class Listed {
+  public:
+    Listed(Streams& streams, const DatasetName& dataset, StreamProcess& process)
+        : streams_(streams), dataset_(dataset) {
+        streams_.add(dataset_, [&process] { process.kill(); });
+    }
+    ~Listed() { streams_.remove(dataset_); }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+
+  private:
+    Streams& streams_;
+    DatasetName dataset_;
+};
+
+}  // namespace
+
 Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer what) {
     Parts& parts = source.parts;
     parts.runs.phase(*run, what.dataset, "sending");
@@ -114,6 +134,7 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
             *counted = bytes;
             parts.runs.progress(*run, dataset, bytes);
         }};
+    const Listed listed(parts.sends, what.dataset, **process);
     Fd out = (*opened)->take_out();
     auto moved = co_await stream::pump(std::move(pipe->read), std::move(out), std::move(options));
     if (!moved) (*process)->kill();

@@ -69,6 +69,24 @@ TEST_F(LeaseTest, ALockThatASyncHoldsDelaysNothing) {
     test::run_until(io, [&] { return is_closed(); });
 }
 
+/// It would be readonly for as long as the stream takes.
+TEST_F(LeaseTest, ASyncThatHoldsTheLockIsEndedBeforeItIsWritableAgain) {
+    begin();
+    const sync::RunPtr run = alpha->runs.start("sync", {fs});
+    auto guard = alpha->locks.try_lock(fs, lock::Scope::node, "sync", run->id());
+    ASSERT_TRUE(guard);
+    alpha->sync.sends.add(fs, [&] {
+        *guard = lock::LockTable::Guard();
+        alpha->runs.fail(*run, fs, broken());
+    });
+    cut_link();
+    test::run_until(io, [&] { return is_closed(); });
+    heal_link();
+    test::run_until(io, [&] { return is_writable(); });
+    EXPECT_TRUE(run->finished());
+    alpha->sync.sends.remove(fs);
+}
+
 TEST_F(LeaseTest, WhileARoleChangeIsUnderWayItIsReadonlyAndTheJournalFollows) {
     begin();
     {
