@@ -131,6 +131,18 @@ TEST(ZfsCommand, SendsWithTheFlagsOfTheDesign) {
     }
 }
 
+TEST(ZfsCommand, IsAboutTheLastThatItNames) {
+    const std::pair<command::Argv, std::string> cases[] = {
+        {{"zfs", "set", "a:b=c", "readonly=on", "tank/fs"}, "tank/fs"},
+        {{"zfs", "hold", "zrep_base", "tank/fs@zrep_000001"}, "tank/fs"},
+        {{"zfs", "send", "-w", "-i", "@zrep_000000", "--", "tank/a b@zrep_000001"}, "tank/a b"},
+        {{"zpool", "get", "-H", "-o", "value", "readonly", "tank"}, "tank"},
+        {{"zfs", "bookmark", "tank/fs@x", "tank/fs#y"}, "tank/fs"},
+        {{"zpool", "list", "-H", "-o", "name"}, ""},
+        {{"zfs", "version"}, ""}};
+    for (const auto& [argv, subject] : cases) EXPECT_EQ(command::subject(argv), subject) << argv[1];
+}
+
 TEST(ZfsCommand, ReceivesUnmountedResumableAndNeverForced) {
     const auto argv = command::receive(
         {.snapshot = snap("backup/a@b"), .properties = {{"readonly", "on"}, {"zrep:epoch", "1"}}});

@@ -292,6 +292,21 @@ TEST(ZfsErrors, SaysHowToCompareSidesWithoutACommonBase) {
     }
 }
 
+TEST(ZfsErrors, NameWhatTheCommandWasAbout) {
+    const auto next = [](std::string_view said, std::string_view subject) {
+        return parse::failure(said, "exit status 1", subject).remedy;
+    };
+    EXPECT_EQ(next("cannot set property for 'tank/fs': pool is read-only", "tank/fs"),
+              "import the pool again where it is, without readonly=on: zpool export 'tank', zpool "
+              "import 'tank'");
+    EXPECT_EQ(next("cannot open 'tank': pool I/O is currently suspended", "tank"),
+              "look at zpool status 'tank'; zpool clear 'tank' resumes a suspended pool");
+    EXPECT_NE(next("cannot mount 'tank/a b': encryption key not loaded", "tank/a b")
+                  .find("zfs get encryptionroot 'tank/a b' names"),
+              std::string::npos);
+    EXPECT_EQ(next("no words", "").find('{'), std::string::npos);
+}
+
 TEST(ZfsErrors, JoinsALineThatZfsBroke) {
     EXPECT_EQ(
         parse::failure("cannot receive incremental stream: destination a/b has been modified\n"
