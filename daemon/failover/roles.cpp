@@ -7,6 +7,7 @@
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/lease.hpp"
 #include "daemon/failover/outcome.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::failover {
