@@ -101,6 +101,7 @@ class Incoming {
     std::optional<Guid> base_;  ///< of the stream that receiver_ waits for
     std::size_t active_ = 0;
     bool stopping_ = false;
+    bool broken_ = false;  ///< nothing more can be written: nobody will read an answer
 };
 
 }  // namespace zrepd::peer

@@ -261,6 +261,24 @@ TEST_F(Unread, AnswersOfWhatRunsAlreadyAreBoundedInBytes) {
     EXPECT_GT(read_lines(many.front(), 1), target.look_says_bytes);
     EXPECT_LT(read_lines(many.back(), 1), kShortReply) << "an error in its place";
 }
+TEST_F(Unread, AnswersOfAConnectionThatBreaksHoldNoPlace) {
+    target.look_says_bytes = kUnreadBytes;
+    for (std::size_t i = 0; i < kMaxOfOnePeer; ++i) {
+        const Fd fd = connect();
+        ASSERT_NE(name_itself(fd, "mallory").find("result"), std::string::npos);
+        ask(fd, looks(1));
+        for (int turn = 0; turn < 5; ++turn) settle();
+        ask(fd, looks(2));
+        for (int turn = 0; turn < 5; ++turn) settle();
+        ASSERT_EQ(target.calls.size(), 2 * i + 2) << "the third has to wait";
+    }
+    for (int turn = 0; turn < 5; ++turn) settle();
+    const Fd again = connect();
+    const std::string named = name_itself(again, "mallory");
+    EXPECT_NE(named.find("result"), std::string::npos) << named;
+    ask(again, looks(1));
+    EXPECT_GT(read_lines(again, 1), target.look_says_bytes) << "nothing unread is counted for it";
+}
 
 }  // namespace
 }  // namespace zrepd::peer
