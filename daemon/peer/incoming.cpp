@@ -100,8 +100,9 @@ Task<> Incoming::serve() {
         const bool place = co_await wait_for_place();
         if (!place) co_return;
         Result<std::optional<std::string>> line = co_await reader_.read_line(line_limits());
-        if (!line && line.error().code == Code::timed_out && active_ > 0 && !reader_.leftover()) {
-            continue;  // it waits for our answer
+        const bool waits = active_ > 0 || outbox_.bytes() > 0;
+        if (!line && line.error().code == Code::timed_out && waits && !reader_.leftover()) {
+            continue;  // for our answer, or for the rest of it
         }
         if (!line) {
             if (line.error().code == Code::parse_error || line.error().code == Code::timed_out) {

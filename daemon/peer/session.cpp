@@ -174,7 +174,6 @@ Task<Error> Session::serve(Wire& wire) {
     if (!hello) co_return hello.error();
     capabilities_ = std::move(hello->capabilities);
     wire.greeted = was_connected_ = true;
-    heard_at_ = Clock::now();
     set_state(PeerState::connected, nullptr);
     wire.helpers.spawn("peer session writer", write_requests(wire));
     wire.helpers.spawn("peer session ping", ping(wire));
@@ -191,7 +190,6 @@ Task<Error> Session::read_replies(Wire& wire) {
             co_await wire.reader.read_line({.line_bytes = rpc::kMaxReplyLine});
         if (!line) co_return line.error();
         if (!*line) co_return closed_error();
-        heard_at_ = Clock::now();
         Result<void> taken = take_reply(**line);
         if (!taken) co_return taken.error();
     }
@@ -229,12 +227,15 @@ Task<> Session::write_requests(Wire& wire) {
     if (!written && written.error().code == Code::timed_out) wire.fail(written.error());
 }
 
-/// Without this a half-open connection (power cut, firewall) would look alive for hours.
+/// Without this a half-open connection (power cut, firewall) would look alive for hours. Any byte
+/// is a sign of life: a reply of some MiB takes minutes on a slow link, and the streams die with
+/// this connection (docs/adr/0004-ssh-sharing.md).
 Task<> Session::ping(Wire& wire) {
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
-        const auto quiet = Clock::now() - heard_at_;
+        const auto heard_at = wire.reader.heard_at();
+        const auto quiet = Clock::now() - heard_at;
         if (quiet < limits_.ping_every) {
             co_await sleep_for(limits_.ping_every - quiet);
             continue;
@@ -246,6 +247,10 @@ Task<> Session::ping(Wire& wire) {
         if (call->outcome) continue;
         const bool stopped = co_await cancelled();
         if (stopped) co_return;
+        if (wire.reader.heard_at() != heard_at) {
+            withdraw(call);  // its reply comes behind a long one, of which some has come
+            continue;
+        }
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;

@@ -99,7 +99,6 @@ class Session {
     std::deque<std::shared_ptr<Call>> waiting_;
     std::map<std::uint64_t, std::shared_ptr<Call>> in_flight_;
     std::uint64_t last_id_ = 0;
-    std::chrono::steady_clock::time_point heard_at_;
     PeerState state_ = PeerState::unknown;
     std::vector<std::string> capabilities_;
     std::optional<Code> reported_;

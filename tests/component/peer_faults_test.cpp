@@ -12,6 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kLimit{5};
+constexpr std::chrono::seconds kSlowly{60};
 
 std::string hello(const std::string& protocol) {
     rpc::Hello greeting;
@@ -31,6 +32,11 @@ class PeerFault : public test::TaskTest {
     /// The error of opening and ending a stream to such a peer.
     Error stream_error(test::Script script, PeerLimits limits = {}) {
         return talk(std::move(script), limits, &PeerFault::stream);
+    }
+    /// The reply to a call of such a peer; null when it failed.
+    Json reply_of(test::Script script, PeerLimits limits) {
+        talk(std::move(script), limits, &PeerFault::call);
+        return reply_;
     }
 
   private:
@@ -58,6 +64,14 @@ class PeerFault : public test::TaskTest {
         EXPECT_FALSE(reply);
         if (!reply) last_ = reply.error();
     }
+    Task<> call(Peers& peers) {
+        Json params = Json::object();
+        Task<Result<Json>> work =
+            peers.call(*HostName::parse("beta"), "peer.look", std::move(params), kSlowly);
+        Result<Json> reply = co_await std::move(work);
+        EXPECT_TRUE(reply) << reply.error().text();
+        if (reply) reply_ = std::move(*reply);
+    }
     Task<> stream(Peers& peers) {
         rpc::ReceiveIn request;
         Task<Result<std::unique_ptr<OutgoingStream>>> work =
@@ -73,6 +87,7 @@ class PeerFault : public test::TaskTest {
     }
 
     Error last_;
+    Json reply_;
 };
 
 TEST_F(PeerFault, NamesBothVersionsAndTheSideToUpgrade) {
@@ -121,6 +136,17 @@ TEST_F(PeerFault, NoticesASessionThatNoLongerAnswers) {
     EXPECT_EQ(error.code, Code::peer_unreachable);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kLimit);
 }
+TEST_F(PeerFault, ALongReplyThatStillComesShowsThatTheSessionLives) {
+    const std::string text(60'000, 'x');
+    const auto reply = reply_of(
+        {.first = hello("1.0"),
+         .answer =
+             [&](std::string line) { return rpc::reply_line(rpc::parse_request(line)->id, text); },
+         .piece = 1'000,
+         .pause = milliseconds(25)},
+        {.ping_every = milliseconds(300), .ping_answer = milliseconds(300)});
+    EXPECT_EQ(reply, text);
+}
 TEST_F(PeerFault, CallsNonsenseAProtocolError) {
     const auto answers = [](std::string text) {
         return test::Script{.first = hello("1.0"), .answer = [text](std::string) { return text; }};
@@ -154,11 +180,41 @@ class Patience : public test::TaskTest {
         got.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
         return got;
     }
+    /// Takes a little at a time, what comes and what waits when the connection has ended.
+    Task<> serve_slow_reader(Incoming& connection, test::Link& link, std::size_t* taken) {
+        TaskGroup tasks(io.get_executor());
+        tasks.spawn("connection", connection.run());
+        set_nonblocking(link.ours.in.get());
+        std::vector<char> chunk(1 << 16);
+        bool quiet = false;
+        while (tasks.size() > 0 || !quiet) {
+            co_await sleep_for(milliseconds(15));
+            const ssize_t n = ::read(link.ours.in.get(), chunk.data(), chunk.size());
+            quiet = n <= 0;
+            if (n > 0) *taken += static_cast<std::size_t>(n);
+        }
+        co_await tasks.join();
+    }
 };
 
 TEST_F(Patience, EndsWithHalfALine) {
     const std::string got = told("{\"jsonrpc\"", {.half_line = milliseconds(30)});
     EXPECT_NE(got.find("timed_out"), std::string::npos) << got;
+}
+TEST_F(Patience, LastsWhileALongAnswerIsTakenSlowly) {
+    const Incoming::Limits limits{.idle = milliseconds(600), .write = milliseconds(600)};
+    test::FakeTarget target(io.get_executor());
+    target.look_says_bytes = std::size_t{8} << 20;
+    test::Link link = test::make_link();
+    Incoming connection(io.get_executor(), target, std::move(link.theirs), "alpha", true, limits);
+    const Json pair{{"source", "tank/a"}, {"target", "backup/a"}};
+    const std::string ask =
+        rpc::request_line({1, "peer.look", Json{{"pairs", Json::array({pair})}, {"sends", false}}});
+    EXPECT_EQ(::write(link.ours.out.get(), ask.data(), ask.size()),
+              static_cast<ssize_t>(ask.size()));
+    std::size_t taken = 0;
+    run(serve_slow_reader(connection, link, &taken));
+    EXPECT_GT(taken, target.look_says_bytes);
 }
 TEST_F(Patience, EndsWithASilentConnection) {
     const std::string got = told("", {.idle = milliseconds(30)});
