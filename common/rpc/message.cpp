@@ -63,7 +63,9 @@ Result<Message> parse_message(std::string_view text) {
     Message message;
     if (const auto* method = text_at(*json, "method")) {
         message.method = *method;
-        message.params = json->value("params", Json::object());
+        message.params = Json::object();
+        const auto params = json->find("params");
+        if (params != json->end()) message.params = std::move(*params);
         return message;
     }
     const auto id = json->find("id");

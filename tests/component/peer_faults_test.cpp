@@ -38,11 +38,23 @@ class PeerFault : public test::TaskTest {
         talk(std::move(script), limits, &PeerFault::call);
         return reply_;
     }
+    /// Why the session of such a peer ends after the reply to a call.
+    Error error_after_reply(test::Script script) {
+        return talk(std::move(script), {}, &PeerFault::call_until_away);
+    }
+    /// The reply to a ping after a call whose reply was not waited for.
+    Json reply_after_patience(test::Script script) {
+        talk(std::move(script), {}, &PeerFault::call_after_another);
+        return reply_;
+    }
 
   private:
     Error talk(test::Script script, PeerLimits limits, Task<> (PeerFault::*steps)(Peers&)) {
         test::ScriptedTransport transport(io.get_executor(), std::move(script));
-        Peers peers(io.get_executor(), transport, nullptr, limits);
+        const auto note = [this](const HostName&, PeerState, const Error* error) {
+            if (error != nullptr) ended_ = *error;
+        };
+        Peers peers(io.get_executor(), transport, note, limits);
         run(talk_and_stop(peers, transport, steps));
         EXPECT_EQ(transport.opened, 1) << "the caller decides when to try again";
         return last_;
@@ -72,6 +84,23 @@ class PeerFault : public test::TaskTest {
         EXPECT_TRUE(reply) << reply.error().text();
         if (reply) reply_ = std::move(*reply);
     }
+    Task<> call_until_away(Peers& peers) {
+        Task<> calling = call(peers);
+        co_await std::move(calling);
+        while (!ended_) co_await sleep_for(milliseconds(1));
+        last_ = *ended_;
+    }
+    Task<> call_after_another(Peers& peers) {
+        const HostName beta = *HostName::parse("beta");
+        Json params = Json::object();
+        Task<Result<Json>> work = peers.call(beta, "peer.look", params, milliseconds(50));
+        Result<Json> none = co_await std::move(work);
+        EXPECT_FALSE(none);
+        Task<Result<Json>> ping = peers.call(beta, "peer.ping", params, kSlowly);
+        Result<Json> reply = co_await std::move(ping);
+        EXPECT_TRUE(reply);
+        if (reply) reply_ = std::move(*reply);
+    }
     Task<> stream(Peers& peers) {
         rpc::ReceiveIn request;
         Task<Result<std::unique_ptr<OutgoingStream>>> work =
@@ -87,6 +116,7 @@ class PeerFault : public test::TaskTest {
     }
 
     Error last_;
+    std::optional<Error> ended_;  ///< why the session did
     Json reply_;
 };
 
@@ -156,6 +186,26 @@ TEST_F(PeerFault, CallsNonsenseAProtocolError) {
     EXPECT_EQ(stream_error(answers("nonsense\n")).code, Code::peer_protocol);
     EXPECT_EQ(stream_error(answers(rpc::reply_line(1, Json::object()) + "more\n")).code,
               Code::peer_protocol);
+}
+TEST_F(PeerFault, CallsWhatNobodyAskedForAProtocolError) {
+    const auto news = rpc::notification_line("news", Json::object());
+    const Error error =
+        ping_error({.first = hello("1.0"), .answer = [&](std::string) { return news; }});
+    EXPECT_EQ(error.code, Code::peer_protocol);
+    EXPECT_NE(error.message.find("a notification"), std::string::npos) << error.message;
+    const Error twice = error_after_reply({.first = hello("1.0"), .answer = [](std::string) {
+                                               const auto reply =
+                                                   rpc::reply_line(1, Json::object());
+                                               return reply + reply;
+                                           }});
+    EXPECT_EQ(twice.code, Code::peer_protocol);
+}
+TEST_F(PeerFault, DropsTheOneReplyThatComesWhenItsCallerHasGivenUp) {
+    const auto answer = [](std::string line) {
+        const bool first = rpc::parse_request(line)->method == "peer.look";
+        return first ? "" : rpc::reply_line(1, Json::object()) + rpc::reply_line(2, "pong");
+    };
+    EXPECT_EQ(reply_after_patience({.first = hello("1.0"), .answer = answer}), "pong");
 }
 TEST_F(PeerFault, WaitsForTheAcknowledgementOnlySoLong) {
     const Error error = stream_error({.first = hello("1.0"), .answer = [](std::string) {
