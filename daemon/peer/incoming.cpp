@@ -137,7 +137,7 @@ Task<bool> Incoming::wait_for_place() {
 }
 
 Task<Incoming::Next> Incoming::one_request(std::string line) {
-    Result<rpc::Request> request = rpc::parse_request(line);
+    Result<rpc::Request> request = rpc::parse_request(line, json_limits(line.size()));
     if (!request) {
         outbox_.push(rpc::error_line(nullptr, request.error()));
         co_return Next::close;

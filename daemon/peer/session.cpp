@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 
@@ -203,7 +204,7 @@ Task<Error> Session::read_replies(Wire& wire) {
 }
 
 Result<void> Session::take_reply(const std::string& line) {
-    Result<rpc::Message> message = rpc::parse_message(line);
+    Result<rpc::Message> message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return message.error();
     if (!message->id) return not_asked_for("a notification");
     if (message->id->is_null() && message->error) {

@@ -11,6 +11,7 @@
 
 #include "common/text.hpp"
 #include "common/version.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -198,7 +199,7 @@ Task<Result<void>> Outbox::write(std::string_view rest, std::chrono::millisecond
 }
 
 Result<rpc::Hello> parse_hello(const std::string& host, const std::string& line) {
-    auto message = rpc::parse_message(line);
+    auto message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return not_a_peer(host, line);
     if (message->error) return std::move(*message->error).in(host);
     if (message->method != "hello") return not_a_peer(host, line);
