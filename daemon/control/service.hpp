@@ -16,10 +16,16 @@
 
 namespace zrepd::control {
 
-/// Who calls, from SO_PEERCRED; for the log and for access.
+/// Ordered: who may operate may read. Members of the socket's group operate, root is admin.
+enum class Access { read, operate, admin };
+inline constexpr std::size_t kAccesses = 3;
+
+/// Who calls, from SO_PEERCRED, and what its connection may do: root may only read on the socket
+/// for that.
 struct Caller {
     unsigned uid = 0;
     int pid = 0;
+    Access access = Access::read;
 };
 
 class Service {

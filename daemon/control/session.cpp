@@ -39,10 +39,9 @@ Error denied(const Method& method, Access access) {
 
 }  // namespace
 
-Session::Session(SessionContext context, Socket socket, Access access, Caller caller)
+Session::Session(SessionContext context, Socket socket, Caller caller)
     : context_(context),
       socket_(std::move(socket)),
-      access_(access),
       caller_(caller),
       wake_(socket_.get_executor()) {
     boost::system::error_code ignored;
@@ -62,7 +61,7 @@ Task<> Session::run() {
     const auto self = shared_from_this();
     context_.tasks.spawn("control writer", write_loop());
     rpc::Hello hello = context_.service.hello();
-    hello.access = access_name(access_);
+    hello.access = access_name(caller_.access);
     push(rpc::notification_line("hello", rpc::encode(hello)));
     const bool error_said = co_await serve();
     subscription_.reset();
@@ -102,7 +101,7 @@ Task<bool> Session::serve() {
             continue;
         }
         if (lines_.too_long()) {
-            say_error(too_long(access_));
+            say_error(too_long(caller_.access));
             co_return true;
         }
         if (holds_too_much()) {
@@ -123,7 +122,7 @@ Task<bool> Session::serve() {
 }
 
 std::size_t Session::max_line() const {
-    return access_ == Access::read ? kMaxReaderLine : rpc::kMaxRequestLine;
+    return caller_.access == Access::read ? kMaxReaderLine : rpc::kMaxRequestLine;
 }
 
 bool Session::holds_too_much() const {
@@ -190,7 +189,7 @@ Task<Result<Json>> Session::dispatch(rpc::Request request) {
                         .message = "no method " + quote(request.method),
                         .remedy = "rpc.discover lists them"};
     }
-    if (method->access > access_) co_return denied(*method, access_);
+    if (method->access > caller_.access) co_return denied(*method, caller_.access);
     if (method->handler == nullptr) co_return subscribe(*method, request.params);
     auto call = context_.calls.call(method, std::move(request.params), caller_);
     co_return co_await std::move(call);

@@ -51,7 +51,7 @@ class Session : public std::enable_shared_from_this<Session> {
   public:
     using Socket = asio::local::stream_protocol::socket;
 
-    Session(SessionContext context, Socket socket, Access access, Caller caller);
+    Session(SessionContext context, Socket socket, Caller caller);
     ~Session() { context_.held_bytes -= held_; }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -83,7 +83,6 @@ class Session : public std::enable_shared_from_this<Session> {
 
     SessionContext context_;
     Socket socket_;
-    Access access_;
     Caller caller_;
     LineBuffer lines_{max_line()};
     std::size_t held_ = 0;                   ///< in lines_, as counted in context_.held_bytes
