@@ -41,7 +41,7 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) = 0;
-    virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) = 0;
+    virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
     /// May take longer than 5 s: asked again with the same request_key, it answers what it found.
     virtual Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) = 0;
@@ -55,7 +55,7 @@ class Service {
     virtual Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) = 0;
 
-    virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) = 0;
+    virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in, Caller caller) = 0;
     /// From memory: starts no process and does not wait.
     virtual Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) = 0;
     virtual Result<rpc::RunOut> run(const rpc::RunIn& in) = 0;
