@@ -9,14 +9,14 @@
 namespace zrepd {
 namespace {
 
-// None of ours has half as many. A line of 1 MiB that is nothing but keys would hold the event loop
-// up for half a minute.
-constexpr std::size_t kMaxJsonKeys = 256;
-
-/// How deep and how wide a text is. A pass over it, before anything is allocated for it.
+/// How deep and how wide a text is. A pass over it, before anything is allocated for it: a line of
+/// 1 MiB that is nothing but keys of one object would hold the event loop up for half a minute, of
+/// many objects for a tenth of a second.
 struct Shape {
-    std::size_t depth = 0;  ///< nesting of brackets outside strings; counted up to the limit
-    std::size_t keys = 0;   ///< colons outside strings, of the object that has most
+    std::size_t depth = 0;        ///< nesting of brackets outside strings; counted up to the limit
+    std::size_t object_keys = 0;  ///< colons outside strings, of the object that has most
+    std::size_t keys = 0;         ///< of all
+    std::size_t values = 0;       ///< commas and opening brackets outside strings
 };
 
 Shape shape_of(std::string_view text) {
@@ -34,8 +34,12 @@ Shape shape_of(std::string_view text) {
         } else if (c == '"') {
             in_string = true;
         } else if (c == ':') {
-            out.keys = std::max(out.keys, ++keys[depth]);
+            ++out.keys;
+            out.object_keys = std::max(out.object_keys, ++keys[depth]);
+        } else if (c == ',') {
+            ++out.values;
         } else if (c == '[' || c == '{') {
+            ++out.values;
             out.depth = std::max(out.depth, ++depth);
             if (depth < keys.size()) keys[depth] = 0;
         } else if ((c == ']' || c == '}') && depth > 0) {
@@ -49,20 +53,31 @@ Error refused(std::string why) {
     return Error{.code = Code::parse_error, .message = std::move(why)};
 }
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text) {
-    if (shape_of(text).keys > kMaxJsonKeys) {
-        return refused("a JSON object with more than " + std::to_string(kMaxJsonKeys) + " keys");
-    }
-    return parse_wide_json(text);
+Error too_many(const char* what, std::size_t limit, const char* of_what) {
+    return refused(std::string(what) + " with more than " + std::to_string(limit) + of_what);
 }
 
-Result<Json> parse_wide_json(std::string_view text) {
-    if (shape_of(text).depth > kMaxJsonDepth) return refused("JSON nested deeper than 32 levels");
+Result<Json> parse_shallow(std::string_view text, const Shape& shape) {
+    if (shape.depth > kMaxJsonDepth) return refused("JSON nested deeper than 32 levels");
     Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (value.is_discarded()) return refused("not valid JSON in UTF-8");
     return value;
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+    const Shape shape = shape_of(text);
+    if (shape.object_keys > limits.object_keys) {
+        return too_many("a JSON object", limits.object_keys, " keys");
+    }
+    if (shape.keys > limits.keys) return too_many("JSON", limits.keys, " keys");
+    if (shape.values > limits.values) return too_many("JSON", limits.values, " values");
+    return parse_shallow(text, shape);
+}
+
+Result<Json> parse_wide_json(std::string_view text) {
+    return parse_shallow(text, shape_of(text));
 }
 
 std::string dump_json(const Json& value) {

@@ -6,7 +6,7 @@
 
 namespace zrepd {
 
-/// parse_json() without its limit of keys in one object. To keep their order each key is looked for
+/// parse_json() with no limit but that of depth. To keep their order each key is looked for
 /// among those before it: ten thousand take a quarter of a second, a hundred thousand half a
 /// minute.
 Result<Json> parse_wide_json(std::string_view text);

@@ -202,10 +202,15 @@ Task<Result<rpc::RunStarted>> DaemonService::expire(rpc::ExpireIn in, control::C
     co_return answer_of(std::move(*found));
 }
 
-Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in) {
+Task<Result<void>> DaemonService::look_for(control::Caller caller) {
+    if (caller.access > control::Access::read) co_return co_await parts_.inventory.discover();
+    co_return co_await parts_.inventory.discover_for_reader();
+}
+
+Task<Result<rpc::ListOut>> DaemonService::list(rpc::DatasetsIn in, control::Caller caller) {
     auto names = parse_names(in.datasets);
     if (!names) co_return names.error();
-    auto seen = co_await parts_.inventory.discover();
+    auto seen = co_await look_for(caller);
     if (!seen) co_return seen.error();
     rpc::ListOut out;
     note_pool_troubles(unix_now());

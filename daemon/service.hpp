@@ -58,7 +58,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, control::Caller caller) override;
-    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
+    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in, control::Caller caller) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, control::Caller caller) override;
     Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in,
                                                  control::Caller caller) override;
@@ -69,7 +69,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, control::Caller caller) override;
     Task<Result<rpc::Done>> set(rpc::SetIn in, control::Caller caller) override;
-    Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
+    Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in, control::Caller caller) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
     Result<rpc::RunOut> run(const rpc::RunIn& in) override;
     Result<rpc::EventsOut> events(const rpc::EventsIn& in) override;
@@ -82,6 +82,9 @@ class DaemonService : public control::Service {
     Task<> watch(std::chrono::milliseconds every = std::chrono::seconds(15));
 
   private:
+    /// At everything, for an answer to this caller: everybody may ask, and one look after the other
+    /// would keep zfs busy.
+    Task<Result<void>> look_for(control::Caller caller);
     /// The named datasets, or with `all` those of `pairs` that `wanted` takes; checked, no doubles.
     Task<Result<std::vector<DatasetName>>> choose(std::vector<std::string> names,
                                                   bool all,

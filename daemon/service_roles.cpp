@@ -128,8 +128,8 @@ Task<Result<rpc::RunStarted>> DaemonService::refresh(rpc::SyncIn in, control::Ca
     co_return answer_of(std::move(*found));
 }
 
-Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty) {
-    auto seen = co_await parts_.inventory.discover();
+Task<Result<rpc::RescueListOut>> DaemonService::rescues(rpc::Empty, control::Caller caller) {
+    auto seen = co_await look_for(caller);
     if (!seen) co_return seen.error();
     rpc::RescueListOut out;
     for (const auto& [name, dataset] : parts_.inventory.all()) {

@@ -16,8 +16,8 @@ const std::string* text_at(const Json& object, const char* key) {
     return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
-Result<Json> parse_object(std::string_view line) {
-    auto json = parse_json(line);
+Result<Json> parse_object(std::string_view line, const JsonLimits& limits) {
+    auto json = parse_json(line, limits);
     if (!json) return json;
     if (json->is_array()) return invalid("batches are not supported; send one object per line");
     if (!json->is_object()) return invalid("a message is a JSON object");
@@ -32,8 +32,8 @@ std::string line(const Json& json) {
 
 }  // namespace
 
-Result<Request> parse_request(std::string_view text) {
-    auto json = parse_object(text);
+Result<Request> parse_request(std::string_view text, const JsonLimits& limits) {
+    auto json = parse_object(text, limits);
     if (!json) return json.error();
     for (const auto& [key, ignored] : json->items()) {
         if (key != "jsonrpc" && key != "id" && key != "method" && key != "params") {
@@ -57,13 +57,15 @@ Result<Request> parse_request(std::string_view text) {
     return request;
 }
 
-Result<Message> parse_message(std::string_view text) {
-    auto json = parse_object(text);
+Result<Message> parse_message(std::string_view text, const JsonLimits& limits) {
+    auto json = parse_object(text, limits);
     if (!json) return json.error();
     Message message;
     if (const auto* method = text_at(*json, "method")) {
         message.method = *method;
-        message.params = json->value("params", Json::object());
+        message.params = Json::object();
+        const auto params = json->find("params");
+        if (params != json->end()) message.params = std::move(*params);
         return message;
     }
     const auto id = json->find("id");

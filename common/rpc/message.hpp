@@ -32,9 +32,9 @@ struct Message {
 };
 
 /// parse_error or invalid_request. A call without an id, and a batch, are invalid_request.
-Result<Request> parse_request(std::string_view line);
+Result<Request> parse_request(std::string_view line, const JsonLimits& limits = {});
 /// For clients; parse_error or invalid_request on what is no reply or notification.
-Result<Message> parse_message(std::string_view line);
+Result<Message> parse_message(std::string_view line, const JsonLimits& limits = {});
 
 // Each gives one line with its newline.
 std::string request_line(const Request& request);

@@ -25,11 +25,11 @@ line, in UTF-8.
 - A request has an `id` (a string or a whole number). `params` is an object; an unknown key, a wrong type
   or `null` is an error (`invalid_params`, with the path) before anything is done. Leave out what you do
   not mean. There are no batches.
-- A request line has at most 1 MiB, 32 levels of nesting, and 256 keys in each object. After a line that
+- A request line has at most 1 MiB, on the reading socket 64 KiB, 32 levels of nesting, 256 keys and 65,536 values. After a line that
   has more, is no JSON, or no request, the server says why with `"id": null` and closes. A line must be whole 60 s after it was begun.
 - Requests of one connection are answered in order, each within 5 s. Longer work is a run: the answer has
   its `run_id`, and events tell its progress and end. What takes longer all the same is answered with
-  `timed_out`, and goes on. A client that leaves cancels nothing.
+  `timed_out`, and goes on; when 64 calls of those with the same access do, one more is told `busy`. A client that leaves cancels nothing.
 - Read your answers: a client that lets 4 MiB or 4,000 lines wait, or takes nothing for 30 s, is cut off.
   Progress it has not read yet is replaced by newer progress.
 - Replies are objects and may get new keys: ignore those that you do not know. Numbers that may need 64

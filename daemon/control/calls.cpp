@@ -14,7 +14,8 @@ constexpr std::chrono::minutes kRememberedFor{10};
 constexpr std::size_t kMaxRemembered = 1000;
 // A UUID, or a job's name with a date; longer ones would only fill the table.
 constexpr std::size_t kMaxRequestKey = 200;
-// Work that outlived its answer. So many mean that something below hangs; more would not help.
+// Work that outlived its answer, of those with the same access. So many mean that something below
+// hangs; more would not help.
 constexpr std::size_t kMaxLateCalls = 64;
 
 bool is_dry_run(const Json& params) {
@@ -81,9 +82,10 @@ Error not_finished(const Method& method, bool dry_run, bool keyed) {
 }  // namespace
 
 struct Calls::Call {
-    explicit Call(asio::any_io_executor executor) : done(std::move(executor)) {}
+    Call(asio::any_io_executor executor, Access whose) : done(std::move(executor)), access(whose) {}
     std::optional<Result<Json>> result;
     Signal done;
+    Access access;
     bool late = false;
 };
 
@@ -111,7 +113,7 @@ Task<Result<Json>> Calls::call(const Method* method, Json params, Caller caller)
     if (call->result) co_return *call->result;
     if (!call->late) {
         call->late = true;
-        ++late_;
+        ++late(call->access);
     }
     co_return not_finished(*method, dry_run, keyed);
 }
@@ -130,13 +132,13 @@ Result<Calls::CallPtr> Calls::begin(const Method& method, Json params, Caller ca
                                 " was used for another request less than 10 minutes ago",
                      .remedy = "take a new key for every new request"};
     }
-    if (late_ >= kMaxLateCalls) {
+    if (late(caller.access) >= kMaxLateCalls) {
         return Error{.code = Code::busy,
                      .message = "too many earlier calls are still at work",
                      .remedy = "see what hangs: zrepctl status, zpool status, and zrepd's log"};
     }
     if (method.mutates()) log_mutation(method, params, caller);
-    auto call = std::make_shared<Call>(executor_);
+    auto call = std::make_shared<Call>(executor_, caller.access);
     if (!request_key.empty()) {
         remembered_.push_back({key, params_hash, call, std::chrono::steady_clock::now()});
         if (remembered_.size() > kMaxRemembered) remembered_.pop_front();
@@ -150,7 +152,7 @@ Task<> Calls::run(const Method* method, Json params, Caller caller, CallPtr call
     auto work = method->handler(service_, std::move(params), caller);
     auto result = co_await std::move(work);
     if (!result && info(result.error().code).retryable) forget(call);
-    if (call->late) --late_;
+    if (call->late) --late(call->access);
     call->result = std::move(result);
     call->done.notify();
 }

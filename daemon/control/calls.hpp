@@ -5,6 +5,7 @@
 // Limits: kMaxLateCalls, kMaxRemembered, kRememberedFor (calls.cpp).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -43,6 +44,7 @@ class Calls {
     };
     using CallPtr = std::shared_ptr<Call>;
 
+    std::size_t& late(Access access) { return late_[static_cast<std::size_t>(access)]; }
     Result<CallPtr> begin(const Method& method, Json params, Caller caller);
     Task<> run(const Method* method, Json params, Caller caller, CallPtr call);
     Task<> wait(CallPtr call);
@@ -54,7 +56,9 @@ class Calls {
     TaskGroup& tasks_;
     std::chrono::milliseconds answer_limit_;
     std::deque<Remembered> remembered_;
-    std::size_t late_ = 0;
+    /// Of those with each access, whose answer was timed_out. Who may only read, which everybody
+    /// may, never keeps out who operates.
+    std::array<std::size_t, kAccesses> late_{};
 };
 
 }  // namespace zrepd::control

@@ -23,16 +23,6 @@ Task<Result<Json>> with_caller(Service& service, Json params, Caller caller) {
     co_return encode(*out);
 }
 
-template <class In, class Out, Task<Result<Out>> (Service::*function)(In)>
-Task<Result<Json>> without_caller(Service& service, Json params, Caller) {
-    auto in = decode_as<In>(params, Strictness::request);
-    if (!in) co_return in.error();
-    auto work = (service.*function)(std::move(*in));
-    auto out = co_await std::move(work);
-    if (!out) co_return out.error();
-    co_return encode(*out);
-}
-
 template <class In, class Out, Result<Out> (Service::*function)(const In&)>
 Task<Result<Json>> from_memory(Service& service, Json params, Caller) {
     auto in = decode_as<In>(params, Strictness::request);
@@ -233,10 +223,10 @@ const std::array kMethods{
         kRoleErrors),
     reading<rpc::Empty, rpc::RescueListOut>(
         "rescue.list",
-        "Copies of what a former master never sent",
+        "Copies of what a former master never sent, looked up as by pair.list",
         "{}",
         kListErrors,
-        without_caller<rpc::Empty, rpc::RescueListOut, &Service::rescues>),
+        with_caller<rpc::Empty, rpc::RescueListOut, &Service::rescues>),
     mutation<rpc::RescueDropIn, rpc::RunStarted, &Service::drop>(
         "rescue.drop",
         Access::admin,
@@ -292,10 +282,10 @@ const std::array kMethods{
         kChangeErrors),
     reading<rpc::DatasetsIn, rpc::ListOut>(
         "pair.list",
-        "Pairs and their settings, looked up anew",
+        "Pairs and their settings, looked up anew; for who may only read every 10 s",
         R"({"datasets":["tank/fs"]})",
         kListErrors,
-        without_caller<rpc::DatasetsIn, rpc::ListOut, &Service::list>),
+        with_caller<rpc::DatasetsIn, rpc::ListOut, &Service::list>),
     reading<rpc::DatasetsIn, rpc::StatusOut>(
         "status.get",
         "The state of every pair, from memory",

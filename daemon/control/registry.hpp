@@ -12,8 +12,6 @@
 
 namespace zrepd::control {
 
-/// Ordered: who may operate may read. Members of the socket's group operate, root is admin.
-enum class Access { read, operate, admin };
 std::string_view access_name(Access access);
 
 struct Method {

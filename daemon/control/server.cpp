@@ -154,9 +154,9 @@ void Server::Impl::admit(Protocol::socket socket, bool read_only) {
     const bool full =
         sessions.size() >= limits.connections || (read_only && reading >= limits.readers);
     if (full) return refuse(std::move(socket));
-    const Caller caller = caller_of(socket.native_handle());
-    auto session =
-        std::make_shared<Session>(context, std::move(socket), access_of(caller, read_only), caller);
+    Caller caller = caller_of(socket.native_handle());
+    caller.access = access_of(caller, read_only);
+    auto session = std::make_shared<Session>(context, std::move(socket), caller);
     sessions.insert(session);
     if (read_only) ++reading;
     crowded = crowded || sessions.size() >= kCrowd;

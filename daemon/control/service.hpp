@@ -16,10 +16,16 @@
 
 namespace zrepd::control {
 
-/// Who calls, from SO_PEERCRED; for the log and for access.
+/// Ordered: who may operate may read. Members of the socket's group operate, root is admin.
+enum class Access { read, operate, admin };
+inline constexpr std::size_t kAccesses = 3;
+
+/// Who calls, from SO_PEERCRED, and what its connection may do: root may only read on the socket
+/// for that.
 struct Caller {
     unsigned uid = 0;
     int pid = 0;
+    Access access = Access::read;
 };
 
 class Service {
@@ -35,7 +41,7 @@ class Service {
     virtual Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) = 0;
-    virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) = 0;
+    virtual Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in, Caller caller) = 0;
     virtual Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) = 0;
     /// May take longer than 5 s: asked again with the same request_key, it answers what it found.
     virtual Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) = 0;
@@ -49,7 +55,7 @@ class Service {
     virtual Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, Caller caller) = 0;
     virtual Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) = 0;
 
-    virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) = 0;
+    virtual Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in, Caller caller) = 0;
     /// From memory: starts no process and does not wait.
     virtual Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) = 0;
     virtual Result<rpc::RunOut> run(const rpc::RunIn& in) = 0;

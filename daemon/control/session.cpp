@@ -15,8 +15,18 @@ constexpr std::size_t kUnreadBytes = std::size_t{64} << 10;
 // be writing, gets to see the error instead of a broken pipe.
 constexpr std::size_t kDiscardBytes = std::size_t{16} << 20;
 
-// A request with a hundred names. Who has sent no more is never refused for what others sent.
-constexpr std::size_t kShortRequest = std::size_t{64} << 10;
+// A request with hundreds of names. Who has sent no more is never refused for what others sent.
+constexpr std::size_t kShortRequest = kMaxReaderLine;
+
+// Read before it is known who may ask for what. The widest request, pair.set, names each setting
+// once; the longest is a list of datasets.
+constexpr JsonLimits kRequestLimits{.object_keys = 256, .keys = 256, .values = 65'536};
+
+Error too_long(Access access) {
+    const char* limit = access == Access::read ? "64 KiB on the socket for reading" : "1 MiB";
+    return Error{.code = Code::parse_error,
+                 .message = std::string("a request line is at most ") + limit};
+}
 
 Error denied(const Method& method, Access access) {
     return Error{
@@ -29,10 +39,9 @@ Error denied(const Method& method, Access access) {
 
 }  // namespace
 
-Session::Session(SessionContext context, Socket socket, Access access, Caller caller)
+Session::Session(SessionContext context, Socket socket, Caller caller)
     : context_(context),
       socket_(std::move(socket)),
-      access_(access),
       caller_(caller),
       wake_(socket_.get_executor()) {
     boost::system::error_code ignored;
@@ -52,7 +61,7 @@ Task<> Session::run() {
     const auto self = shared_from_this();
     context_.tasks.spawn("control writer", write_loop());
     rpc::Hello hello = context_.service.hello();
-    hello.access = access_name(access_);
+    hello.access = access_name(caller_.access);
     push(rpc::notification_line("hello", rpc::encode(hello)));
     const bool error_said = co_await serve();
     subscription_.reset();
@@ -92,7 +101,7 @@ Task<bool> Session::serve() {
             continue;
         }
         if (lines_.too_long()) {
-            say_error({.code = Code::parse_error, .message = "a request line is at most 1 MiB"});
+            say_error(too_long(caller_.access));
             co_return true;
         }
         if (holds_too_much()) {
@@ -112,13 +121,17 @@ Task<bool> Session::serve() {
     co_return false;
 }
 
+std::size_t Session::max_line() const {
+    return caller_.access == Access::read ? kMaxReaderLine : rpc::kMaxRequestLine;
+}
+
 bool Session::holds_too_much() const {
     return held_ > kShortRequest && context_.held_bytes > context_.limits.held_bytes;
 }
 
 /// Of what it sent, at once: it is still here for its last words.
 void Session::let_go() {
-    lines_ = LineBuffer(rpc::kMaxRequestLine);
+    lines_ = LineBuffer(max_line());
     context_.held_bytes -= held_;
     held_ = 0;
 }
@@ -157,7 +170,7 @@ bool Session::take_bytes() {
 
 /// False when the line was no request: the connection ends after the error.
 Task<bool> Session::handle(std::string line) {
-    auto request = rpc::parse_request(line);
+    auto request = rpc::parse_request(line, kRequestLimits);
     if (!request) {
         say_error(request.error());
         co_return false;
@@ -176,7 +189,7 @@ Task<Result<Json>> Session::dispatch(rpc::Request request) {
                         .message = "no method " + quote(request.method),
                         .remedy = "rpc.discover lists them"};
     }
-    if (method->access > access_) co_return denied(*method, access_);
+    if (method->access > caller_.access) co_return denied(*method, caller_.access);
     if (method->handler == nullptr) co_return subscribe(*method, request.params);
     auto call = context_.calls.call(method, std::move(request.params), caller_);
     co_return co_await std::move(call);

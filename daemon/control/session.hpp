@@ -2,8 +2,8 @@
 // One client of the control socket: lines in, replies and events out. Requests of one connection
 // are answered one after another; events go out between them.
 // Thread: io thread. Errors: a line that is no request ends the connection, after saying why.
-// Limits: 1 MiB per request line, Outbox's for what the client has not read yet; a client beyond
-// either is cut off, never waited for.
+// Limits: 1 MiB per request line, kMaxReaderLine of who may only read; Outbox's for what the client
+// has not read yet; a client beyond either is cut off, never waited for.
 #pragma once
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -20,6 +20,9 @@
 #include "daemon/control/registry.hpp"
 
 namespace zrepd::control {
+
+/// A request line of who may only read, which everybody may: hundreds of names.
+inline constexpr std::size_t kMaxReaderLine = std::size_t{64} << 10;
 
 /// Limits of a connection; tests shorten them.
 struct SessionLimits {
@@ -48,7 +51,7 @@ class Session : public std::enable_shared_from_this<Session> {
   public:
     using Socket = asio::local::stream_protocol::socket;
 
-    Session(SessionContext context, Socket socket, Access access, Caller caller);
+    Session(SessionContext context, Socket socket, Caller caller);
     ~Session() { context_.held_bytes -= held_; }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -61,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
   private:
     enum class Read { got_bytes, end_of_input, overdue };
 
+    std::size_t max_line() const;
     Task<bool> serve();
     bool holds_too_much() const;
     void let_go();
@@ -79,9 +83,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
     SessionContext context_;
     Socket socket_;
-    Access access_;
     Caller caller_;
-    LineBuffer lines_{rpc::kMaxRequestLine};
+    LineBuffer lines_{max_line()};
     std::size_t held_ = 0;                   ///< in lines_, as counted in context_.held_bytes
     std::optional<Deadline> line_deadline_;  ///< while half a line is here
     bool line_overdue_ = false;

@@ -87,7 +87,11 @@ Task<> Incoming::write_lines() {
     log::event(log::Level::debug,
                "peer_write_failed",
                {{"peer", peer_}, {"error", written.error().text()}});
+    broken_ = true;
     reader_.interrupt();
+    // serve() may wait for room in the outbox, which nobody makes any more.
+    place_.notify();
+    load_->less.notify();
 }
 
 Task<> Incoming::serve() {
@@ -96,8 +100,9 @@ Task<> Incoming::serve() {
         const bool place = co_await wait_for_place();
         if (!place) co_return;
         Result<std::optional<std::string>> line = co_await reader_.read_line(line_limits());
-        if (!line && line.error().code == Code::timed_out && active_ > 0 && !reader_.leftover()) {
-            continue;  // it waits for our answer
+        const bool waits = active_ > 0 || outbox_.bytes() > 0;
+        if (!line && line.error().code == Code::timed_out && waits && !reader_.leftover()) {
+            continue;  // for our answer, or for the rest of it
         }
         if (!line) {
             if (line.error().code == Code::parse_error || line.error().code == Code::timed_out) {
@@ -119,20 +124,20 @@ LineReader::Limits Incoming::line_limits() const {
 /// False when the connection is to end.
 Task<bool> Incoming::wait_for_place() {
     while (active_ + outbox_.pending() >= kMaxActive || outbox_.bytes() > kUnreadBytes) {
-        if (stopping_) co_return false;
+        if (stopping_ || broken_) co_return false;
         co_await place_.wait();
     }
     // One host must not have a request running for each place on each of its connections.
     while (load_->active >= kMaxActive) {
         const bool stop = co_await cancelled();
-        if (stopping_ || stop) co_return false;
+        if (stopping_ || broken_ || stop) co_return false;
         co_await load_->less.wait();
     }
-    co_return !stopping_;
+    co_return !stopping_ && !broken_;
 }
 
 Task<Incoming::Next> Incoming::one_request(std::string line) {
-    Result<rpc::Request> request = rpc::parse_request(line);
+    Result<rpc::Request> request = rpc::parse_request(line, json_limits(line.size()));
     if (!request) {
         outbox_.push(rpc::error_line(nullptr, request.error()));
         co_return Next::close;

@@ -27,7 +27,7 @@ class Incoming {
         std::chrono::milliseconds half_line{60'000};
         /// A client pings every 15 s: one that is quiet for this long is no longer there.
         std::chrono::milliseconds idle{120'000};
-        /// The far side must take a line within this time.
+        /// The far side must take something of a line within this time, again and again.
         std::chrono::milliseconds write{60'000};
     };
 
@@ -101,6 +101,7 @@ class Incoming {
     std::optional<Guid> base_;  ///< of the stream that receiver_ waits for
     std::size_t active_ = 0;
     bool stopping_ = false;
+    bool broken_ = false;  ///< nothing more can be written: nobody will read an answer
 };
 
 }  // namespace zrepd::peer

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "daemon/peer/limits.hpp"
 #include "daemon/peer/session.hpp"
 
 namespace zrepd::peer {
@@ -34,7 +35,7 @@ struct Opened {
 };
 
 Result<std::uint64_t> parse_verdict(Opened& stream, const std::string& line) {
-    Result<rpc::Message> message = rpc::parse_message(line);
+    Result<rpc::Message> message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return message.error();
     auto received = rpc::decode_as<rpc::Received>(message->params, rpc::Strictness::reply);
     if (message->error || message->method != "stream.received" || !received) {
@@ -109,7 +110,7 @@ Task<Result<Fd>> send_line(Fd out, std::string line, std::chrono::milliseconds l
 }
 
 Result<void> check_reply(Opened& stream, const std::string& line) {
-    Result<rpc::Message> message = rpc::parse_message(line);
+    Result<rpc::Message> message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return message.error();
     stream.peer_said = message->error.has_value();
     if (message->error) return *message->error;

@@ -33,7 +33,7 @@ struct PeerLimits {
     std::chrono::milliseconds hello{15'000};
     /// A session on which nothing arrived for this long is asked whether it is alive …
     std::chrono::milliseconds ping_every{15'000};
-    /// … and must answer within this: so long can a half-open connection go unnoticed.
+    /// … and must send something within this: so long can a half-open connection go unnoticed.
     std::chrono::milliseconds ping_answer{15'000};
     /// For a host that is away.
     LookLimits look = {};

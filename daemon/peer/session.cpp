@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 
@@ -36,6 +37,11 @@ Error closed_error() {
 
 Error stopping_error() {
     return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+}
+
+/// A host that may send lines nobody waits for could keep us busy with them: 64 MiB each.
+Error not_asked_for(const char* what) {
+    return Error{.code = Code::invalid_request, .message = what};
 }
 
 std::string seconds(std::chrono::milliseconds time) {
@@ -98,7 +104,8 @@ Result<bool> Session::submit(std::shared_ptr<Call> call) {
 
 void Session::withdraw(const std::shared_ptr<Call>& call) {
     std::erase(waiting_, call);
-    in_flight_.erase(call->id);
+    if (in_flight_.erase(call->id) > 0) given_up_.insert(call->id);
+    if (given_up_.size() > kMaxGivenUp) given_up_.erase(given_up_.begin());
     send_waiting();
 }
 
@@ -140,6 +147,7 @@ void Session::lose_calls(const Error& error) {
     std::vector<std::shared_ptr<Call>> lost;
     for (auto& [id, call] : in_flight_) lost.push_back(std::move(call));
     in_flight_.clear();
+    given_up_.clear();
     if (stopping_ || !was_connected_) {
         lost.insert(lost.end(), waiting_.begin(), waiting_.end());
         waiting_.clear();
@@ -174,7 +182,6 @@ Task<Error> Session::serve(Wire& wire) {
     if (!hello) co_return hello.error();
     capabilities_ = std::move(hello->capabilities);
     wire.greeted = was_connected_ = true;
-    heard_at_ = Clock::now();
     set_state(PeerState::connected, nullptr);
     wire.helpers.spawn("peer session writer", write_requests(wire));
     wire.helpers.spawn("peer session ping", ping(wire));
@@ -191,27 +198,26 @@ Task<Error> Session::read_replies(Wire& wire) {
             co_await wire.reader.read_line({.line_bytes = rpc::kMaxReplyLine});
         if (!line) co_return line.error();
         if (!*line) co_return closed_error();
-        heard_at_ = Clock::now();
         Result<void> taken = take_reply(**line);
         if (!taken) co_return taken.error();
     }
 }
 
 Result<void> Session::take_reply(const std::string& line) {
-    Result<rpc::Message> message = rpc::parse_message(line);
+    Result<rpc::Message> message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return message.error();
-    if (!message->id) return ok();  // a notification of a newer minor version
+    if (!message->id) return not_asked_for("a notification");
     if (message->id->is_null() && message->error) {
         return Error{.code = Code::peer_unreachable,
                      .message = host_.str() + " closed the connection: " + message->error->text()};
     }
     const std::uint64_t id =
         message->id->is_number_unsigned() ? message->id->get<std::uint64_t>() : 0;
-    if (id == 0 || id > last_id_) {
-        return Error{.code = Code::invalid_request, .message = "a reply to nothing we asked"};
-    }
     const auto found = in_flight_.find(id);
-    if (found == in_flight_.end()) return ok();  // its caller has given up
+    if (found == in_flight_.end()) {
+        if (given_up_.erase(id) > 0) return ok();
+        return not_asked_for("a reply to nothing we asked");
+    }
     const std::shared_ptr<Call> call = std::move(found->second);
     in_flight_.erase(found);
     if (message->error) {
@@ -229,12 +235,15 @@ Task<> Session::write_requests(Wire& wire) {
     if (!written && written.error().code == Code::timed_out) wire.fail(written.error());
 }
 
-/// Without this a half-open connection (power cut, firewall) would look alive for hours.
+/// Without this a half-open connection (power cut, firewall) would look alive for hours. Any byte
+/// is a sign of life: a reply of some MiB takes minutes on a slow link, and the streams die with
+/// this connection (docs/adr/0004-ssh-sharing.md).
 Task<> Session::ping(Wire& wire) {
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return;
-        const auto quiet = Clock::now() - heard_at_;
+        const auto heard_at = wire.reader.heard_at();
+        const auto quiet = Clock::now() - heard_at;
         if (quiet < limits_.ping_every) {
             co_await sleep_for(limits_.ping_every - quiet);
             continue;
@@ -246,6 +255,10 @@ Task<> Session::ping(Wire& wire) {
         if (call->outcome) continue;
         const bool stopped = co_await cancelled();
         if (stopped) co_return;
+        if (wire.reader.heard_at() != heard_at) {
+            withdraw(call);  // its reply comes behind a long one, of which some has come
+            continue;
+        }
         wire.fail(Error{.code = Code::timed_out,
                         .message = "no reply to a ping within " + seconds(limits_.ping_answer)});
         co_return;

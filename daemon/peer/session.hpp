@@ -2,7 +2,8 @@
 // The long-lived connection to one peer: connects when there is something to say, matches replies
 // to requests, notices when the other side is gone.
 // Thread: io thread. Errors: each waiting call gets the connection's; see peers.hpp.
-// Limits: kMaxInFlight requests on the wire, kMaxWaiting behind them.
+// Limits: kMaxInFlight requests on the wire, kMaxWaiting behind them; each has one reply, and
+// nothing else comes: a peer that sends more is given up.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -11,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "daemon/async/task_group.hpp"
@@ -23,6 +25,9 @@ namespace zrepd::peer {
 inline constexpr std::size_t kMaxInFlight = 64;
 /// Callers are a scheduler with bounded concurrency; more than this means that something loops.
 inline constexpr std::size_t kMaxWaiting = 1024;
+/// Requests whose callers no longer wait and whose replies may still come; of more, that of the
+/// oldest is one that nobody asked for.
+inline constexpr std::size_t kMaxGivenUp = 1024;
 
 /// A request and, later, its outcome. The timer is set to its time limit; an outcome cancels it.
 struct Call {
@@ -56,7 +61,7 @@ class Session {
 
     /// Queues a call; true when run() must be started for it.
     Result<bool> submit(std::shared_ptr<Call> call);
-    /// The caller no longer waits; a reply that still comes is dropped.
+    /// The caller no longer waits; the reply, if it still comes, is dropped.
     void withdraw(const std::shared_ptr<Call>& call);
     /// Connects and serves the calls until the connection breaks and nobody waits any more.
     Task<> run();
@@ -98,8 +103,8 @@ class Session {
     Wire* wire_ = nullptr;  ///< while there is a connection; it lives in run()'s frame
     std::deque<std::shared_ptr<Call>> waiting_;
     std::map<std::uint64_t, std::shared_ptr<Call>> in_flight_;
+    std::set<std::uint64_t> given_up_;  ///< withdrawn, and on the wire
     std::uint64_t last_id_ = 0;
-    std::chrono::steady_clock::time_point heard_at_;
     PeerState state_ = PeerState::unknown;
     std::vector<std::string> capabilities_;
     std::optional<Code> reported_;

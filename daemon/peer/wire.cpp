@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <cstring>
 
 #include "common/text.hpp"
 #include "common/version.hpp"
+#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 namespace {
@@ -58,7 +58,8 @@ Error not_a_peer(const std::string& host, const std::string& line) {
 
 }  // namespace
 
-LineReader::LineReader(asio::any_io_executor executor, Fd fd) : in_(std::move(executor)) {
+LineReader::LineReader(asio::any_io_executor executor, Fd fd)
+    : in_(std::move(executor)), heard_at_(std::chrono::steady_clock::now()) {
     set_nonblocking(fd.get());
     in_.assign(fd.release());
 }
@@ -94,6 +95,7 @@ Task<Result<bool>> LineReader::fill(std::chrono::milliseconds limit) {
         }
         co_await in_.async_wait(asio::posix::stream_descriptor::wait_read, nothrow);
         const ssize_t n = append_from(in_.native_handle(), buffer_);
+        if (n > 0) heard_at_ = std::chrono::steady_clock::now();
         if (n >= 0) co_return n > 0;
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             co_return io_failure("cannot read from the connection", errno);
@@ -157,7 +159,6 @@ Fd Outbox::release() {
 }
 
 Task<Result<void>> Outbox::run(std::chrono::milliseconds limit) {
-    const auto executor = co_await asio::this_coro::executor;
     while (true) {
         const bool stop = co_await cancelled();
         if (stop) co_return cancelled_error();
@@ -168,25 +169,37 @@ Task<Result<void>> Outbox::run(std::chrono::milliseconds limit) {
         }
         const std::string line = std::move(lines_.front());
         lines_.pop_front();
-        Deadline deadline(executor, limit, [this] { out_.cancel(); });
-        const auto buffer = asio::buffer(line);
-        auto [ec, n] = co_await asio::async_write(out_, buffer, nothrow);
-        if (!ec) {
-            bytes_ -= line.size();
-            if (on_written_) on_written_();
-            continue;
-        }
-        if (deadline.expired()) {
+        Task<Result<void>> writing = write(line, limit);
+        Result<void> written = co_await std::move(writing);
+        if (!written) co_return written;
+        bytes_ -= line.size();
+        if (on_written_) on_written_();
+    }
+}
+
+/// One line; `limit` counts from the last byte that was taken.
+Task<Result<void>> Outbox::write(std::string_view rest, std::chrono::milliseconds limit) {
+    const auto executor = co_await asio::this_coro::executor;
+    Deadline deadline(executor, limit, [this] { out_.cancel(); });
+    while (!rest.empty()) {
+        const bool stop = co_await cancelled();
+        if (stop) co_return cancelled_error();
+        const auto buffer = asio::buffer(rest);
+        auto [ec, n] = co_await out_.async_write_some(buffer, nothrow);
+        if (ec && deadline.expired()) {
             co_return Error{.code = Code::timed_out,
                             .message = "the other side does not read what we send"};
         }
         if (ec == asio::error::operation_aborted) co_return cancelled_error();
-        co_return io_failure("cannot write to the connection", ec.value());
+        if (ec) co_return io_failure("cannot write to the connection", ec.value());
+        rest.remove_prefix(n);
+        deadline.restart(std::chrono::steady_clock::now());
     }
+    co_return ok();
 }
 
 Result<rpc::Hello> parse_hello(const std::string& host, const std::string& line) {
-    auto message = rpc::parse_message(line);
+    auto message = rpc::parse_message(line, json_limits(line.size()));
     if (!message) return not_a_peer(host, line);
     if (message->error) return std::move(*message->error).in(host);
     if (message->method != "hello") return not_a_peer(host, line);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/rpc/message.hpp"
 #include "common/rpc/peer_types.hpp"
@@ -37,6 +38,9 @@ class LineReader {
     /// One line without its newline; nullopt at end-of-file. An unfinished last line is an
     /// io_error.
     Task<Result<std::optional<std::string>>> read_line(Limits limits);
+    /// When bytes came last, of a line that has no end yet as well; before the first ones, when
+    /// this was made.
+    std::chrono::steady_clock::time_point heard_at() const { return heard_at_; }
     /// Bytes that were read behind the last line.
     bool leftover() const { return !buffer_.empty(); }
     /// Interrupts read_line(), now and later, which then says `cancelled`.
@@ -51,6 +55,7 @@ class LineReader {
     asio::posix::stream_descriptor in_;
     std::string buffer_;
     std::size_t searched_ = 0;  ///< no newline before this
+    std::chrono::steady_clock::time_point heard_at_;
     bool interrupted_ = false;
 };
 
@@ -65,8 +70,8 @@ class Outbox {
     /// Of these, and of the one that is being written.
     std::size_t bytes() const { return bytes_; }
     void push(std::string line);
-    /// Writes what is pushed, until cancel, close() or an error. A line that cannot be written
-    /// within `limit` is timed_out: the far side no longer reads.
+    /// Writes what is pushed, until cancel, close() or an error. When no byte is taken for `limit`
+    /// it is timed_out: the far side no longer reads. A long line on a slow link takes longer.
     Task<Result<void>> run(std::chrono::milliseconds limit);
     /// Lets run() end once everything pushed is written.
     void close();
@@ -74,6 +79,8 @@ class Outbox {
     Fd release();
 
   private:
+    Task<Result<void>> write(std::string_view rest, std::chrono::milliseconds limit);
+
     asio::posix::stream_descriptor out_;
     std::deque<std::string> lines_;
     std::size_t bytes_ = 0;

@@ -24,6 +24,8 @@ enum class Freshness { listed, cached };
 
 /// By hand a pair is made in seconds; a sync that comes earlier is tried again.
 inline constexpr std::chrono::seconds kPeerLookEvery{1};
+/// After the end of a look, which may take seconds: for every user of the host.
+inline constexpr std::chrono::seconds kReaderLookEvery{10};
 
 /// Datasets that were not looked at, with what is wrong with their pools.
 using LeftOut = std::map<DatasetName, Error>;
@@ -40,6 +42,9 @@ class Inventory {
     /// something came, went or changed since the last discovery, and not more than once in
     /// kPeerLookEvery, whoever asks: otherwise anybody with a key could keep zfs busy.
     Task<Result<void>> discover_for_peer();
+    /// For whoever may only read: what the last discovery saw will do if it ended less than
+    /// kReaderLookEvery ago, whoever asked for it, and one that runs now is waited for.
+    Task<Result<void>> discover_for_reader();
     /// Why nothing is known yet: the last discovery's error, or `busy` before the first one ended.
     Result<void> ready() const { return ready_; }
     /// The same for one dataset, which may be in a pool that could not be looked at.
@@ -100,6 +105,10 @@ class Inventory {
         std::shared_ptr<Discovery> running;
         std::shared_ptr<Discovery> next;  ///< waits for the end of that
     };
+    struct Looked {
+        std::chrono::steady_clock::time_point at;
+        Result<void> outcome;
+    };
     class Turn;
     Task<Result<void>> discover_now();
     /// When what we know of a dataset was asked for: an answer to an older question is no news.
@@ -139,6 +148,7 @@ class Inventory {
     asio::any_io_executor executor_;
     std::shared_ptr<Discoveries> discoveries_ = std::make_shared<Discoveries>();
     std::optional<std::chrono::steady_clock::time_point> peer_looked_;
+    std::optional<Looked> looked_;  ///< the last discovery's end
 };
 
 }  // namespace zrepd::sync

@@ -39,6 +39,7 @@ Task<Result<void>> Inventory::discover() {
         // Cancelled: that is about the task that carried it out, and no answer for the others.
         const bool gave_up = co_await cancelled();
         if (gave_up) co_return seen;
+        looked_ = Looked{std::chrono::steady_clock::now(), seen};
         mine->outcome = std::move(seen);
     }
     co_return *mine->outcome;
@@ -55,6 +56,14 @@ Task<Result<void>> Inventory::discover_for_peer() {
         co_return ok();
     }
     peer_looked_ = now;
+    co_return co_await discover();
+}
+
+Task<Result<void>> Inventory::discover_for_reader() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::shared_ptr<Discovery> running = discoveries_->running;
+    if (running) co_await running->ended.wait();
+    if (looked_ && now - looked_->at < kReaderLookEvery) co_return looked_->outcome;
     co_return co_await discover();
 }
 

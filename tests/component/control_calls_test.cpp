@@ -59,6 +59,24 @@ TEST_F(LateCall, ADryRunWithAKeyIsWaitedForByAskingAgain) {
     daemon.on_io([&] { EXPECT_EQ(daemon.service.seen.size(), 2U) << "given once, it is old"; });
 }
 
+/// Everybody may read: a pool that hangs must not let them keep an administrator from a takeover.
+TEST_F(LateCall, OfReadersKeepsOnlyReadersOut) {
+    std::vector<LineClient> readers;
+    for (int i = 0; i < 64; ++i) {
+        readers.push_back(greeted(daemon.read_socket()));
+        readers.back().send(R"({"jsonrpc":"2.0","id":1,"method":"pair.list"})"
+                            "\n");
+    }
+    for (auto& reader : readers) EXPECT_EQ(reader.json()["error"]["data"]["kind"], "timed_out");
+    LineClient one_more = greeted(daemon.read_socket());
+    EXPECT_EQ(one_more.call("pair.list")["error"]["data"]["kind"], "busy");
+    const Json takeover = late("pair.takeover", R"({"datasets":["backup/fs"],"local_only":true})");
+    EXPECT_EQ(takeover["data"]["kind"], "timed_out") << "it was begun";
+    daemon.on_io([&] { daemon.service.open(); });
+    EXPECT_TRUE(daemon.becomes([&] { return daemon.service.waiting == 0; }));
+    EXPECT_TRUE(one_more.call("pair.list").contains("result"));
+}
+
 /// The log lines of one call.
 std::string logged(const std::string& method, const std::string& params) {
     FakeDaemon daemon;

@@ -79,6 +79,31 @@ TEST(ControlClients, LineOfOneMebibyteIsServed) {
     EXPECT_TRUE(client.json().contains("result"));
 }
 
+/// A line is read before it is known who may ask for what: everybody could keep zrepd busy.
+TEST(ControlClients, LineOfManyKeysOrValuesIsRefused) {
+    FakeDaemon daemon;
+    const std::string head = R"({"jsonrpc":"2.0","id":1,"method":"pair.sync","params":{"x":[)";
+    std::string keys = head;
+    for (int i = 0; i < 255; ++i) keys += R"({"a":0},)";
+    expect_refused(daemon, keys + "0]}}\n", -32700);
+    std::string values = head;
+    for (int i = 0; i < 65'536; ++i) values += "0,";
+    expect_refused(daemon, values + "0]}}\n", -32700);
+}
+
+TEST(ControlClients, LineOfAReaderHas64KibibytesAtMost) {
+    FakeDaemon daemon;
+    std::string line = R"({"jsonrpc":"2.0","id":1,"method":"daemon.version"})";
+    line.append(kMaxReaderLine - line.size(), ' ');
+    LineClient client = greeted(daemon.read_socket());
+    ASSERT_TRUE(client.send(line + "\n"));
+    EXPECT_TRUE(client.json().contains("result"));
+    ASSERT_TRUE(client.send(" " + line + "\n"));
+    EXPECT_EQ(client.json()["error"]["message"],
+              "a request line is at most 64 KiB on the socket for reading");
+    EXPECT_TRUE(client.ends());
+}
+
 TEST(ControlClients, HalfALineAndSilenceEndsTheConnection) {
     ServerLimits limits;
     limits.session.line = std::chrono::milliseconds(50);

@@ -68,6 +68,16 @@ class RawPeer : public test::ServedTarget {
         for (int turn = 0; turn < 50; ++turn) io.poll();
         io.restart();
     }
+    /// More than the socket takes at once; ends early when the server does.
+    void write_all(const Fd& fd, std::string_view text) {
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        while (!text.empty() && std::chrono::steady_clock::now() < until) {
+            const ssize_t n = ::write(fd.get(), text.data(), text.size());
+            if (n < 0 && errno != EAGAIN) return;
+            if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+            settle();
+        }
+    }
     /// The line that answers `request`, sent right after the greeting.
     std::string answer_to(const std::string& request) {
         const Fd fd = connect();
@@ -109,15 +119,45 @@ TEST_F(RawPeer, IsCutOffAfterGarbage) {
 TEST_F(RawPeer, IsCutOffAfterAnOverlongLine) {
     const Fd fd = connect();
     EXPECT_EQ(lines(fd, 1).size(), 1U);
-    const std::string much(100'000, 'x');
-    for (int i = 0; i < 12; ++i) {
-        if (::write(fd.get(), much.data(), much.size()) < 0) break;
-        for (int turn = 0; turn < 50; ++turn) io.poll();
-        io.restart();
-    }
+    write_all(fd, std::string(1'200'000, 'x'));
     const auto got = lines(fd, 2);
     ASSERT_EQ(got.size(), 1U);
     EXPECT_NE(got[0].find("parse_error"), std::string::npos);
+}
+TEST_F(RawPeer, IsCutOffAfterALineOfManyKeys) {
+    std::string wide = "{";
+    for (int i = 0; i < 64; ++i) wide += "\"k" + std::to_string(i) + "\":0,";
+    std::string full = R"({"jsonrpc":"2.0","id":2,"method":"peer.look","params":{"pairs":[)";
+    std::string one = full + wide + R"("more":0}]}})";
+    while (full.size() < rpc::kMaxRequestLine - 2'000) full += R"({"a":0},{"b":0},{"c":0},)";
+    full += "0]}}";
+    for (const std::string& line : {one, full}) {
+        const Fd fd = connect();
+        name_itself(fd, "mallory");
+        write_all(fd, line + "\n");
+        const auto got = lines(fd, 2);
+        ASSERT_EQ(got.size(), 1U) << "one answer, then the end";
+        EXPECT_NE(got[0].find("parse_error"), std::string::npos) << got[0];
+        EXPECT_NE(got[0].find("keys"), std::string::npos) << got[0];
+    }
+}
+/// The fullest request there is: all of a tree's snapshots, with names as short as can be.
+TEST_F(RawPeer, MayAdoptATreeOfTenThousandSnapshots) {
+    rpc::AdoptIn in;
+    in.target = "backup/a";
+    const rpc::PeerSnapshot one{"a", Guid(10'000'000'000'000'000'000U), 0, std::nullopt};
+    in.snapshots.resize(2'000, one);
+    in.members.emplace();
+    for (int i = 0; i < 6; ++i) in.members->push_back({"m", "filesystem", in.snapshots});
+    const std::string line = rpc::request_line({2, "peer.adopt", rpc::encode(in)});
+    ASSERT_LT(line.size(), rpc::kMaxRequestLine);
+    ASSERT_GT(line.size(), rpc::kMaxRequestLine / 4 * 3);
+    const Fd fd = connect();
+    name_itself(fd, "alpha");
+    write_all(fd, line);
+    const auto got = lines(fd, 1);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_NE(got[0].find("not_accepted"), std::string::npos) << got[0];
 }
 TEST_F(RawPeer, GetsAnErrorWhenThereAreTooMany) {
     std::vector<Fd> many;
@@ -260,6 +300,24 @@ TEST_F(Unread, AnswersOfWhatRunsAlreadyAreBoundedInBytes) {
     ASSERT_EQ(target.calls.size(), 2U);
     EXPECT_GT(read_lines(many.front(), 1), target.look_says_bytes);
     EXPECT_LT(read_lines(many.back(), 1), kShortReply) << "an error in its place";
+}
+TEST_F(Unread, AnswersOfAConnectionThatBreaksHoldNoPlace) {
+    target.look_says_bytes = kUnreadBytes;
+    for (std::size_t i = 0; i < kMaxOfOnePeer; ++i) {
+        const Fd fd = connect();
+        ASSERT_NE(name_itself(fd, "mallory").find("result"), std::string::npos);
+        ask(fd, looks(1));
+        for (int turn = 0; turn < 5; ++turn) settle();
+        ask(fd, looks(2));
+        for (int turn = 0; turn < 5; ++turn) settle();
+        ASSERT_EQ(target.calls.size(), 2 * i + 2) << "the third has to wait";
+    }
+    for (int turn = 0; turn < 5; ++turn) settle();
+    const Fd again = connect();
+    const std::string named = name_itself(again, "mallory");
+    EXPECT_NE(named.find("result"), std::string::npos) << named;
+    ask(again, looks(1));
+    EXPECT_GT(read_lines(again, 1), target.look_says_bytes) << "nothing unread is counted for it";
 }
 
 }  // namespace

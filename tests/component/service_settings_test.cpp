@@ -211,7 +211,8 @@ TEST_F(Settings, ClearAdvisesWhatTheCopyHas) {
 
 TEST_F(Settings, NamesAbovePairsAreToldTheNamesBelow) {
     store_pair("tank/fs", /*target=*/false);
-    const auto listed = test::run_task(io, service.list({.datasets = {"tank"}}));
+    const control::Caller root{.access = control::Access::admin};
+    const auto listed = test::run_task(io, service.list({.datasets = {"tank"}}, root));
     ASSERT_FALSE(listed);
     EXPECT_NE(listed.error().remedy.find("'tank/fs'"), std::string::npos);
     rpc::SyncIn in;

@@ -107,6 +107,39 @@ TEST_F(ServiceTest, StatusOfAHundredPairsAsksZfsNothing) {
     EXPECT_TRUE(alpha->zfs.calls().empty());
 }
 
+/// Every user of the host may ask, one time after the other.
+TEST_F(ServiceTest, ReadersShareALookAndRootHasItsOwn) {
+    const control::Caller reader{.uid = 1000, .pid = 1, .access = control::Access::read};
+    const auto list = [&](control::Caller caller) {
+        const auto out = test::run_task(io, service.list({}, caller));
+        return out ? out->pairs.size() : 99;
+    };
+    alpha->zfs.forget_calls();
+    EXPECT_EQ(list(reader), 0U);
+    EXPECT_EQ(alpha->zfs.count("datasets"), 1U);
+    store_pair("tank/fs", /*target=*/false);
+    alpha->inventory.note({});
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(list(reader), 0U) << "as it was less than 10 s ago";
+        EXPECT_TRUE(test::run_task(io, service.rescues({}, reader)));
+    }
+    EXPECT_EQ(alpha->zfs.count("datasets"), 1U);
+    EXPECT_EQ(list(kRoot), 1U);
+    EXPECT_EQ(alpha->zfs.count("datasets"), 2U);
+    EXPECT_EQ(list(reader), 1U) << "what root saw";
+    EXPECT_TRUE(test::run_task(io, service.rescues({}, kRoot)));
+    EXPECT_EQ(alpha->zfs.count("datasets"), 3U);
+}
+
+TEST_F(ServiceTest, ReadersAreToldWhatWentWrongAtTheLastLook) {
+    look();
+    alpha->zfs.fail_next("datasets", {.code = Code::unsupported, .message = "no module"});
+    EXPECT_FALSE(test::run_task(io, service.list({}, kRoot)));
+    const auto blind = test::run_task(io, service.list({}, control::Caller{.uid = 1000}));
+    ASSERT_FALSE(blind);
+    EXPECT_EQ(blind.error().message, "no module");
+}
+
 TEST_F(ServiceTest, SettingsOfASuspendedPoolAreRefusedWithItsName) {
     look();
     alpha->zfs.set_pool_trouble("tank", "SUSPENDED");

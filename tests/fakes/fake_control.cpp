@@ -97,7 +97,7 @@ Task<Result<rpc::RunStarted>> FakeService::unfence(rpc::UnfenceIn in, Caller cal
     return start();
 }
 
-Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty) {
+Task<Result<rpc::RescueListOut>> FakeService::rescues(rpc::Empty, Caller) {
     co_return rpc::RescueListOut{};
 }
 
@@ -150,8 +150,8 @@ Task<Result<rpc::Done>> FakeService::set(rpc::SetIn in, Caller caller) {
     return change("set " + in.dataset);
 }
 
-Task<Result<rpc::ListOut>> FakeService::list(rpc::DatasetsIn in) {
-    record("pair.list", in, {});
+Task<Result<rpc::ListOut>> FakeService::list(rpc::DatasetsIn in, Caller caller) {
+    record("pair.list", in, caller);
     co_await pass();
     if (fail_with) co_return *fail_with;
     rpc::ListOut out;

@@ -47,7 +47,7 @@ class FakeService : public control::Service {
     Task<Result<rpc::RunStarted>> takeover(rpc::RoleIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> resolve(rpc::ResolveIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> unfence(rpc::UnfenceIn in, Caller caller) override;
-    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in) override;
+    Task<Result<rpc::RescueListOut>> rescues(rpc::Empty in, Caller caller) override;
     Task<Result<rpc::RescueDiffOut>> rescue_diff(rpc::RescueDiffIn in, Caller caller) override;
     Task<Result<rpc::RunStarted>> drop(rpc::RescueDropIn in, Caller caller) override;
     Task<Result<rpc::DoctorOut>> doctor(rpc::DoctorIn in, Caller caller) override;
@@ -57,7 +57,7 @@ class FakeService : public control::Service {
     Task<Result<rpc::Done>> clear(rpc::ClearIn in, Caller caller) override;
     Task<Result<rpc::Done>> changeconfig(rpc::ConfigIn in, Caller caller) override;
     Task<Result<rpc::Done>> set(rpc::SetIn in, Caller caller) override;
-    Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in) override;
+    Task<Result<rpc::ListOut>> list(rpc::DatasetsIn in, Caller caller) override;
     Result<rpc::StatusOut> status(const rpc::DatasetsIn& in) override;
     Result<rpc::RunOut> run(const rpc::RunIn& in) override;
     Result<rpc::EventsOut> events(const rpc::EventsIn&) override {

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -150,13 +151,15 @@ class RelayTransport : public peer::Transport {
 };
 
 /// A peer that writes `first` and then answers each line it gets with what `answer` returns;
-/// nullopt ends the connection.
+/// nullopt ends the connection. On a slow link an answer comes in pieces, one each `pause`.
 struct Script {
     std::string first = {};
     std::function<std::optional<std::string>(std::string line)> answer = [](std::string) {
         return std::string();
     };
     bool end_after_first = false;
+    std::size_t piece = std::size_t{1} << 20;
+    std::chrono::milliseconds pause{0};
 };
 
 class ScriptedTransport : public peer::Transport {
@@ -196,7 +199,10 @@ class ScriptedTransport : public peer::Transport {
             if (!line || !*line) break;
             const std::optional<std::string> reply = script_.answer(**line);
             if (!reply) co_return;
-            write_all(out, *reply);
+            for (std::size_t at = 0; at < reply->size(); at += script_.piece) {
+                if (at > 0) co_await sleep_for(script_.pause);
+                write_all(out, reply->substr(at, script_.piece));
+            }
         }
         // Nothing more is read, but our side stays open, as that of a peer that hangs.
         Signal never(executor_);

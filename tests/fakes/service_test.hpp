@@ -10,6 +10,8 @@ namespace zrepd::test {
 
 class ServiceFixture : public TwoHosts {
   protected:
+    static constexpr control::Caller kRoot{.access = control::Access::admin};
+
     Result<rpc::StatusOut> status(std::vector<std::string> names = {}) {
         return service.status({.datasets = std::move(names)});
     }
@@ -34,7 +36,7 @@ class ServiceFixture : public TwoHosts {
         if (out) *note = out->note.value_or("nothing said");
     }
     Task<> list_and_count(std::size_t* answered) {
-        auto out = co_await service.list({});
+        auto out = co_await service.list({}, kRoot);
         *answered += out ? 1U : 0U;
     }
     Result<rpc::RunStarted> sync_all() {

@@ -14,8 +14,10 @@
 namespace zrepd::test {
 namespace {
 
+constexpr control::Caller kRoot{.access = control::Access::admin};
+
 Outcome list_of(VerbWorld& w, TestHost& host, rpc::DatasetsIn in, bool incoming) {
-    const auto found = run_task(w.context(), w.service(host).list(std::move(in)));
+    const auto found = run_task(w.context(), w.service(host).list(std::move(in), kRoot));
     if (!found) return VerbWorld::of_error(found.error());
     Outcome out;
     out.said = ctl::list_answer(*found, {.host = host.config.host.str(), .incoming = incoming});
@@ -52,7 +54,7 @@ ctl::HostFacts facts_of(TestHost& host, DaemonService& service) {
 }  // namespace
 
 Outcome rescue_list(VerbWorld& w) {
-    const auto out = run_task(w.context(), w.service(w.a()).rescues({}));
+    const auto out = run_task(w.context(), w.service(w.a()).rescues({}, kRoot));
     if (!out) return VerbWorld::of_error(out.error());
     Outcome found;
     for (const auto& rescue : out->rescues)

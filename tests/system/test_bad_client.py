@@ -143,8 +143,8 @@ class BadClient(Case):
 
     def test_lines_that_are_no_requests(self):
         """Answered once with id null, then closed; on the peer socket too."""
-        for socket in ("zrepd.sock", "zrepd-ro.sock", "peer.sock"):
-            too_long = "longer than 1048576 bytes" if socket == "peer.sock" else "at most 1 MiB"
+        for socket, too_long in (("zrepd.sock", "at most 1 MiB"), ("zrepd-ro.sock", "at most 64 KiB"),
+                                 ("peer.sock", "longer than 1048576 bytes")):
             for what, payload, codes, says in (
                     ("10 MiB", 'b\'{"a":"\' + b"x" * (10 << 20) + b\'"}\\n\'', (PARSE_ERROR,), too_long),
                     ("10 MiB without an end", 'b"x" * (10 << 20)', (PARSE_ERROR,), too_long),

@@ -47,7 +47,24 @@ TEST(Json, RefusesAMebibyteOfKeysQuickly) {
     EXPECT_FALSE(parse_json(with_keys(100'000)));
     std::string full = "[";
     while (full.size() < (std::size_t{1} << 20)) full += with_keys(256) + ",";
-    EXPECT_TRUE(parse_json(full + "0]"));
+    full += "0]";
+    EXPECT_FALSE(parse_json(full, {.keys = 65'536}));
+    EXPECT_FALSE(parse_json(full, {.values = 65'536}));
+    EXPECT_FALSE(parse_json(full, {.object_keys = 64}));
+    EXPECT_TRUE(parse_json(full)) << "a program's own daemon is believed";
+}
+
+TEST(Json, ReadsUpToTheKeysAndValuesOfTheWholeText) {
+    const std::string text = R"([{"a":1,"b":[2,3]},{"c":"x:,[{","d":{}}])";
+    EXPECT_TRUE(parse_json(text, {.object_keys = 2, .keys = 4, .values = 9}));
+    const auto keys = parse_json(text, {.keys = 3});
+    ASSERT_FALSE(keys);
+    EXPECT_EQ(keys.error().code, Code::parse_error);
+    EXPECT_EQ(keys.error().message, "JSON with more than 3 keys");
+    const auto values = parse_json(text, {.values = 8});
+    ASSERT_FALSE(values);
+    EXPECT_EQ(values.error().message, "JSON with more than 8 values");
+    EXPECT_FALSE(parse_json(text, {.object_keys = 1}));
 }
 
 TEST(Json, DoesNotCountBracketsInStrings) {
