@@ -335,7 +335,7 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
     std::size_t here = 0;
     rpc::LookIn in;
     for (const auto& side : sides) {
-        auto gone = co_await expire(parts_, side.dataset, side.settings.retention);
+        auto gone = co_await expire(parts_, side.dataset);
         // What is destroyed stays so, and a second run would not tell of it.
         if (!gone) co_return after_destroying(here, gone.error());
         here += gone->size();

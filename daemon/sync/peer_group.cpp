@@ -271,7 +271,7 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
             }
             auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
             there.push_back(job);
-            acked.push_back({*name, job->snapshot->guid, job->pair.settings.retention});
+            acked.push_back({*name, job->snapshot->guid});
         }
     }
     if (there.empty()) co_return;
