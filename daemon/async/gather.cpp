@@ -4,7 +4,7 @@
 namespace zrepd {
 
 Task<> gather(TaskGroup& tasks, const std::size_t& left, Signal& done) {
-    bool stop = false;
+    bool stop = co_await cancelled();
     while (left > 0 && !stop) {
         co_await done.wait();
         stop = co_await cancelled();

@@ -81,11 +81,10 @@ void TaskGroup::cancel(Entry& entry) {
 }
 
 Task<> TaskGroup::join() {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    // A cancel ends one wait. Ignoring it (reset_cancellation_state) would hide it from the caller.
     while (!entries_.empty()) {
         co_await idle_.async_wait(nothrow);
     }
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
 }
 
 }  // namespace zrepd

@@ -29,7 +29,8 @@ class TaskGroup {
     /// Asks every task to stop, those spawned later too: interrupts what each waits for. Effective
     /// at the next turn.
     void cancel();
-    /// Waits until no task is left. Does not cancel. Not itself interruptible: cancel() first.
+    /// Waits until no task is left. Does not cancel. Not itself interruptible: cancel() first. A
+    /// cancel of its caller is not forgotten over it.
     Task<> join();
     std::size_t size() const { return entries_.size(); }
 

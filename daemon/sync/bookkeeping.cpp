@@ -40,9 +40,24 @@ std::vector<SnapshotName> releases(const Versions& versions, const Acked& item) 
     return out;
 }
 
-AckItem program_item(const Versions& versions, const Acked& item, Side side) {
+/// As it is set now. Of what is not known nothing is destroyed on a guess.
+plan::Retention retention_now(const Inventory& inventory, const DatasetName& name) {
+    plan::Retention out;
+    const Dataset* dataset = inventory.find(name);
+    if (dataset != nullptr)
+        out = plan::settings_of(*dataset).retention;
+    else
+        out.everything = true;
+    return out;
+}
+
+AckItem program_item(const Inventory& inventory,
+                     const Versions& versions,
+                     const Acked& item,
+                     Side side) {
     AckItem out{.snapshot = item.snapshot, .guid = item.guid};
-    out.destroy = plan::to_destroy(plan::prune(versions, item.guid, item.retention));
+    const plan::Retention retention = retention_now(inventory, item.snapshot.dataset());
+    out.destroy = plan::to_destroy(plan::prune(versions, item.guid, retention));
     out.bookmark = side == Side::master;
     return out;
 }
@@ -122,7 +137,7 @@ Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
         // Also where something holds it already: that may be somebody else's hold.
         to_hold.push_back(item.snapshot);
         replaced.push_back(releases(versions, item));
-        batch.items.push_back(program_item(versions, item, side));
+        batch.items.push_back(program_item(parts.inventory, versions, item, side));
     }
     auto held = co_await parts.zfs.hold(std::move(to_hold));
     std::vector<AckOutcome> outcomes = co_await parts.zfs.acknowledge(std::move(batch));
@@ -173,10 +188,9 @@ std::vector<std::string> expiring_after(const Versions* versions,
     return plan::to_destroy(plan::prune(then, base, retention));
 }
 
-Task<Result<std::vector<std::string>>> expire(Parts& parts,
-                                              DatasetName dataset,
-                                              plan::Retention retention) {
-    std::vector<std::string> chosen = expiring(parts.inventory, dataset, retention);
+Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset) {
+    std::vector<std::string> chosen =
+        expiring(parts.inventory, dataset, retention_now(parts.inventory, dataset));
     if (chosen.empty()) co_return chosen;
     auto destroyed = co_await parts.zfs.destroy_snapshots(dataset, chosen);
     if (!destroyed) co_return destroyed.error();

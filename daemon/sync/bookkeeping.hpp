@@ -17,7 +17,6 @@ namespace zrepd::sync {
 struct Acked {
     SnapshotName snapshot;
     Guid guid;
-    plan::Retention retention = {};
 };
 
 /// Whether a hold on it may be ours: a listing does not say whose it is. We hold zrep snapshots,
@@ -26,7 +25,8 @@ bool may_hold(const Snapshot& snapshot);
 
 enum class Side { master, target };
 
-/// Records these as acknowledged at `sent`. One outcome per item, in order.
+/// Records these as acknowledged at `sent`, and destroys what expires then, by the settings that
+/// are known now: a stream may have run for hours since its plan. One outcome per item, in order.
 Task<std::vector<AckOutcome>> acknowledge(Parts& parts,
                                           Side side,
                                           UnixSeconds sent,
@@ -43,10 +43,8 @@ std::vector<std::string> expiring_after(const Versions* versions,
                                         const std::string& snapshot,
                                         const plan::Retention& retention);
 
-/// Expiry alone: what it destroyed, or what zfs said.
-Task<Result<std::vector<std::string>>> expire(Parts& parts,
-                                              DatasetName dataset,
-                                              plan::Retention retention);
+/// Expiry alone, by the settings that are known now: what it destroyed, or what zfs said.
+Task<Result<std::vector<std::string>>> expire(Parts& parts, DatasetName dataset);
 
 /// What is known of this dataset, with the holds of others marked on what is newer than the base: a
 /// listing does not tell whose a hold is. not_configured when it is gone; what zfs says.

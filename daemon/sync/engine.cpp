@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "daemon/async/gather.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -128,28 +129,37 @@ Task<> Engine::sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshn
         auto& list = pair->tree ? trees : by_peer[pair->peer];
         list.push_back(std::move(*pair));
     }
-    // Peers and trees side by side, so that one that is down or slow delays nobody else.
+    co_await sync_side_by_side(run, std::move(by_peer), std::move(trees), freshness);
+    const Error stopped{.code = Code::cancelled,
+                        .message = "zrepd is stopping",
+                        .remedy = "sync again when it is back: an interrupted stream is resumed"};
+    // Whatever was left open was cut off by a stop.
+    for (const auto& dataset : datasets) parts_.runs.fail(*run, dataset, stopped);
+}
+
+/// Peers and trees, so that one that is down or slow delays nobody else. In a group of their own: a
+/// cancel of whoever waits for them here ends their streams.
+Task<> Engine::sync_side_by_side(RunPtr run,
+                                 PairsByPeer by_peer,
+                                 std::vector<plan::Pair> trees,
+                                 Freshness freshness) {
     std::size_t left = by_peer.size() + trees.size();
     Signal done(parts_.executor);
+    TaskGroup tasks(parts_.executor);
     for (auto& pair : trees) {
         const std::string name = "sync tree " + pair.dataset.str();
-        auto tree = std::make_shared<TreeSync>(source(), run, std::move(pair));
-        tasks_.spawn(name, run_tree(std::move(tree), &left, &done));
+        auto tree = std::make_shared<TreeSync>(source(tasks), run, std::move(pair));
+        tasks.spawn(name, run_tree(std::move(tree), &left, &done));
     }
     for (auto& [peer, pairs] : by_peer) {
         if (freshness == Freshness::cached && fail_if_away(*run, peer, pairs)) {
             --left;
             continue;
         }
-        auto group = std::make_shared<PeerGroup>(source(), run, peer, std::move(pairs));
-        tasks_.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
+        auto group = std::make_shared<PeerGroup>(source(tasks), run, peer, std::move(pairs));
+        tasks.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
     }
-    while (left > 0) co_await done.wait();
-    const Error stopped{.code = Code::cancelled,
-                        .message = "zrepd is stopping",
-                        .remedy = "sync again when it is back: an interrupted stream is resumed"};
-    // Whatever was left open was cut off by a stop.
-    for (const auto& dataset : datasets) parts_.runs.fail(*run, dataset, stopped);
+    co_await gather(tasks, left, done);
 }
 
 /// The schedule needs no connection of its own to learn what was found out a few seconds ago. Who
@@ -325,7 +335,7 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
     std::size_t here = 0;
     rpc::LookIn in;
     for (const auto& side : sides) {
-        auto gone = co_await expire(parts_, side.dataset, side.settings.retention);
+        auto gone = co_await expire(parts_, side.dataset);
         // What is destroyed stays so, and a second run would not tell of it.
         if (!gone) co_return after_destroying(here, gone.error());
         here += gone->size();

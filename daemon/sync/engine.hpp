@@ -77,6 +77,10 @@ class Engine {
     Task<> run_sync(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
     Task<> sync_when_free(RunPtr run, DatasetName dataset, Freshness freshness);
     Task<> sync_locked(RunPtr run, std::vector<DatasetName> datasets, Freshness freshness);
+    Task<> sync_side_by_side(RunPtr run,
+                             PairsByPeer by_peer,
+                             std::vector<plan::Pair> trees,
+                             Freshness freshness);
     bool fail_if_away(Run& run, const HostName& peer, const std::vector<plan::Pair>& pairs);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_tree(std::shared_ptr<TreeSync> tree, std::size_t* left, Signal* done);
@@ -112,7 +116,8 @@ class Engine {
                       DryRun* answer,
                       std::size_t* left,
                       Signal* done);
-    SourceParts source() { return {parts_, peers_, streams_, tasks_}; }
+    SourceParts source() { return source(tasks_); }
+    SourceParts source(TaskGroup& tasks) { return {parts_, peers_, streams_, tasks}; }
 
     Parts& parts_;
     peer::Peers& peers_;

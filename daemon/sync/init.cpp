@@ -314,10 +314,7 @@ Task<Result<void>> Init::commit(const Snapshot& snapshot) {
     }
     auto name = SnapshotName::make(request_.dataset, snapshot.name);
     if (!name) co_return name.error();
-    // As the pair has it now, zrep:keep included, which may be inherited.
-    const Dataset* now = parts_.inventory.find(request_.dataset);
-    if (now == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
-    std::vector<Acked> acked{{*name, snapshot.guid, plan::settings_of(*now).retention}};
+    std::vector<Acked> acked{{*name, snapshot.guid}};
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
     if (!outcomes.front().acknowledged) co_return outcomes.front().acknowledged.error();
     for (auto& failed : outcomes.front().failed) notes_.push_back(std::move(failed));

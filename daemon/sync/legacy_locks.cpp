@@ -13,7 +13,7 @@
 namespace zrepd::sync {
 namespace {
 
-constexpr std::chrono::seconds kLookForPools{5};
+constexpr std::chrono::seconds kLookForPools{1};
 
 bool is_alive(std::uint64_t pid) {
     if (pid == 0 || pid > INT32_MAX) return false;
@@ -53,8 +53,10 @@ std::vector<DatasetName> left_locked(const std::map<DatasetName, Dataset>& all,
 }
 
 Task<> clear_stale_locks(Parts& parts) {
+    // No wait for Inventory::changed(): that is for the scheduler alone, and each would wake the
+    // other.
     while (!parts.inventory.ready()) {
-        co_await parts.inventory.changed().wait_until(SteadyClock::now() + kLookForPools);
+        co_await sleep_for(kLookForPools);
         const bool stop = co_await cancelled();
         if (stop) co_return;
     }

@@ -14,6 +14,9 @@ namespace zrepd::sync {
 inline constexpr std::chrono::seconds kLockWait{60};
 /// How long a peer may take to record what it has got.
 inline constexpr std::chrono::seconds kCommitLimit{180};
+/// Acknowledgements of one group share their processes and transactions; a slow stream must not
+/// keep the others' copies unacknowledged for longer than this.
+inline constexpr std::chrono::seconds kAckWait{30};
 
 /// "1.5 s", for the log.
 inline std::string seconds_text(SteadyClock::duration passed) {
@@ -50,6 +53,7 @@ struct Parts {
     EventBus& events;
     Streams receives = {};
     Streams sends = {};
+    std::chrono::milliseconds ack_wait = kAckWait;  ///< tests shorten it
 };
 
 }  // namespace zrepd::sync

@@ -2,21 +2,18 @@
 #include "daemon/sync/peer_group.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/props.hpp"
 #include "common/units.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
-#include "daemon/plan/estimate.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd::sync {
 namespace {
 
-// Acknowledgements of one group share their processes and transactions; a slow stream must not
-// keep the others' copies unacknowledged for longer than this.
-constexpr std::chrono::seconds kAckWait{30};
 // What was not recorded, what was interrupted, what waited behind it, what was written meanwhile.
 constexpr unsigned kMaxPasses = 4;
 
@@ -30,38 +27,41 @@ PeerGroup::PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<
       pairs_(std::move(pairs)),
       wake_(parts_.executor, asio::steady_timer::time_point::max()) {}
 
+PeerGroup::PeerGroup(PeerGroup& former, const std::vector<Job*>& jobs)
+    : PeerGroup(former.source_, former.run_, former.peer_, {}) {
+    pass_ = former.pass_ + 1;
+    for (const Job* job : jobs) {
+        pairs_.push_back(job->pair);
+        after_busy_ = after_busy_ || job->busy;
+        auto before = former.earlier_.extract(job->pair.dataset);
+        if (before) earlier_.insert(std::move(before));
+    }
+    // A pass in which a target was busy counts for none.
+    waits_ = former.waits_ + (after_busy_ ? 1 : 0);
+}
+
 Task<> PeerGroup::go() {
-    for (unsigned number = 1; number <= kMaxPasses + waits_ && !pairs_.empty(); ++number) {
-        last_pass_ = number == kMaxPasses + waits_;
-        auto planned = co_await plan_all(SteadyClock::time_point::max());
-        if (!planned) {
-            for (const auto& pair : pairs_) fail(pair.dataset, planned.error());
-            co_return;
-        }
-        co_await pass();
-        auto kept = co_await keep_unfinished();
-        if (!kept) {
-            for (const auto& pair : pairs_) parts_.runs.fail(*run_, pair.dataset, kept.error());
-            co_return;
-        }
+    Result<void> ready = ok();
+    if (pass_ > 1) ready = co_await look_again();
+    if (ready && pairs_.empty()) co_return;
+    if (ready) ready = co_await plan_all(SteadyClock::time_point::max());
+    if (!ready) {
+        for (const auto& pair : pairs_) fail(pair.dataset, ready.error());
+        co_return;
+    }
+    co_await pass();
+    while (following_ > 0) {
+        wake_.expires_at(SteadyClock::time_point::max());
+        co_await wake_.async_wait(nothrow);
     }
 }
 
-Task<Result<void>> PeerGroup::keep_unfinished() {
-    std::vector<DatasetName> next;
-    bool busy = false;
-    pairs_.clear();
-    for (const auto& job : jobs_) {
-        if (!job->again || !run_->pending(job->pair.dataset)) continue;
-        busy = busy || job->busy;
-        next.push_back(job->pair.dataset);
-        pairs_.push_back(job->pair);
-    }
-    if (busy) {
-        ++waits_;
-        co_await sleep_for(kBusyWait);
-    }
-    auto seen = co_await parts_.inventory.refresh(std::move(next), Freshness::listed);
+/// With fresh lists of this side.
+Task<Result<void>> PeerGroup::look_again() {
+    if (after_busy_) co_await sleep_for(kBusyWait);
+    std::vector<DatasetName> which;
+    for (const auto& pair : pairs_) which.push_back(pair.dataset);
+    auto seen = co_await parts_.inventory.refresh(std::move(which), Freshness::listed);
     if (!seen) co_return seen.error();
     for (const auto& [dataset, why] : *seen) parts_.runs.fail(*run_, dataset, why);
     std::erase_if(pairs_, [&](const plan::Pair& p) { return seen->contains(p.dataset); });
@@ -70,16 +70,13 @@ Task<Result<void>> PeerGroup::keep_unfinished() {
 
 Task<> PeerGroup::pass() {
     co_await take_snapshots();
-    received_.clear();
-    gone_.reset();
-    streaming_ = 0;
     const bool stop = co_await cancelled();
     for (const auto& job : jobs_) {
         if (stop || !settle(*job)) continue;
         ++streaming_;
         source_.tasks.spawn("stream " + job->pair.dataset.str(), stream(*job));
     }
-    co_await acknowledge_as_they_finish();
+    co_await end_as_they_finish();
 }
 
 /// Ends a job that needs no stream; true when it needs one.
@@ -93,7 +90,7 @@ bool PeerGroup::settle(Job& job) {
         if (skip->acknowledge) {
             job.snapshot = skip->acknowledge;
             job.again = skip->more;
-            received_.push_back(&job);
+            ended_.push_back(&job);
             return false;
         }
         note_unchanged(parts_, job.pair.dataset);
@@ -144,42 +141,6 @@ Task<> PeerGroup::take_snapshots() {
     }
 }
 
-Transfer PeerGroup::transfer_of(const Job& job) const {
-    Transfer out{.dataset = job.pair.dataset, .peer = peer_, .request = {}, .send = {}};
-    out.limit_bytes_per_second = job.pair.settings.limit_bytes_per_second;
-    out.request.source = job.pair.dataset.str();
-    out.request.target = job.pair.peer_dataset.str();
-    out.request.snapshot = job.snapshot->name;
-    out.request.mode = job.resumed ? "resume" : "incremental";
-    const Dataset* dataset = parts_.inventory.find(job.pair.dataset);
-    out.send.raw = dataset != nullptr && dataset->encrypted;
-    if (const auto* resume = std::get_if<plan::Resume>(&job.step)) {
-        out.send.token = resume->token;
-        return out;
-    }
-    const auto& step = std::get<plan::Incremental>(job.step);
-    out.request.base = step.base_guid;
-    out.request.rollback = step.rollback_target;
-    out.request.abort_partial = step.abort_partial;
-    out.send.base = step.base;
-    auto name = SnapshotName::make(job.pair.dataset, job.snapshot->name);
-    if (name) out.send.snapshot = *name;
-    return out;
-}
-
-/// What its stream will be, for those who watch.
-std::optional<std::uint64_t> PeerGroup::expected_of(const Job& job) const {
-    const DatasetName& name = job.pair.dataset;
-    const auto* resume = std::get_if<plan::Resume>(&job.step);
-    const auto* step = std::get_if<plan::Incremental>(&job.step);
-    if (!job.snapshot || (resume == nullptr && step == nullptr)) return std::nullopt;
-    return plan::stream_bytes(parts_.inventory.find(name),
-                              parts_.inventory.versions(name),
-                              job.snapshot->guid,
-                              resume != nullptr ? resume->base_guid : step->base_guid,
-                              resume != nullptr ? resume->done_bytes : 0);
-}
-
 Task<> PeerGroup::stream(Job& job) {
     parts_.runs.phase(*run_, job.pair.dataset, "waiting");
     parts_.runs.expect(*run_, job.pair.dataset, expected_of(job));
@@ -193,10 +154,11 @@ Task<> PeerGroup::stream(Job& job) {
     if (moved) {
         job.bytes = *moved;
         job.streamed = true;
-        received_.push_back(&job);
+        ended_.push_back(&job);
         parts_.runs.phase(*run_, job.pair.dataset, "acknowledging");
     } else if (moved.error().code == Code::busy && waits_ < kBusyTries) {
         job.again = job.busy = true;
+        ended_.push_back(&job);
     } else {
         // Those that wait behind it would each hold a place until they find out for themselves. One
         // line in the log does for all of them.
@@ -211,26 +173,58 @@ Task<> PeerGroup::stream(Job& job) {
     wake_.cancel();
 }
 
-Task<> PeerGroup::acknowledge_as_they_finish() {
+Task<> PeerGroup::end_as_they_finish() {
     std::optional<SteadyClock::time_point> oldest;
-    while (streaming_ > 0 || !received_.empty()) {
+    while (streaming_ > 0 || !ended_.empty()) {
         const auto now = SteadyClock::now();
-        if (!received_.empty() && !oldest) oldest = now;
-        if (streaming_ == 0 || (oldest && now >= *oldest + kAckWait)) {
-            const std::size_t size = std::min(received_.size(), kMaxPerRequest);
-            const auto end = received_.begin() + static_cast<std::ptrdiff_t>(size);
-            std::vector<Job*> batch(received_.begin(), end);
-            received_.erase(received_.begin(), end);
+        if (!ended_.empty() && !oldest) oldest = now;
+        if (streaming_ == 0 || (oldest && now >= *oldest + parts_.ack_wait)) {
             oldest.reset();
-            co_await commit(std::move(batch));
+            auto jobs = std::exchange(ended_, {});
+            co_await end_together(std::move(jobs));
             continue;
         }
-        wake_.expires_at(oldest ? *oldest + kAckWait : SteadyClock::time_point::max());
+        wake_.expires_at(oldest ? *oldest + parts_.ack_wait : SteadyClock::time_point::max());
         co_await wake_.async_wait(nothrow);
     }
 }
 
-Task<> PeerGroup::commit(std::vector<Job*> batch) {
+/// Acknowledged, in requests that fit; what has more to do goes on.
+Task<> PeerGroup::end_together(std::vector<Job*> jobs) {
+    std::vector<Job*> received;
+    for (Job* job : jobs) {
+        if (!job->busy) received.push_back(job);
+    }
+    for (std::size_t from = 0; from < received.size(); from += kMaxPerRequest) {
+        const std::size_t to = std::min(received.size(), from + kMaxPerRequest);
+        std::vector<Job*> batch(received.begin() + static_cast<std::ptrdiff_t>(from),
+                                received.begin() + static_cast<std::ptrdiff_t>(to));
+        co_await commit(std::move(batch));
+    }
+    const bool stop = co_await cancelled();
+    if (!stop) go_on_with(jobs);
+}
+
+/// In a group of their own, so that none of them waits for a long stream of another: what is behind
+/// may be hours old, and a filesystem that is being synced can do nothing else.
+void PeerGroup::go_on_with(const std::vector<Job*>& jobs) {
+    std::vector<Job*> unfinished;
+    for (Job* job : jobs) {
+        if (job->again && run_->pending(job->pair.dataset)) unfinished.push_back(job);
+    }
+    if (unfinished.empty()) return;
+    auto next = std::unique_ptr<PeerGroup>(new PeerGroup(*this, unfinished));
+    ++following_;
+    source_.tasks.spawn("sync again with " + peer_.str(), follow(std::move(next)));
+}
+
+Task<> PeerGroup::follow(std::unique_ptr<PeerGroup> next) {
+    co_await next->go();
+    --following_;
+    wake_.cancel();
+}
+
+rpc::CommitIn PeerGroup::commit_request(const std::vector<Job*>& batch) const {
     rpc::CommitIn in;
     in.sent = unix_now();
     const bool ages = source_.peers.offers(peer_, rpc::kOffersAges);
@@ -245,6 +239,25 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
              dataset == nullptr ? "" : failover::to_text(failover::serve_of(*dataset)),
              ages ? age_for_peer(*job->snapshot) : std::nullopt});
     }
+    return in;
+}
+
+/// Whether the peer recorded it; ends the job where it did not.
+bool PeerGroup::is_received(const Job& job, const rpc::CommitOut::Item& answer) {
+    if (answer.error) {
+        fail(job, failed_there(peer_, rpc::from_item_error(*answer.error)).in(peer_.str()));
+        return false;
+    }
+    for (const auto& warning : answer.warnings) {
+        log::event(log::Level::warn,
+                   "target_bookkeeping",
+                   {{"dataset", answer.target}, {"peer", peer_.str()}, {"warning", warning}});
+    }
+    return true;
+}
+
+Task<> PeerGroup::commit(std::vector<Job*> batch) {
+    const rpc::CommitIn in = commit_request(batch);
     auto answer =
         co_await source_.peers.call_as<rpc::CommitOut>(peer_, "peer.commit", in, kCommitLimit);
     if (answer && answer->items.size() != batch.size()) {
@@ -255,24 +268,11 @@ Task<> PeerGroup::commit(std::vector<Job*> batch) {
     std::vector<Acked> acked;
     for (std::size_t i = 0; i < batch.size(); ++i) {
         Job* job = batch[i];
-        if (!answer) {
-            fail(*job, answer.error().in("acknowledge"));
-        } else if (answer->items[i].error) {
-            fail(
-                *job,
-                failed_there(peer_, rpc::from_item_error(*answer->items[i].error)).in(peer_.str()));
-        } else {
-            for (const auto& warning : answer->items[i].warnings) {
-                log::event(log::Level::warn,
-                           "target_bookkeeping",
-                           {{"dataset", answer->items[i].target},
-                            {"peer", peer_.str()},
-                            {"warning", warning}});
-            }
-            auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
-            there.push_back(job);
-            acked.push_back({*name, job->snapshot->guid, job->pair.settings.retention});
-        }
+        if (!answer) fail(*job, answer.error().in("acknowledge"));
+        if (!answer || !is_received(*job, answer->items[i])) continue;
+        auto name = SnapshotName::make(job->pair.dataset, job->snapshot->name);
+        there.push_back(job);
+        acked.push_back({*name, job->snapshot->guid});
     }
     if (there.empty()) co_return;
     auto outcomes = co_await acknowledge(parts_, Side::master, in.sent, std::move(acked));
@@ -307,7 +307,7 @@ void PeerGroup::finish(Job& job, const AckOutcome& outcome) {
         result.text += "; an interrupted stream could not be continued, " + peer_.str() +
                        " discarded its part";
     }
-    if (job.again && !last_pass_) {
+    if (job.again && pass_ < kMaxPasses + waits_) {
         earlier_[job.pair.dataset] = std::move(result);
     } else {
         succeed(job, std::move(result));

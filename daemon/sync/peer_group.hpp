@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One peer's share of a sync run: look there, plan, snapshot, stream, acknowledge
-// (docs/architecture.md). Thread: io thread. Errors end in the run, per dataset; nothing is thrown.
-// Limits: streams by the daemon's semaphore; an acknowledgement waits for others at most kAckWait.
+// (docs/architecture.md). A group makes one pass; what has more to do after it goes on in a group
+// of its own. Thread: io thread. Errors end in the run, per dataset; nothing is thrown.
+// Limits: streams by the daemon's semaphore; nothing that is done waits for a stream of another for
+// longer than kAckWait.
 #pragma once
 
 #include <map>
@@ -47,17 +49,24 @@ class PeerGroup {
         SteadyClock::time_point started = SteadyClock::now();
     };
 
+    /// Another pass for these.
+    PeerGroup(PeerGroup& former, const std::vector<Job*>& jobs);
+
     void describe_job(const Job& job, DryRun& out, rpc::LookIn& there) const;
+    Task<Result<void>> look_again();
     Task<Result<void>> plan_all(SteadyClock::time_point until);
     Task<> pass();
-    /// Leaves in pairs_ those that another pass shall look at, with fresh lists of this side.
-    Task<Result<void>> keep_unfinished();
     bool settle(Job& job);
     Task<> take_snapshots();
     Task<> stream(Job& job);
     Transfer transfer_of(const Job& job) const;
     std::optional<std::uint64_t> expected_of(const Job& job) const;
-    Task<> acknowledge_as_they_finish();
+    Task<> end_as_they_finish();
+    Task<> end_together(std::vector<Job*> jobs);
+    void go_on_with(const std::vector<Job*>& jobs);
+    Task<> follow(std::unique_ptr<PeerGroup> next);
+    rpc::CommitIn commit_request(const std::vector<Job*>& batch) const;
+    bool is_received(const Job& job, const rpc::CommitOut::Item& answer);
     Task<> commit(std::vector<Job*> batch);
     void finish(Job& job, const AckOutcome& outcome);
     void succeed(const Job& job, rpc::RunResult result);
@@ -71,10 +80,12 @@ class PeerGroup {
     std::vector<plan::Pair> pairs_;
     std::vector<std::unique_ptr<Job>> jobs_;
     std::map<DatasetName, rpc::RunResult> earlier_;  ///< what former passes did
-    bool last_pass_ = false;
-    unsigned waits_ = 0;          ///< for busy targets, so far
-    std::vector<Job*> received_;  ///< streamed, not yet acknowledged
+    unsigned pass_ = 1;
+    unsigned waits_ = 0;       ///< for busy targets, so far
+    bool after_busy_ = false;  ///< the last one of them is still to be done
+    std::vector<Job*> ended_;  ///< streamed, not yet acknowledged, or found busy
     std::size_t streaming_ = 0;
+    std::size_t following_ = 0;  ///< groups that go on where this one ended
     std::optional<Error> gone_;  ///< the peer went away in this pass
     asio::steady_timer wake_;
 };

@@ -2,6 +2,7 @@
 // The first half of a pass: what the peer has, and what is therefore to be done.
 #include <algorithm>
 
+#include "daemon/plan/estimate.hpp"
 #include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/refusals.hpp"
 
@@ -65,6 +66,42 @@ Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
         jobs_.push_back(std::move(job));
     }
     co_return ok();
+}
+
+Transfer PeerGroup::transfer_of(const Job& job) const {
+    Transfer out{.dataset = job.pair.dataset, .peer = peer_, .request = {}, .send = {}};
+    out.limit_bytes_per_second = job.pair.settings.limit_bytes_per_second;
+    out.request.source = job.pair.dataset.str();
+    out.request.target = job.pair.peer_dataset.str();
+    out.request.snapshot = job.snapshot->name;
+    out.request.mode = job.resumed ? "resume" : "incremental";
+    const Dataset* dataset = parts_.inventory.find(job.pair.dataset);
+    out.send.raw = dataset != nullptr && dataset->encrypted;
+    if (const auto* resume = std::get_if<plan::Resume>(&job.step)) {
+        out.send.token = resume->token;
+        return out;
+    }
+    const auto& step = std::get<plan::Incremental>(job.step);
+    out.request.base = step.base_guid;
+    out.request.rollback = step.rollback_target;
+    out.request.abort_partial = step.abort_partial;
+    out.send.base = step.base;
+    auto name = SnapshotName::make(job.pair.dataset, job.snapshot->name);
+    if (name) out.send.snapshot = *name;
+    return out;
+}
+
+/// What its stream will be, for those who watch.
+std::optional<std::uint64_t> PeerGroup::expected_of(const Job& job) const {
+    const DatasetName& name = job.pair.dataset;
+    const auto* resume = std::get_if<plan::Resume>(&job.step);
+    const auto* step = std::get_if<plan::Incremental>(&job.step);
+    if (!job.snapshot || (resume == nullptr && step == nullptr)) return std::nullopt;
+    return plan::stream_bytes(parts_.inventory.find(name),
+                              parts_.inventory.versions(name),
+                              job.snapshot->guid,
+                              resume != nullptr ? resume->base_guid : step->base_guid,
+                              resume != nullptr ? resume->done_bytes : 0);
 }
 
 Task<DryRun> PeerGroup::describe(SteadyClock::time_point until) {

@@ -102,7 +102,7 @@ Task<Result<rpc::CommitOut>> Target::commit(std::string peer, rpc::CommitIn in) 
         } else {
             ours.items.push_back(item);
             places.push_back(out.items.size());
-            acked.push_back({*name, item.guid, pair->settings.retention});
+            acked.push_back({*name, item.guid});
         }
         out.items.push_back(std::move(answer));
     }
@@ -181,7 +181,7 @@ Task<Result<rpc::PeerExpireOut>> Target::expire(std::string peer, rpc::LookIn in
         } else if (!pair) {
             answer.error = rpc::to_item_error(unknown_side(peer, *name));
         } else {
-            auto destroyed = co_await sync::expire(parts_, *name, pair->settings.retention);
+            auto destroyed = co_await sync::expire(parts_, *name);
             if (destroyed)
                 answer.destroyed = std::move(*destroyed);
             else

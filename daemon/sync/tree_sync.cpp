@@ -253,7 +253,7 @@ Task<Result<void>> TreeSync::commit(const plan::TreeSend* send) {
                             ages ? age_for_peer(snapshot) : std::nullopt});
         auto name = SnapshotName::make(pair.dataset, snapshot.name);
         if (!name) co_return name.error();
-        acked.push_back({*name, snapshot.guid, pair.settings.retention});
+        acked.push_back({*name, snapshot.guid});
     }
     const UnixSeconds sent = in.sent;
     auto told = co_await tell_peer(std::move(in));

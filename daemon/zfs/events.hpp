@@ -18,7 +18,8 @@ inline constexpr std::chrono::seconds kLastRestart{60};
 
 /// Calls `on_change` for every change until cancelled; then the process is gone. The kernel keeps
 /// the last few hundred events (zfs_zevent_len_max) and gives those first. After a restart, when
-/// events may have been missed, one Change{} says that anything may have changed.
+/// events may have been missed, and where the kernel had to drop some, one Change{} says that
+/// anything may have changed.
 Task<> follow_events(Processes& processes, std::function<void(Change)> on_change);
 
 }  // namespace zrepd

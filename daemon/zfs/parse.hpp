@@ -89,7 +89,7 @@ bool only_missing(std::string_view err);
 /// Longest line of `zpool events -v` that is looked at; longer ones are skipped.
 inline constexpr std::size_t kMaxEventLine = std::size_t{64} * 1024;
 
-/// Incremental reader of `zpool events -v -H`.
+/// Incremental reader of `zpool events -v -H`. Change{} where the kernel lost some.
 class EventReader {
   public:
     /// The changes that these bytes complete.

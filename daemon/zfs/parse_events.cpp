@@ -31,6 +31,13 @@ bool is_irrelevant(std::string_view event_class) {
     return event_class.empty();
 }
 
+/// `dropped 12 events`, at the margin in front of the next one: the kernel keeps so many
+/// (zfs_zevent_len_max). Those that it never made, of a disk that fails all the time, count as
+/// well.
+bool tells_of_lost(std::string_view line) {
+    return line.starts_with("dropped ") && trim(line).ends_with(" events");
+}
+
 /// The dataset and all below it move or swap: names known before are worth nothing.
 bool changes_names(std::string_view operation, bool of_version) {
     return !of_version && (operation.starts_with("rename") || operation == "promote");
@@ -73,7 +80,11 @@ std::vector<Change> EventReader::feed(std::string_view bytes) {
 
 void EventReader::line(std::string_view text, std::vector<Change>& changes) {
     // An event is a line at the margin, its fields indented, and an empty line.
-    if (trim(text).empty() || (text[0] != ' ' && text[0] != '\t')) return finish(changes);
+    if (trim(text).empty() || (text[0] != ' ' && text[0] != '\t')) {
+        finish(changes);
+        if (tells_of_lost(text)) changes.push_back(Change{});
+        return;
+    }
     if (auto value = field(text, "class")) class_ = *value;
     if (auto value = field(text, "history_dsname")) dataset_ = *value;
     if (auto value = field(text, "history_internal_name")) operation_ = *value;

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "daemon/async/gather.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/async/task_group.hpp"
 #include "tests/fakes/run_task.hpp"
@@ -54,6 +55,17 @@ Task<> throwing() {
 Task<> join_then_log(TaskGroup* group, Log* log) {
     co_await group->join();
     log->lines.emplace_back("joined");
+}
+
+Task<> gather_then_log(TaskGroup* group, const std::size_t* left, Signal* done, Log* log) {
+    co_await gather(*group, *left, *done);
+    const bool stopped = co_await cancelled();
+    log->lines.emplace_back(stopped ? "gathered, cancelled" : "gathered");
+}
+
+Task<> sleep_then_gather(TaskGroup* group, const std::size_t* left, Signal* done, Log* log) {
+    co_await sleep_for(kForever);
+    co_await gather_then_log(group, left, done, log);
 }
 
 TEST_F(Async, RunTaskReturnsTheValue) {
@@ -136,6 +148,25 @@ TEST_F(Async, JoinIsNotInterruptedByItsOwnCancel) {
 TEST_F(Async, JoinOfAnEmptyGroupReturnsAtOnce) {
     TaskGroup group(io.get_executor());
     run_task(io, group.join());
+}
+
+TEST_F(Async, GatherPassesACancelOnAndItsCallerStillSeesIt) {
+    for (const bool before_it_waits : {false, true}) {
+        TaskGroup group(io.get_executor());
+        TaskGroup waiting(io.get_executor());
+        Signal done(io.get_executor());
+        const std::size_t left = 1;
+        Log log;
+        group.spawn("a", sleeper(&log));
+        waiting.spawn("gather",
+                      before_it_waits ? sleep_then_gather(&group, &left, &done, &log)
+                                      : gather_then_log(&group, &left, &done, &log));
+        run_ready(io);
+        waiting.cancel();
+        run_until(io, [&] { return waiting.size() == 0; });
+        EXPECT_EQ(log.lines,
+                  (std::vector<std::string>{"asleep", "cancelled", "gathered, cancelled"}));
+    }
 }
 
 TEST_F(Async, AnExceptionIsABugAndGoesToTheHandler) {

@@ -46,5 +46,24 @@ TEST_F(LegacyLocks, OfPairsWhoseProcessIsGoneAreTakenAwayAndLogged) {
     EXPECT_TRUE(locked("tank/container")) << "no pair of ours";
 }
 
+Task<> wait_for_change(sync::Inventory& inventory, bool* woken) {
+    co_await inventory.changed().wait_until(std::chrono::steady_clock::now() + test::kPatience);
+    *woken = true;
+}
+
+TEST_F(LegacyLocks, WaitForThePoolsWithoutWakingTheScheduler) {
+    ASSERT_FALSE(alpha->inventory.ready());
+    TaskGroup tasks(io.get_executor());
+    bool woken = false;
+    tasks.spawn("scheduler", wait_for_change(alpha->inventory, &woken));
+    test::run_ready(io);
+    tasks.spawn("stale locks", sync::clear_stale_locks(alpha->sync));
+    test::run_ready(io);
+    EXPECT_FALSE(woken) << "where there is no ZFS the two would never sleep again";
+    EXPECT_EQ(tasks.size(), 2U);
+    tasks.cancel();
+    test::run_task(io, tasks.join());
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -484,5 +484,26 @@ TEST_F(Sync, AFailedAcknowledgementIsMadeUpForWithoutAStream) {
     EXPECT_TRUE(alpha->zfs.at("tank/fs").snapshots.back().sent);
 }
 
+TEST_F(Sync, WhatIsSetDuringAStreamSaysWhatExpiresAtItsEnd) {
+    ASSERT_EQ(init().outcome, "done");
+    const std::string savecount(prop::kSavecount);
+    const auto keep = [&](const char* count) {
+        alpha->zfs.at("tank/fs").props[savecount] = {count, Source::local};
+        alpha->inventory.note_set(fs, {{savecount, count}});
+    };
+    keep("2");
+    alpha->zfs.write("tank/fs", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    ASSERT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 2U);
+    // As `zrepctl set` does it, while the stream runs for hours.
+    alpha->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("send")) keep("9");
+    });
+    alpha->zfs.write("tank/fs", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    alpha->zfs.on_call(nullptr);
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 3U);
+}
+
 }  // namespace
 }  // namespace zrepd

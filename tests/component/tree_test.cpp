@@ -393,5 +393,24 @@ TEST_F(TreePair, APeerNamesNothingOutsideItsTree) {
     EXPECT_TRUE(strange->left.empty());
 }
 
+TEST_F(TreePair, WhatIsSetDuringItsStreamsSaysWhatExpiresAtTheirEnd) {
+    sync::InitRequest two = request();
+    two.savecount = 2;
+    ASSERT_EQ(ended(test::run_task(io, alpha->engine.start_init(std::move(two)))).outcome, "done");
+    alpha->zfs.write("tank/fs/a", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    const DatasetName member = *DatasetName::parse("tank/fs/a");
+    alpha->zfs.on_call([&](const std::string& call) {
+        if (!call.starts_with("send")) return;
+        alpha->zfs.at("tank/fs/a").props[std::string(prop::kSavecount)] = {"9", Source::local};
+        alpha->inventory.note_set(member, {{std::string(prop::kSavecount), "9"}});
+    });
+    alpha->zfs.write("tank/fs/a", 5'000);
+    ASSERT_EQ(sync().outcome, "done");
+    alpha->zfs.on_call(nullptr);
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 2U);
+    EXPECT_EQ(alpha->zfs.at("tank/fs/a").snapshots.size(), 3U);
+}
+
 }  // namespace
 }  // namespace zrepd

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <map>
+#include <utility>
 
 #include "tests/fakes/roles_test.hpp"
 
@@ -45,6 +46,14 @@ class UnfinishedRolesTest : public test::RolesTest {
     void lose_beta() {
         for (const pid_t child : alpha->relay.children) ::kill(child, SIGKILL);
         alpha->relay.away["beta"] = Code::peer_unreachable;
+    }
+    /// How long a stop of alpha's role changes takes, once this one sends.
+    std::chrono::steady_clock::duration stop_in_its_stream(const Result<rpc::RunStarted>& started) {
+        EXPECT_TRUE(started);
+        test::run_until(io, [&] { return alpha->zfs.count("send") == 1; });
+        const auto began = std::chrono::steady_clock::now();
+        test::run_task(io, alpha->roles.stop());
+        return std::chrono::steady_clock::now() - began;
     }
     static std::size_t errors_in(const std::string& log) {
         const std::string what = "[error] dataset_failed";
@@ -183,6 +192,38 @@ TEST_F(UnfinishedRolesTest, OneThatHandedOverAndCannotTellItsEpochWaitsForSomebo
     test::run_until(io, [&] { return is_master(*beta, "backup/fs"); });
     test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
     expect_roles(false, "2");
+}
+
+// Of all that a stop does (app.cpp).
+constexpr auto kStopLimit = 5s;
+
+TEST_F(UnfinishedRolesTest, AStopEndsTheStreamOfAFailoversFirstSync) {
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.stall_next_send(1'000);
+    const auto started = alpha->roles.start(Ask::failover, {fs});
+    EXPECT_LT(stop_in_its_stream(started), kStopLimit);
+    EXPECT_TRUE(alpha->runs.find(started->run_id)->finished());
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+}
+
+/// It is recovered at the next start: a stop makes nothing writable, and runs no hook.
+TEST_F(UnfinishedRolesTest, AStopEndsTheStreamOfAFailoversLastSync) {
+    bool wrote = false;
+    alpha->zfs.on_call([&](const std::string& call) {
+        const bool freezes =
+            call.starts_with("set tank/fs") && call.find("readonly=on") != call.npos;
+        if (!freezes || std::exchange(wrote, true)) return;
+        alpha->zfs.write("tank/fs", 5'000);
+        alpha->zfs.stall_next_send(1'000);
+    });
+    const auto started = alpha->roles.start(Ask::failover, {fs});
+    EXPECT_LT(stop_in_its_stream(started), kStopLimit);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress).substr(0, 8), "freezing");
+    const auto result = alpha->runs.find(started->run_id)->out().results.at(0);
+    EXPECT_NE(result.text.find("zrepd is stopping in the middle of it"), std::string::npos)
+        << result.text;
+    alpha->zfs.on_call({});
 }
 
 }  // namespace

@@ -384,6 +384,31 @@ TEST(ZfsEvents, APoolThatWasClearedIsLookedAt) {
               std::vector<std::string>{"*"});
 }
 
+TEST(ZfsEvents, WhereSomeWereLostAnythingMayHaveChanged) {
+    const std::string event =
+        "t\tsysevent.fs.zfs.history_event\n"
+        "        class = \"sysevent.fs.zfs.history_event\"\n"
+        "        history_dsname = \"tank/a\"\n"
+        "        history_internal_name = \"set\"\n\n";
+    const std::string one = "t\tx\n    class = \"ereport.fs.zfs.checksum\"\n\n";
+    struct Case {
+        std::string text;
+        std::vector<std::string> changes;
+    };
+    const Case cases[] = {
+        {"dropped 12 events\n", {"*"}},
+        {"dropped 12 events\n" + event, {"*", "tank/a"}},
+        {event + "dropped 1 events\n" + event, {"tank/a", "*", "tank/a"}},
+        {one + "dropped 2147483647 events\n" + one, {"*"}},
+        {"dropped 12 eve", {}},
+        {"        dropped 12 events\n\n", {}},
+    };
+    for (const Case& c : cases) {
+        for (const std::size_t piece : {c.text.size(), std::size_t{1}, std::size_t{5}})
+            EXPECT_EQ(read_events(c.text, piece), c.changes) << c.text << "in pieces of " << piece;
+    }
+}
+
 /// Changes bytes at random places; the seed is fixed, so a failure can be repeated.
 TEST(ZfsParse, SurvivesDamagedOutput) {
     std::mt19937 random(7);
