@@ -44,6 +44,7 @@ struct TargetView {
 struct SourceView {
     const Dataset* dataset = nullptr;
     const Versions* versions = nullptr;
+    std::uint64_t pool_free_bytes = 0;  ///< for zrep:minfree; quotas and reservations aside
 };
 
 /// Nothing to send now. `acknowledge` is set when the target already has a snapshot of ours that is
@@ -81,9 +82,10 @@ bool may_resume(const TokenInfo& token, const Dataset& source);
 
 /// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target);
-/// no_space below zrep:minfree. Without that zfs decides: at a quota it takes a snapshot, of a full
-/// pool, or where a refreservation would not be kept, it does not.
-std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes);
+/// no_space when the pool has less than zrep:minfree. What a quota leaves of it, or a reservation
+/// adds, does not count. Without that zfs decides: at a quota it takes a snapshot, of a full pool,
+/// or where a refreservation would not be kept, it does not.
+std::optional<Conflict> check_room(const SourceView& source, std::uint64_t minfree_bytes);
 
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is
 /// never used twice.

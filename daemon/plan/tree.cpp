@@ -153,13 +153,6 @@ std::optional<Conflict> check_step(const Seen& one, const MemberStep& step, cons
     return std::nullopt;
 }
 
-std::optional<Conflict> check_room_here(const AllSeen& all, const Pair& root) {
-    for (const Seen& one : all) {
-        if (auto full = check_room(one.dataset(), root.settings.minfree_bytes)) return full;
-    }
-    return std::nullopt;
-}
-
 TreeStep checked(TreeSend send, const AllSeen& all, const Pair& root) {
     std::vector<Conflict> wrong;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -223,7 +216,8 @@ TreeStep plan_tree(const Pair& root, const std::vector<TreeMember>& members, boo
                                return is_settled(one, *base);
                            });
     if (unchanged) return TreeUnchanged{"unchanged since the last sync"};
-    if (auto full = check_room_here(all, root)) return *full;
+    // One pool has them all.
+    if (auto full = check_room(members.front().source, root.settings.minfree_bytes)) return *full;
     TreeSend send{.snapshot = zrep_snapshot_name(next_sequence(all)), .take = true, .steps = {}};
     for (const Seen& one : all) send.steps.push_back(step_of(one, nullptr));
     return checked(std::move(send), all, root);

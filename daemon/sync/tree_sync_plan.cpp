@@ -131,7 +131,9 @@ std::vector<plan::TreeMember> TreeSync::views() const {
         const Versions* versions = versions_of(member);
         // What changed while the peer was asked is found by the next sync.
         if (dataset == nullptr || versions == nullptr) return {};
-        out.push_back({{dataset, versions}, member.target, member.pair.peer_dataset});
+        out.push_back({{dataset, versions, parts_.inventory.pool_free(dataset->name)},
+                       member.target,
+                       member.pair.peer_dataset});
     }
     return out;
 }

@@ -40,7 +40,7 @@ class Tree : public ::testing::Test {
             set(prop::kEpoch, "1");
             set(prop::kTree, "on");
         }
-        TreeMember member{.source = {&dataset, &versions_.emplace_back(snaps(here))},
+        TreeMember member{.source = {&dataset, &versions_.emplace_back(snaps(here)), 1'000'000},
                           .target = {},
                           .peer_dataset = dataset_name("backup/a" + name.substr(6))};
         if (there != "-") {
@@ -286,6 +286,19 @@ TEST_F(Tree, TakesNothingForAFullPoolOnEitherSide) {
     TreeMember& b = add("tank/a/b", "@zrep_000001:2+s", "@zrep_000001:2", 5);
     b.target.available_bytes = 0;
     expect_in(refused(Code::no_space).message, "backup/a/b on beta has no space left");
+}
+
+TEST_F(Tree, ComparesMinfreeWithThePoolAndNotWithWhatAMemberMayUse) {
+    add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1");
+    add("tank/a/b", "@zrep_000001:2+s", "@zrep_000001:2", 5);
+    auto* root = const_cast<Dataset*>(members[0].source.dataset);
+    auto* quota = const_cast<Dataset*>(members[1].source.dataset);
+    root->props[std::string(prop::kMinfree)] = {"500K", Source::local};
+    quota->available_bytes = 1'000;
+    EXPECT_TRUE(sent().take);
+    quota->available_bytes = 1'000'000;
+    for (TreeMember& member : members) member.source.pool_free_bytes = 1'000;
+    expect_in(refused(Code::no_space).message, "pool tank has 1000 B free");
 }
 
 TEST_F(Tree, TheRootsRolesDecideForAll) {
