@@ -118,8 +118,13 @@ std::optional<Conflict> check_room(const SourceView& source, std::uint64_t minfr
 }
 
 bool may_resume(const TokenInfo& token, const Dataset& source) {
-    const bool ours = token.snapshot && token.snapshot->dataset() == source.name;
-    return ours && (token.raw || !source.encrypted);
+    const bool own = token.snapshot && token.snapshot->dataset() == source.name;
+    return own && !token.gone && (token.raw || !source.encrypted);
+}
+
+bool is_ours(const TokenInfo& token, const DatasetName& source) {
+    return token.snapshot && token.snapshot->dataset() == source &&
+           zrep_sequence(token.snapshot->snapshot());
 }
 
 Step plan_sync(const SourceView& source, const TargetView& target) {

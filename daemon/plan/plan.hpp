@@ -36,7 +36,8 @@ struct TargetView {
     bool receiving = false;  ///< a receive of it is under way over there
     std::string resume_token;
     std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: unusable
-    Guid token_base = {};            ///< fromguid of it; unknown for a full stream
+    bool token_ours = false;  ///< it is of a zrep snapshot of this very dataset, which may be gone
+    Guid token_base = {};     ///< fromguid of it; unknown for a full stream
     std::uint64_t token_done_bytes = 0;  ///< that it says have arrived
     std::vector<Snapshot> snapshots;     ///< oldest first; only the newest ones when there are many
 };
@@ -79,6 +80,9 @@ using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 /// Whether the token, which comes from the peer, makes `zfs send` send this dataset, and an
 /// encrypted one only as it lies on the disk.
 bool may_resume(const TokenInfo& token, const Dataset& source);
+/// Whether what was received with it so far was a zrep snapshot of this dataset, or of what had its
+/// name before: that may be thrown away for a stream that begins anew.
+bool is_ours(const TokenInfo& token, const DatasetName& source);
 
 /// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target);

@@ -131,9 +131,10 @@ std::optional<Conflict> check_member(const Seen& one, const Pair& root, bool is_
         if (newest) return std::nullopt;
         return newer_on_target({&named, one.member->source.versions}, there, *one.base);
     }
-    // A first stream that broke off: of the root it is ours, as its stored pair says.
+    // A first stream that broke off: of the root it is ours, as its stored pair says; of a member
+    // as its token does, also where what it was of is gone and another has its name.
     const bool partial = there.snapshots.empty() && !there.resume_token.empty();
-    if (partial && (is_root || there.token_guid)) return std::nullopt;
+    if (partial && (is_root || there.token_guid || there.token_ours)) return std::nullopt;
     if (partial) return dead_partial(*one.member, root);
     // What lies in a member's place can be moved away alone; without the root there is no pair.
     if (is_root) return no_common({&named, one.member->source.versions}, there);

@@ -52,6 +52,7 @@ class TreeSync {
         std::optional<Versions> versions_then = {};
     };
     Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
+    Result<void> note_left(const rpc::TreeOut& told);
     Result<void> collect();
     Task<Result<std::vector<rpc::TargetState>>> states_there(SteadyClock::time_point until);
     std::vector<plan::TreeMember> views() const;

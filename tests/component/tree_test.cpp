@@ -194,6 +194,32 @@ TEST_F(TreePair, TheCopyOfAChildThatVanishedStaysAndIsNamed) {
               1);
 }
 
+/// What nothing whole came of is named, too, and is in nobody's way when the name is there again.
+TEST_F(TreePair, HalfAFirstStreamOfWhatVanishedIsNamedAndMakesRoom) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.create("tank/fs/new").write("tank/fs/new", 50'000);
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/new@")) beta->zfs.cut_next_receive(20'000);
+    });
+    ASSERT_EQ(sync().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    alpha->zfs.forget("tank/fs/new");
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()).has_value());
+    const auto without = sync();
+    ASSERT_EQ(without.outcome, "done") << without.text;
+    const auto& left = alpha->runs.remembered(fs)->left_behind;
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].dataset, "backup/fs/new");
+    expect_in(left[0].remedy, "zfs receive -A 'backup/fs/new'");
+    alpha->zfs.create("tank/fs/new").write("tank/fs/new", 7'000);
+    const auto anew = sync();
+    ASSERT_EQ(anew.outcome, "done") << anew.text;
+    EXPECT_EQ(beta->zfs.count("abort_receive backup/fs/new"), 1U);
+    expect_equal("/new");
+    expect_all_equal();
+    EXPECT_TRUE(alpha->runs.remembered(fs)->left_behind.empty());
+}
+
 TEST_F(TreePair, ADatasetInTheChildsPlaceIsAConflictAndNothingIsTaken) {
     ASSERT_EQ(init_tree().outcome, "done");
     beta->zfs.create("backup/fs/new");

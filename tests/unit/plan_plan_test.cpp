@@ -226,6 +226,22 @@ TEST(Plan, TrustsATokenOnlyForItsOwnDatasetAndForEncryptedOnesOnlyRaw) {
     source.encrypted = true;
     EXPECT_FALSE(may_resume(token("tank/fs@zrep_000001", false), source));
     EXPECT_TRUE(may_resume(token("tank/fs@zrep_000001", true), source));
+    TokenInfo gone = token("tank/fs@zrep_000001", true);
+    gone.gone = true;
+    EXPECT_FALSE(may_resume(gone, source));
+}
+
+TEST(Plan, KnowsATokenOfOursByTheNameOfItsSnapshot) {
+    const auto ours = [](std::optional<SnapshotName> name) {
+        TokenInfo token;
+        token.gone = true;
+        token.snapshot = std::move(name);
+        return is_ours(token, dataset_name("tank/fs"));
+    };
+    EXPECT_TRUE(ours(*SnapshotName::parse("tank/fs@zrep_000001")));
+    EXPECT_FALSE(ours(*SnapshotName::parse("tank/fs@daily")));
+    EXPECT_FALSE(ours(*SnapshotName::parse("tank/fs/a@zrep_000001")));
+    EXPECT_FALSE(ours(std::nullopt));
 }
 
 TEST(Plan, DiscardsADeadTokenAndSendsAnew) {

@@ -228,6 +228,23 @@ TEST_F(Tree, ResumesAFirstStreamAndThrowsNobodysElseAway) {
     expect_in(error.remedy, "zfs receive -A 'backup/a/new'");
 }
 
+/// What it was of vanished, and its name came back: one child must not stop the whole tree.
+TEST_F(Tree, ThrowsAwayHalfAFirstStreamOfWhatHadAMembersNameBefore) {
+    add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1");
+    TreeMember& b = add("tank/a/new", "", "");
+    b.target.resume_token = "1-abc";
+    b.target.token_ours = true;
+    b.target.written_bytes = 4096;
+    EXPECT_EQ(kinds(), (Kinds{Kind::incremental, Kind::full}));
+    EXPECT_TRUE(sent().steps[1].abort_partial);
+    const auto lines = describe(plan(), members);
+    ASSERT_EQ(lines.size(), 5U);
+    EXPECT_EQ(lines[2], "discard the partly received stream in backup/a/new");
+    // Something whole in its place is no such half.
+    b.target.snapshots = snaps("@zrep_000001:9").snapshots;
+    expect_in(refused().message, "no snapshot in common");
+}
+
 TEST_F(Tree, ADatasetInAMembersPlaceIsAConflictThatSaysHowToMoveIt) {
     add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1", 5);
     add("tank/a/new", "", "");
