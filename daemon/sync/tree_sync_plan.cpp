@@ -70,10 +70,17 @@ Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Fr
     co_return co_await parts.inventory.refresh(std::move(all), freshness);
 }
 
-std::vector<plan::Pair> sides_of(const Inventory& inventory, const plan::Pair& pair) {
+std::vector<plan::Pair> sides_that_expire(const Inventory& inventory, const plan::Pair& pair) {
     if (!pair.tree) return {pair};
+    // What lacks its part of this is no copy of a member any more, or none yet.
+    const Versions* root = inventory.versions(pair.dataset);
+    const Snapshot* whole = root == nullptr ? nullptr : last_acked(*root);
     std::vector<plan::Pair> out;
     for (const auto& name : inventory.members(pair.dataset)) {
+        const Versions* versions = inventory.versions(name);
+        const bool part =
+            whole != nullptr && versions != nullptr && plan::part_of(*versions, *whole) != nullptr;
+        if (pair.role == plan::Role::target && !part) continue;
         if (auto side = inventory.side(name)) out.push_back(std::move(*side));
     }
     return out;

@@ -194,6 +194,38 @@ TEST_F(TreePair, TheCopyOfAChildThatVanishedStaysAndIsNamed) {
               1);
 }
 
+/// Its own expiry counted what lies there, whether the other side still had it or not.
+TEST_F(TreePair, AnExpireOnTheTargetsSideLeavesTheCopyOfWhatVanishedAlone) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    for (int i = 0; i < 3; ++i) {
+        alpha->zfs.write("tank/fs/vol", 1'000);
+        ASSERT_EQ(sync().outcome, "done");
+    }
+    alpha->zfs.forget("tank/fs/vol");
+    alpha->zfs.write("tank/fs/a", 1'000);
+    ASSERT_EQ(sync().outcome, "done");
+    const auto snapshots = [&](std::string_view name) {
+        return beta->zfs.at(name).snapshots.size();
+    };
+    ASSERT_EQ(snapshots("backup/fs/vol"), 4U);
+    ASSERT_EQ(snapshots("backup/fs/a"), 5U);
+    beta->zfs.at("backup/fs").props[std::string(prop::kSavecount)] = {"2", Source::local};
+    const auto dry = test::run_task(
+        io,
+        beta->engine.describe_expire({target_fs}, /*local_only=*/false, std::chrono::seconds(10)));
+    ASSERT_TRUE(dry);
+    EXPECT_EQ(dry->steps.size(), 9U) << "three each of the root, a and deep";
+    for (const auto& step : dry->steps) EXPECT_EQ(step.find("vol"), step.npos) << step;
+    const auto started = beta->engine.start_expire({target_fs}, /*local_only=*/false);
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&run] { return run->finished(); });
+    EXPECT_EQ(run->out().results.at(0).outcome, "done");
+    EXPECT_EQ(snapshots("backup/fs/vol"), 4U);
+    for (const auto* name : {"backup/fs", "backup/fs/a", "backup/fs/a/deep"})
+        EXPECT_EQ(snapshots(name), 2U) << name;
+}
+
 /// What nothing whole came of is named, too, and is in nobody's way when the name is there again.
 TEST_F(TreePair, HalfAFirstStreamOfWhatVanishedIsNamedAndMakesRoom) {
     ASSERT_EQ(init_tree().outcome, "done");

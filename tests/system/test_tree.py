@@ -52,6 +52,13 @@ class Tree(TreeCase):
             self.assertEqual([copy["dataset"] for copy in left], ["backup/fs/vol"])
             self.assertIn("is the copy of nothing", self.zrepctl("status").out)
             self.assertEqual(self.events("member_left"), 1)
+            # Nor does an expiry on the side where it lies take any of it.
+            self.zrepctl("set", "backup/fs", "savecount=2", on="beta")
+            self.assertNotIn("backup/fs/vol", self.zrepctl("expire", "--dry-run", "backup/fs", on="beta").out)
+            self.zrepctl("expire", "backup/fs", on="beta")
+            self.assertEqual(self.snapshots(self.beta, "backup/fs/vol"), before)
+            self.assertEqual(len(self.snapshots(self.beta, "backup/fs/a")), 2)
+            self.zrepctl("set", "backup/fs", "savecount=5", on="beta")
             # What the remedy says works.
             command = left[0]["remedy"].split(": ", 1)[1]
             self.beta.run(command)
