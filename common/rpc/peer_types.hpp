@@ -137,10 +137,15 @@ struct TreeOut {
     };
     bool known = false;
     std::vector<Copy> left;
+    std::vector<std::string> partial;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("known", self.known, "the target is a tree of the asking side's");
         v("left", self.left, "copies of what is no member; at most 1000");
+        v.optional("partial",
+                   self.partial,
+                   "what was received of a first stream of what is no member, relative to the "
+                   "target; at most 1000");
     }
 };
 

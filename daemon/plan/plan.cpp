@@ -106,17 +106,25 @@ std::optional<Conflict> check_roles(const Dataset& source, const TargetView& tar
     return std::nullopt;
 }
 
-std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes) {
-    if (dataset.available_bytes >= minfree_bytes) return std::nullopt;
-    return no_space(human_bytes(dataset.available_bytes) + " free, below zrep:minfree of " +
-                        human_bytes(minfree_bytes) + "; no snapshot was taken",
-                    "free space in " + std::string(dataset.name.pool()) + ", or zrepctl set " +
-                        quote(dataset.name.str()) + " minfree=SIZE");
+std::optional<Conflict> check_room(const SourceView& source, std::uint64_t minfree_bytes) {
+    if (source.pool_free_bytes >= minfree_bytes) return std::nullopt;
+    const DatasetName& name = source.dataset->name;
+    const std::string pool(name.pool());
+    return no_space(
+        "pool " + pool + " has " + human_bytes(source.pool_free_bytes) +
+            " free, below zrep:minfree of " + human_bytes(minfree_bytes) +
+            "; no snapshot was taken",
+        "free space in " + pool + ", or zrepctl set " + quote(name.str()) + " minfree=SIZE");
 }
 
 bool may_resume(const TokenInfo& token, const Dataset& source) {
-    const bool ours = token.snapshot && token.snapshot->dataset() == source.name;
-    return ours && (token.raw || !source.encrypted);
+    const bool own = token.snapshot && token.snapshot->dataset() == source.name;
+    return own && !token.gone && (token.raw || !source.encrypted);
+}
+
+bool is_ours(const TokenInfo& token, const DatasetName& source) {
+    return token.snapshot && token.snapshot->dataset() == source &&
+           zrep_sequence(token.snapshot->snapshot());
 }
 
 Step plan_sync(const SourceView& source, const TargetView& target) {
@@ -160,7 +168,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         step.existing = *existing;
         return step;
     }
-    if (auto full = check_room(dataset, settings.minfree_bytes)) return *full;
+    if (auto full = check_room(source, settings.minfree_bytes)) return *full;
     step.take = zrep_snapshot_name(next_sequence(source, target));
     return step;
 }

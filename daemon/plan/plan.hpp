@@ -36,7 +36,8 @@ struct TargetView {
     bool receiving = false;  ///< a receive of it is under way over there
     std::string resume_token;
     std::optional<Guid> token_guid;  ///< toguid of the token, once decoded here; absent: unusable
-    Guid token_base = {};            ///< fromguid of it; unknown for a full stream
+    bool token_ours = false;  ///< it is of a zrep snapshot of this very dataset, which may be gone
+    Guid token_base = {};     ///< fromguid of it; unknown for a full stream
     std::uint64_t token_done_bytes = 0;  ///< that it says have arrived
     std::vector<Snapshot> snapshots;     ///< oldest first; only the newest ones when there are many
 };
@@ -44,6 +45,7 @@ struct TargetView {
 struct SourceView {
     const Dataset* dataset = nullptr;
     const Versions* versions = nullptr;
+    std::uint64_t pool_free_bytes = 0;  ///< for zrep:minfree; quotas and reservations aside
 };
 
 /// Nothing to send now. `acknowledge` is set when the target already has a snapshot of ours that is
@@ -78,12 +80,16 @@ using Step = std::variant<Skip, Resume, Incremental, Conflict>;
 /// Whether the token, which comes from the peer, makes `zfs send` send this dataset, and an
 /// encrypted one only as it lies on the disk.
 bool may_resume(const TokenInfo& token, const Dataset& source);
+/// Whether what was received with it so far was a zrep snapshot of this dataset, or of what had its
+/// name before: that may be thrown away for a stream that begins anew.
+bool is_ours(const TokenInfo& token, const DatasetName& source);
 
 /// What makes any sync of this pair impossible or wrong, whatever the snapshots are.
 std::optional<Conflict> check_roles(const Dataset& source, const TargetView& target);
-/// no_space below zrep:minfree. Without that zfs decides: at a quota it takes a snapshot, of a full
-/// pool, or where a refreservation would not be kept, it does not.
-std::optional<Conflict> check_room(const Dataset& dataset, std::uint64_t minfree_bytes);
+/// no_space when the pool has less than zrep:minfree. What a quota leaves of it, or a reservation
+/// adds, does not count. Without that zfs decides: at a quota it takes a snapshot, of a full pool,
+/// or where a refreservation would not be kept, it does not.
+std::optional<Conflict> check_room(const SourceView& source, std::uint64_t minfree_bytes);
 
 /// Decides from the facts. The new snapshot's number is derived from both sides, so that a name is
 /// never used twice.

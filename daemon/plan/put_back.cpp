@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
 #include "daemon/plan/members.hpp"
@@ -229,6 +230,23 @@ Result<std::optional<PutBack>> put_back_member(const Dataset& member,
     auto out = put_back(member, versions, part->name);
     if (!out) return out.error();
     return std::optional<PutBack>(std::move(*out));
+}
+
+std::vector<DatasetName> paused_along(const std::map<DatasetName, Dataset>& all,
+                                      const DatasetName& dataset,
+                                      const Self& self) {
+    std::vector<DatasetName> out;
+    for (const auto& [name, below] : all) {
+        const auto pair = name.is_below(dataset) ? pair_of(below, self) : std::nullopt;
+        if (!pair || pair->role == Role::target) continue;
+        bool inherits = true;
+        for (std::optional<DatasetName> at = name; at && *at != dataset; at = at->parent()) {
+            const auto known = all.find(*at);
+            if (known != all.end() && known->second.own(prop::kPaused)) inherits = false;
+        }
+        if (inherits) out.push_back(name);
+    }
+    return out;
 }
 
 AroundSteps describe(const PutBack& what, const DatasetName& dataset) {

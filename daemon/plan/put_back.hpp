@@ -3,6 +3,7 @@
 // each of the two sides does for it, or why it does not. Pure.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,10 @@ Result<PutBack> put_back(const Dataset& dataset,
 Result<std::optional<PutBack>> put_back_member(const Dataset& member,
                                                const Versions& versions,
                                                const Snapshot& root_base);
+/// Pairs of their own below it that pause with it, because they inherit its zrep:paused.
+std::vector<DatasetName> paused_along(const std::map<DatasetName, Dataset>& all,
+                                      const DatasetName& dataset,
+                                      const Self& self);
 /// The master's steps for one dataset in words, beside the pause: those before the target's, and
 /// those after.
 struct AroundSteps {

@@ -131,9 +131,10 @@ std::optional<Conflict> check_member(const Seen& one, const Pair& root, bool is_
         if (newest) return std::nullopt;
         return newer_on_target({&named, one.member->source.versions}, there, *one.base);
     }
-    // A first stream that broke off: of the root it is ours, as its stored pair says.
+    // A first stream that broke off: of the root it is ours, as its stored pair says; of a member
+    // as its token does, also where what it was of is gone and another has its name.
     const bool partial = there.snapshots.empty() && !there.resume_token.empty();
-    if (partial && (is_root || there.token_guid)) return std::nullopt;
+    if (partial && (is_root || there.token_guid || there.token_ours)) return std::nullopt;
     if (partial) return dead_partial(*one.member, root);
     // What lies in a member's place can be moved away alone; without the root there is no pair.
     if (is_root) return no_common({&named, one.member->source.versions}, there);
@@ -150,13 +151,6 @@ std::optional<Conflict> check_step(const Seen& one, const MemberStep& step, cons
     if (step.kind == MemberStep::Kind::resume &&
         !find_snapshot(one.versions(), step.snapshot->guid))
         return nothing_common(*one.member, root);
-    return std::nullopt;
-}
-
-std::optional<Conflict> check_room_here(const AllSeen& all, const Pair& root) {
-    for (const Seen& one : all) {
-        if (auto full = check_room(one.dataset(), root.settings.minfree_bytes)) return full;
-    }
     return std::nullopt;
 }
 
@@ -223,7 +217,8 @@ TreeStep plan_tree(const Pair& root, const std::vector<TreeMember>& members, boo
                                return is_settled(one, *base);
                            });
     if (unchanged) return TreeUnchanged{"unchanged since the last sync"};
-    if (auto full = check_room_here(all, root)) return *full;
+    // One pool has them all.
+    if (auto full = check_room(members.front().source, root.settings.minfree_bytes)) return *full;
     TreeSend send{.snapshot = zrep_snapshot_name(next_sequence(all)), .take = true, .steps = {}};
     for (const Seen& one : all) send.steps.push_back(step_of(one, nullptr));
     return checked(std::move(send), all, root);

@@ -60,7 +60,7 @@ Task<Result<DryRun>> Engine::describe_expire(std::vector<DatasetName> datasets,
         if (why)
             out.results.push_back(failed_result(dataset, *why));
         else
-            for (const auto& side : sides_of(parts_.inventory, *pair))
+            for (const auto& side : sides_that_expire(parts_.inventory, *pair))
                 describe_here(parts_, side, out, asked);
     }
     if (local_only) asked.clear();

@@ -357,7 +357,7 @@ Task<Result<std::string>> Engine::expire_sides(std::vector<plan::Pair> sides, bo
 
 Task<> Engine::expire_one(RunPtr run, plan::Pair pair, bool local_only) {
     parts_.runs.phase(*run, pair.dataset, "expiring");
-    std::vector<plan::Pair> sides = sides_of(parts_.inventory, pair);
+    std::vector<plan::Pair> sides = sides_that_expire(parts_.inventory, pair);
     auto text = co_await expire_sides(std::move(sides), local_only);
     if (!text) {
         parts_.runs.fail(*run, pair.dataset, text.error());

@@ -254,9 +254,10 @@ const Snapshot* unsent_snapshot(const Dataset* dataset, const Versions* versions
 
 Result<void> room_for_first(const Inventory& inventory, const DatasetName& dataset) {
     const Dataset* here = inventory.find(dataset);
-    const bool taken = unsent_snapshot(here, inventory.versions(dataset)) != nullptr;
-    if (here == nullptr || taken) return ok();
-    auto full = plan::check_room(*here, plan::settings_of(*here).minfree_bytes);
+    const Versions* versions = inventory.versions(dataset);
+    if (here == nullptr || unsent_snapshot(here, versions) != nullptr) return ok();
+    auto full = plan::check_room({here, versions, inventory.pool_free(dataset)},
+                                 plan::settings_of(*here).minfree_bytes);
     if (full) return std::move(full->error);
     return ok();
 }

@@ -113,20 +113,36 @@ std::size_t Inventory::leave_out(std::vector<DatasetName>& which, LeftOut& out) 
     });
 }
 
+/// These, behind the datasets that their pools begin with, as far as those are known: what is free
+/// is told there, and costs no process of its own. Of the names of a command the last one is told.
+std::vector<DatasetName> Inventory::with_pools(std::vector<DatasetName> which) const {
+    std::set<DatasetName> pools;
+    for (const DatasetName& name : which) {
+        const auto pool = DatasetName::parse(name.pool());
+        if (pool && find(*pool) != nullptr) pools.insert(*pool);
+    }
+    for (const DatasetName& name : which) pools.erase(name);
+    which.insert(which.begin(), pools.begin(), pools.end());
+    return which;
+}
+
 /// A pool that is suspended while we ask, or hangs without being so, must not cost the others their
 /// answer. What it did cost goes from `which` to `out`.
 Task<Result<std::vector<Dataset>>> Inventory::ask_datasets(std::vector<DatasetName>& which,
                                                            LeftOut& out) {
-    auto seen = co_await zfs_.datasets(which);
+    std::vector<DatasetName> asked = with_pools(which);
+    auto seen = co_await zfs_.datasets(asked);
     while (!seen && leave_out(which, out) != 0) {
         if (which.empty()) co_return std::vector<Dataset>();
-        seen = co_await zfs_.datasets(which);
+        asked = with_pools(which);
+        seen = co_await zfs_.datasets(asked);
     }
     const auto pools = by_pool(which);
     if (seen || seen.error().code != Code::timed_out || pools.size() < 2) co_return seen;
     std::vector<Dataset> all;
     for (const auto& [pool, names] : pools) {
-        auto some = co_await zfs_.datasets(names);
+        asked = with_pools(names);
+        auto some = co_await zfs_.datasets(asked);
         if (some)
             std::move(some->begin(), some->end(), std::back_inserter(all));
         else
@@ -156,6 +172,33 @@ Task<Result<std::map<DatasetName, Versions>>> Inventory::ask_versions(
     co_return all;
 }
 
+void Inventory::take_in(std::vector<Dataset> seen,
+                        const std::vector<DatasetName>& which,
+                        std::uint64_t asked,
+                        std::chrono::milliseconds asked_at) {
+    std::set<DatasetName> wanted;
+    std::set<DatasetName> newer;
+    for (const auto& name : which) {
+        wanted.insert(name);
+        if (known_since(name) > asked) {
+            newer.insert(name);
+            continue;
+        }
+        datasets_.erase(name);
+        asked_[name].dataset = asked;
+    }
+    for (Dataset& dataset : seen) {
+        const DatasetName name = dataset.name;
+        if (!wanted.contains(name)) {
+            const auto pool = datasets_.find(name);
+            if (pool != datasets_.end()) pool->second.available_bytes = dataset.available_bytes;
+            continue;
+        }
+        dataset.asked_at = asked_at;
+        if (!newer.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
+    }
+}
+
 Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshness freshness) {
     LeftOut out;
     leave_out(which, out);
@@ -165,20 +208,7 @@ Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshne
     auto seen = co_await ask_datasets(which, out);
     if (!seen) co_return seen.error();
     if (which.empty()) co_return out;
-    std::set<DatasetName> newer;
-    for (const auto& name : which) {
-        if (known_since(name) > asked) {
-            newer.insert(name);
-            continue;
-        }
-        datasets_.erase(name);
-        asked_[name].dataset = asked;
-    }
-    for (Dataset& dataset : *seen) {
-        const DatasetName name = dataset.name;
-        dataset.asked_at = asked_at;
-        if (!newer.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
-    }
+    take_in(std::move(*seen), which, asked, asked_at);
     std::vector<DatasetName> to_list;
     for (const auto& name : which) {
         const Dataset* dataset = find(name);
@@ -252,6 +282,14 @@ const Dataset* Inventory::find(const DatasetName& name) const {
 const Versions* Inventory::versions(const DatasetName& name) const {
     const auto found = versions_.find(name);
     return found == versions_.end() ? nullptr : &found->second;
+}
+
+std::uint64_t Inventory::pool_free(const DatasetName& name) const {
+    const auto pool = DatasetName::parse(name.pool());
+    const Dataset* tells = pool ? find(*pool) : nullptr;
+    // Not to be seen from inside a container or zone: then what the dataset may use has to do.
+    if (tells == nullptr) tells = find(name);
+    return tells == nullptr ? 0 : tells->available_bytes;
 }
 
 std::optional<plan::Pair> Inventory::pair(const DatasetName& name) const {

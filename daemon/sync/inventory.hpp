@@ -51,7 +51,8 @@ class Inventory {
     Result<void> looked_at(const DatasetName& name) const;
     /// Pools that the last discovery could not look at.
     const std::set<std::string, std::less<>>& left_out() const { return left_out_; }
-    /// Looks at these: one process for their properties, one for the snapshots that need listing.
+    /// Looks at these: one process for their properties and what their pools have free, one for the
+    /// snapshots that need listing.
     /// What is in an unavailable pool stays as it was last seen, and keeps no other from its look.
     Task<Result<LeftOut>> refresh(std::vector<DatasetName> which, Freshness freshness);
     Task<Result<void>> refresh_one(DatasetName name, Freshness freshness);
@@ -61,6 +62,8 @@ class Inventory {
 
     const Dataset* find(const DatasetName& name) const;
     const Versions* versions(const DatasetName& name) const;
+    /// What the dataset's pool had free when it, or anything else in that pool, was last looked at.
+    std::uint64_t pool_free(const DatasetName& name) const;
     std::optional<plan::Pair> pair(const DatasetName& name) const;
     /// The same, and for a member of a tree its share of that pair.
     std::optional<plan::Pair> side(const DatasetName& name) const;
@@ -116,6 +119,11 @@ class Inventory {
         std::uint64_t dataset = 0;
         std::uint64_t versions = 0;
     };
+    /// What refresh() got for these; of a pool's own dataset that nobody asked for, the free space.
+    void take_in(std::vector<Dataset> seen,
+                 const std::vector<DatasetName>& which,
+                 std::uint64_t asked,
+                 std::chrono::milliseconds asked_at);
     void replace_all(std::vector<Dataset> seen,
                      std::uint64_t asked,
                      std::set<std::string, std::less<>> left_out);
@@ -124,6 +132,7 @@ class Inventory {
     std::uint64_t known_since(const DatasetName& name) const;
     /// Takes those in unavailable pools out of `which`; how many.
     std::size_t leave_out(std::vector<DatasetName>& which, LeftOut& out);
+    std::vector<DatasetName> with_pools(std::vector<DatasetName> which) const;
     Task<Result<std::vector<Dataset>>> ask_datasets(std::vector<DatasetName>& which, LeftOut& out);
     Task<Result<std::map<DatasetName, Versions>>> ask_versions(std::vector<DatasetName>& which,
                                                                LeftOut& out);

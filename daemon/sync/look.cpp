@@ -5,6 +5,8 @@
 #include <chrono>
 #include <iterator>
 
+#include "daemon/sync/bookkeeping.hpp"
+
 namespace zrepd::sync {
 namespace {
 
@@ -118,12 +120,13 @@ Task<Result<plan::TargetView>> target_view(Parts& parts,
         out.snapshots.push_back(from_wire(snapshot, ++order));
     if (!out.resume_token.empty()) {
         // The token comes from the peer: zfs here says what it would make us send, before we do.
-        auto token = co_await usable_token(parts, std::move(source), out.resume_token);
+        auto token = co_await judge_token(parts, std::move(source), out.resume_token);
         if (!token) co_return token.error();
-        if (*token) {
-            out.token_guid = (*token)->guid;
-            out.token_base = (*token)->base;
-            out.token_done_bytes = (*token)->bytes_done;
+        out.token_ours = token->ours;
+        if (token->usable) {
+            out.token_guid = token->usable->guid;
+            out.token_base = token->usable->base;
+            out.token_done_bytes = token->usable->bytes_done;
         }
     }
     co_return out;

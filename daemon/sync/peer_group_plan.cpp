@@ -53,7 +53,8 @@ Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
             auto target =
                 co_await target_view(parts_, peer_, job->pair.dataset, std::move((*looked)[i]));
             const plan::SourceView here{parts_.inventory.find(job->pair.dataset),
-                                        parts_.inventory.versions(job->pair.dataset)};
+                                        parts_.inventory.versions(job->pair.dataset),
+                                        parts_.inventory.pool_free(job->pair.dataset)};
             if (!target) {
                 job->step = plan::Conflict{target.error()};
             } else if (here.dataset != nullptr && here.versions != nullptr) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/sync/put_back.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 #include "common/props.hpp"
@@ -16,6 +17,8 @@
 namespace zrepd::sync {
 namespace {
 
+// More names say no more.
+constexpr std::size_t kPausedShown = 5;
 // The peer waits for its lock, then destroys, which may take zfs its time.
 constexpr std::chrono::seconds kRollBackLimit{300};
 constexpr std::chrono::seconds kWillingLimit{60};
@@ -28,6 +31,7 @@ struct Part {
 struct Found {
     plan::Pair pair;
     std::vector<Part> parts;  ///< the pair's own dataset first, then the members of a tree
+    std::vector<DatasetName> paused_along = {};  ///< pairs below that pause with it
     const plan::PutBack& root() const { return parts.front().what; }
 };
 
@@ -76,6 +80,7 @@ Task<Result<Found>> look(Parts& parts, PutBackRequest request) {
     Found out{.pair = *pair, .parts = {{request.dataset, std::move(*what)}}};
     auto added = add_members(parts, &out);
     if (!added) co_return added.error();
+    out.paused_along = plan::paused_along(parts.inventory.all(), request.dataset, parts.self);
     co_return out;
 }
 
@@ -160,9 +165,23 @@ std::string go_on(const plan::Pair& pair) {
     return "zrepctl unpause " + name + ", then zrepctl sync " + name;
 }
 
-Error half_done(Error error, const plan::Pair& pair) {
-    const std::string next =
-        pair.dataset.str() + " is paused: run this again, or, to leave it: " + go_on(pair);
+/// ": 'tank/fs/own'; to let them go on: zrepctl unpause 'tank/fs/own'"
+std::string named_to_go_on(const std::vector<DatasetName>& names) {
+    std::vector<std::string> shown;
+    for (std::size_t i = 0; i < std::min(names.size(), kPausedShown); ++i)
+        shown.push_back(quote(names[i].str()));
+    const std::string more = names.size() > kPausedShown
+                                 ? " and " + std::to_string(names.size() - kPausedShown) + " more"
+                                 : "";
+    return ": " + join(shown, ", ") + more + "; to let them go on: zrepctl unpause " +
+           join(shown, " ");
+}
+
+Error half_done(Error error, const Found& found) {
+    const plan::Pair& pair = found.pair;
+    const std::string along = found.paused_along.empty() ? "" : ", and pairs below it with it";
+    const std::string next = pair.dataset.str() + " is paused" + along +
+                             ": run this again, or, to leave it: " + go_on(pair);
     error.remedy += (error.remedy.empty() ? "" : "; ") + next;
     return error;
 }
@@ -181,6 +200,8 @@ rpc::RunResult outcome_of(const Found& found, const rpc::RollBackOut& done) {
     if (done.lost_bytes != 0)
         out.text += ", " + human_bytes(done.lost_bytes) + " written there lost";
     out.text += "; it stays there, paused, until " + go_on(pair);
+    if (!found.paused_along.empty())
+        out.text += "; paused with it are the pairs below it" + named_to_go_on(found.paused_along);
     return out;
 }
 
@@ -219,6 +240,8 @@ Task<Result<std::vector<std::string>>> put_back_steps(SourceParts source,
     auto there = co_await ask(source, *found, Mode::look, limit);
     if (!there) co_return there.error();
     std::vector<std::string> out{"pause " + found->pair.dataset.str()};
+    if (!found->paused_along.empty())
+        out.push_back("pause with it the pairs below it" + named_to_go_on(found->paused_along));
     std::vector<std::string> after;
     for (const Part& part : found->parts) {
         plan::AroundSteps around = plan::describe(part.what, part.dataset);
@@ -243,7 +266,7 @@ Task<Result<rpc::RunResult>> put_back(SourceParts source, RunPtr run, PutBackReq
     // As fresh as that snapshot from here on, whatever a sync had found since.
     parts.runs.forget_fresh(dataset);
     auto done = co_await change(source, run, *found);
-    if (!done) co_return half_done(done.error(), found->pair);
+    if (!done) co_return half_done(done.error(), *found);
     rpc::RunResult out = outcome_of(*found, *done);
     log::event(log::Level::warn,
                "put_back",

@@ -23,6 +23,15 @@ const Snapshot* newest_zrep(const Versions* versions) {
     return found == all.rend() ? nullptr : &*found;
 }
 
+/// As a member's first stream left it that was cut off: with nothing whole, and hidden as only the
+/// first streams of peers do it.
+bool is_first_part(const Dataset* dataset, const Versions* versions) {
+    if (dataset == nullptr || versions == nullptr) return false;
+    const bool hidden =
+        dataset->kind == Kind::volume ? dataset->volmode == "none" : dataset->canmount == "noauto";
+    return versions->snapshots.empty() && !dataset->resume_token.empty() && hidden;
+}
+
 }  // namespace
 
 std::optional<plan::Pair> Target::tree_with(const std::string& peer,
@@ -64,9 +73,13 @@ Task<Result<rpc::TreeOut>> Target::tree(std::string peer, rpc::TreeIn in) {
     auto listed = co_await parts_.inventory.list_versions(others);
     if (!listed) co_return listed.error();
     for (const auto& name : others) {
-        const Snapshot* newest = newest_zrep(parts_.inventory.versions(name));
-        if (newest == nullptr || out.left.size() == kLeftTold) continue;
-        out.left.push_back({plan::relative_name(*target, name), newest->name});
+        const Versions* versions = parts_.inventory.versions(name);
+        const Snapshot* newest = newest_zrep(versions);
+        const bool part = is_first_part(parts_.inventory.find(name), versions);
+        if (newest != nullptr && out.left.size() < kLeftTold)
+            out.left.push_back({plan::relative_name(*target, name), newest->name});
+        else if (part && out.partial.size() < kLeftTold)
+            out.partial.push_back(plan::relative_name(*target, name));
     }
     co_return out;
 }

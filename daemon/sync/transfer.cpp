@@ -53,9 +53,7 @@ bool is_dead(const Error& error) {
 
 }  // namespace
 
-Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
-                                                    DatasetName dataset,
-                                                    std::string token) {
+Task<Result<PeerToken>> judge_token(Parts& parts, DatasetName dataset, std::string token) {
     auto decoded = co_await parts.zfs.token_info(std::move(token));
     if (!decoded && !is_dead(decoded.error())) {
         Error error = decoded.error().in("decode the resume token");
@@ -66,16 +64,28 @@ Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
         }
         co_return error;
     }
+    PeerToken out;
     const Dataset* source = parts.inventory.find(dataset);
+    out.ours = decoded && plan::is_ours(*decoded, dataset);
     if (decoded && source != nullptr && plan::may_resume(*decoded, *source)) {
-        co_return std::optional(*decoded);
+        out.usable = *decoded;
+        co_return out;
     }
-    log::event(
-        log::Level::warn,
-        "dead_resume_token",
-        {{"dataset", dataset.str()},
-         {"error", decoded ? "it is for another snapshot, or not raw" : decoded.error().text()}});
-    co_return std::optional<TokenInfo>{};
+    std::string why = "it is for another snapshot, or not raw";
+    if (!decoded)
+        why = decoded.error().text();
+    else if (decoded->gone)
+        why = decoded->snapshot->str() + " is gone";
+    log::event(log::Level::warn, "dead_resume_token", {{"dataset", dataset.str()}, {"error", why}});
+    co_return out;
+}
+
+Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
+                                                    DatasetName dataset,
+                                                    std::string token) {
+    auto judged = co_await judge_token(parts, std::move(dataset), std::move(token));
+    if (!judged) co_return judged.error();
+    co_return std::move(judged->usable);
 }
 
 Runs::Told told_of(const SourceParts& source, const HostName& peer, const Error& error) {

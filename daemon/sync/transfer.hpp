@@ -31,8 +31,16 @@ struct Transfer {
     std::uint64_t limit_bytes_per_second = 0;
 };
 
-/// What zfs here says of a token that the peer keeps for `dataset`; nullopt when nothing can be
-/// resumed with it. An error says that this could not be found out, and nothing about the token.
+/// What zfs here says of a token that the peer keeps.
+struct PeerToken {
+    std::optional<TokenInfo> usable = {};  ///< absent: nothing can be resumed with it
+    bool ours = false;                     ///< plan::is_ours()
+};
+
+/// Of one that is kept for `dataset`. An error says that this could not be found out, and nothing
+/// about the token.
+Task<Result<PeerToken>> judge_token(Parts& parts, DatasetName dataset, std::string token);
+/// The same where only resuming is in question.
 Task<Result<std::optional<TokenInfo>>> usable_token(Parts& parts,
                                                     DatasetName dataset,
                                                     std::string token);

@@ -52,6 +52,7 @@ class TreeSync {
         std::optional<Versions> versions_then = {};
     };
     Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
+    Result<void> note_left(const rpc::TreeOut& told);
     Result<void> collect();
     Task<Result<std::vector<rpc::TargetState>>> states_there(SteadyClock::time_point until);
     std::vector<plan::TreeMember> views() const;
@@ -97,7 +98,8 @@ class TreeSync {
 /// process more than without a tree among them.
 Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Freshness freshness);
 
-/// The pair, or of a tree one for each of its members.
-std::vector<plan::Pair> sides_of(const Inventory& inventory, const plan::Pair& pair);
+/// The pair, or of a tree one for each of its members. On the target's side without the copies of
+/// what is gone: those keep all that they have.
+std::vector<plan::Pair> sides_that_expire(const Inventory& inventory, const plan::Pair& pair);
 
 }  // namespace zrepd::sync

@@ -41,6 +41,18 @@ std::string letting_go(const HostName& peer, const DatasetName& copy, const std:
            "; zfs destroy " + name;
 }
 
+/// The same of half a first stream, which is nothing without its rest.
+std::string letting_go_of_part(const HostName& peer, const DatasetName& copy) {
+    return "on " + peer.str() + ", if nobody needs that half of a stream: zfs receive -A " +
+           quote(copy.str());
+}
+
+Error named_what_cannot_be(const HostName& peer, const std::string& what) {
+    return Error{.code = Code::peer_protocol,
+                 .message = peer.str() + " named what cannot be: " + quote(what),
+                 .remedy = "compare `zrepctl version` on both hosts"};
+}
+
 }  // namespace
 
 Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Freshness freshness) {
@@ -58,10 +70,17 @@ Task<Result<LeftOut>> look_here(Parts& parts, std::vector<DatasetName> which, Fr
     co_return co_await parts.inventory.refresh(std::move(all), freshness);
 }
 
-std::vector<plan::Pair> sides_of(const Inventory& inventory, const plan::Pair& pair) {
+std::vector<plan::Pair> sides_that_expire(const Inventory& inventory, const plan::Pair& pair) {
     if (!pair.tree) return {pair};
+    // What lacks its part of this is no copy of a member any more, or none yet.
+    const Versions* root = inventory.versions(pair.dataset);
+    const Snapshot* whole = root == nullptr ? nullptr : last_acked(*root);
     std::vector<plan::Pair> out;
     for (const auto& name : inventory.members(pair.dataset)) {
+        const Versions* versions = inventory.versions(name);
+        const bool part =
+            whole != nullptr && versions != nullptr && plan::part_of(*versions, *whole) != nullptr;
+        if (pair.role == plan::Role::target && !part) continue;
         if (auto side = inventory.side(name)) out.push_back(std::move(*side));
     }
     return out;
@@ -79,21 +98,26 @@ Task<Result<void>> TreeSync::ask_peer(SteadyClock::time_point until) {
         co_await source_.peers.call_as<rpc::TreeOut>(root_.peer, "peer.tree", in, limit_of(until));
     if (!out && out.error().code == Code::method_not_found) co_return too_old(root_.peer);
     if (!out) co_return failed_there(root_.peer, out.error());
+    co_return note_left(*out);
+}
+
+/// What the peer names ends in a command that people paste.
+Result<void> TreeSync::note_left(const rpc::TreeOut& told) {
     left_.clear();
-    for (const auto& copy : out->left) {
-        // They end in a command that people paste.
+    for (const auto& copy : told.left) {
         const auto name = plan::member_name(root_.peer_dataset, copy.name);
         const auto snapshot =
             name ? SnapshotName::make(*name, copy.snapshot) : Result<SnapshotName>(name.error());
-        if (!snapshot || copy.name.empty()) {
-            co_return Error{.code = Code::peer_protocol,
-                            .message = root_.peer.str() + " named what cannot be: " +
-                                       quote(copy.name + "@" + copy.snapshot),
-                            .remedy = "compare `zrepctl version` on both hosts"};
-        }
+        if (!snapshot || copy.name.empty())
+            return named_what_cannot_be(root_.peer, copy.name + "@" + copy.snapshot);
         left_.push_back({name->str(), letting_go(root_.peer, *name, copy.snapshot)});
     }
-    co_return ok();
+    for (const auto& part : told.partial) {
+        const auto name = plan::member_name(root_.peer_dataset, part);
+        if (!name || part.empty()) return named_what_cannot_be(root_.peer, part);
+        left_.push_back({name->str(), letting_go_of_part(root_.peer, *name)});
+    }
+    return ok();
 }
 
 Result<void> TreeSync::collect() {
@@ -131,7 +155,9 @@ std::vector<plan::TreeMember> TreeSync::views() const {
         const Versions* versions = versions_of(member);
         // What changed while the peer was asked is found by the next sync.
         if (dataset == nullptr || versions == nullptr) return {};
-        out.push_back({{dataset, versions}, member.target, member.pair.peer_dataset});
+        out.push_back({{dataset, versions, parts_.inventory.pool_free(dataset->name)},
+                       member.target,
+                       member.pair.peer_dataset});
     }
     return out;
 }

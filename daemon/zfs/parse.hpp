@@ -27,6 +27,8 @@ Result<std::map<std::string, Guid>> guids(std::string_view out);
 std::set<SnapshotName> foreign_holds(std::string_view out);
 /// Output of `zfs send -nvP -t TOKEN`.
 Result<TokenInfo> token(std::string_view out);
+/// Stderr of the same where it failed: the snapshot that the token names and that is gone.
+std::optional<SnapshotName> gone_snapshot(std::string_view err);
 /// One line of `zfs diff -F -H` without its line break; `root` is left out of the paths. nullopt
 /// for anything else.
 std::optional<FileChange> file_change(std::string_view line, std::string_view root);

@@ -300,6 +300,16 @@ Error not_destroyed(const std::string& snapshot, std::string_view err, std::stri
     return error;
 }
 
+std::optional<SnapshotName> gone_snapshot(std::string_view err) {
+    for (const std::string& one : complaints(err)) {
+        const auto words = split(one, '\'');
+        // Its maker chose that name: nothing but a name between two quotes is one.
+        if (classify(one) != Complaint::token_dead || words.size() != 3) continue;
+        if (auto name = SnapshotName::parse(words[1])) return std::move(*name);
+    }
+    return std::nullopt;
+}
+
 bool only_missing(std::string_view err) {
     const std::vector<std::string> said = complaints(err);
     for (const std::string& one : said) {

@@ -103,6 +103,7 @@ class Zfs {
     virtual Task<Result<void>> destroy_dataset(DatasetName dataset) = 0;
     /// `zfs receive -A`: throws away a partly received stream.
     virtual Task<Result<void>> abort_receive(DatasetName dataset) = 0;
+    /// not_found for one that says nothing; of one whose snapshot is gone, whose that was.
     virtual Task<Result<TokenInfo>> token_info(std::string token) = 0;
 
     /// Starts a process that writes to / reads from `fd`, which is closed here once it runs.

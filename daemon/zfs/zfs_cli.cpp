@@ -345,9 +345,14 @@ Task<Result<void>> ZfsCli::abort_receive(DatasetName dataset) {
 Task<Result<TokenInfo>> ZfsCli::token_info(std::string token) {
     Result<Argv> argv = command::token_info(token);
     if (!argv.has_value()) co_return argv.error();
-    Result<Output> output = co_await succeed(std::move(*argv), kListLimit);
+    Result<Output> output = co_await processes_.run(*argv, kListLimit);
     if (!output.has_value()) co_return output.error();
-    co_return parse::token(output->out);
+    if (output->status.ok()) co_return parse::token(output->out);
+    TokenInfo gone;
+    gone.gone = true;
+    gone.snapshot = parse::gone_snapshot(output->err);
+    if (gone.snapshot) co_return gone;
+    co_return failed(*argv, *output);
 }
 
 Task<> ZfsCli::watch(std::function<void(Change)> on_change) {

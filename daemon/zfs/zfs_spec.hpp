@@ -45,6 +45,8 @@ struct TokenInfo {
     Guid base;                             ///< fromguid; unknown for a full stream
     std::uint64_t bytes_done = 0;
     bool raw = false;
+    bool gone =
+        false;  ///< that snapshot is not here any more, and but for its name nothing is known
 };
 
 /// Bookkeeping after streams were received, for any number of filesystems of one pool.

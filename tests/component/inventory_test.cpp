@@ -227,6 +227,18 @@ TEST_F(InventoryTest, APoolThatDoesNotAnswerCostsTheOthersNoAnswer) {
     EXPECT_EQ(zfs.count("versions"), 1U);
 }
 
+TEST_F(InventoryTest, ALookTellsWhatThePoolHasFreeWhateverTheQuotaIs) {
+    zfs.at("tank/a").available = 5;
+    zfs.set_available(4096);
+    zfs.forget_calls();
+    const auto seen = test::run_task(io, inventory.refresh_one(name("tank/a"), Freshness::cached));
+    ASSERT_TRUE(seen.has_value());
+    EXPECT_EQ(inventory.find(name("tank/a"))->available_bytes, 5U);
+    EXPECT_EQ(inventory.pool_free(name("tank/a")), 4096U);
+    EXPECT_EQ(zfs.count("datasets"), 1U) << "in the same process";
+    EXPECT_EQ(zfs.calls().back(), "versions tank/a") << "nobody asked for more of the pool's own";
+}
+
 TEST_F(InventoryTest, OneSnapshotOfOursDoesNotMakeAList) {
     zfs.take("tank/a@zrep_000000");
     Snapshot ours;

@@ -71,6 +71,30 @@ TEST_F(TreeBack, AllOfItGoesBackStaysThereAndComesForwardAgain) {
     EXPECT_EQ(copies(), newest);
 }
 
+/// They have their own schedule, and would inherit the pause without a word.
+TEST_F(TreeBack, PairsInsideThatPauseWithItAreNamed) {
+    make_pair();
+    for (const std::string name : {"own", "apart"}) {
+        alpha->zfs.create("tank/fs/" + name).write("tank/fs/" + name, 1'000);
+        sync::InitRequest inside{.dataset = *DatasetName::parse("tank/fs/" + name),
+                                 .host = beta->config.host,
+                                 .target = *DatasetName::parse("backup/" + name)};
+        ASSERT_EQ(ended(test::run_task(io, alpha->engine.start_init(inside))).outcome, "done");
+    }
+    alpha->zfs.at("tank/fs/apart").props[std::string(prop::kPaused)] = {"no", Source::local};
+    const auto dry = test::run_task(
+        io, alpha->engine.describe_put_back({fs, "zrep_000000"}, std::chrono::seconds(10)));
+    ASSERT_GT(dry.steps.size(), 2U);
+    EXPECT_EQ(dry.steps[0], "pause tank/fs");
+    EXPECT_EQ(dry.steps[1],
+              "pause with it the pairs below it: 'tank/fs/own'; to let them go on: zrepctl "
+              "unpause 'tank/fs/own'");
+    const auto done = back("zrep_000000");
+    ASSERT_EQ(done.outcome, "done") << done.text;
+    expect_in(done.text, "paused with it are the pairs below it: 'tank/fs/own'; to let them go on");
+    EXPECT_EQ(done.text.find("apart"), done.text.npos) << done.text;
+}
+
 /// A takeover in the middle begins at the root's newest: members may be ahead of it, not behind.
 TEST_F(TreeBack, TheRootGoesFirst) {
     make_pair();

@@ -194,6 +194,64 @@ TEST_F(TreePair, TheCopyOfAChildThatVanishedStaysAndIsNamed) {
               1);
 }
 
+/// Its own expiry counted what lies there, whether the other side still had it or not.
+TEST_F(TreePair, AnExpireOnTheTargetsSideLeavesTheCopyOfWhatVanishedAlone) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    for (int i = 0; i < 3; ++i) {
+        alpha->zfs.write("tank/fs/vol", 1'000);
+        ASSERT_EQ(sync().outcome, "done");
+    }
+    alpha->zfs.forget("tank/fs/vol");
+    alpha->zfs.write("tank/fs/a", 1'000);
+    ASSERT_EQ(sync().outcome, "done");
+    const auto snapshots = [&](std::string_view name) {
+        return beta->zfs.at(name).snapshots.size();
+    };
+    ASSERT_EQ(snapshots("backup/fs/vol"), 4U);
+    ASSERT_EQ(snapshots("backup/fs/a"), 5U);
+    beta->zfs.at("backup/fs").props[std::string(prop::kSavecount)] = {"2", Source::local};
+    const auto dry = test::run_task(
+        io,
+        beta->engine.describe_expire({target_fs}, /*local_only=*/false, std::chrono::seconds(10)));
+    ASSERT_TRUE(dry);
+    EXPECT_EQ(dry->steps.size(), 9U) << "three each of the root, a and deep";
+    for (const auto& step : dry->steps) EXPECT_EQ(step.find("vol"), step.npos) << step;
+    const auto started = beta->engine.start_expire({target_fs}, /*local_only=*/false);
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&run] { return run->finished(); });
+    EXPECT_EQ(run->out().results.at(0).outcome, "done");
+    EXPECT_EQ(snapshots("backup/fs/vol"), 4U);
+    for (const auto* name : {"backup/fs", "backup/fs/a", "backup/fs/a/deep"})
+        EXPECT_EQ(snapshots(name), 2U) << name;
+}
+
+/// What nothing whole came of is named, too, and is in nobody's way when the name is there again.
+TEST_F(TreePair, HalfAFirstStreamOfWhatVanishedIsNamedAndMakesRoom) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    alpha->zfs.create("tank/fs/new").write("tank/fs/new", 50'000);
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("receive backup/fs/new@")) beta->zfs.cut_next_receive(20'000);
+    });
+    ASSERT_EQ(sync().outcome, "failed");
+    beta->zfs.on_call(nullptr);
+    alpha->zfs.forget("tank/fs/new");
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()).has_value());
+    const auto without = sync();
+    ASSERT_EQ(without.outcome, "done") << without.text;
+    const auto& left = alpha->runs.remembered(fs)->left_behind;
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].dataset, "backup/fs/new");
+    expect_in(left[0].remedy, "zfs receive -A 'backup/fs/new'");
+    alpha->zfs.create("tank/fs/new").write("tank/fs/new", 7'000);
+    const auto anew = sync();
+    ASSERT_EQ(anew.outcome, "done") << anew.text;
+    EXPECT_EQ(beta->zfs.count("abort_receive backup/fs/new"), 1U);
+    expect_equal("/new");
+    expect_all_equal();
+    EXPECT_TRUE(alpha->runs.remembered(fs)->left_behind.empty());
+}
+
 TEST_F(TreePair, ADatasetInTheChildsPlaceIsAConflictAndNothingIsTaken) {
     ASSERT_EQ(init_tree().outcome, "done");
     beta->zfs.create("backup/fs/new");

@@ -289,6 +289,20 @@ TEST_F(ZfsCliTest, TellsADatasetWithoutSnapshotsFromOneThatIsMissing) {
     EXPECT_FALSE(found->contains(dataset("tank/nope")));
 }
 
+TEST_F(ZfsCliTest, OfADeadTokenItTellsWhoseItWas) {
+    script("zfs",
+           "echo \"cannot resume send: 'tank/a@zrep_000001' used in the initial send no longer "
+           "exists\" >&2; exit 1");
+    const auto dead = run_task(io, zfs->token_info("1-abc"));
+    ASSERT_TRUE(dead.has_value());
+    EXPECT_TRUE(dead->gone);
+    EXPECT_EQ(dead->snapshot->str(), "tank/a@zrep_000001");
+    script("zfs", "echo 'cannot resume send: resume token is corrupt (bad magic)' >&2; exit 1");
+    const auto corrupt = run_task(io, zfs->token_info("1-abc"));
+    ASSERT_FALSE(corrupt.has_value());
+    EXPECT_EQ(corrupt.error().code, Code::not_found);
+}
+
 TEST_F(ZfsCliTest, AHoldThatIsThereIsNoError) {
     script(
         "zfs",

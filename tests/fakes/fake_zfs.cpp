@@ -228,7 +228,7 @@ Dataset FakeZfs::describe(const DatasetName& name) const {
     result.written_bytes = fake.written;
     result.referenced_bytes = fake.written;
     for (const FakeSnapshot& snapshot : fake.snapshots) result.referenced_bytes += snapshot.written;
-    result.available_bytes = available_;
+    result.available_bytes = fake.available.value_or(available_);
     result.mounted = fake.mounted;
     result.encrypted = fake.encrypted;
     if (fake.partial) result.resume_token = fake.partial->token;

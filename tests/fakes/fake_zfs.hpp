@@ -60,7 +60,8 @@ struct FakeDataset {
     bool key_loaded = true;
     bool key_changed = false;  ///< a stream brought another than the one that is loaded
     bool mounted = true;
-    bool in_use = false;  ///< unmount says busy
+    bool in_use = false;                     ///< unmount says busy
+    std::optional<std::uint64_t> available;  ///< by a quota or reservation; else set_available()
     std::string origin;
     std::map<std::string, Property, std::less<>> props;  ///< local and received ones; readonly too
     std::vector<FakeSnapshot> snapshots;                 ///< oldest first

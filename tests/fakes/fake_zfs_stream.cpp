@@ -284,6 +284,13 @@ Task<Result<TokenInfo>> FakeZfs::token_info(std::string token) {
     if (!entered.has_value()) co_return entered.error();
     SendSpec spec{.snapshot = {}, .base = "", .token = token};
     Result<Header> header = header_for(spec);
+    const auto named = decode(token);
+    if (!header.has_value() && named) {
+        TokenInfo gone;
+        gone.gone = true;
+        gone.snapshot = SnapshotName::parse(named->name).value();
+        co_return gone;
+    }
     if (!header.has_value()) co_return header.error();
     co_return TokenInfo{.snapshot = SnapshotName::parse(header->name).value(),
                         .guid = header->guid,

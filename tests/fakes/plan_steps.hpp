@@ -11,9 +11,13 @@ namespace zrepd::test {
 
 using namespace zrepd::plan;  // NOLINT(google-build-using-namespace): the subject of these tests
 
-inline Step planned(const Dataset& dataset, std::string_view history, const TargetView& there) {
+/// `pool_free`: in bytes.
+inline Step planned(const Dataset& dataset,
+                    std::string_view history,
+                    const TargetView& there,
+                    std::uint64_t pool_free = std::uint64_t{1} << 40) {
     const Versions versions = snaps(history);
-    return plan_sync({&dataset, &versions}, there);
+    return plan_sync({&dataset, &versions, pool_free}, there);
 }
 
 inline Step planned(std::uint64_t written, std::string_view history, const TargetView& there) {

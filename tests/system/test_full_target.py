@@ -78,6 +78,17 @@ class FullTarget(Case):
         self.assertRegex(said, r"beta: the first stream is about 20\d\.\d MiB, and backup has [\d.]+ MiB free")
         self.assertIn("next: on beta free space in 'backup'", said)
 
+    def test_minfree_is_about_the_pool_and_not_about_a_quota(self):
+        """A filesystem that may use less than that goes on: its pool has more."""
+        self.alpha.run("zfs set quota=64M tank/fs")
+        self.zrepctl("set", "tank/fs", "minfree=256M")
+        self.zrepctl("init", "tank/fs", "beta", "backup/fs")
+        self.write("tank/fs", "more", 2)
+        self.assertIn("take snapshot tank/fs@zrep_000001", self.zrepctl("sync", "tank/fs", "--dry-run").out)
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assert_same_data("tank/fs", "backup/fs")
+
     def test_the_budget_of_room_and_of_snapshots(self):
         """zrep:minfree keeps a snapshot from being taken, zrep:maxsnaps a third one; then one increment carries all."""
         self.zrepctl("init", "tank/fs", "beta", "backup/fs")
@@ -86,7 +97,7 @@ class FullTarget(Case):
         with self.nothing_left():
             for words in ((), ("--dry-run",)):
                 said = self.zrepctl("sync", "tank/fs", *words, code=1).err
-                self.assertRegex(said, r"[\d.]+ GiB free, below zrep:minfree of 900.0 TiB; no snapshot was taken")
+                self.assertRegex(said, r"pool tank has [\d.]+ GiB free, below zrep:minfree of 900.0 TiB; no snapshot was taken")
                 self.assertIn("next: free space in tank, or zrepctl set 'tank/fs' minfree=SIZE", said)
         self.assertEqual(self.status("tank/fs")["last_error"]["kind"], "no_space")
         self.zrepctl("set", "tank/fs", "minfree=1M", "maxsnaps=2")

@@ -52,6 +52,13 @@ class Tree(TreeCase):
             self.assertEqual([copy["dataset"] for copy in left], ["backup/fs/vol"])
             self.assertIn("is the copy of nothing", self.zrepctl("status").out)
             self.assertEqual(self.events("member_left"), 1)
+            # Nor does an expiry on the side where it lies take any of it.
+            self.zrepctl("set", "backup/fs", "savecount=2", on="beta")
+            self.assertNotIn("backup/fs/vol", self.zrepctl("expire", "--dry-run", "backup/fs", on="beta").out)
+            self.zrepctl("expire", "backup/fs", on="beta")
+            self.assertEqual(self.snapshots(self.beta, "backup/fs/vol"), before)
+            self.assertEqual(len(self.snapshots(self.beta, "backup/fs/a")), 2)
+            self.zrepctl("set", "backup/fs", "savecount=5", on="beta")
             # What the remedy says works.
             command = left[0]["remedy"].split(": ", 1)[1]
             self.beta.run(command)
@@ -139,6 +146,31 @@ class Tree(TreeCase):
         self.assertFalse([line for line in sends if " tank/fs@" in line], sends)
         self.assert_tree_in_step()
         self.assert_same_data("tank/fs/a", "backup/fs/a")
+
+    def test_half_a_first_stream_of_what_vanished(self):
+        """Named while nothing has its place, thrown away for what comes there: one child does not stop the tree."""
+        self.make_tree()
+        self.alpha.run("zfs create tank/fs/new")
+        self.write("tank/fs/new", "big", 12)
+        self.zrepctl("set", "tank/fs", "limit=1M")
+        client = self.alpha.spawn(q("zrepctl", "sync", "tank/fs"))
+        self.addCleanup(self.close, client)
+        wait_for("the new member's stream is in its middle", 60, self.in_the_middle, step=0.5)
+        self.zrepd["alpha"].kill()
+        self.ends(client, 3)
+        self.restart("alpha")
+        self.zrepctl("set", "tank/fs", "limit=")
+        self.assertNotEqual(self.get(self.beta, "receive_resume_token", "backup/fs/new"), "-")
+        self.alpha.run("zfs release zrep_base tank/fs/new@zrep_000001 && zfs destroy -r tank/fs/new")
+        self.zrepctl("sync", "tank/fs")
+        left = self.status("tank/fs")["left_behind"]
+        self.assertEqual([copy["dataset"] for copy in left], ["backup/fs/new"])
+        self.assertIn("zfs receive -A 'backup/fs/new'", left[0]["remedy"])
+        self.alpha.run("zfs create tank/fs/new && echo anew >/tank/fs/new/file")
+        self.zrepctl("sync", "tank/fs")
+        self.assert_tree_in_step(BELOW + ("/new",))
+        self.assert_same_data("tank/fs/new", "backup/fs/new")
+        self.assertEqual(self.status("tank/fs").get("left_behind", []), [])
 
     def test_init_is_cut_and_goes_on(self):
         self.alpha.run("zfs create tank/fs && zfs create tank/fs/a && zfs create tank/fs/b")

@@ -226,6 +226,22 @@ TEST(Plan, TrustsATokenOnlyForItsOwnDatasetAndForEncryptedOnesOnlyRaw) {
     source.encrypted = true;
     EXPECT_FALSE(may_resume(token("tank/fs@zrep_000001", false), source));
     EXPECT_TRUE(may_resume(token("tank/fs@zrep_000001", true), source));
+    TokenInfo gone = token("tank/fs@zrep_000001", true);
+    gone.gone = true;
+    EXPECT_FALSE(may_resume(gone, source));
+}
+
+TEST(Plan, KnowsATokenOfOursByTheNameOfItsSnapshot) {
+    const auto ours = [](std::optional<SnapshotName> name) {
+        TokenInfo token;
+        token.gone = true;
+        token.snapshot = std::move(name);
+        return is_ours(token, dataset_name("tank/fs"));
+    };
+    EXPECT_TRUE(ours(*SnapshotName::parse("tank/fs@zrep_000001")));
+    EXPECT_FALSE(ours(*SnapshotName::parse("tank/fs@daily")));
+    EXPECT_FALSE(ours(*SnapshotName::parse("tank/fs/a@zrep_000001")));
+    EXPECT_FALSE(ours(std::nullopt));
 }
 
 TEST(Plan, DiscardsADeadTokenAndSendsAnew) {
@@ -259,20 +275,47 @@ TEST(Plan, TakesATouchedTargetBackThoughNothingWasWritten) {
 // --- room ---
 
 TEST(Plan, TakesNoSnapshotBelowMinfree) {
-    Dataset tight = with(master(5), prop::kMinfree, "10G");
-    tight.available_bytes = (std::uint64_t{10} << 30) - 1;
-    const Error error = expect_conflict(
-        planned(tight, "@zrep_000001:1+s", target("@zrep_000001:1")), Code::no_space);
-    expect_in(error.message, "below zrep:minfree of 10.0 GiB");
-    tight.available_bytes += 1;
-    expect_incremental(planned(tight, "@zrep_000001:1+s", target("@zrep_000001:1")));
+    const Dataset tight = with(master(5), prop::kMinfree, "10G");
+    const auto there = target("@zrep_000001:1");
+    constexpr std::uint64_t kMinfree = std::uint64_t{10} << 30;
+    const Error error =
+        expect_conflict(planned(tight, "@zrep_000001:1+s", there, kMinfree - 1), Code::no_space);
+    expect_in(error.message, "pool tank has 10.0 GiB free, below zrep:minfree of 10.0 GiB");
+    expect_incremental(planned(tight, "@zrep_000001:1+s", there, kMinfree));
+}
+
+/// What the dataset may still use is bent by quotas, and by reservations that nobody used yet.
+TEST(Plan, ComparesMinfreeWithThePoolAndNotWithWhatTheFilesystemMayUse) {
+    constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+    struct Case {
+        const char* what;
+        std::uint64_t available;
+        std::uint64_t pool_free;
+        bool goes_on;
+    };
+    const Case cases[] = {{"quota=20G in a pool with 3 TiB", 20 * kGiB, 3072 * kGiB, true},
+                          {"at its quota", 0, 3072 * kGiB, true},
+                          {"no quota", 60 * kGiB, 60 * kGiB, true},
+                          {"refreservation of 100 GiB, unused", 140 * kGiB, 40 * kGiB, false},
+                          {"no quota, little room", 40 * kGiB, 40 * kGiB, false}};
+    for (const Case& one : cases) {
+        SCOPED_TRACE(one.what);
+        Dataset dataset = with(master(5), prop::kMinfree, "50G");
+        dataset.available_bytes = one.available;
+        const Step step =
+            planned(dataset, "@zrep_000001:1+s", target("@zrep_000001:1"), one.pool_free);
+        if (one.goes_on)
+            EXPECT_EQ(expect_incremental(step).take, "zrep_000002");
+        else
+            expect_conflict(step, Code::no_space);
+    }
 }
 
 TEST(Plan, StillSendsAPendingSnapshotBelowMinfree) {
-    Dataset tight = with(master(5), prop::kMinfree, "10G");
-    tight.available_bytes = 1;
-    const auto step = expect_incremental(
-        planned(tight, "@zrep_000001:1+s @zrep_000002:2+w9", target("@zrep_000001:1")));
+    const auto step = expect_incremental(planned(with(master(5), prop::kMinfree, "10G"),
+                                                 "@zrep_000001:1+s @zrep_000002:2+w9",
+                                                 target("@zrep_000001:1"),
+                                                 /*pool_free=*/1));
     EXPECT_TRUE(step.existing);
 }
 
@@ -282,9 +325,6 @@ TEST(Plan, SendsWhatReachedItsQuota) {
     const auto step =
         expect_incremental(planned(full, "@zrep_000001:1+s", target("@zrep_000001:1")));
     EXPECT_EQ(step.take, "zrep_000002") << "zfs takes it, or says that the pool is full";
-    expect_conflict(
-        planned(with(full, prop::kMinfree, "1"), "@zrep_000001:1+s", target("@zrep_000001:1")),
-        Code::no_space);
 }
 
 TEST(Plan, TakesNoSnapshotForAFullTarget) {

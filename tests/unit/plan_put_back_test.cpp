@@ -32,6 +32,29 @@ TEST(PutBack, TheNewestIsAPauseAlone) {
     EXPECT_TRUE(found->forgotten.empty());
 }
 
+TEST(PutBack, PairsBelowPauseWithItUnlessSomethingBetweenSaysOtherwise) {
+    std::map<DatasetName, Dataset> all;
+    const auto add = [&](const std::string& name, std::string_view paused, bool pair) {
+        Dataset one = test::master(0);
+        if (!pair) one.props.clear();
+        one.name = test::dataset_name(name);
+        one.props[std::string(prop::kSrcFs)] = {name, pair ? Source::local : Source::inherited};
+        if (!paused.empty())
+            one.props[std::string(prop::kPaused)] = {std::string(paused), Source::local};
+        all.insert_or_assign(one.name, one);
+    };
+    add("tank/fs", "", true);
+    add("tank/fs/own", "", true);
+    add("tank/fs/awake", "no", true);
+    add("tank/fs/between", "no", false);
+    add("tank/fs/between/deep", "", true);
+    add("tank/fs/member", "", false);
+    add("tank/other", "", true);
+    const auto along = paused_along(
+        all, test::dataset_name("tank/fs"), {.host = HostName::parse("alpha").value()});
+    EXPECT_EQ(along, std::vector<DatasetName>{test::dataset_name("tank/fs/own")});
+}
+
 TEST(PutBack, NamesThoseToChooseFrom) {
     const auto none = on_master("@zrep_000000:1+s @zrep_000001:2+s", "zrep_000007");
     ASSERT_FALSE(none);

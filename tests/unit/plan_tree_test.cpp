@@ -40,7 +40,7 @@ class Tree : public ::testing::Test {
             set(prop::kEpoch, "1");
             set(prop::kTree, "on");
         }
-        TreeMember member{.source = {&dataset, &versions_.emplace_back(snaps(here))},
+        TreeMember member{.source = {&dataset, &versions_.emplace_back(snaps(here)), 1'000'000},
                           .target = {},
                           .peer_dataset = dataset_name("backup/a" + name.substr(6))};
         if (there != "-") {
@@ -228,6 +228,23 @@ TEST_F(Tree, ResumesAFirstStreamAndThrowsNobodysElseAway) {
     expect_in(error.remedy, "zfs receive -A 'backup/a/new'");
 }
 
+/// What it was of vanished, and its name came back: one child must not stop the whole tree.
+TEST_F(Tree, ThrowsAwayHalfAFirstStreamOfWhatHadAMembersNameBefore) {
+    add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1");
+    TreeMember& b = add("tank/a/new", "", "");
+    b.target.resume_token = "1-abc";
+    b.target.token_ours = true;
+    b.target.written_bytes = 4096;
+    EXPECT_EQ(kinds(), (Kinds{Kind::incremental, Kind::full}));
+    EXPECT_TRUE(sent().steps[1].abort_partial);
+    const auto lines = describe(plan(), members);
+    ASSERT_EQ(lines.size(), 5U);
+    EXPECT_EQ(lines[2], "discard the partly received stream in backup/a/new");
+    // Something whole in its place is no such half.
+    b.target.snapshots = snaps("@zrep_000001:9").snapshots;
+    expect_in(refused().message, "no snapshot in common");
+}
+
 TEST_F(Tree, ADatasetInAMembersPlaceIsAConflictThatSaysHowToMoveIt) {
     add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1", 5);
     add("tank/a/new", "", "");
@@ -286,6 +303,19 @@ TEST_F(Tree, TakesNothingForAFullPoolOnEitherSide) {
     TreeMember& b = add("tank/a/b", "@zrep_000001:2+s", "@zrep_000001:2", 5);
     b.target.available_bytes = 0;
     expect_in(refused(Code::no_space).message, "backup/a/b on beta has no space left");
+}
+
+TEST_F(Tree, ComparesMinfreeWithThePoolAndNotWithWhatAMemberMayUse) {
+    add("tank/a", "@zrep_000001:1+s", "@zrep_000001:1");
+    add("tank/a/b", "@zrep_000001:2+s", "@zrep_000001:2", 5);
+    auto* root = const_cast<Dataset*>(members[0].source.dataset);
+    auto* quota = const_cast<Dataset*>(members[1].source.dataset);
+    root->props[std::string(prop::kMinfree)] = {"500K", Source::local};
+    quota->available_bytes = 1'000;
+    EXPECT_TRUE(sent().take);
+    quota->available_bytes = 1'000'000;
+    for (TreeMember& member : members) member.source.pool_free_bytes = 1'000;
+    expect_in(refused(Code::no_space).message, "pool tank has 1000 B free");
 }
 
 TEST_F(Tree, TheRootsRolesDecideForAll) {

@@ -327,6 +327,26 @@ TEST(ZfsErrors, SplitsComplaintsAndDropsHints) {
                                         "cannot open 'x': dataset does not exist"}));
 }
 
+TEST(ZfsErrors, ADeadTokensErrorNamesTheSnapshotThatIsGone) {
+    const auto gone = [](std::string_view err) {
+        const auto name = parse::gone_snapshot(err);
+        return name ? name->str() : std::string("-");
+    };
+    EXPECT_EQ(gone("cannot resume send: 'tank/d@x' used in the initial send no longer exists\n"),
+              "tank/d@x");
+    EXPECT_EQ(gone("cannot resume send: 'tank/d@x' is no longer the same snapshot used in the "
+                   "initial send\n"),
+              "tank/d@x");
+    EXPECT_EQ(gone("cannot resume send: resume token is corrupt (incorrect checksum)\n"), "-");
+    EXPECT_EQ(gone("cannot resume send: incremental source 0x5ce41908c3d73a29 no longer exists\n"),
+              "-");
+    EXPECT_EQ(gone("cannot open 'tank/d@x': dataset does not exist\n"), "-");
+    // Whoever made the token chose that name.
+    EXPECT_EQ(gone("cannot resume send: 'a@b' or 'tank/d@x' used in the initial send no longer "
+                   "exists\n"),
+              "-");
+}
+
 TEST(ZfsErrors, OnlyMissingMeansNothingElse) {
     EXPECT_TRUE(parse::only_missing("cannot open 'a': dataset does not exist\n"));
     EXPECT_FALSE(parse::only_missing(""));
