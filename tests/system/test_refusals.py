@@ -140,10 +140,11 @@ class OfTheMountpoint(Refused):
 class OfTheMaster(Refused):
     def test_made_readonly_by_somebody(self):
         self.alpha.run("zfs set readonly=on tank/fs")
-        for words, host in ((["failover", FS], "alpha"), (["takeover", COPY], "beta")):
-            done = self.zrepctl(*words, on=host, code=5)
-            self.assertIn("tank/fs is readonly here: somebody else made it so", done.err)
-            self.assertRegex(done.err, "next: (on alpha: )?zfs inherit readonly 'tank/fs'")
+        for words, host, where in ((["failover", FS], "alpha", ""), (["takeover", COPY], "beta", "on alpha: ")):
+            for dry in ([], ["--dry-run"]):
+                done = self.zrepctl(*words, *dry, on=host, code=5)
+                self.assertIn("tank/fs is readonly here: somebody else made it so", done.err)
+                self.assertIn(f"\n  next: {where}zfs inherit readonly 'tank/fs'", done.err)
         self.alpha.run("zfs inherit readonly tank/fs; echo unsent > /tank/fs/unsent")
         self.assert_writable()
         self.assert_way_is_clear()

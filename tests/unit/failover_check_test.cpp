@@ -102,6 +102,9 @@ TEST_F(FailoverCheck, ALeaseThatRanOutIsNotBlamedOnSomebody) {
     Dataset master = test::master(0);
     EXPECT_FALSE(made_readonly(master));
     master.readonly = true;
+    EXPECT_NE(made_readonly(master)->message.find("inherits that from above"), std::string::npos);
+    EXPECT_TRUE(made_readonly(master)->remedy.starts_with("zfs set readonly=off 'tank/fs'"));
+    master.readonly_here = true;
     EXPECT_NE(made_readonly(master)->message.find("somebody else made it so"), std::string::npos);
     EXPECT_NE(made_readonly(master)->remedy.find("zfs inherit readonly"), std::string::npos);
     const auto expect_lease = [&master] {
