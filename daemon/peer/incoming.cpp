@@ -261,8 +261,7 @@ Task<> Incoming::receive_stream() {
         Task<rpc::Received> work = receiver_->receive(std::move(in), direct_, std::move(*begun));
         received = co_await std::move(work);
     } else {
-        log::event(
-            log::Level::warn, "stream_refused", {{"peer", peer_}, {"error", begun.error().text()}});
+        if (refused_) refused_(peer_, begun.error());
         received.error = rpc::to_item_error(begun.error());
     }
     receiver_.reset();

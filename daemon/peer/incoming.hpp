@@ -54,6 +54,9 @@ class Incoming {
     void count_unread_by(Unread unread) { unread_of_peer_ = std::move(unread); }
     /// Bytes of answers that the far side has not taken yet.
     std::size_t unread() const { return outbox_.bytes(); }
+    /// Told of each stream that is refused for how it begins.
+    using Refused = std::function<void(const std::string& peer, const Error& why)>;
+    void tell_refused_by(Refused refused) { refused_ = std::move(refused); }
     /// It came as root (server.hpp).
     void let_choose() { root_ = true; }
     /// Who asks; empty until it has said so.
@@ -91,6 +94,7 @@ class Incoming {
     Limits limits_;
     Admit admit_;
     Unread unread_of_peer_;
+    Refused refused_;
     std::shared_ptr<Load> load_;
     LineReader reader_;
     Outbox outbox_;

@@ -106,6 +106,7 @@ struct Server::Impl {
     std::size_t unread_of(const std::string& peer) const;
     Result<std::shared_ptr<Incoming::Load>> admit(const std::string& peer);
     void tell_refusal(const std::string& peer, const Error& error);
+    void tell_refused_stream(const std::string& peer, const Error& error);
     std::weak_ptr<Incoming> add(Channel channel, std::string peer, bool direct);
     Task<> serve(std::shared_ptr<Incoming> connection);
 
@@ -119,6 +120,12 @@ struct Server::Impl {
     std::map<std::string, std::weak_ptr<Incoming::Load>> loads;
     std::size_t refusals = 0;  ///< since they were told last
     std::optional<std::chrono::steady_clock::time_point> told;
+    struct RefusedStreams {
+        std::chrono::steady_clock::time_point told;
+        std::size_t untold = 0;
+    };
+    /// By host: as many as are let in, for only they get so far.
+    std::map<std::string, RefusedStreams> refused_streams;
     TaskGroup tasks;
 };
 
@@ -176,6 +183,20 @@ void Server::Impl::tell_refusal(const std::string& peer, const Error& error) {
     refusals = 0;
 }
 
+/// One after the other costs its sender next to nothing: a line in a while for each host.
+void Server::Impl::tell_refused_stream(const std::string& peer, const Error& error) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto [entry, first] = refused_streams.try_emplace(peer, RefusedStreams{.told = now});
+    RefusedStreams& streams = entry->second;
+    ++streams.untold;
+    if (!first && now - streams.told < kTellRefusalsEvery) return;
+    log::event(
+        log::Level::warn,
+        "stream_refused",
+        {{"peer", peer}, {"error", error.text()}, {"times", std::to_string(streams.untold)}});
+    streams = {.told = now};
+}
+
 void Server::Impl::accept_waiting() {
     while (count_of("") < kMaxUnnamed) {
         Fd fd(platform::accept_nonblocking(listener.native_handle()));
@@ -210,6 +231,8 @@ std::weak_ptr<Incoming> Server::Impl::add(Channel channel, std::string peer, boo
         executor, target, std::move(channel), std::move(peer), direct, Incoming::Limits{});
     connection->admit_by([this](const std::string& name) { return admit(name); });
     connection->count_unread_by([this](const std::string& name) { return unread_of(name); });
+    connection->tell_refused_by(
+        [this](const std::string& name, const Error& why) { tell_refused_stream(name, why); });
     connections.push_back(connection);
     tasks.spawn("peer connection", serve(connection));
     return connection;

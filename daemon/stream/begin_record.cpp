@@ -46,18 +46,20 @@ Error not_ours(const std::string& what) {
 }
 
 /// Not left to zfs: what was not seen was not checked.
-Error too_short() {
-    return Error{.code = Code::io_error, .message = "the stream ended in its beginning"};
+Error too_short(std::size_t size) {
+    return Error{.code = Code::io_error,
+                 .message = size == 0 ? "the stream ended before it began"
+                                      : "the stream ended in its beginning"};
 }
 
 }  // namespace
 
 Result<void> check_begin(std::string_view begin, std::optional<Guid> base) {
-    if (begin.empty()) return ok();
-    if (begin.size() < kMagicAt + sizeof kMagic) return too_short();
+    if (begin.size() < kMagicAt + sizeof kMagic) return too_short(begin.size());
     const bool swapped = u64_at(begin, kMagicAt, /*swapped=*/true) == kMagic;
-    if (!swapped && u64_at(begin, kMagicAt, /*swapped=*/false) != kMagic) return ok();
-    if (begin.size() < kBeginBytes) return too_short();
+    if (!swapped && u64_at(begin, kMagicAt, /*swapped=*/false) != kMagic)
+        return not_ours("not one of zfs");
+    if (begin.size() < kBeginBytes) return too_short(begin.size());
     if ((u64_at(begin, kVersionInfoAt, swapped) & kHeaderType) != kSubstream)
         return not_ours("a package (zfs send -p, -R or -I), which could set properties here");
     if ((u32_at(begin, kFlagsAt, swapped) & kClone) != 0)

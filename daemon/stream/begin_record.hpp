@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The first bytes of a zfs stream, looked at before `zfs receive` gets any of them.
-// Thread: io thread. Errors: refused, stalled, cancelled. Atomicity: takes nothing from the stream
-// where the system can look without taking; what it takes elsewhere it hands back.
+// Thread: io thread. Errors: refused, io_error, stalled, cancelled. Atomicity: takes nothing from
+// the stream where the system can look without taking; what it takes elsewhere it hands back.
 #pragma once
 
 #include <chrono>
@@ -24,8 +24,8 @@ inline constexpr std::size_t kBeginBytes = 56;
 /// resumed stream. Refused are a package (`zfs send -p`, `-R`, `-I`), which would set properties
 /// of the sender's choice here (a mountpoint, setuid, zrep:accept), make datasets and rename
 /// snapshots; and a clone, whose origin zfs would look for in the whole pool, among what belongs to
-/// others. io_error for a part of a beginning; ok for what is no zfs stream, or nothing: zfs says
-/// so itself. Pure.
+/// others. So is what is not one of zfs; io_error for nothing, or a part of a beginning. zfs would
+/// say so, too, but only to a run of its own, with its events. Pure.
 Result<void> check_begin(std::string_view begin, std::optional<Guid> base);
 
 /// The same of the stream that comes from `fd`. Waits at most `limit` for the first bytes.

@@ -54,6 +54,7 @@ class StreamReceiver : public peer::TargetService::Receiver {
             const Error error = explain(bytes.error());
             parts_.runs.fail(*run_, dataset, error);
             out.error = rpc::to_item_error(error);
+            co_await forget_if_gone(dataset);
         }
         co_return out;
     }
@@ -64,6 +65,16 @@ class StreamReceiver : public peer::TargetService::Receiver {
     }
 
   private:
+    /// A first stream that fails makes nothing. A peer can think up as many names as it likes.
+    Task<> forget_if_gone(DatasetName dataset) {
+        if (parts_.inventory.find(dataset) == nullptr) {
+            // It may have made what the next stream goes on with. Where that cannot be seen, what
+            // is remembered is no loss.
+            auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::listed);
+        }
+        if (parts_.inventory.find(dataset) == nullptr) parts_.runs.forget(dataset);
+    }
+
     /// By somebody who knows that nobody feeds it any more.
     void end() {
         ended_ = true;

@@ -236,6 +236,28 @@ TEST_F(RawPeer, MayNotSendTheStreamBeforeTheReply) {
     ASSERT_EQ(got.size(), 2U);
     EXPECT_NE(got[1].find("before the reply"), std::string::npos);
 }
+/// It could send one after the other, to ever new names.
+TEST_F(RawPeer, IsToldThatItsStreamIsNoneAndTheLogIsToldOnce) {
+    testing::internal::CaptureStdout();
+    const std::string ask =
+        rpc::request_line({2, "stream.receive", rpc::encode(test::full_stream())});
+    for (const std::string& stream : {std::string(), std::string(100, 'x')}) {
+        const Fd fd = connect();
+        name_itself(fd, "alpha");
+        EXPECT_NE(line_after(fd, ask).find("result"), std::string::npos);
+        write_all(fd, stream);
+        ::shutdown(fd.get(), SHUT_WR);
+        const auto got = lines(fd, 1);
+        const std::string end = got.empty() ? "" : got.front();
+        EXPECT_NE(end.find("stream.received"), std::string::npos) << end;
+        EXPECT_NE(end.find(R"("error")"), std::string::npos) << end;
+    }
+    const std::string log = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(target.received_bytes, 0U);
+    const auto first = log.find("stream_refused");
+    ASSERT_NE(first, std::string::npos) << log;
+    EXPECT_EQ(log.find("stream_refused", first + 1), std::string::npos) << log;
+}
 TEST_F(RawPeer, FindsTheSocketClosedToOthers) {
     struct stat status {};
     ASSERT_EQ(::stat(socket.c_str(), &status), 0);

@@ -3,6 +3,7 @@
 // `zrepctl peer` processes.
 #include "daemon/peer/local_transport.hpp"
 #include "daemon/peer/peers.hpp"
+#include "tests/fakes/begin_record.hpp"
 #include "tests/fakes/peer_links.hpp"
 #include "tests/fakes/served_target.hpp"
 
@@ -58,7 +59,7 @@ class PeerTest : public test::ServedTarget {
             peers.open_stream(host("beta"), std::move(request), kAnswerLimit);
         co_return co_await std::move(work);
     }
-    /// Pumps `bytes` zeros into the stream and waits for the verdict.
+    /// Pumps so many bytes into the stream, zeros but for its beginning, and waits for the verdict.
     Task<Result<std::uint64_t>> send_zeros(OutgoingStream& stream, std::uint64_t bytes) {
         Task<Result<std::uint64_t>> work = write_zeros(stream.take_out(), bytes);
         Result<std::uint64_t> written = co_await std::move(work);
@@ -69,10 +70,11 @@ class PeerTest : public test::ServedTarget {
         const auto executor = co_await asio::this_coro::executor;
         set_nonblocking(out.get());
         asio::posix::stream_descriptor stream(executor, out.release());
-        const std::vector<char> zeros(1 << 16);
+        const std::string text = test::begin_record() + std::string(1 << 16, '\0');
         for (std::uint64_t done = 0; done < bytes;) {
-            const auto some =
-                asio::buffer(zeros.data(), std::min<std::uint64_t>(zeros.size(), bytes - done));
+            const auto at = std::min<std::uint64_t>(done, stream::kBeginBytes);
+            const auto some = asio::buffer(text.data() + at,
+                                           std::min<std::uint64_t>(text.size() - at, bytes - done));
             auto [ec, n] = co_await stream.async_write_some(some, nothrow);
             if (ec) co_return Error{.code = Code::io_error, .message = ec.message()};
             done += n;
@@ -228,7 +230,8 @@ class PeerSteps : public PeerTest {
         Result<std::unique_ptr<OutgoingStream>> stream = co_await open(peers);
         EXPECT_TRUE(stream);
         Fd out = (*stream)->take_out();
-        const std::string begun(kBegun, 'x');
+        const std::string begun =
+            test::begin_record() + std::string(kBegun - stream::kBeginBytes, 'x');
         EXPECT_EQ(::write(out.get(), begun.data(), kBegun), static_cast<ssize_t>(kBegun));
         while (target.received_bytes < kBegun) co_await sleep_for(std::chrono::milliseconds(1));
         ::kill(relay->children.front(), SIGKILL);

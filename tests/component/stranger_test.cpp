@@ -6,6 +6,7 @@
 
 #include "daemon/peer/limits.hpp"
 #include "daemon/peer/methods.hpp"
+#include "tests/fakes/begin_record.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -354,6 +355,39 @@ TEST_F(Stranger, StoresNoNonsenseWithAFirstStream) {
     in.settings["zrep:savecount"] = "7";
     in.settings["zrep:epoch"] = "9223372036854775807";
     EXPECT_TRUE(test::run_task(io, beta->target.open_receive("mallory", in)));
+}
+
+/// Of what it lets come to nothing, under ever new names, nothing is kept.
+TEST_F(Stranger, IsNotRememberedByNamesThatCameToNothing) {
+    EXPECT_TRUE(test::run_task(io, beta->inventory.discover()));
+    rpc::ReceiveIn in;
+    in.source = "tank/evil";
+    in.snapshot = "zrep_000001";
+    in.mode = "full";
+    in.kind = "filesystem";
+    const auto remembered = [&](const std::string& name, const std::string& stream) {
+        in.target = "backup/mallory/" + name;
+        in.settings = {{"zrep:src-host", "mallory"},
+                       {"zrep:src-fs", in.source},
+                       {"zrep:dest-host", "beta"},
+                       {"zrep:dest-fs", in.target}};
+        auto receiver = test::run_task(io, beta->target.open_receive("mallory", in));
+        auto pipe = make_pipe();
+        EXPECT_TRUE(receiver) << receiver.error().text();
+        EXPECT_GT(::write(pipe->write.get(), stream.data(), stream.size()), 0);
+        pipe->write.reset();
+        const auto ended = test::run_task(
+            io, (*receiver)->receive(std::move(pipe->read), /*direct=*/true, std::string()));
+        EXPECT_TRUE(ended.error);
+        return beta->runs.remembered(*DatasetName::parse(in.target)) != nullptr;
+    };
+    for (const char* name : {"a", "b", "c"}) {
+        EXPECT_FALSE(remembered(name, test::begin_record())) << name;
+    }
+    // What came in part is there, and its next stream goes on with it.
+    const test::FakeZfs::Header header{
+        .name = "tank/evil@zrep_000001", .guid = Guid{5}, .base = {}, .content = 1, .bytes = 1'000};
+    EXPECT_TRUE(remembered("cut", test::begin_record() + header.line() + std::string(100, 'z')));
 }
 
 /// It would found something that is nobody's pair.

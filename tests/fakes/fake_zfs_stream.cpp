@@ -13,6 +13,7 @@
 #include "common/text.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/zfs/parse.hpp"
+#include "tests/fakes/begin_record.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
@@ -128,7 +129,7 @@ class FakeSend final : public StreamProcess {
 
   private:
     bool run(const FakeZfs::Header& header, int fd, std::optional<std::uint64_t> stall) const {
-        if (!write_all(*worker_, fd, header.line())) return false;
+        if (!write_all(*worker_, fd, begin_record(header.base) + header.line())) return false;
         const std::string chunk(kChunk, 'z');
         for (std::uint64_t at = header.skip; at < header.bytes;) {
             if (stall && at >= *stall) {
@@ -182,11 +183,15 @@ class FakeReceive final : public StreamProcess {
   private:
     void run(int fd, std::optional<std::uint64_t> cut) {
         std::string line;
+        std::size_t begin = stream::kBeginBytes;
         std::string chunk(std::size_t{64} * 1024, 0);
         while (worker_->ready(fd, POLLIN)) {
             const ssize_t size = ::read(fd, chunk.data(), chunk.size());
             if (size <= 0) return;
             std::string_view bytes(chunk.data(), static_cast<std::size_t>(size));
+            const std::size_t known = std::min(begin, bytes.size());
+            bytes.remove_prefix(known);
+            begin -= known;
             if (!header_) {
                 const std::size_t end = bytes.find('\n');
                 line.append(bytes.substr(0, end));

@@ -22,7 +22,6 @@ std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t size
 
 /// The same decision from the format's description (dmu_replay_record), written another way.
 bool good_by_description(std::string_view bytes) {
-    if (bytes.empty()) return true;
     if (bytes.size() < 16) return false;
     for (const bool big_endian : {false, true}) {
         if (number_at(bytes, 8, 8, big_endian) != 0x2F5bacbacULL) continue;
@@ -30,7 +29,7 @@ bool good_by_description(std::string_view bytes) {
                number_at(bytes, 36, 4, big_endian) % 2 == 0 &&
                number_at(bytes, 48, 8, big_endian) == kBase;
     }
-    return true;
+    return false;
 }
 
 void put(std::string& out, std::uint64_t value, unsigned size, bool big_endian) {

@@ -288,6 +288,7 @@ class HostilePeer(Case):
         before = self.of_others()
         # What says so was refused before zfs saw it.
         unseen = {
+            "no stream": "not one of zfs", "text": "not one of zfs", "nothing": "ended before it began", "two": "not one of zfs",
             "properties": "a package", "a package": "a package", "an unknown type": "a package",
             "a clone": "a clone", "a clone of another's snapshot": "a clone", "a clone of nothing": "a clone",
             "built on another's snapshot": "not built on", "built on something": "not built on",
