@@ -22,7 +22,7 @@ struct Config {
     std::filesystem::path runtime_dir = "/run/zrepd";
     std::string log_level = "info";
     HostName host;         ///< our short name, as stored in zrep:src-host
-    unsigned streams = 4;  ///< streams at once, over all peers
+    unsigned streams = 4;  ///< streams at once, over all peers; who gets one: plan/places.hpp
     std::chrono::seconds stall_timeout{60};
     std::filesystem::path ssh_config = {};  ///< empty: ssh's own
     std::string ssh_user = {};              ///< empty: ssh's own

@@ -143,6 +143,7 @@ Task<> Engine::sync_side_by_side(RunPtr run,
                                  PairsByPeer by_peer,
                                  std::vector<plan::Pair> trees,
                                  Freshness freshness) {
+    note_peers();
     std::size_t left = by_peer.size() + trees.size();
     Signal done(parts_.executor);
     TaskGroup tasks(parts_.executor);
@@ -160,6 +161,15 @@ Task<> Engine::sync_side_by_side(RunPtr run,
         tasks.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
     }
     co_await gather(tasks, left, done);
+}
+
+/// Those to which this host sends, or may at any moment.
+void Engine::note_peers() {
+    std::set<HostName> peers;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (pair.role != plan::Role::target) peers.insert(pair.peer);
+    }
+    streams_.know(std::move(peers));
 }
 
 /// The schedule needs no connection of its own to learn what was found out a few seconds ago. Who
@@ -222,6 +232,7 @@ Task<> Engine::run_init(RunPtr run, InitRequest request) {
     std::vector<DatasetName> wanted{request.dataset};
     co_await lock_all(run, std::move(wanted));
     if (!run->pending(request.dataset)) co_return;
+    note_peers();
     auto result = co_await init_pair(source(), run, request);
     for (unsigned i = 0; i < kBusyTries && !result && result.error().code == Code::busy; ++i) {
         co_await sleep_for(kBusyWait);

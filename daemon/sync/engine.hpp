@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Starts and owns runs: init, sync, put_back, expire. Thread: io thread. Errors: those found before
 // a run starts are returned; later ones end in the run. Limits: one run per dataset at a time;
-// streams by configuration; a run waits kLockWait for a dataset somebody else works on.
+// streams by configuration (StreamPlaces); a run waits kLockWait for a dataset somebody else works
+// on.
 #pragma once
 
 #include <map>
@@ -81,6 +82,7 @@ class Engine {
                              PairsByPeer by_peer,
                              std::vector<plan::Pair> trees,
                              Freshness freshness);
+    void note_peers();
     bool fail_if_away(Run& run, const HostName& peer, const std::vector<plan::Pair>& pairs);
     Task<> run_peer_group(std::shared_ptr<PeerGroup> group, std::size_t* left, Signal* done);
     Task<> run_tree(std::shared_ptr<TreeSync> tree, std::size_t* left, Signal* done);
@@ -121,7 +123,7 @@ class Engine {
 
     Parts& parts_;
     peer::Peers& peers_;
-    Semaphore streams_;
+    StreamPlaces streams_;
     TaskGroup tasks_;
 };
 

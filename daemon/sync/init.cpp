@@ -281,7 +281,8 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
     const std::uint64_t done = resumed_ ? done_bytes_ : 0;
     parts_.runs.expect(
         *run_, request_.dataset, plan::stream_bytes(dataset, nullptr, snapshot.guid, Guid{}, done));
-    Semaphore::Place place = co_await source_.streams.acquire();
+    plan::Stream wish{.peer = request_.host, .first = true};
+    StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
     if (!place) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     auto moved = co_await transfer(source_, run_, std::move(what));
     if (!moved) co_return to_be_continued(moved.error());

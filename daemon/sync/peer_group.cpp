@@ -144,7 +144,9 @@ Task<> PeerGroup::take_snapshots() {
 Task<> PeerGroup::stream(Job& job) {
     parts_.runs.phase(*run_, job.pair.dataset, "waiting");
     parts_.runs.expect(*run_, job.pair.dataset, expected_of(job));
-    Semaphore::Place place = co_await source_.streams.acquire();
+    const auto* resume = std::get_if<plan::Resume>(&job.step);
+    plan::Stream wish{.peer = peer_, .first = resume != nullptr && !resume->base_guid.known()};
+    StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
     Result<std::uint64_t> moved = Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     const bool stop = co_await cancelled();
     if (gone_)

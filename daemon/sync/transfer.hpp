@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/sync/parts.hpp"
+#include "daemon/sync/stream_places.hpp"
 
 namespace zrepd::sync {
 
@@ -15,7 +16,7 @@ inline constexpr std::chrono::seconds kBusyWait{2};
 struct SourceParts {
     Parts& parts;
     peer::Peers& peers;
-    Semaphore& streams;
+    StreamPlaces& streams;
     TaskGroup& tasks;
 };
 

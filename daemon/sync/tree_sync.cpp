@@ -23,6 +23,10 @@ bool streams(const plan::MemberStep& step) {
     return step.kind != Kind::apart && step.kind != Kind::have;
 }
 
+bool is_first(const plan::MemberStep& step) {
+    return step.kind == Kind::full || (step.kind == Kind::resume && !step.base_guid.known());
+}
+
 }  // namespace
 
 std::string TreeSync::served_as(const Dataset& dataset) const {
@@ -156,7 +160,8 @@ Task<Result<void>> TreeSync::stream_all(const plan::TreeSend* send) {
         auto what = transfer_of(members_[i], step);
         if (!what) co_return what.error();
         parts_.runs.phase(*run_, root_.dataset, "waiting");
-        Semaphore::Place place = co_await source_.streams.acquire();
+        plan::Stream wish{.peer = root_.peer, .first = is_first(step)};
+        StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
         const bool stop = co_await cancelled();
         if (!place || stop) {
             co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};

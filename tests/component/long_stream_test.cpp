@@ -2,6 +2,8 @@
 // A stream that runs for hours, and what does not wait for its end.
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -15,20 +17,26 @@ class LongStream : public test::TwoHosts {
   protected:
     LongStream() {
         EXPECT_EQ(init().outcome, "done");
-        alpha->zfs.create("tank/second");
-        alpha->zfs.write("tank/second", 5'000);
-        sync::InitRequest request{.dataset = second,
-                                  .host = beta->config.host,
-                                  .target = *DatasetName::parse("backup/second")};
-        EXPECT_EQ(ended(test::run_task(io, alpha->engine.start_init(std::move(request)))).outcome,
-                  "done");
+        EXPECT_EQ(ended(start_init("second", "beta")).outcome, "done");
+    }
+    /// tank/NAME, which is made for it, to backup/NAME there.
+    Result<rpc::RunStarted> start_init(const std::string& name, const char* host) {
+        alpha->zfs.create("tank/" + name);
+        alpha->zfs.write("tank/" + name, 50'000);
+        sync::InitRequest request{.dataset = *DatasetName::parse("tank/" + name),
+                                  .host = *HostName::parse(host),
+                                  .target = *DatasetName::parse("backup/" + name)};
+        return test::run_task(io, alpha->engine.start_init(std::move(request)));
     }
     void stall_fs() {
         alpha->sync.ack_wait = 50ms;
         alpha->zfs.write("tank/fs", 50'000);
-        alpha->zfs.on_call([this](const std::string& call) {
-            const bool of_fs = call.starts_with("send ") && call.find("tank/fs@") != call.npos;
-            if (of_fs) alpha->zfs.stall_next_send(1'000);
+        stall([](const std::string& send) { return send.find("tank/fs@") != send.npos; });
+    }
+    /// From now on the streams of which this is true begin and never end.
+    void stall(std::function<bool(const std::string& send)> which) {
+        alpha->zfs.on_call([this, which = std::move(which)](const std::string& call) {
+            if (call.starts_with("send ") && which(call)) alpha->zfs.stall_next_send(1'000);
         });
     }
     /// A sync of these whose answer from the other side gets lost, and what is written after it.
@@ -53,6 +61,13 @@ class LongStream : public test::TwoHosts {
 
     const DatasetName second = *DatasetName::parse("tank/second");
 };
+
+Task<> tell_of_place(sync::StreamPlaces* places,
+                     plan::Stream stream,
+                     std::vector<std::string>* told) {
+    const sync::StreamPlaces::Place place = co_await places->acquire(std::move(stream));
+    told->emplace_back(place ? "has one" : "none");
+}
 
 TEST_F(LongStream, WhatWasRecordedLateGoesOnWithoutWaitingForIt) {
     lose_acknowledgements({second});
@@ -85,6 +100,60 @@ TEST_F(LongStream, WhatEndsTogetherGoesOnTogether) {
     EXPECT_EQ(alpha->zfs.count("send"), 2U);
     EXPECT_EQ(alpha->zfs.count("snapshot"), 1U) << "one process for both";
     EXPECT_EQ(alpha->zfs.content("tank/second"), beta->zfs.content("backup/second"));
+}
+
+TEST_F(LongStream, ThoseToOneHostLeaveAPlaceToAnother) {
+    test::TestHost gamma(io, "gamma", directory, directory / "alpha.sock");
+    const std::string socket = directory / "gamma.sock";
+    EXPECT_TRUE(gamma.server.listen(socket));
+    alpha->relay.sockets["gamma"] = socket;
+    gamma.zfs.create("backup");
+    gamma.zfs.at("backup").props[std::string(prop::kAccept)] = {"alpha", Source::local};
+    ASSERT_EQ(ended(start_init("other", "gamma")).outcome, "done");
+    std::vector<DatasetName> to_beta{fs, second};
+    for (const auto* name : {"third", "fourth"}) {
+        ASSERT_EQ(ended(start_init(name, "beta")).outcome, "done");
+        to_beta.push_back(*DatasetName::parse(std::string("tank/") + name));
+    }
+    for (const auto& name : to_beta) alpha->zfs.write(name.str(), 50'000);
+    stall([](const std::string& send) { return send.find("tank/other@") == send.npos; });
+    alpha->zfs.forget_calls();
+    const auto slow = alpha->engine.start_sync(to_beta, Freshness::listed);
+    test::run_until(io, [&] { return alpha->zfs.count("send") == 3; });
+    alpha->zfs.write("tank/other", 5'000);
+    const DatasetName other = *DatasetName::parse("tank/other");
+    const auto result = ended(alpha->engine.start_sync({other}, Freshness::listed));
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    for (const auto& name : to_beta)
+        EXPECT_TRUE(alpha->runs.find(slow->run_id)->pending(name)) << name.str();
+    test::run_task(io, gamma.stop());
+}
+
+TEST_F(LongStream, FirstOnesLeaveAPlaceToSyncs) {
+    stall([](const std::string& send) { return send.find("tank/second@") == send.npos; });
+    alpha->zfs.forget_calls();
+    std::vector<std::string> inits;
+    for (const auto* name : {"a", "b", "c", "d"}) inits.push_back(start_init(name, "beta")->run_id);
+    test::run_until(io, [&] { return alpha->zfs.count("send") == 3; });
+    alpha->zfs.write("tank/second", 5'000);
+    const auto result = ended(alpha->engine.start_sync({second}, Freshness::listed));
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    for (const auto& id : inits) EXPECT_FALSE(alpha->runs.find(id)->finished());
+}
+
+TEST_F(LongStream, AWaitForAPlaceThatIsCancelledTakesNone) {
+    sync::StreamPlaces places(io.get_executor(), 1);
+    const plan::Stream stream{.peer = beta->config.host};
+    auto held = test::run_task(io, places.acquire(stream));
+    TaskGroup waiting(io.get_executor());
+    std::vector<std::string> told;
+    waiting.spawn("cancelled", tell_of_place(&places, stream, &told));
+    test::run_ready(io);
+    waiting.cancel();
+    test::run_task(io, waiting.join());
+    EXPECT_EQ(told, std::vector<std::string>{"none"});
+    held = {};
+    EXPECT_TRUE(test::run_task(io, places.acquire(stream)));
 }
 
 }  // namespace
