@@ -13,6 +13,7 @@
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/engine.hpp"
 #include "daemon/sync/init_plan.hpp"
+#include "daemon/sync/init_tries.hpp"
 #include "daemon/sync/refusals.hpp"
 #include "daemon/sync/target.hpp"
 #include "daemon/sync/tree_sync.hpp"
@@ -50,6 +51,8 @@ class Init {
     Task<Result<void>> ask_for_place();
     Task<Result<void>> store_pair();
     Task<Result<Snapshot>> take_snapshot();
+    /// The same, without those of earlier tries: of the unfinished init there is one then.
+    Task<Result<Snapshot>> only_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
     Task<Result<void>> bring_over(const Snapshot& snapshot);
@@ -65,6 +68,7 @@ class Init {
     InitRequest request_;
     rpc::PrepareOut prepared_;
     std::vector<std::string> notes_;
+    bool begun_ = false;  ///< by an earlier try
     bool abort_partial_ = false;
     bool resumed_ = false;
     std::uint64_t done_bytes_ = 0;  ///< of an interrupted stream, over there
@@ -87,9 +91,10 @@ Task<Result<void>> Init::ask_for_place() {
 Task<Result<Snapshot>> Init::prepare() {
     auto place = co_await ask_for_place();
     if (!place) co_return place.error();
+    begun_ = was_begun(parts_.inventory, request_.dataset);
     auto stored = co_await store_pair();
     if (!stored) co_return stored.error();
-    if (prepared_.state == "new") co_return co_await take_snapshot();
+    if (prepared_.state == "new") co_return co_await only_snapshot();
     co_return co_await interrupted_snapshot();
 }
 
@@ -238,6 +243,14 @@ Task<Result<Snapshot>> Init::take_snapshot() {
     co_return snapshot;
 }
 
+Task<Result<Snapshot>> Init::only_snapshot() {
+    // Nothing of an earlier try is on the other side, nor can be gone on with. Taken first: a cut
+    // between the two leaves one too many.
+    auto snapshot = co_await take_snapshot();
+    if (snapshot && begun_) co_await drop_earlier_tries(parts_, request_.dataset, snapshot->name);
+    co_return snapshot;
+}
+
 Task<Result<Snapshot>> Init::interrupted_snapshot() {
     const Versions* versions = parts_.inventory.versions(request_.dataset);
     if (prepared_.state == "received")
@@ -255,7 +268,7 @@ Task<Result<Snapshot>> Init::interrupted_snapshot() {
     // The snapshot of the partial stream is gone: the target throws its part away, we start anew.
     abort_partial_ = true;
     prepared_.state = "new";
-    co_return co_await take_snapshot();
+    co_return co_await only_snapshot();
 }
 
 Task<Result<void>> Init::send(const Snapshot& snapshot) {

@@ -8,6 +8,7 @@
 #include "daemon/sync/expiry_there.hpp"
 #include "daemon/sync/init.hpp"
 #include "daemon/sync/init_plan.hpp"
+#include "daemon/sync/init_tries.hpp"
 #include "daemon/sync/refusals.hpp"
 #include "daemon/sync/tree_sync.hpp"
 
@@ -47,16 +48,21 @@ Task<Result<std::vector<std::string>>> tree_steps(SourceParts source,
     co_return out;
 }
 
-/// What goes here once that snapshot is acknowledged.
+/// What goes here once that snapshot is acknowledged; without `before`, what went earlier.
 void add_expiry(const Parts& parts,
                 const InitRequest& request,
                 const std::string& snapshot,
+                const std::vector<std::string>& before,
                 std::vector<std::string>& out) {
     const Dataset* dataset = parts.inventory.find(request.dataset);
-    if (dataset == nullptr) return;
-    const plan::Retention retention = retention_of(*dataset, request);
     const Versions* versions = parts.inventory.versions(request.dataset);
-    for (const auto& gone : expiring_after(versions, snapshot, retention))
+    if (dataset == nullptr || versions == nullptr) return;
+    const plan::Retention retention = retention_of(*dataset, request);
+    Versions then = *versions;
+    std::erase_if(then.snapshots, [&](const Snapshot& s) {
+        return std::find(before.begin(), before.end(), s.name) != before.end();
+    });
+    for (const auto& gone : expiring_after(&then, snapshot, retention))
         out.push_back("destroy " + request.dataset.str() + "@" + gone);
 }
 
@@ -83,7 +89,7 @@ Task<Result<std::vector<std::string>>> adopt_steps(SourceParts source,
     if (!request.recursive) {
         out.push_back("record @" + found->base.name +
                       " as acknowledged on both sides and make this side the master");
-        add_expiry(source.parts, request, found->base.name, out);
+        add_expiry(source.parts, request, found->base.name, {}, out);
         for (const auto& gone : found->expires)
             out.push_back("destroy " + request.target.str() + "@" + gone + " on " +
                           request.host.str());
@@ -134,20 +140,34 @@ Task<Result<void>> add_expiry_there(SourceParts source,
     co_return add_not_known(gone.results, *out);
 }
 
-/// The snapshot that is sent whole: a new one, unless there is one that serves as well.
-std::string add_first_stream(const Parts& parts,
-                             const InitRequest& request,
-                             std::vector<std::string>& out) {
+/// What is sent whole, and what goes for it.
+struct FirstStream {
+    std::string snapshot;
+    std::vector<std::string> dropped;
+};
+
+/// A new snapshot, unless there is one that serves as well.
+Task<Result<FirstStream>> add_first_stream(Parts& parts,
+                                           InitRequest request,
+                                           std::vector<std::string>* out) {
     const Dataset* dataset = parts.inventory.find(request.dataset);
     const Versions* versions = parts.inventory.versions(request.dataset);
     const Snapshot* unsent = unsent_snapshot(dataset, versions);
-    const std::string name = unsent == nullptr ? next_name(versions) : unsent->name;
+    FirstStream first;
+    first.snapshot = unsent == nullptr ? next_name(versions) : unsent->name;
     const std::uint64_t size = dataset == nullptr ? 0 : dataset->referenced_bytes;
     const char* take = unsent == nullptr ? "take snapshot " : "use the snapshot that is there, ";
-    out.push_back(take + request.dataset.str() + "@" + name);
-    out.push_back("send it whole, about " + human_bytes(size) + ", to " + request.host.str() + ":" +
-                  request.target.str());
-    return name;
+    out->push_back(take + request.dataset.str() + "@" + first.snapshot);
+    if (was_begun(parts.inventory, request.dataset)) {
+        auto tries = co_await earlier_tries(parts, request.dataset, first.snapshot);
+        if (!tries) co_return tries.error();
+        first.dropped = std::move(*tries);
+    }
+    for (const std::string& dropped : first.dropped)
+        out->push_back("destroy " + request.dataset.str() + "@" + dropped);
+    out->push_back("send it whole, about " + human_bytes(size) + ", to " + request.host.str() +
+                   ":" + request.target.str());
+    co_return first;
 }
 
 /// The snapshot that is sent, or was, and what expires with it.
@@ -170,10 +190,12 @@ Task<Result<std::vector<std::string>>> stream_steps(SourceParts source,
         auto room = room_for_first(source.parts.inventory, request.dataset);
         if (!room) co_return room.error();
     }
-    const std::string name =
-        *before ? (*before)->name : add_first_stream(source.parts, request, out);
+    Result<FirstStream> first = FirstStream{*before ? (*before)->name : "", {}};
+    if (!*before) first = co_await add_first_stream(source.parts, request, &out);
+    if (!first) co_return first.error();
+    const std::string name = first->snapshot;
     out.emplace_back("acknowledge it on both sides and make this side the master");
-    add_expiry(source.parts, request, name, out);
+    add_expiry(source.parts, request, name, first->dropped, out);
     // Only a try that came as far as an acknowledgement has left more than that there.
     if (prepared.state != "received") co_return out;
     auto there_too = co_await add_expiry_there(source, request, name, until, &out);

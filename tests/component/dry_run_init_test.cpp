@@ -96,6 +96,38 @@ TEST_F(DryRunOfOne, UsesTheSnapshotOfATryThatReachedNobody) {
     EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.back().name, "zrep_000007");
 }
 
+/// Each of other data than the one before; a week of them would fill the pool.
+TEST_F(DryRunOfOne, TriesThatReachNobodyLeaveOneSnapshotTogether) {
+    const auto try_in_vain = [&] {
+        beta->zfs.fail_next("receive", {.code = Code::stream_failed, .message = "cut off"});
+        ASSERT_EQ(run().outcome, "failed");
+        alpha->zfs.write("tank/fs", 5'000);
+    };
+    for (int i = 0; i < 4; ++i) try_in_vain();
+    ASSERT_EQ(alpha->zfs.at("tank/fs").snapshots.size(), 8U);
+    EXPECT_EQ(alpha->zfs.at("tank/fs").snapshots.back().name, "zrep_00000a");
+    EXPECT_TRUE(says(dry_run(), "destroy tank/fs@zrep_00000a"));
+    expect_names_what_goes(4);
+}
+
+/// What somebody else needs of them, and what was there before, is not ours to destroy.
+TEST_F(DryRunOfOne, WhatOthersNeedOfEarlierTriesStays) {
+    for (int i = 0; i < 2; ++i) {
+        beta->zfs.fail_next("receive", {.code = Code::stream_failed, .message = "cut off"});
+        ASSERT_EQ(run().outcome, "failed");
+        alpha->zfs.write("tank/fs", 5'000);
+        auto& newest = alpha->zfs.at("tank/fs").snapshots.back();
+        (i == 0 ? newest.foreign_hold : newest.cloned) = true;
+    }
+    EXPECT_FALSE(says(dry_run(), "destroy tank/fs@zrep_000007"));
+    EXPECT_FALSE(says(dry_run(), "destroy tank/fs@zrep_000008"));
+    ASSERT_EQ(run().outcome, "done");
+    std::vector<std::string> left;
+    for (const auto& snapshot : alpha->zfs.at("tank/fs").snapshots) left.push_back(snapshot.name);
+    for (const auto* name : {"zrep_000007", "zrep_000008", "zrep_000009"})
+        EXPECT_NE(std::find(left.begin(), left.end(), name), left.end()) << name;
+}
+
 TEST_F(DryRunOfOne, RecordsWhatWasReceived) {
     beta->zfs.fail_next("acknowledge", {.code = Code::timed_out, .message = "too slow"});
     ASSERT_EQ(run().outcome, "failed");
