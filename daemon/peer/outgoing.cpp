@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "daemon/peer/limits.hpp"
 #include "daemon/peer/session.hpp"
 
 namespace zrepd::peer {

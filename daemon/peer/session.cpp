@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "common/text.hpp"
-#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 

@@ -11,7 +11,6 @@
 
 #include "common/text.hpp"
 #include "common/version.hpp"
-#include "daemon/peer/limits.hpp"
 
 namespace zrepd::peer {
 namespace {

@@ -3,7 +3,7 @@
 // Thread: io thread. Errors: io_error, parse_error (a line over the limit), timed_out, cancelled.
 // A stream's raw bytes never mix with lines: the sender waits for the reply to stream.receive, so
 // whatever LineReader holds behind that request is a protocol error (leftover()).
-// Limits: one line of the length given; Outbox holds what its owner bounds.
+// Limits: one line of the length given, json_limits(); Outbox holds what its owner bounds.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -21,6 +21,14 @@
 #include "daemon/async/task.hpp"
 
 namespace zrepd::peer {
+
+/// What a line of so many bytes may hold, a request or an answer. Snapshots of short names, which a
+/// look at 500 datasets or the adoption of a tree lists by the ten thousand, have a key for every
+/// 17 bytes; the flags of 500 pairs one for every 13; a list of names a value for every 4. One that
+/// is all keys would take ten times as long to read as any of ours.
+constexpr JsonLimits json_limits(std::size_t line_bytes) {
+    return {.object_keys = 64, .keys = 4096 + line_bytes / 16, .values = 4096 + line_bytes / 4};
+}
 
 class LineReader {
   public:

@@ -88,16 +88,17 @@ rpc::TargetState Target::state_of(const std::string& peer,
     const Dataset* dataset = parts_.inventory.find(target);
     if (dataset == nullptr) return out;
     out.exists = true;
+    // What is of no pair with this peer is none of its business beyond that it exists.
+    const auto side = parts_.inventory.side(target);
+    if (!side || !plan::is_other_side(*side, parts_.self, peer, source)) return out;
+    out.is_pair = side->role == plan::Role::target;
+    // A side that took over, or both, is told by these, though it is no target any more.
     out.master = dataset->local(prop::kMaster) == "yes";
     out.epoch = parse_u64(dataset->own(prop::kEpoch).value_or("0")).value_or(0);
-    out.is_pair = side_with(peer, target, source).has_value();
     // A master here, too. Epoch 0 would be told as a role change that was missed.
-    const auto side = out.master ? parts_.inventory.side(target) : std::nullopt;
-    if (side && plan::is_other_side(*side, parts_.self, peer, source)) {
-        if (const auto spoiled = plan::unreadable_epoch(*dataset, parts_.self))
-            out.error = rpc::to_item_error(*spoiled);
-    }
-    // What is not this peer's is none of its business beyond that it exists.
+    const auto spoiled =
+        out.master ? plan::unreadable_epoch(*dataset, parts_.self) : std::optional<Error>();
+    if (spoiled) out.error = rpc::to_item_error(*spoiled);
     if (!out.is_pair) return out;
     out.guid = dataset->guid;
     out.written_bytes = dataset->written_bytes;

@@ -67,7 +67,8 @@ class Target : public peer::TargetService {
     Task<Result<void>> look_at_founded(std::vector<DatasetName> names);
     /// A full look before something is made, but not for who may make nothing.
     Task<Result<void>> look_around(std::string peer);
-    /// not_accepted unless the peer may create below the parent of `target`.
+    /// not_accepted where the peer may create nothing, whatever there is or is not. Else not_found
+    /// without a parent for `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
     Result<void> stands_alone(const std::string& peer, const DatasetName& target) const;
     Result<void> check_own_name(const std::string& host,

@@ -15,6 +15,21 @@ Error exists_already(const DatasetName& target, const HostName& host) {
                      "is a copy of this one: zrepctl init --adopt"};
 }
 
+Error not_accepted(const HostName& here, const std::string& peer, const DatasetName& parent) {
+    return Error{.code = Code::not_accepted,
+                 .message = here.str() + " does not accept filesystems from " + peer + " below " +
+                            parent.str(),
+                 .remedy = "on " + here.str() + " run: zrepctl set " + quote(parent.str()) +
+                           " zrep:accept=+" + peer};
+}
+
+Error no_pool(const HostName& here, const std::string& pool) {
+    return Error{
+        .code = Code::not_found,
+        .message = here.str() + " has no pool " + quote(pool),
+        .remedy = "on " + here.str() + " run: zpool list, and zpool import if it is not imported"};
+}
+
 Error still_receiving(const DatasetName& target) {
     return Error{.code = Code::busy,
                  .message = target.str() + " is still receiving",
@@ -37,27 +52,18 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
                      .message = quote(target.str()) + " is a pool; a filesystem in it is needed",
                      .remedy = "use " + target.str() + "/NAME"};
     }
-    const Dataset* above = parts_.inventory.find(*parent);
-    const auto pool = DatasetName::parse(target.pool());
-    if (above == nullptr && pool && parts_.inventory.find(*pool) == nullptr) {
-        return Error{.code = Code::not_found,
-                     .message = parts_.self.host.str() + " has no pool " + quote(pool->str()),
-                     .remedy = "on " + parts_.self.host.str() +
-                               " run: zpool list, and zpool import if it is not imported"};
-    }
-    if (above == nullptr) {
-        return Error{
-            .code = Code::not_found,
-            .message = "the destination's parent " + parent->str() + " does not exist",
-            .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
-    }
-    // A pair between two pools of one host was asked for by this host's own administrator.
-    if (parts_.self.is(peer) || plan::accepts(*above, peer)) return ok();
-    return Error{.code = Code::not_accepted,
-                 .message = parts_.self.host.str() + " does not accept filesystems from " + peer +
-                            " below " + parent->str(),
-                 .remedy = "on " + parts_.self.host.str() + " run: zrepctl set " +
-                           quote(parent->str()) + " zrep:accept=+" + peer};
+    const Dataset* nearest = parts_.inventory.nearest(*parent);
+    // A pair between two pools of one host was asked for by this host's own administrator. Who may
+    // make nothing there is not told what there is; of pools, who may make nothing at all.
+    const bool accepted =
+        parts_.self.is(peer) ||
+        (nearest != nullptr ? plan::accepts(*nearest, peer) : !accepting(peer).empty());
+    if (!accepted) return not_accepted(parts_.self.host, peer, *parent);
+    if (nearest == nullptr) return no_pool(parts_.self.host, std::string(target.pool()));
+    if (nearest->name == *parent) return ok();
+    return Error{.code = Code::not_found,
+                 .message = "the destination's parent " + parent->str() + " does not exist",
+                 .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
 }
 
 /// No pair above or below, nor one that is just being made.

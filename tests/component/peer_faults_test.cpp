@@ -51,6 +51,7 @@ class PeerFault : public test::TaskTest {
   private:
     Error talk(test::Script script, PeerLimits limits, Task<> (PeerFault::*steps)(Peers&)) {
         test::ScriptedTransport transport(io.get_executor(), std::move(script));
+        ended_.reset();
         const auto note = [this](const HostName&, PeerState, const Error* error) {
             if (error != nullptr) ended_ = *error;
         };

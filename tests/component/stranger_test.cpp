@@ -92,6 +92,61 @@ TEST_F(Stranger, MakesNothingInTheTreeOfAnother) {
     EXPECT_TRUE(test::run_task(io, beta->target.prepare("alpha", in)));
 }
 
+/// Which of them is master, and how often that changed, is for the hosts of the pair.
+TEST_F(Stranger, IsToldOfAnothersPairOnlyThatItExists) {
+    rpc::LookIn in;
+    in.pairs.push_back({"tank/fs", "backup/fs"});
+    const auto state_for = [&](const char* peer) {
+        const auto told = test::run_task(io, beta->target.look(peer, in));
+        EXPECT_TRUE(told);
+        return told ? told->targets.at(0) : rpc::TargetState();
+    };
+    const auto expect_told = [&](bool master, bool is_pair) {
+        const rpc::TargetState theirs = state_for("alpha");
+        EXPECT_EQ(theirs.is_pair, is_pair);
+        EXPECT_EQ(theirs.master, master);
+        EXPECT_EQ(theirs.epoch, 1U);
+        const rpc::TargetState nothing = state_for("mallory");
+        EXPECT_TRUE(nothing.exists);
+        EXPECT_FALSE(nothing.is_pair);
+        EXPECT_FALSE(nothing.master);
+        EXPECT_EQ(nothing.epoch, 0U);
+    };
+    expect_told(/*master=*/false, /*is_pair=*/true);
+    // Of one that is master too, which its former master has to hear.
+    for (const auto& [key, value] :
+         std::map<std::string_view, std::string>{{prop::kMaster, "yes"},
+                                                 {prop::kSrcHost, "beta"},
+                                                 {prop::kSrcFs, "backup/fs"},
+                                                 {prop::kDestHost, "alpha"},
+                                                 {prop::kDestFs, "tank/fs"}}) {
+        beta->zfs.at("backup/fs").props[std::string(key)] = {value, Source::local};
+    }
+    ASSERT_TRUE(test::run_task(io, beta->inventory.discover()));
+    expect_told(/*master=*/true, /*is_pair=*/false);
+}
+
+TEST_F(Stranger, IsNotToldWhichPoolsAndParentsThereAre) {
+    const auto answer = [&](const char* peer, const char* target) {
+        rpc::PrepareIn in;
+        in.host = "beta";
+        in.source = "tank/new";
+        in.target = target;
+        in.kind = "filesystem";
+        const auto out = test::run_task(io, beta->target.prepare(peer, in));
+        return out ? "may create" : std::string(info(out.error().code).name);
+    };
+    for (const char* target : {"backup/x", "backup/no/x", "nopool/x", "nopool/no/x"}) {
+        EXPECT_EQ(answer("eve", target), "not_accepted") << target;
+    }
+    EXPECT_EQ(answer("mallory", "backup/no/x"), "not_accepted");
+    // Who may make something is told what is in the way.
+    EXPECT_EQ(answer("mallory", "backup/mallory/no/x"), "not_found");
+    EXPECT_EQ(answer("alpha", "backup/no/x"), "not_found");
+    EXPECT_EQ(answer("alpha", "nopool/x"), "not_found");
+    EXPECT_EQ(answer("alpha", "backup/x"), "may create");
+}
+
 Json snapshot_of(const char* name) {
     return {{"name", name}, {"guid", "7"}, {"written_bytes", 0}};
 }

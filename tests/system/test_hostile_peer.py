@@ -271,6 +271,7 @@ class HostilePeer(Case):
             for side in result.get("targets", []) + result.get("sides", []) + result.get("items", []):
                 denied = not (side.get("is_pair") or side.get("known") or side.get("confirmed")) or "error" in side
                 self.assertTrue(denied, (method, params, reply))
+                self.assertFalse(side.get("master") or side.get("epoch"), (method, params, reply))
             self.assertFalse(result.get("master") or result.get("known") or result.get("run_id") or result.get("destroyed"), (method, reply))
         self.assertEqual(self.of_others(), before)
         self.assertEqual(self.status("tank/fs")["role"], "master")
