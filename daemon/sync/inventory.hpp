@@ -107,6 +107,10 @@ class Inventory {
         std::uint64_t dataset = 0;
         std::uint64_t versions = 0;
     };
+    void take_in(const std::vector<DatasetName>& which,
+                 std::vector<Dataset> seen,
+                 std::uint64_t asked);
+    void doubt_if_another(const Dataset& seen);
     void replace_all(std::vector<Dataset> seen,
                      std::uint64_t asked,
                      std::set<std::string, std::less<>> left_out);
