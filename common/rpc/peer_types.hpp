@@ -64,6 +64,7 @@ struct LookIn {
     std::vector<Pair> pairs;
     bool sends = false;
     std::optional<bool> dry_run;  ///< absent: an older peer knows no such key
+    std::optional<bool> cached;   ///< only to who offers kOffersCached
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("pairs", self.pairs, "");
@@ -72,6 +73,10 @@ struct LookIn {
           "the asking side sends nothing of these pairs now: what still arrives of an earlier "
           "stream is given up first");
         v("dry_run", self.dry_run, "of peer.expire: only say what would be destroyed");
+        v("cached",
+          self.cached,
+          "of peer.look: of pairs with `current` the list of snapshots that no event contradicted "
+          "will do");
     }
 };
 
@@ -101,7 +106,10 @@ struct TargetState {
         v("available_bytes", self.available_bytes, "");
         v("receiving", self.receiving, "a receive of it is under way");
         v("resume_token", self.resume_token, "of an interrupted receive, or empty");
-        v("snapshots", self.snapshots, "oldest first; only the newest ones when there are many");
+        v("snapshots",
+          self.snapshots,
+          "oldest first; only the newest ones when there are many, and the newest alone where that "
+          "is the `current` of the asking side");
     }
 };
 
@@ -337,6 +345,8 @@ struct PeerExpireOut {
 
 /// Takes `current` and `age` in requests: how fresh its copies are (ADR 0023).
 inline constexpr std::string_view kOffersAges = "ages";
+/// Takes `cached` in peer.look.
+inline constexpr std::string_view kOffersCached = "cached";
 
 /// Params of `hello`, the first line of every connection on either socket.
 struct Hello {

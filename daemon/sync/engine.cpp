@@ -149,7 +149,8 @@ Task<> Engine::sync_side_by_side(RunPtr run,
     TaskGroup tasks(parts_.executor);
     for (auto& pair : trees) {
         const std::string name = "sync tree " + pair.dataset.str();
-        auto tree = std::make_shared<TreeSync>(source(tasks), run, std::move(pair));
+        auto tree =
+            std::make_shared<TreeSync>(source(tasks), run, std::move(pair), Founding{}, freshness);
         tasks.spawn(name, run_tree(std::move(tree), &left, &done));
     }
     for (auto& [peer, pairs] : by_peer) {
@@ -157,7 +158,8 @@ Task<> Engine::sync_side_by_side(RunPtr run,
             --left;
             continue;
         }
-        auto group = std::make_shared<PeerGroup>(source(tasks), run, peer, std::move(pairs));
+        auto group =
+            std::make_shared<PeerGroup>(source(tasks), run, peer, std::move(pairs), freshness);
         tasks.spawn("sync with " + peer.str(), run_peer_group(std::move(group), &left, &done));
     }
     co_await gather(tasks, left, done);

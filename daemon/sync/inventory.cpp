@@ -74,6 +74,9 @@ void Inventory::replace_all(std::vector<Dataset> seen,
     };
     left_out_ = std::move(left_out);
     discovered_ = asked;
+    for (const Dataset& dataset : seen) {
+        if (older(dataset.name)) doubt_if_another(dataset);
+    }
     std::erase_if(datasets_, [&](const auto& entry) {
         return !is_left_out(entry.first) && older(entry.first);
     });
@@ -172,30 +175,35 @@ Task<Result<std::map<DatasetName, Versions>>> Inventory::ask_versions(
     co_return all;
 }
 
-void Inventory::take_in(std::vector<Dataset> seen,
-                        const std::vector<DatasetName>& which,
-                        std::uint64_t asked,
-                        std::chrono::milliseconds asked_at) {
-    std::set<DatasetName> wanted;
+/// Destroyed, and made anew under the same name: what is listed is the former one's.
+void Inventory::doubt_if_another(const Dataset& seen) {
+    const Dataset* known = find(seen.name);
+    if (known != nullptr && known->guid != seen.guid) contradicted_.insert(seen.name);
+}
+
+void Inventory::take_in(const std::vector<DatasetName>& which,
+                        std::vector<Dataset> seen,
+                        std::uint64_t asked) {
+    const std::set<DatasetName> wanted(which.begin(), which.end());
     std::set<DatasetName> newer;
     for (const auto& name : which) {
-        wanted.insert(name);
-        if (known_since(name) > asked) {
-            newer.insert(name);
-            continue;
-        }
+        if (known_since(name) > asked) newer.insert(name);
+    }
+    std::erase_if(seen, [&](const Dataset& dataset) { return newer.contains(dataset.name); });
+    for (const Dataset& dataset : seen) doubt_if_another(dataset);
+    for (const auto& name : which) {
+        if (newer.contains(name)) continue;
         datasets_.erase(name);
         asked_[name].dataset = asked;
     }
     for (Dataset& dataset : seen) {
         const DatasetName name = dataset.name;
-        if (!wanted.contains(name)) {
-            const auto pool = datasets_.find(name);
-            if (pool != datasets_.end()) pool->second.available_bytes = dataset.available_bytes;
+        if (wanted.contains(name)) {
+            datasets_.insert_or_assign(name, std::move(dataset));
             continue;
         }
-        dataset.asked_at = asked_at;
-        if (!newer.contains(name)) datasets_.insert_or_assign(name, std::move(dataset));
+        const auto pool = datasets_.find(name);
+        if (pool != datasets_.end()) pool->second.available_bytes = dataset.available_bytes;
     }
 }
 
@@ -208,7 +216,8 @@ Task<Result<LeftOut>> Inventory::refresh(std::vector<DatasetName> which, Freshne
     auto seen = co_await ask_datasets(which, out);
     if (!seen) co_return seen.error();
     if (which.empty()) co_return out;
-    take_in(std::move(*seen), which, asked, asked_at);
+    for (Dataset& dataset : *seen) dataset.asked_at = asked_at;
+    take_in(which, std::move(*seen), asked);
     std::vector<DatasetName> to_list;
     for (const auto& name : which) {
         const Dataset* dataset = find(name);

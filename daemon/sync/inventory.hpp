@@ -119,11 +119,12 @@ class Inventory {
         std::uint64_t dataset = 0;
         std::uint64_t versions = 0;
     };
-    /// What refresh() got for these; of a pool's own dataset that nobody asked for, the free space.
-    void take_in(std::vector<Dataset> seen,
-                 const std::vector<DatasetName>& which,
-                 std::uint64_t asked,
-                 std::chrono::milliseconds asked_at);
+    /// What refresh() got for these, but for what somebody looked at after we had asked; of a pool's
+    /// own dataset that nobody asked for, the free space.
+    void take_in(const std::vector<DatasetName>& which,
+                 std::vector<Dataset> seen,
+                 std::uint64_t asked);
+    void doubt_if_another(const Dataset& seen);
     void replace_all(std::vector<Dataset> seen,
                      std::uint64_t asked,
                      std::set<std::string, std::less<>> left_out);

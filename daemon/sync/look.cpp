@@ -81,6 +81,8 @@ Task<Result<std::vector<rpc::TargetState>>> look_at_targets(SourceParts source,
         }
         if (source.peers.offers(what.peer, rpc::kOffersAges))
             add_current(source.parts.inventory, what, in);
+        const bool cached = what.freshness == Freshness::cached;
+        if (cached && source.peers.offers(what.peer, rpc::kOffersCached)) in.cached = true;
         auto some = co_await source.peers.call_as<rpc::LookOut>(what.peer, "peer.look", in, limit);
         if (!some && some.error().code == Code::timed_out && !out.empty())
             co_return answered_in_part(what.peer, out.size(), count);

@@ -18,6 +18,9 @@ struct LookAt {
     HostName peer;
     std::vector<plan::Pair> pairs;
     bool sends = false;  ///< the caller holds their locks, and sends nothing of them now
+    /// How fresh the other side's list of snapshots must be, where this side has nothing newer. Of
+    /// what there is to send it is fresh in any case.
+    Freshness freshness = Freshness::listed;
 };
 /// One state per pair, in order. One request for all of them; several when they do not fit one
 /// line.

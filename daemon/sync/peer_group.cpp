@@ -19,12 +19,17 @@ constexpr unsigned kMaxPasses = 4;
 
 }  // namespace
 
-PeerGroup::PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<plan::Pair> pairs)
+PeerGroup::PeerGroup(SourceParts source,
+                     RunPtr run,
+                     HostName peer,
+                     std::vector<plan::Pair> pairs,
+                     Freshness freshness)
     : source_(source),
       parts_(source.parts),
       run_(std::move(run)),
       peer_(std::move(peer)),
       pairs_(std::move(pairs)),
+      freshness_(freshness),
       wake_(parts_.executor, asio::steady_timer::time_point::max()) {}
 
 PeerGroup::PeerGroup(PeerGroup& former, const std::vector<Job*>& jobs)

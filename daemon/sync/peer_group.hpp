@@ -27,8 +27,13 @@ struct DryRun {
 
 class PeerGroup {
   public:
-    /// The datasets are locked by the caller and fresh in the inventory.
-    PeerGroup(SourceParts source, RunPtr run, HostName peer, std::vector<plan::Pair> pairs);
+    /// The datasets are locked by the caller and fresh in the inventory; `freshness`: as they were
+    /// looked at there.
+    PeerGroup(SourceParts source,
+              RunPtr run,
+              HostName peer,
+              std::vector<plan::Pair> pairs,
+              Freshness freshness = Freshness::listed);
 
     /// Syncs all of them. A cancel ends streams, whose targets keep their resumable state.
     Task<> go();
@@ -78,6 +83,7 @@ class PeerGroup {
     RunPtr run_;
     HostName peer_;
     std::vector<plan::Pair> pairs_;
+    Freshness freshness_;
     std::vector<std::unique_ptr<Job>> jobs_;
     std::map<DatasetName, rpc::RunResult> earlier_;  ///< what former passes did
     unsigned pass_ = 1;

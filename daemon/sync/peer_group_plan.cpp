@@ -39,7 +39,7 @@ Task<Result<void>> PeerGroup::plan_all(SteadyClock::time_point until) {
         if (run_) parts_.runs.phase(*run_, pair.dataset, "looking");
     }
     // A run holds the locks of its pairs; a dry run does not.
-    LookAt what{.peer = peer_, .pairs = pairs_, .sends = run_ != nullptr};
+    LookAt what{.peer = peer_, .pairs = pairs_, .sends = run_ != nullptr, .freshness = freshness_};
     auto looked = co_await look_at_targets(source_, std::move(what), until);
     if (!looked) co_return looked.error();
     jobs_.clear();

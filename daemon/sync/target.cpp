@@ -2,6 +2,7 @@
 #include "daemon/sync/target.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/platform.hpp"
 #include "common/props.hpp"
@@ -58,7 +59,7 @@ rpc::Hello Target::hello() {
             std::string(kBuildVersion),
             parts_.self.host.str(),
             boot_id(),
-            {std::string(rpc::kOffersAges)},
+            {std::string(rpc::kOffersAges), std::string(rpc::kOffersCached)},
             "peer"};
 }
 
@@ -194,11 +195,39 @@ void Target::note_current(const rpc::LookIn& in, const rpc::LookOut& out) {
     }
 }
 
+/// A stream is planned on what lies here now. Where none will be sent, the asking side having
+/// nothing newer, what events said is enough, as it is there: properties, what was written here and
+/// a token are read in any case.
+void Target::doubt_lists(const std::vector<DatasetName>& own, const rpc::LookIn& in) {
+    std::set<std::string> unchanged;
+    for (const auto& pair : in.pairs) {
+        if (pair.current) unchanged.insert(pair.target);
+    }
+    for (const DatasetName& name : own) {
+        const bool doubtful = !unchanged.contains(name.str()) && parts_.inventory.find(name);
+        if (doubtful) parts_.inventory.note({.dataset = name, .versions_only = true});
+    }
+}
+
+/// Where both have the same newest one, the others are no news. A tree's are asked about by name.
+void Target::shorten(const rpc::LookIn& in, rpc::LookOut* out) const {
+    for (std::size_t i = 0; i < in.pairs.size(); ++i) {
+        rpc::TargetState& state = out->targets[i];
+        const auto name = DatasetName::parse(state.target);
+        const auto side = name ? parts_.inventory.side(*name) : std::nullopt;
+        if (!side || side->tree || !is_current(in.pairs[i], state)) continue;
+        state.snapshots.erase(state.snapshots.begin(), std::prev(state.snapshots.end()));
+    }
+}
+
 Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
     if (in.sends) co_await end_streams(peer, in.pairs);
     auto names = co_await own_targets(peer, in.pairs);
     if (!names) co_return names.error();
-    auto seen = co_await parts_.inventory.refresh(std::move(*names), Freshness::listed);
+    const bool cached = in.cached.value_or(false);
+    if (cached) doubt_lists(*names, in);
+    auto seen = co_await parts_.inventory.refresh(std::move(*names),
+                                                  cached ? Freshness::cached : Freshness::listed);
     if (!seen) co_return seen.error();
     rpc::LookOut out;
     for (const auto& pair : in.pairs) {
@@ -218,6 +247,7 @@ Task<Result<rpc::LookOut>> Target::look(std::string peer, rpc::LookIn in) {
         }
     }
     note_current(in, out);
+    shorten(in, &out);
     co_return out;
 }
 

@@ -119,7 +119,9 @@ class Target : public peer::TargetService {
     Task<Result<void>> hide_members(std::vector<DatasetName> members);
     Task<> unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes);
     Result<void> room_for(const rpc::PrepareIn& in, const DatasetName& target) const;
+    void doubt_lists(const std::vector<DatasetName>& own, const rpc::LookIn& in);
     void note_current(const rpc::LookIn& in, const rpc::LookOut& out);
+    void shorten(const rpc::LookIn& in, rpc::LookOut* out) const;
     void note_received(const rpc::CommitIn& in, const rpc::CommitOut& out);
     rpc::TargetState state_of(const std::string& peer,
                               const DatasetName& target,

@@ -35,12 +35,14 @@ std::string TreeSync::served_as(const Dataset& dataset) const {
                                   : failover::serve_of_member(dataset));
 }
 
-TreeSync::TreeSync(SourceParts source, RunPtr run, plan::Pair root, Founding founding)
+TreeSync::TreeSync(
+    SourceParts source, RunPtr run, plan::Pair root, Founding founding, Freshness freshness)
     : source_(source),
       parts_(source.parts),
       run_(std::move(run)),
       root_(std::move(root)),
-      founding_(std::move(founding)) {}
+      founding_(std::move(founding)),
+      freshness_(freshness) {}
 
 Task<> TreeSync::go() {
     auto result = co_await sync();
@@ -85,7 +87,8 @@ Task<Result<rpc::RunResult>> TreeSync::sync() {
             if (send.take) break;
         }
         std::vector<DatasetName> one{root_.dataset};
-        auto seen = co_await look_here(parts_, std::move(one), Freshness::listed);
+        freshness_ = Freshness::listed;
+        auto seen = co_await look_here(parts_, std::move(one), freshness_);
         if (!seen) co_return seen.error();
     }
     out.bytes = bytes_;

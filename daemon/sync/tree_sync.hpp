@@ -28,9 +28,13 @@ struct ToAdopt {
 
 class TreeSync {
   public:
-    /// The root is locked by the caller; root and members are fresh in the inventory. No run: only
-    /// for describe().
-    TreeSync(SourceParts source, RunPtr run, plan::Pair root, Founding founding = {});
+    /// The root is locked by the caller; root and members are fresh in the inventory; `freshness`:
+    /// as they were looked at there. No run: only for describe().
+    TreeSync(SourceParts source,
+             RunPtr run,
+             plan::Pair root,
+             Founding founding = {},
+             Freshness freshness = Freshness::listed);
 
     /// Syncs it, and ends its part of the run.
     Task<> go();
@@ -86,6 +90,7 @@ class TreeSync {
     RunPtr run_;
     plan::Pair root_;
     Founding founding_;
+    Freshness freshness_;
     std::optional<ToAdopt> adopted_;
     std::vector<Member> members_;
     std::vector<rpc::LeftBehind> left_;

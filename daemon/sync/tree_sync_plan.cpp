@@ -164,7 +164,7 @@ std::vector<plan::TreeMember> TreeSync::views() const {
 
 Task<Result<std::vector<rpc::TargetState>>> TreeSync::states_there(SteadyClock::time_point until) {
     if (adopted_) co_return adopted_states();
-    LookAt what{.peer = root_.peer, .pairs = {}, .sends = run_ != nullptr};
+    LookAt what{.peer = root_.peer, .pairs = {}, .sends = run_ != nullptr, .freshness = freshness_};
     for (const Member& member : members_) what.pairs.push_back(member.pair);
     co_return co_await look_at_targets(source_, std::move(what), until);
 }

@@ -248,6 +248,21 @@ TEST_F(InventoryTest, OneSnapshotOfOursDoesNotMakeAList) {
     EXPECT_EQ(inventory.versions(name("tank/a")), nullptr);
 }
 
+TEST_F(InventoryTest, ADatasetThatWasMadeAnewUnderItsNameIsListedAnew) {
+    for (const bool by_discovery : {false, true}) {
+        zfs.take("tank/a@old");
+        test::run_task(io, refresh_and_forget());
+        ASSERT_EQ(inventory.versions(name("tank/a"))->snapshots.size(), 1U);
+        zfs.forget("tank/a");
+        zfs.create("tank/a");
+        if (by_discovery) look();
+        const auto seen =
+            test::run_task(io, inventory.refresh_one(name("tank/a"), Freshness::cached));
+        ASSERT_TRUE(seen.has_value());
+        EXPECT_TRUE(inventory.versions(name("tank/a"))->snapshots.empty()) << by_discovery;
+    }
+}
+
 TEST_F(InventoryTest, NeverLetsAChangeOfAnythingWait) {
     inventory.note({});
     EXPECT_TRUE(wants_look_while_a_is_busy());

@@ -48,6 +48,19 @@ class Cost(Case):
                     self.assertLessEqual(len(self.started(host)), 4, self.started(host))
                 self.assertEqual(self.all_snapshots(self.alpha), before)
 
+    def test_scheduled_syncs_of_unchanged_filesystems_list_no_snapshots(self):
+        make_pairs(self, MANY)
+        self.zrepctl("sync", "all")
+        self.zrepctl("set", "tank/all", "zrep:interval=2s")
+        self.alpha.run("sleep 6")  # the first turns look at what was changed until now
+        self.count_calls()
+        self.alpha.run("sleep 6")
+        for host in self.hosts:
+            with self.subTest(host):
+                started = self.started(host)
+                self.assertTrue(started, "it had its turns")
+                self.assertEqual([line for line in started if "snapshot" in line], [])
+
     def test_changed_filesystems_cost_two_processes_each_and_a_dozen_together(self):
         names = make_pairs(self, MANY)
         self.zrepctl("sync", "all")
