@@ -69,6 +69,10 @@ class Target : public peer::TargetService {
     Task<Result<void>> look_around(std::string peer);
     /// not_accepted unless the peer may create below the parent of `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
+    /// refused: nobody's key is good for more names than zfs can list in time.
+    Result<void> may_found_more(const std::string& peer) const;
+    /// The same, and of one more member of this tree.
+    Result<void> may_grow(const std::string& peer, const DatasetName& root) const;
     Result<void> stands_alone(const std::string& peer, const DatasetName& target) const;
     Result<void> check_own_name(const std::string& host,
                                 const std::string& source,
