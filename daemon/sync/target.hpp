@@ -70,6 +70,10 @@ class Target : public peer::TargetService {
     /// not_accepted where the peer may create nothing, whatever there is or is not. Else not_found
     /// without a parent for `target`.
     Result<void> may_create(const std::string& peer, const DatasetName& target) const;
+    /// refused: nobody's key is good for more names than zfs can list in time.
+    Result<void> may_found_more(const std::string& peer) const;
+    /// The same, and of one more member of this tree.
+    Result<void> may_grow(const std::string& peer, const DatasetName& root) const;
     Result<void> stands_alone(const std::string& peer, const DatasetName& target) const;
     Result<void> check_own_name(const std::string& host,
                                 const std::string& source,

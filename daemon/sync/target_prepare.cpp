@@ -7,6 +7,12 @@
 namespace zrepd::sync {
 namespace {
 
+// Filesystems and volumes of one host's pairs and trees, copies of what vanished there included.
+// Far more than one host has, and few enough for zfs to list in a minute, whatever their names are.
+constexpr std::size_t kMaxOfOnePeer = 20'000;
+// A tree has at most kMaxMembers; as many copies again of what vanished may have been left.
+constexpr std::size_t kMaxOfOneTree = 2 * plan::kMaxMembers;
+
 Error exists_already(const DatasetName& target, const HostName& host) {
     return Error{.code = Code::already_exists,
                  .message = target.str() + " exists already on " + host.str(),
@@ -64,6 +70,36 @@ Result<void> Target::may_create(const std::string& peer, const DatasetName& targ
     return Error{.code = Code::not_found,
                  .message = "the destination's parent " + parent->str() + " does not exist",
                  .remedy = "on " + parts_.self.host.str() + " run: zfs create -p " + parent->str()};
+}
+
+Result<void> Target::may_found_more(const std::string& peer) const {
+    if (parts_.self.is(peer) || parts_.inventory.all().size() < kMaxOfOnePeer) return ok();
+    std::size_t count = 0;
+    for (const auto& pair : parts_.inventory.pairs()) {
+        if (pair.role != plan::Role::target || pair.peer.short_name() != peer) continue;
+        count += pair.tree ? parts_.inventory.members(pair.dataset).size() : 1;
+    }
+    if (count < kMaxOfOnePeer) return ok();
+    const std::string& host = parts_.self.host.str();
+    return Error{.code = Code::refused,
+                 .message = host + " has " + std::to_string(count) +
+                            " filesystems and volumes of " + peer + "'s, and takes no more than " +
+                            std::to_string(kMaxOfOnePeer) + " of one host",
+                 .remedy = "on " + host +
+                           ": zrepctl list -L shows them; zrepctl clear, then zfs destroy, of "
+                           "those that nobody needs"};
+}
+
+Result<void> Target::may_grow(const std::string& peer, const DatasetName& root) const {
+    const std::size_t count = parts_.inventory.members(root).size();
+    if (count < kMaxOfOneTree) return may_found_more(peer);
+    const std::string& host = parts_.self.host.str();
+    return Error{.code = Code::refused,
+                 .message = root.str() + " on " + host + " has " + std::to_string(count) +
+                            " members, copies of what is gone included, and takes no more",
+                 .remedy = "on " + host +
+                           " let go of copies of what is gone, which zrepctl status names on the "
+                           "master's side, with the commands"};
 }
 
 /// No pair above or below, nor one that is just being made.
@@ -128,6 +164,8 @@ Task<Result<rpc::PrepareOut>> Target::prepare(std::string peer, rpc::PrepareIn i
     if (dataset == nullptr) {
         auto alone = stands_alone(peer, *target);
         if (!alone) co_return alone.error();
+        auto few = may_found_more(peer);
+        if (!few) co_return few.error();
         auto room = room_for(in, *target);
         if (!room) co_return room.error();
         const auto parent = target->parent();

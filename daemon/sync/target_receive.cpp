@@ -169,7 +169,11 @@ Task<Result<void>> Target::ready_for_full(std::string peer, DatasetName target, 
     if (!allowed) co_return allowed;
     auto seen = co_await parts_.inventory.refresh_one(target, Freshness::listed);
     if (!seen) co_return seen;
-    if (parts_.inventory.find(target) == nullptr) co_return stands_alone(peer, target);
+    if (parts_.inventory.find(target) == nullptr) {
+        auto few = may_found_more(peer);
+        if (!few) co_return few;
+        co_return stands_alone(peer, target);
+    }
     if (!in.abort_partial || !pair_with(peer, target, in.source)) {
         co_return exists_here(target, parts_.self.host, /*member=*/false);
     }

@@ -99,7 +99,7 @@ Task<Result<void>> Target::ready_for_member(std::string peer,
     if (!root) co_return not_yours(peer, target);
     auto rescued = check_rescued(root->dataset);
     if (!rescued) co_return rescued;
-    if (parts_.inventory.find(target) == nullptr) co_return ok();
+    if (parts_.inventory.find(target) == nullptr) co_return may_grow(peer, root->dataset);
     const Versions* versions = parts_.inventory.versions(target);
     const Dataset* there = parts_.inventory.find(target);
     const bool partial = versions != nullptr && versions->snapshots.empty() && there != nullptr &&

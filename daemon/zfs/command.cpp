@@ -170,6 +170,12 @@ Argv get_datasets_of_pools(const std::vector<std::string>& pools) {
     return with(std::move(head), pools);
 }
 
+Argv list_names(const std::string& pool) {
+    Argv out{"zfs", "list", "-H", "-o", "name", "-t", "filesystem,volume"};
+    if (!pool.empty()) out.insert(out.end(), {"-r", pool});
+    return out;
+}
+
 std::vector<Argv> get_versions(const std::vector<DatasetName>& which) {
     const Argv head{"zfs",
                     "get",

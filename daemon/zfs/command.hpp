@@ -44,6 +44,8 @@ std::string subject(const Argv& argv);
 std::vector<Argv> get_datasets(const std::vector<DatasetName>& which);
 /// The same below these pools, for when one of the pools must not be touched.
 Argv get_datasets_of_pools(const std::vector<std::string>& pools);
+/// `zfs list` of the names alone; an empty pool: of all.
+Argv list_names(const std::string& pool);
 /// `zfs get -d 1`: unlike `zfs list` it can leave out a zrep:sent inherited from the dataset.
 std::vector<Argv> get_versions(const std::vector<DatasetName>& which);
 /// As get_versions, of these snapshots alone.

@@ -71,54 +71,6 @@ Task<Result<Output>> ZfsCli::list(std::vector<Argv> commands,
     co_return all;
 }
 
-Task<Result<std::vector<Dataset>>> ZfsCli::datasets(std::vector<DatasetName> which) {
-    Result<void> checked = check_pools(which);
-    if (!checked.has_value()) co_return checked.error();
-    std::vector<Argv> commands = command::get_datasets(which);
-    if (which.empty() && !unavailable_pools().empty()) {
-        std::vector<std::string> healthy = pools();
-        std::erase_if(healthy, [&](const std::string& pool) { return !check_pool(pool); });
-        if (healthy.empty()) co_return std::vector<Dataset>();
-        commands = {command::get_datasets_of_pools(healthy)};
-    }
-    Result<Output> output = co_await list(std::move(commands));
-    const bool late = !output.has_value() && output.error().code == Code::timed_out;
-    if (late && which.empty()) {
-        Error why = output.error();
-        output = co_await list_each_pool(std::move(why));
-    }
-    if (!output.has_value()) co_return output.error();
-    co_return parse::datasets(output->out);
-}
-
-/// One that hangs is unavailable from then on. Of one that is only slow nobody may think that what
-/// is not listed is gone: then this fails as the first listing did. So it does when one that was
-/// left out is back: whoever asks what was left out would not find it there.
-Task<Result<Output>> ZfsCli::list_each_pool(Error why) {
-    const std::vector<std::string> imported = pools();
-    if (imported.size() < 2) co_return why;
-    Output all;
-    std::vector<std::string> skipped;
-    for (const std::string& pool : imported) {
-        if (!check_pool(pool)) {
-            skipped.push_back(pool);
-            continue;
-        }
-        std::vector<Argv> commands{command::get_datasets_of_pools({pool})};
-        auto output = co_await list(std::move(commands));
-        if (output.has_value())
-            all.out += output->out;
-        else if (check_pool(pool))
-            co_return output.error();
-        else
-            skipped.push_back(pool);
-    }
-    for (const std::string& pool : skipped) {
-        if (check_pool(pool)) co_return why;
-    }
-    co_return all;
-}
-
 Task<Result<std::map<DatasetName, Versions>>> ZfsCli::versions_of(std::vector<DatasetName> which) {
     const bool alone = which.size() == 1;
     Result<Output> output = co_await list(command::get_versions(which),

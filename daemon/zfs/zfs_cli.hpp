@@ -36,7 +36,8 @@ class ZfsCli final : public Zfs {
   public:
     explicit ZfsCli(Processes& processes, ZfsPaths paths = {});
 
-    /// With no names, and while a pool is in trouble: only the datasets of the other pools.
+    /// With no names, and while a pool is in trouble: only the datasets of the other pools. What is
+    /// too much for one process is asked for in parts. zfs_datasets.cpp
     Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) override;
     Task<Result<std::map<DatasetName, Versions>>> versions(std::vector<DatasetName> which) override;
     Task<std::vector<Result<Snapshot>>> snapshot(std::vector<SnapshotName> names) override;
@@ -87,8 +88,13 @@ class ZfsCli final : public Zfs {
     Result<void> check_state(std::string_view pool) const;
     /// pool_unavailable while one of our processes hangs for it, though the pool is not suspended.
     Result<void> check_stuck(const std::string& pool) const;
-    /// Everything, pool by pool: for when one of them does not answer, and nobody knows which.
-    Task<Result<Output>> list_each_pool(Error why);
+    // zfs_datasets.cpp
+    Task<Result<std::vector<Dataset>>> all_datasets();
+    /// For when one of them does not answer, and nobody knows which, or has too much to say. `why`:
+    /// what is wrong where one that was left out is back.
+    Task<Result<std::vector<Dataset>>> datasets_of_each_pool(Error why);
+    Task<Result<std::vector<Dataset>>> datasets_of_pool(std::string pool);
+    Task<Result<std::vector<Dataset>>> datasets_of(std::vector<DatasetName> which);
     Result<void> check_pools(const std::vector<DatasetName>& which);
     /// The imported pools; empty where they are not knowable without a process.
     std::vector<std::string> pools() const;
@@ -140,6 +146,8 @@ class ZfsCli final : public Zfs {
     ZfsPaths paths_;
     /// Datasets whose snapshots one listing may have; fewer after one that was too much.
     std::size_t names_at_once_ = std::numeric_limits<std::size_t>::max();
+    /// Pools, by how many datasets, of which one process cannot tell all; "": of all of them.
+    std::map<std::string, std::size_t, std::less<>> large_pools_;
     bool programs_refused_ = false;  ///< found out once; then plain commands at once
 };
 

@@ -166,6 +166,9 @@ TEST(ZfsCommand, BuildsTheSmallOnes) {
     EXPECT_EQ(text(command::inherit_sent({s, s}).at(0)), "zfs|inherit|zrep:sent|tank/a@x|tank/a@x");
     EXPECT_EQ(text(command::program("tank", {"1"})), "zfs|program|-j|--|tank|-|1");
     EXPECT_EQ(text(command::events()), "zpool|events|-f|-v|-H");
+    EXPECT_EQ(text(command::list_names("")), "zfs|list|-H|-o|name|-t|filesystem,volume");
+    EXPECT_EQ(text(command::list_names("tank")),
+              "zfs|list|-H|-o|name|-t|filesystem,volume|-r|tank");
 }
 
 TEST(ZfsCommand, CutsLongListsBelowTheLimitAndLosesNothing) {
