@@ -141,9 +141,10 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
     // A target that was touched goes back with the next stream, however little that carries: until
     // then it could not become the master.
     // Frozen for a role change: what is newer than the base here would keep this side from being a
-    // target, so the newest one has to be ours.
+    // target, so the newest one has to be ours. And where somebody destroyed the base, and only its
+    // bookmark is left, nothing else would ever give both sides a snapshot to change roles at.
     const bool overtaken = is_frozen(dataset) && !newer.empty();
-    const bool nothing_written = base && !pending && !overtaken &&
+    const bool nothing_written = base_here != nullptr && !pending && !overtaken &&
                                  unsent_bytes(source, newer) == 0 && target.written_bytes == 0;
     if (is_unrecorded(base_here)) {
         // Before anything is sent from it: an unrecorded base is held and marked on neither side.
@@ -153,7 +154,7 @@ Step plan_sync(const SourceView& source, const TargetView& target) {
         return Resume{*half_sent, target.resume_token, target.token_base, target.token_done_bytes};
     }
     if (!base) return no_common(source, target);
-    if (nothing_written && base_here != nullptr && behind_in_epoch(dataset, target)) {
+    if (nothing_written && behind_in_epoch(dataset, target)) {
         return Skip{*base_here, "the target missed a role change", false};
     }
     if (nothing_written) return Skip{.acknowledge = {}, .reason = "unchanged since the last sync"};

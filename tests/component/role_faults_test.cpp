@@ -107,6 +107,29 @@ TEST_F(RoleFaultsTest, ADemotionWhoseSetFailsIsTriedAgain) {
     EXPECT_FALSE(alpha->roles.trouble_of(fs));
 }
 
+/// Another tool took what was written, nothing came after that, and somebody destroyed the base:
+/// its bookmark alone was enough for "unchanged", and a role change that needs it sent one there
+/// again.
+TEST_F(RoleFaultsTest, ABaseThatIsOnlyABookmarkIsReplacedBeforeTheHandOver) {
+    alpha->zfs.write("tank/fs", 700);
+    alpha->zfs.take("tank/fs@daily");
+    ASSERT_EQ(sync().outcome, "done");
+    auto& here = alpha->zfs.at("tank/fs");
+    const Guid base = here.snapshots.back().guid;
+    std::erase_if(here.snapshots, [](const auto& s) { return s.name != "daily"; });
+    ASSERT_TRUE(std::any_of(here.bookmarks.begin(), here.bookmarks.end(), [&](const auto& b) {
+        return b.guid == base;
+    }));
+    ASSERT_EQ(here.written, 0U);
+    discover();
+    alpha->inventory.note({.dataset = fs, .versions_only = true});
+    const auto result = change(*alpha, Ask::failover, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    expect_roles(false, "2");
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+    EXPECT_EQ(here.snapshots.back().guid, beta->zfs.at("backup/fs").snapshots.back().guid);
+}
+
 /// A snapshot of somebody else's took what was written with it: that is not nothing.
 TEST_F(RoleFaultsTest, WhatAForeignSnapshotSwallowedIsDrainedToo) {
     alpha->zfs.on_call([this](const std::string& call) {

@@ -146,6 +146,20 @@ class Sync(Case):
         self.assert_same_data("tank/fs", "backup/fs")
         self.assert_in_step("tank/fs", "backup/fs")
 
+    def test_destroyed_base_of_an_idle_master_is_replaced(self):
+        """Another snapshot holds what was written last: nothing to send, but nothing to change roles at either."""
+        self.make_pair()
+        self.write("tank/fs", "second")
+        self.alpha.run("zpool sync tank; zfs snapshot tank/fs@daily")
+        self.zrepctl("sync", "tank/fs")
+        self.alpha.run("zfs release zrep_base tank/fs@zrep_000001; zfs destroy tank/fs@zrep_000001")
+        self.assertEqual(self.get(self.alpha, "written", "tank/fs"), "0")
+        self.assertIn("from #zrep_", self.zrepctl("sync", "--dry-run", "tank/fs").out)
+        self.zrepctl("sync", "tank/fs")
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assertEqual(self.snapshots(self.alpha, "tank/fs")[-1], "zrep_000002")
+        self.assertIn("unchanged", self.zrepctl("sync", "tank/fs").out)
+
     def test_administrator_cannot_destroy_the_base_by_mistake(self):
         self.make_pair()
         for host, name in ((self.alpha, "tank/fs@zrep_000000"), (self.beta, "backup/fs@zrep_000000")):

@@ -30,8 +30,22 @@ TEST(Plan, TakesOneForAFrozenMasterWhoseNewestIsSomebodyElses) {
     EXPECT_EQ(step.take, "zrep_000002");
 }
 
-TEST(Plan, SkipsWhenTheBaseIsOnlyABookmarkAndNothingFollows) {
-    expect_skip(planned(0, "@older:5 #zrep_1:1", target("@zrep_000001:1")));
+/// Else a role change is refused for ever: "lacks the newest acknowledged; sync", "unchanged".
+TEST(Plan, TakesOneWhenTheBaseIsOnlyABookmarkThoughNothingWasWritten) {
+    const auto there = target("@zrep_000001:1");
+    for (const auto* here : {"@older:5 #zrep_1:1", "#zrep_1:1", "#zrep_1:1 @daily:2"}) {
+        SCOPED_TRACE(here);
+        const auto step = expect_incremental(planned(0, here, there));
+        EXPECT_EQ(step.base, "#zrep_1");
+        EXPECT_EQ(step.take, "zrep_000002");
+    }
+    // Once: both have a snapshot again.
+    expect_skip(
+        planned(0, "@older:5 #zrep_1:1 @zrep_000002:2+s", target("@zrep_000001:1 @zrep_000002:2")));
+    // One of ours that waits does as well.
+    const auto step = expect_incremental(planned(0, "#zrep_1:1 @zrep_000002:2", there));
+    ASSERT_TRUE(step.existing);
+    EXPECT_EQ(step.existing->name, "zrep_000002");
 }
 
 TEST(Plan, SkipsOnAFullPoolWhenThereIsNothingToSend) {

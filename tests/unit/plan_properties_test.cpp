@@ -144,7 +144,7 @@ bool is_synced(const World& world) {
         if (it->guid == there.back().guid) return true;
         if (it->written_bytes != 0) return false;
     }
-    return true;  // the base is a bookmark, and nothing was written after it
+    return false;  // a bookmark is no snapshot that both sides could change roles at
 }
 
 /// Follows the plan until it has nothing more to do; the number of rounds, or -1 after a conflict.
