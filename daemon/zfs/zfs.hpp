@@ -35,8 +35,8 @@ class Zfs {
   public:
     virtual ~Zfs() = default;
 
-    /// Properties of these datasets; empty: every filesystem and volume. One process, and more where
-    /// that has too much to say. Datasets that do not exist are simply not in the answer.
+    /// Properties of these datasets; empty: every filesystem and volume. One process, and more
+    /// where that has too much to say. Datasets that do not exist are simply not in the answer.
     virtual Task<Result<std::vector<Dataset>>> datasets(std::vector<DatasetName> which) = 0;
     /// Snapshots and bookmarks of each of these (not of their children). One process.
     virtual Task<Result<std::map<DatasetName, Versions>>> versions(

@@ -102,43 +102,6 @@ TEST_F(ZfsCliTest, ListsSnapshotsInPartsWhereThereAreTooManyAndMoreOfOneAlone) {
     EXPECT_LE(calls().size(), 7U);
 }
 
-/// Some thousands of small filesystems with long names, of a peer that may found them, are enough.
-TEST_F(ZfsCliTest, ListsDatasetsInPartsWhereAllOfThemHaveTooMuchToSay) {
-    file("kstat/tank/state", "ONLINE\n");
-    // Four at once are too much as well.
-    script("zfs",
-           "case \"$*\" in list*) printf 'tank\\ntank/a\\ntank/b\\ntank/c\\n'; exit 0;; "
-           "*'tank/a tank/b'*) yes | head -c 70000000; exit 0;; *tank*) ;; "
-           "*) yes | head -c 70000000; exit 0;; esac\n"
-           "for name in $(printf '%s\\n' \"$@\" | grep ^tank); do "
-           "printf '%s\\ttype\\tfilesystem\\t-\\n%s\\tguid\\t7\\t-\\n' $name $name; done");
-    auto found = run_task(io, zfs->datasets({}));
-    ASSERT_TRUE(found) << found.error().text();
-    EXPECT_EQ(found->size(), 4U);
-    EXPECT_EQ(calls().size(), 5U) << "all, the names, four of them, and two halves";
-    found = run_task(io, zfs->datasets({}));
-    ASSERT_TRUE(found) << found.error().text();
-    EXPECT_EQ(found->size(), 4U);
-    EXPECT_EQ(calls().size(), 9U) << "not all at once any more";
-}
-
-TEST_F(ZfsCliTest, APoolThatHasTooMuchToSayCostsTheOthersOneProcessEach) {
-    for (const char* pool : {"dozer", "tank"})
-        file("kstat/" + std::string(pool) + "/state", "ONLINE\n");
-    script("zfs",
-           "case \"$*\" in list*) printf 'tank\\ntank/a\\n'; exit 0;; "
-           "*tank/a) set -- tank tank/a;; *dozer) set -- dozer;; "
-           "*) yes | head -c 70000000; exit 0;; esac\n"
-           "for name; do printf '%s\\ttype\\tfilesystem\\t-\\n%s\\tguid\\t7\\t-\\n' $name $name; "
-           "done");
-    for (int i = 0; i < 2; ++i) {
-        const auto found = run_task(io, zfs->datasets({}));
-        ASSERT_TRUE(found) << found.error().text();
-        EXPECT_EQ(found->size(), 3U);
-    }
-    EXPECT_EQ(calls().size(), 8U) << "all, dozer, tank, names, tank's; then dozer, names, tank's";
-}
-
 TEST_F(ZfsCliTest, TakesATreesSnapshotsWithOneCommandAndReadsThemWithAnother) {
     script("zfs",
            "case \"$1\" in get) for n in a b; do printf "
