@@ -239,17 +239,17 @@ TEST_F(RolesTest, ATakeoverAloneDoesNotWaitForOneThatAsksTheMaster) {
     ASSERT_TRUE(slow);
     const auto asks = beta->roles.start(Ask::takeover, {target_fs});
     ASSERT_TRUE(asks);
-    run_until(io, [this] { return alpha->runs.active(fs) != nullptr; });
+    test::run_until(io, [this] { return alpha->runs.active(fs) != nullptr; });
     const auto other = beta->roles.start(Ask::failover, {target_fs});
     EXPECT_FALSE(other);
-    const auto dry = run_task(
+    const auto dry = test::run_task(
         io, beta->roles.describe(Ask::takeover_local, {target_fs}, std::chrono::seconds(1)));
     ASSERT_TRUE(dry);
     EXPECT_TRUE(dry->results.empty());
     EXPECT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
     EXPECT_TRUE(is_master(*beta, "backup/fs"));
     const sync::RunPtr asking = beta->runs.find(asks->run_id);
-    run_until(io, [&asking] { return asking->finished(); });
+    test::run_until(io, [&asking] { return asking->finished(); });
     EXPECT_EQ(asking->out().results.at(0).outcome, "done");
 }
 

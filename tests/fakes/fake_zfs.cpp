@@ -11,6 +11,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/zfs/parse.hpp"
+#include "tests/fakes/fake_error.hpp"
 
 namespace zrepd::test {
 namespace {
@@ -24,10 +25,6 @@ Guid fresh_guid() {
 std::uint64_t fresh_content() {
     static std::uint64_t next = 0;
     return ++next;
-}
-
-Error error(Code code, std::string message) {
-    return Error{.code = code, .message = std::move(message)};
 }
 
 std::string words(const std::vector<SnapshotName>& names) {

@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // FakeZfs: mounts, keys, clones.
+#include "tests/fakes/fake_error.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
-namespace {
-
-Error error(Code code, std::string message) {
-    return Error{.code = code, .message = std::move(message)};
-}
-
-}  // namespace
 
 Task<Result<void>> FakeZfs::mount(DatasetName dataset) {
     Result<void> entered = enter("mount", dataset.str(), dataset.pool());

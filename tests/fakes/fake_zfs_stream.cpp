@@ -14,6 +14,7 @@
 #include "daemon/async/signal.hpp"
 #include "daemon/zfs/parse.hpp"
 #include "tests/fakes/begin_record.hpp"
+#include "tests/fakes/fake_error.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
@@ -23,10 +24,6 @@ namespace {
 constexpr std::size_t kChunk = 4096;
 constexpr int kPollMilliseconds = 10;
 constexpr std::uint64_t kMaxPayload = 64 << 20;
-
-Error error(Code code, std::string message) {
-    return Error{.code = code, .message = std::move(message)};
-}
 
 std::string to_hex(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";

@@ -3,16 +3,10 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "tests/fakes/fake_error.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 
 namespace zrepd::test {
-namespace {
-
-Error error(Code code, std::string message) {
-    return Error{.code = code, .message = std::move(message)};
-}
-
-}  // namespace
 
 Result<void> FakeZfs::destroy_one(const DatasetName& dataset, const std::string& name) {
     FakeDataset* fake = find(dataset);

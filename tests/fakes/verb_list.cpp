@@ -5,8 +5,6 @@
 namespace zrepd::test {
 namespace {
 
-const control::Caller kRoot{};
-
 /// Of methods that start a run.
 template <class In>
 using Starter = Task<Result<rpc::RunStarted>> (DaemonService::*)(In, control::Caller);

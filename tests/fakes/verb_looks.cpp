@@ -14,8 +14,6 @@
 namespace zrepd::test {
 namespace {
 
-constexpr control::Caller kRoot{.access = control::Access::admin};
-
 Outcome list_of(VerbWorld& w, TestHost& host, rpc::DatasetsIn in, bool incoming) {
     const auto found = run_task(w.context(), w.service(host).list(std::move(in), kRoot));
     if (!found) return VerbWorld::of_error(found.error());

@@ -6,6 +6,9 @@
 
 namespace zrepd::test {
 
+/// Who asks.
+inline constexpr control::Caller kRoot{.access = control::Access::admin};
+
 Outcome rescue_list(VerbWorld& w);
 Outcome rescue_diff(VerbWorld& w);
 /// Of the one, asked on the master's side; and of all that is received on the target's.
