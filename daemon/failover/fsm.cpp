@@ -69,12 +69,10 @@ Transition asked(const State& s, Command command) {
         if (s.stored.master) return refuse(s, settled ? "is_master" : "unfinished");
         return take_over(s, s.stored.epoch + 1);
     }
-    // Of a tree it is how -L takes back a role that nobody has: whatever it was in the middle of.
-    if (command == Command::takeover_back) {
-        if (s.stored.master) return refuse(s, settled ? "is_master" : "unfinished");
-        return go_back(s, s.stored.epoch + 1);
-    }
     if (!settled) return refuse(s, "unfinished");
+    if (command == Command::takeover_back) {
+        return s.stored.master ? refuse(s, "is_master") : go_back(s, s.stored.epoch + 1);
+    }
     if (!s.stored.master) return refuse(s, "not_master");
     switch (command) {
         case Command::failover:

@@ -235,9 +235,28 @@ Result<void> Roles::must_be_whole(const plan::Pair& pair) const {
     return ok();
 }
 
+/// Of a tree that is in the middle of one some members are back at the base, and others are not.
+Task<Result<void>> Roles::finish_rescue(sync::RunPtr run, plan::Pair root) {
+    const Dataset* now = parts_.inventory.find(root.dataset);
+    if (now == nullptr) co_return sync::no_pair(parts_, root.dataset);
+    const auto rescues = [](Journal journal) {
+        return journal == Journal::stepping_down || journal == Journal::rejoining;
+    };
+    if (!rescues(entry_of(*now).journal)) co_return ok();
+    Change work(role_, run, root.dataset, run->operation());
+    work.alone();
+    // It may go on to ask the other side, whose silence is no reason to stop here.
+    auto stored = co_await carry(&work, root.dataset, Recover{});
+    if (!stored) co_return stored.error();
+    if (!rescues(stored->journal)) co_return ok();
+    co_return work.trouble().value_or(unfinished(root, stored->journal));
+}
+
 Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {
     const auto below = co_await lock_members(root.dataset, run->operation(), kLockWait);
     if (!below) co_return below.error();
+    auto rescued = co_await finish_rescue(run, root);
+    if (!rescued) co_return rescued.error();
     auto seen = co_await look_at(root.dataset);
     if (!seen) co_return seen.error();
     const Versions* versions = parts_.inventory.versions(root.dataset);

@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::string name = one.param.verb;
         std::replace_if(
             name.begin(), name.end(), [](char c) { return c == '-' || c == '@'; }, '_');
-        return name;
+        return name + "_" + std::to_string(one.index);
     });
 
 }  // namespace
