@@ -135,13 +135,13 @@ TEST_F(PeersAway, ATryOfSomebodyElseIsALookToo) {
 }
 
 TEST_F(PeersAway, ASessionThatNobodyUsesIsClosed) {
-    make({.unused = 50ms});
+    make({.unused = 500ms});
     const std::size_t before = test::open_descriptors();
     EXPECT_TRUE(ping());
     const auto needs_none = [](const HostName&) { return false; };
     peers->close_unused(needs_none);
     EXPECT_EQ(peers->session_count(), 1U) << "it was used a moment ago";
-    pass(100ms);
+    pass(600ms);
     peers->close_unused([&](const HostName& host) { return host == beta; });
     EXPECT_EQ(peers->session_count(), 1U) << "a pair has it";
     peers->close_unused(needs_none);
