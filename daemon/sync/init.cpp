@@ -85,6 +85,9 @@ Task<Result<void>> Init::ask_for_place() {
         request_.host, "peer.prepare", ask, kPrepareLimit);
     if (!prepared) co_return failed_there(request_.host, prepared.error()).in(request_.host.str());
     prepared_ = std::move(*prepared);
+    // Somebody may have looked meanwhile.
+    dataset = parts_.inventory.find(request_.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     co_return check_prepared(*dataset, prepared_, request_);
 }
 

@@ -217,6 +217,9 @@ Task<Result<std::vector<std::string>>> init_steps(SourceParts source,
     auto prepared =
         co_await source.peers.call_as<rpc::PrepareOut>(request.host, "peer.prepare", ask, limit);
     if (!prepared) co_return failed_there(request.host, prepared.error()).in(request.host.str());
+    // Somebody may have looked meanwhile.
+    dataset = source.parts.inventory.find(request.dataset);
+    if (dataset == nullptr) co_return Error{.code = Code::not_found, .message = "it is gone"};
     auto fits = check_prepared(*dataset, *prepared, request);
     if (!fits) co_return fits.error();
     if (request.recursive)
