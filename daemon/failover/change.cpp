@@ -315,12 +315,8 @@ Error Change::refusal(std::string_view why) const {
     const bool open = entry_.journal != Journal::none;
     // Half way to the other role it is neither.
     if (pair_ && open && (why == "unfinished" || why == "not_master")) {
-        Error error = unfinished(*pair_, entry_.journal);
-        // What holds it back is the fence, which a split brain never opens.
-        if (operation_ == kResolve && entry_.journal == Journal::freezing)
-            error.remedy = "zrepctl set " + quote(name) +
-                           " fence=off lets zrepd go on with it; then run this again";
-        return error;
+        return operation_ == kResolve ? unfinished_resolve(*pair_, entry_.journal)
+                                      : unfinished(*pair_, entry_.journal);
     }
     if (role && pair_)
         return wrong_side(operation_ == kUnfence ? Ask::unfence : Ask::failover, *pair_);

@@ -219,6 +219,14 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
                  .remedy = status + " shows what it waits for" + ways};
 }
 
+Error unfinished_resolve(const plan::Pair& pair, Journal journal) {
+    Error error = unfinished(pair, journal);
+    if (journal == Journal::freezing)
+        error.remedy = "zrepctl set " + quote(pair.dataset.str()) +
+                       " fence=off lets zrepd go on with it; then run this again";
+    return error;
+}
+
 Error neither_is_master(const plan::Pair& pair, std::uint64_t epoch_there) {
     const std::string here = quote(pair.dataset.str());
     const std::string there = quote(pair.peer_dataset.str());

@@ -59,6 +59,9 @@ Error sync_refused(Error error);
 Error both_say_so(const plan::Pair& pair);
 /// The end of a remedy, for a side that gave the role away to nobody yet.
 std::string take_back(const plan::Pair& pair);
+/// As unfinished(), of a split brain: what holds the side back may be a fence, which never opens
+/// then.
+Error unfinished_resolve(const plan::Pair& pair, Journal journal);
 /// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.
 Error unfinished(const plan::Pair& pair, Journal journal);
 

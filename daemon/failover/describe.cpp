@@ -161,13 +161,12 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
         co_return unfinished(pair, journal);
     if (target != wants_target) co_return wrong_side(ask, pair);
     if (ask == Ask::unfence) co_return fences_.describe_unfence(pair);
-    if (journal != Journal::none && ask != Ask::takeover_local) {
-        co_return unfinished(pair, journal);
-    }
     Result<Guid> base = Guid{};
     const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
     if (resolves) base = co_await must_be_split(pair, ask, limit);
     if (!base) co_return base.error();
+    if (journal != Journal::none && ask != Ask::takeover_local)
+        co_return resolves ? unfinished_resolve(pair, journal) : unfinished(pair, journal);
     dataset = parts_.inventory.find(pair.dataset);
     versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);

@@ -78,8 +78,13 @@ Task<Result<rpc::HandOverOut>> Roles::call_hand_over(plan::Pair pair,
     in.target = pair.peer_dataset.str();
     auto answer =
         co_await role_.peers.call_as<rpc::HandOverOut>(pair.peer, "peer.hand_over", in, limit);
-    if (!answer) co_return sync::said_there(pair.peer, answer.error()).in(pair.peer.str());
-    co_return answer;
+    if (answer) co_return answer;
+    Error error = sync::said_there(pair.peer, answer.error()).in(pair.peer.str());
+    if (cannot_ask(error.code)) {
+        error.remedy += error.remedy.empty() ? "" : "; ";
+        error.remedy += "if that host is dead: zrepctl takeover -L " + quote(pair.dataset.str());
+    }
+    co_return error;
 }
 
 /// A planned takeover is a failover that the target asks for.
@@ -91,14 +96,7 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     rpc::HandOverIn in;
     if (back.known()) in.base = back;
     auto started = co_await call_hand_over(*pair, std::move(in), kAskLimit);
-    if (!started) {
-        Error error = started.error();
-        if (cannot_ask(error.code)) {
-            error.remedy += error.remedy.empty() ? "" : "; ";
-            error.remedy += "if that host is dead: zrepctl takeover -L " + quote(dataset.str());
-        }
-        co_return error;
-    }
+    if (!started) co_return started.error();
     // An operator may have taken over without the master meanwhile.
     const auto is_master = [this, dataset] {
         const auto now = parts_.inventory.pair(dataset);

@@ -200,7 +200,7 @@ const std::vector<BadState>& bad_states() {
         {"below minfree", below_minfree},
         {"zfs fails",
          [](VerbWorld& w) {
-             w.a().zfs.break_all(parse::failure("internal error: cannot do that", ""));
+             w.a().zfs.break_all(parse::failure("internal error: cannot do that", "", "tank"));
          }},
         {"zfs hangs", [](VerbWorld& w) { w.a().zfs.break_all(hangs()); }},
         {"target touched", [](VerbWorld& w) { w.b().zfs.write("backup/fs", 3'000); }},

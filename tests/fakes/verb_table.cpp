@@ -65,8 +65,6 @@ class Reader {
         const bool more = last_ == Part::outcome && !rows.empty();
         if (more && line.starts_with("next: ")) {
             rows.back().next = line.substr(6);
-        } else if (more && line.starts_with("dry: ")) {
-            rows.back().dry_said = line.substr(5);
         } else if (more && line.starts_with("dry next: ")) {
             rows.back().dry_next = line.substr(10);
         } else if (std::regex_match(line, found, kOutcome) && last_ == Part::verbs) {

@@ -31,7 +31,6 @@ struct Row {
     std::optional<int> dry_exit_status = {};
     std::string said;
     std::string next;
-    std::optional<std::string> dry_said = {};
     std::optional<std::string> dry_next = {};
 };
 
