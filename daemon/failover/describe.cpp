@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Dry runs of role changes: the steps, what they would lose, and what is in their way.
+#include <algorithm>
+
 #include "common/text.hpp"
 #include "common/time.hpp"
 #include "common/units.hpp"
@@ -20,6 +22,9 @@ namespace {
 
 using sync::Freshness;
 using Steps = std::vector<std::string>;
+
+// As the run's: the other master tells at once.
+constexpr std::chrono::seconds kAskIfSplit{3};
 
 std::string there(const plan::Pair& pair) {
     return pair.peer.str() + ":" + pair.peer_dataset.str();
@@ -157,12 +162,17 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     const Journal journal = entry_of(*dataset).journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
-    if (target != wants_target && journal != Journal::none && target)
+    const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
+    if (target != wants_target && journal != Journal::none && target && !resolves)
         co_return unfinished(pair, journal);
+    if (wants_target && pair.role == plan::Role::master && journal == Journal::none) {
+        const auto split =
+            co_await must_be_split(pair, Ask::keep_here, std::min(limit, kAskIfSplit));
+        if (split) co_return both_say_so(pair);
+    }
     if (target != wants_target) co_return wrong_side(ask, pair);
     if (ask == Ask::unfence) co_return fences_.describe_unfence(pair);
     Result<Guid> base = Guid{};
-    const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
     if (resolves) base = co_await must_be_split(pair, ask, limit);
     if (!base) co_return base.error();
     if (journal != Journal::none && ask != Ask::takeover_local)

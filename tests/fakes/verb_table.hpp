@@ -5,8 +5,7 @@
 //     sync sync-all                                  verbs, on one line or more
 //       1 (dry run 0): tank/fs: ... has no space     exit status, and what is printed
 //       next: zpool status tank                      a part of the remedy
-//       dry: tank/fs: ...                            the dry run's refusal, where it has other
-//       words dry next: ...
+//       dry next: ...                                that of the dry run, where it is another one
 //
 // "..." stands for what differs from one run to the next; kNothing for no text at all. A dry run
 // has its own exit status where it cannot know what the run meets.
