@@ -89,10 +89,13 @@ class Mapped(Roles):
         self.assertEqual(self.beta.run("sha256sum < /tank/fs/mapped").out, written)
 
     def test_an_old_master_keeps_it(self):
-        self.lab.link("alpha", "down")
+        for one, other in (("alpha", "beta"), ("beta", "alpha")):
+            self.lab.link(one, "mute", other)
+            self.addCleanup(self.lab.link, one, "unmute", other)
         written = self.map(3)
         self.zrepctl("takeover", "-L", COPY, on="beta")
-        self.lab.link("alpha", "up")
+        for one, other in (("alpha", "beta"), ("beta", "alpha")):
+            self.lab.link(one, "unmute", other)
         self.assert_master("beta", seconds=60)
         copy = FS + "_diverged_2"
         self.alpha.run(["zfs", "mount", copy])
