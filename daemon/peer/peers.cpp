@@ -90,6 +90,11 @@ bool Peers::offers(const HostName& host, std::string_view capability) const {
     return session && session->offers(capability);
 }
 
+void Peers::note_moving(const HostName& host) {
+    const auto session = existing(host);
+    if (session) session->note_moving();
+}
+
 void Peers::close_unused(const std::function<bool(const HostName&)>& is_needed) {
     const auto before = std::chrono::steady_clock::now() - limits_.unused;
     std::erase_if(sessions_, [&](const auto& entry) {

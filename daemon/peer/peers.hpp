@@ -105,6 +105,9 @@ class Peers {
 
     /// Closes the sessions that nobody used for PeerLimits::unused, but those of these hosts.
     void close_unused(const std::function<bool(const HostName&)>& is_needed);
+    /// Bytes of a stream to this host have moved: the connection that it shares with the session
+    /// lives, however long a ping waits behind them.
+    void note_moving(const HostName& host);
     std::size_t session_count() const { return sessions_.size(); }
 
     /// Closes every session and waits for its tasks.

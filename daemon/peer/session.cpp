@@ -249,13 +249,15 @@ Task<> Session::ping(Wire& wire) {
         }
         const auto call =
             std::make_shared<Call>(executor_, "peer.ping", Json::object(), limits_.ping_answer);
+        const auto asked_at = Clock::now();
         send(call);
         co_await call->timer.async_wait(nothrow);
         if (call->outcome) continue;
         const bool stopped = co_await cancelled();
         if (stopped) co_return;
-        if (wire.reader.heard_at() != heard_at) {
-            withdraw(call);  // its reply comes behind a long one, of which some has come
+        // Its reply comes behind a long one, of which some has come, or it waits behind a stream.
+        if (wire.reader.heard_at() != heard_at || moved_at_ > asked_at) {
+            withdraw(call);
             continue;
         }
         wire.fail(Error{.code = Code::timed_out,

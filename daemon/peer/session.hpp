@@ -80,6 +80,10 @@ class Session {
     /// When the last call of a caller came; a ping of our own is none.
     std::chrono::steady_clock::time_point used_at() const { return used_at_; }
 
+    /// A stream to the same peer, which shares this connection, has moved: that lives, and what is
+    /// asked waits behind it.
+    void note_moving() { moved_at_ = std::chrono::steady_clock::now(); }
+
   private:
     struct Wire;
 
@@ -111,6 +115,7 @@ class Session {
     std::optional<Error> trouble_;
     Attempt attempt_;
     std::chrono::steady_clock::time_point used_at_;
+    std::chrono::steady_clock::time_point moved_at_;  ///< bytes of a stream to this peer
     bool was_connected_ = false;  ///< the current or last connection got its greeting
     bool running_ = false;
     bool stopping_ = false;

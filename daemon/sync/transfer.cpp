@@ -140,10 +140,13 @@ Task<Result<std::uint64_t>> transfer(SourceParts source, RunPtr run, Transfer wh
     stream::PumpOptions options{
         .limit_bytes_per_second = what.limit_bytes_per_second,
         .stall_timeout = parts.config.stall_timeout,
-        .on_progress = [&parts, run, counted, dataset = what.dataset](std::uint64_t bytes) {
-            *counted = bytes;
-            parts.runs.progress(*run, dataset, bytes);
-        }};
+        .on_progress =
+            [&parts, &peers = source.peers, run, counted, peer = what.peer, dataset = what.dataset](
+                std::uint64_t bytes) {
+                if (bytes != *counted) peers.note_moving(peer);
+                *counted = bytes;
+                parts.runs.progress(*run, dataset, bytes);
+            }};
     const Listed listed(parts.sends, what.dataset, **process);
     Fd out = (*opened)->take_out();
     auto moved = co_await stream::pump(std::move(pipe->read), std::move(out), std::move(options));

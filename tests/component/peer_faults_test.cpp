@@ -29,6 +29,10 @@ class PeerFault : public test::TaskTest {
     Error ping_error(test::Script script, PeerLimits limits = {}) {
         return talk(std::move(script), limits, &PeerFault::ping);
     }
+    /// The same while a stream to it moves.
+    Error moving_error(test::Script script, PeerLimits limits) {
+        return talk(std::move(script), limits, &PeerFault::ping_beside_a_stream);
+    }
     /// The error of opening and ending a stream to such a peer.
     Error stream_error(test::Script script, PeerLimits limits = {}) {
         return talk(std::move(script), limits, &PeerFault::stream);
@@ -76,6 +80,27 @@ class PeerFault : public test::TaskTest {
         Result<Json> reply = co_await std::move(work);
         EXPECT_FALSE(reply);
         if (!reply) last_ = reply.error();
+    }
+    Task<> ping_beside_a_stream(Peers& peers) {
+        const HostName beta = *HostName::parse("beta");
+        TaskGroup moving(io.get_executor());
+        moving.spawn("stream", [](Peers* who, HostName host) -> Task<> {
+            bool stop = false;
+            while (!stop) {
+                who->note_moving(host);
+                co_await sleep_for(milliseconds(5));
+                stop = co_await cancelled();
+            }
+        }(&peers, beta));
+        Json params = Json::object();
+        Task<Result<Json>> work =
+            peers.call(beta, "peer.ping", std::move(params), milliseconds(400));
+        Result<Json> reply = co_await std::move(work);
+        EXPECT_FALSE(reply);
+        EXPECT_FALSE(ended_) << ended_->text();
+        if (!reply) last_ = reply.error();
+        moving.cancel();
+        co_await moving.join();
     }
     Task<> call(Peers& peers) {
         Json params = Json::object();
@@ -177,6 +202,11 @@ TEST_F(PeerFault, ALongReplyThatStillComesShowsThatTheSessionLives) {
          .pause = milliseconds(25)},
         {.ping_every = milliseconds(300), .ping_answer = milliseconds(300)});
     EXPECT_EQ(reply, text);
+}
+/// On a slow link a ping and its reply wait behind what a stream has sent already.
+TEST_F(PeerFault, AStreamThatMovesShowsThatTheSessionLives) {
+    const PeerLimits limits{.ping_every = milliseconds(30), .ping_answer = milliseconds(30)};
+    EXPECT_EQ(moving_error({.first = hello("1.0")}, limits).code, Code::timed_out);
 }
 TEST_F(PeerFault, CallsNonsenseAProtocolError) {
     const auto answers = [](std::string text) {
