@@ -119,8 +119,8 @@ class Inventory {
         std::uint64_t dataset = 0;
         std::uint64_t versions = 0;
     };
-    /// What refresh() got for these, but for what somebody looked at after we had asked; of a pool's
-    /// own dataset that nobody asked for, the free space.
+    /// What refresh() got for these, but for what somebody looked at after we had asked; of a
+    /// pool's own dataset that nobody asked for, the free space.
     void take_in(const std::vector<DatasetName>& which,
                  std::vector<Dataset> seen,
                  std::uint64_t asked);
