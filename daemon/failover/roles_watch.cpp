@@ -161,8 +161,10 @@ void Roles::end_sync_in_the_way(const plan::Pair& pair) {
     const Dataset* now = parts_.inventory.find(pair.dataset);
     const bool closed = now != nullptr && (entry_of(*now).journal == Journal::freezing ||
                                            fences_.waits(pair.dataset));
-    const sync::RunPtr run = parts_.runs.active(pair.dataset);
-    if (pair.role != plan::Role::master || !closed || !run || run->operation() != "sync") return;
+    // A role change sends as well, with the same journal: whose stream it is says the lock.
+    const auto holder = parts_.locks.conflicting(pair.dataset, lock::Scope::node);
+    const bool syncs = holder && holder->reason == "sync";
+    if (pair.role != plan::Role::master || !closed || !syncs) return;
     for (const auto& name : parts_.inventory.with_members({pair.dataset})) parts_.sends.end(name);
 }
 

@@ -110,6 +110,16 @@ void note_in_inventory(Inventory& inventory,
 
 }  // namespace
 
+std::vector<SnapshotName> full_names(const DatasetName& dataset,
+                                     const std::vector<std::string>& names) {
+    std::vector<SnapshotName> out;
+    for (const std::string& name : names) {
+        auto full = SnapshotName::make(dataset, name);
+        if (full) out.push_back(std::move(*full));
+    }
+    return out;
+}
+
 bool may_hold(const Snapshot& snapshot) {
     return snapshot.held && (zrep_sequence(snapshot.name) || snapshot.sent);
 }

@@ -19,6 +19,10 @@ struct Acked {
     Guid guid;
 };
 
+/// These snapshots of a dataset with its name before the '@'; without what zfs would not take.
+std::vector<SnapshotName> full_names(const DatasetName& dataset,
+                                     const std::vector<std::string>& names);
+
 /// Whether a hold on it may be ours: a listing does not say whose it is. We hold zrep snapshots,
 /// and of others those that were a base, which has zrep:sent then, as after `init --adopt`.
 bool may_hold(const Snapshot& snapshot);

@@ -3,19 +3,10 @@
 
 #include "daemon/log.hpp"
 #include "daemon/plan/plan.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 
 namespace zrepd::sync {
 namespace {
-
-std::vector<SnapshotName> names_of(const DatasetName& dataset,
-                                   const std::vector<std::string>& names) {
-    std::vector<SnapshotName> out;
-    for (const std::string& name : names) {
-        auto full = SnapshotName::make(dataset, name);
-        if (full) out.push_back(std::move(*full));
-    }
-    return out;
-}
 
 /// Whoever holds them.
 std::vector<std::string> held_ones(const Versions* versions, const std::string& sent_now) {
@@ -47,7 +38,7 @@ Task<Result<std::vector<std::string>>> earlier_tries(Parts& parts,
     const std::vector<std::string> held = held_ones(parts.inventory.versions(dataset), sent_now);
     std::vector<std::string> out;
     if (held.empty()) co_return out;
-    std::vector<SnapshotName> asked = names_of(dataset, held);
+    std::vector<SnapshotName> asked = full_names(dataset, held);
     auto foreign = co_await parts.zfs.foreign_holds(asked);
     if (!foreign) co_return foreign.error();
     for (const SnapshotName& name : asked) {
@@ -60,7 +51,7 @@ Task<> drop_earlier_tries(Parts& parts, DatasetName dataset, std::string sent_no
     auto tries = co_await earlier_tries(parts, dataset, std::move(sent_now));
     if (!tries) warn_of(dataset, tries.error());
     if (!tries || tries->empty()) co_return;
-    std::vector<SnapshotName> names = names_of(dataset, *tries);
+    std::vector<SnapshotName> names = full_names(dataset, *tries);
     auto gone = co_await parts.zfs.release(std::move(names));
     if (gone) gone = co_await parts.zfs.destroy_snapshots(dataset, *tries);
     if (gone)

@@ -16,16 +16,6 @@
 namespace zrepd::sync {
 namespace {
 
-std::vector<SnapshotName> full_names(const DatasetName& target,
-                                     const std::vector<std::string>& names) {
-    std::vector<SnapshotName> out;
-    for (const std::string& name : names) {
-        auto full = SnapshotName::make(target, name);
-        if (full) out.push_back(std::move(*full));
-    }
-    return out;
-}
-
 Error other_epoch(const plan::Pair& pair, std::uint64_t asked) {
     const bool behind = pair.epoch < asked;
     return Error{.code = Code::conflict,

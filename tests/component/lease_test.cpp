@@ -87,6 +87,24 @@ TEST_F(LeaseTest, ASyncThatHoldsTheLockIsEndedBeforeItIsWritableAgain) {
     alpha->sync.sends.remove(fs);
 }
 
+/// Another sync may wait meanwhile.
+TEST_F(LeaseTest, TheStreamOfARoleChangeIsNotEndedForItsJournal) {
+    begin();
+    const sync::RunPtr waits = alpha->runs.start("sync", {fs});
+    auto guard = alpha->locks.try_lock(fs, lock::Scope::node, "failover");
+    ASSERT_TRUE(guard);
+    bool ended = false;
+    alpha->sync.sends.add(fs, [&] { ended = true; });
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kInprogress, "freezing");
+    discover();
+    alpha->roles.look_again();
+    run_for(500ms);
+    EXPECT_FALSE(ended);
+    alpha->sync.sends.remove(fs);
+    alpha->runs.fail(*waits, fs, broken());
+}
+
 TEST_F(LeaseTest, WhileARoleChangeIsUnderWayItIsReadonlyAndTheJournalFollows) {
     begin();
     {
