@@ -143,6 +143,8 @@ struct TreeOut {
             v("snapshot", self.snapshot, "the newest one of zrepd's, after the '@'");
         }
     };
+    /// Of copies, and of parts.
+    static constexpr std::size_t kMostTold = 1000;
     bool known = false;
     std::vector<Copy> left;
     std::vector<std::string> partial;

@@ -70,6 +70,7 @@ Task<Result<Stored>> Change::go(Event event) {
     if (vouched && role_.leases != nullptr) role_.leases->vouch(name_);
     while (next.action.kind != ActionKind::none) {
         if (next.action.kind == ActionKind::refuse) co_return refusal(next.action.why);
+        if (next.action.kind == ActionKind::ask_to_promote && !offers_) break;
         const bool stop = co_await cancelled();
         if (stop) {
             co_return Error{.code = Code::cancelled,

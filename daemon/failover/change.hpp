@@ -35,6 +35,9 @@ class Change {
     void agree_on(Guid base) { agreed_ = base; }
     /// The snapshot at which the new master begins; what is newer is kept beside each side first.
     void go_back(Guid snapshot) { back_to_ = snapshot; }
+    /// It is offered to nobody: whoever asked wants the role here, and only what was begun is
+    /// ended.
+    void offer_to_nobody() { offers_ = false; }
     /// An earlier Change told the hooks that it is no longer the master, and who still uses it.
     void has_left() { left_ = true; }
     /// From this event until there is nothing more to do now. What lies on disk then. A cancel ends
@@ -73,7 +76,7 @@ class Change {
     Task<bool> ask_target();
     Task<bool> drain();
     Task<Result<bool>> is_drained();
-    Task<Result<void>> write_back();
+    Task<Result<void>> write_back(std::chrono::seconds limit);
     Task<bool> before_readonly(Stored wanted);
     Task<bool> store(Stored wanted);
     Task<bool> read_back(Stored wanted, Error error);
@@ -140,6 +143,7 @@ class Change {
     std::vector<Note> notes_;
     bool stopped_service_ = false;  ///< pre-demote hooks ran: if it stays master, they are undone
     bool planned_ = true;           ///< the other side takes part
+    bool offers_ = true;            ///< what it hands over may be taken
     bool left_ = false;             ///< post-demote hooks ran
     bool unheard_ = false;
     bool lost_ = false;

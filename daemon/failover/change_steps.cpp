@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The longer actions of a role change: the checks before it, the drain, mounts.
+#include <algorithm>
+
+#include "common/platform.hpp"
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/change.hpp"
@@ -18,6 +21,12 @@ using sync::Freshness;
 constexpr std::chrono::seconds kCheckLimit{120};
 // Mapped pages and open volumes may still be written after readonly; so often is looked again.
 constexpr unsigned kMaxDrains = 5;
+// All filesystems of a pair together.
+constexpr std::chrono::seconds kWriteBackLimit{600};
+// Another master takes writes meanwhile: what comes here goes to a rescue.
+constexpr std::chrono::seconds kOvertakenLimit{10};
+// Of each, when the time for all is used up: most have nothing to write.
+constexpr std::chrono::milliseconds kAtLeast{100};
 
 /// `why`: what the mount said; `kept`: why the key that is loaded was left there.
 Error other_key(const DatasetName& name, const Error& why, const Error& kept) {
@@ -82,11 +91,16 @@ Task<bool> Change::ask_target() {
 }
 
 /// Pages of mapped files that programs wrote and the kernel keeps, for half a minute and more.
-Task<Result<void>> Change::write_back() {
+Task<Result<void>> Change::write_back(std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    const std::string table = platform::mount_table();
     for (const DatasetName& name : datasets()) {
         const Dataset* now = parts_.inventory.find(name);
-        if (now == nullptr || !now->mounted || now->readonly) continue;
-        auto written = co_await parts_.zfs.sync_files(now->mountpoint);
+        const std::string place = now == nullptr || now->readonly ? "" : files_of(*now, table);
+        if (place.empty()) continue;
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            until - std::chrono::steady_clock::now());
+        auto written = co_await parts_.zfs.sync_files(place, std::max(left, kAtLeast));
         if (!written) co_return written.error();
     }
     co_return ok();
@@ -94,14 +108,17 @@ Task<Result<void>> Change::write_back() {
 
 /// Linux writes nothing back of a readonly filesystem when it is asked to (syncfs(2) is empty for
 /// it), and throws away at the unmount what it still has: so before. One that stays the master
-/// does not go on without; whoever is not the master any more must not stay writable for it.
+/// does not go on without; whoever is not the master any more must not stay writable for it, nor
+/// for the pairs inside.
 Task<bool> Change::before_readonly(Stored wanted) {
     if (wanted.writable || dataset()->readonly) co_return true;
-    auto written = co_await write_back();
+    auto written = co_await write_back(wanted.master ? kWriteBackLimit : kOvertakenLimit);
     if (!written && wanted.master) co_return fail(written.error());
     if (!written) warn("not_written_back", written.error());
     auto apart = co_await keep_others_writable();
-    co_return apart ? true : fail(apart.error());
+    if (!apart && wanted.master) co_return fail(apart.error());
+    if (!apart) warn("readonly_inside", apart.error());
+    co_return true;
 }
 
 /// True when the target has everything.

@@ -221,7 +221,7 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
 
 Error unfinished_resolve(const plan::Pair& pair, Journal journal) {
     Error error = unfinished(pair, journal);
-    if (journal == Journal::freezing)
+    if (journal == Journal::freezing || journal == Journal::promoted)
         error.remedy = "zrepctl set " + quote(pair.dataset.str()) +
                        " fence=off lets zrepd go on with it; then run this again";
     return error;
@@ -287,6 +287,16 @@ Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& proble
     return refused(
         peer.str() + " cannot become the master: " + join(messages, "; ") + "; nothing was changed",
         join(remedies, "; "));
+}
+
+std::string files_of(const Dataset& dataset, const std::string& table) {
+    if (!dataset.mounted || dataset.mountpoint.starts_with('/'))
+        return dataset.mounted ? dataset.mountpoint : "";
+    std::string place;
+    for (Mount& mount : parse::mounts(table)) {
+        if (mount.source == dataset.name.str()) place = std::move(mount.place);
+    }
+    return place;
 }
 
 bool is_mounted_readonly(const std::string& table, const Dataset& dataset) {

@@ -85,6 +85,10 @@ std::optional<Error> nothing_acknowledged(const plan::Pair& pair, const Versions
 /// One error of several: code `refused`, everything the other side said, what to do first. Pure.
 Error refused_by(const HostName& peer, const std::vector<rpc::ItemError>& problems);
 
+/// The directory of a mounted filesystem's files; "": it is not mounted, or not in the table.
+/// zfs says "legacy" of what mount(8) mounted. `table`: as in /proc/self/mountinfo. Pure.
+std::string files_of(const Dataset& dataset, const std::string& table);
+
 /// Whether it is mounted readonly where it belongs, whatever its properties say now. `table`: as in
 /// /proc/self/mountinfo. Pure.
 bool is_mounted_readonly(const std::string& table, const Dataset& dataset);

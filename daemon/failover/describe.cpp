@@ -175,7 +175,8 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     Result<Guid> base = Guid{};
     if (resolves) base = co_await must_be_split(pair, ask, limit);
     if (!base) co_return base.error();
-    if (journal != Journal::none && ask != Ask::takeover_local)
+    const bool settles = ask == Ask::takeover_local || ask == Ask::keep_peer;
+    if (journal != Journal::none && !settles)
         co_return resolves ? unfinished_resolve(pair, journal) : unfinished(pair, journal);
     dataset = parts_.inventory.find(pair.dataset);
     versions = parts_.inventory.versions(pair.dataset);

@@ -69,6 +69,9 @@ Transition asked(const State& s, Command command) {
         if (s.stored.master) return refuse(s, settled ? "is_master" : "unfinished");
         return take_over(s, s.stored.epoch + 1);
     }
+    // Whatever it waits for, behind a fence for the other side: it is to be the other side's.
+    if (!settled && command == Command::keep_peer && s.stored.master)
+        return demote(s, s.stored.epoch + 1, Journal::stepping_down);
     if (!settled) return refuse(s, "unfinished");
     if (command == Command::takeover_back) {
         return s.stored.master ? refuse(s, "is_master") : go_back(s, s.stored.epoch + 1);

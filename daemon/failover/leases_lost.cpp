@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "common/platform.hpp"
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
@@ -20,6 +21,8 @@ namespace {
 
 // A set that failed is tried again at once: every second of it is one in which somebody may write.
 constexpr BootTime kSetAgain{1'000};
+// Longer than any lease has left that is at risk.
+constexpr std::chrono::seconds kWriteBackLimit{120};
 
 std::filesystem::path file_of(const config::Config& config) {
     return config.runtime_dir / "leases";
@@ -79,11 +82,12 @@ void Leases::write_back_in_time(const Dataset& dataset, const Lease& lease, Boot
     const bool writable = dataset.mounted && !dataset.readonly;
     if (!writable || !is_at_risk(lease, now, parts_.config.lease_time)) return;
     if (std::exchange(written_back_[dataset.name], *lease.until) == *lease.until) return;
-    tasks_.spawn("write back " + dataset.name.str(), write_back(dataset.mountpoint));
+    const std::string place = files_of(dataset, platform::mount_table());
+    if (!place.empty()) tasks_.spawn("write back " + dataset.name.str(), write_back(place));
 }
 
 Task<> Leases::write_back(std::string mountpoint) {
-    auto written = co_await parts_.zfs.sync_files(mountpoint);
+    auto written = co_await parts_.zfs.sync_files(mountpoint, kWriteBackLimit);
     if (!written)
         log::event(log::Level::warn,
                    "not_written_back",

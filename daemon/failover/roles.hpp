@@ -271,6 +271,7 @@ class Roles : public peer::RoleService {
     /// refused for the target of a tree that never had all of it.
     Result<void> must_be_whole(const plan::Pair& pair) const;
     /// A takeover alone: of what the copy has whole, never of two moments.
+    bool is_all_as_it_was(const DatasetName& root) const;
     Task<Result<void>> finish_rescue(sync::RunPtr run, plan::Pair root);
     Task<Result<rpc::RunResult>> take_tree(sync::RunPtr run, plan::Pair root);
     Task<Result<std::vector<Error>>> problems_of_members(plan::Pair root, rpc::CheckIn in);

@@ -97,15 +97,16 @@ Task<Result<rpc::RunResult>> Roles::ask_master(sync::RunPtr run, DatasetName dat
     if (back.known()) in.base = back;
     auto started = co_await call_hand_over(*pair, std::move(in), kAskLimit);
     if (!started) co_return started.error();
-    // An operator may have taken over without the master meanwhile.
-    const auto is_master = [this, dataset] {
+    // An operator may have taken over without the master meanwhile. What is promoted and not
+    // mounted yet is not done: who waits for this goes on to use it.
+    const auto is_served = [this, dataset] {
         const auto now = parts_.inventory.pair(dataset);
-        return now && now->role == plan::Role::master;
+        return now && now->role == plan::Role::master && !is_unsettled(dataset);
     };
     sync::PeerWork work{.pair = *pair,
                         .run_id = started->run_id,
                         .doing = "hands over",
-                        .no_longer_needed = is_master};
+                        .no_longer_needed = is_served};
     auto followed = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
     if (!followed) co_return followed.error();
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);

@@ -245,17 +245,30 @@ Task<Result<void>> Roles::finish_rescue(sync::RunPtr run, plan::Pair root) {
     if (!rescues(entry_of(*now).journal)) co_return ok();
     Change work(role_, run, root.dataset, run->operation());
     work.alone();
-    // It may go on to ask the other side, whose silence is no reason to stop here.
+    work.offer_to_nobody();
     auto stored = co_await carry(&work, root.dataset, Recover{});
     if (!stored) co_return stored.error();
     if (!rescues(stored->journal)) co_return ok();
     co_return work.trouble().value_or(unfinished(root, stored->journal));
 }
 
+/// The root goes back first, and only once all that is newer of it is in a copy.
+bool Roles::is_all_as_it_was(const DatasetName& root) const {
+    const Dataset* now = parts_.inventory.find(root);
+    const Versions* versions = parts_.inventory.versions(root);
+    if (now == nullptr || versions == nullptr) return false;
+    const Entry entry = entry_of(*now);
+    const auto newer = divergence(*now, *versions, entry.base);
+    return !entry.copied.known() && newer && !newer->none();
+}
+
 Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {
     const auto below = co_await lock_members(root.dataset, run->operation(), kLockWait);
     if (!below) co_return below.error();
     auto rescued = co_await finish_rescue(run, root);
+    // Readonly, nothing in it could be deleted that has no room beside it.
+    if (!rescued && is_all_as_it_was(root.dataset))
+        co_return co_await change(run, Ask::takeover_local, root.dataset, {});
     if (!rescued) co_return rescued.error();
     auto seen = co_await look_at(root.dataset);
     if (!seen) co_return seen.error();

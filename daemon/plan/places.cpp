@@ -40,7 +40,9 @@ bool leaves_one(std::size_t have, std::size_t places) {
 
 bool may_begin(const Places& places, const Shares& shares, const Stream& stream) {
     if (shares.free == 0) return false;
-    const bool has_one = shares.of.contains(stream.peer);
+    // First ones leave this place to others: those have it before a host that has none.
+    const std::size_t first = stream.first ? 0 : Shares::number(shares.first_of, stream.peer);
+    const bool has_one = Shares::number(shares.of, stream.peer) > first;
     const bool others_have_none =
         std::any_of(shares.peers.begin(), shares.peers.end(), [&](const HostName& peer) {
             return peer != stream.peer && !shares.of.contains(peer);
@@ -56,6 +58,13 @@ bool may_begin(const Places& places, const Shares& shares, const Stream& stream)
 
 std::optional<std::size_t> next_stream(const Places& places) {
     const Shares shares(places);
+    if (places.taken.size() <= places.count) {
+        const auto urgent = std::find_if(places.waiting.begin(),
+                                         places.waiting.end(),
+                                         [](const Stream& stream) { return stream.urgent; });
+        if (urgent != places.waiting.end())
+            return static_cast<std::size_t>(urgent - places.waiting.begin());
+    }
     for (std::size_t i = 0; i < places.waiting.size(); ++i) {
         if (may_begin(places, shares, places.waiting[i])) return i;
     }

@@ -15,7 +15,8 @@ namespace zrepd::plan {
 /// One that has a place, or waits for one.
 struct Stream {
     HostName peer;
-    bool first = false;  ///< sends all of a filesystem, as an init does
+    bool first = false;   ///< sends all of a filesystem, as an init does
+    bool urgent = false;  ///< its filesystem is readonly until this one ends
 };
 
 struct Places {
@@ -26,6 +27,8 @@ struct Places {
 };
 
 /// Which of those that wait begins now: the one that came first, but for these. nullopt: none.
+/// - An urgent one goes before all others, one of them beside a full house: nobody can write to its
+///   filesystem while it waits.
 /// - The last free place is for a peer that has none, as long as there is one: those to a host that
 ///   takes streams and hangs would have them all in the end.
 /// - First streams leave one place of all, and one of those that their peer may have, to others.

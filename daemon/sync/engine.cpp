@@ -24,7 +24,7 @@ Error after_destroying(std::size_t here, Error error) {
 Engine::Engine(Parts& parts, peer::Peers& peers)
     : parts_(parts),
       peers_(peers),
-      streams_(parts.executor, parts.config.streams),
+      streams_(parts.executor, parts.config.streams, parts.sends),
       tasks_(parts.executor) {}
 
 Result<rpc::RunStarted> Engine::divide(const Asked& asked,

@@ -298,8 +298,8 @@ Task<Result<void>> Init::send(const Snapshot& snapshot) {
     parts_.runs.expect(
         *run_, request_.dataset, plan::stream_bytes(dataset, nullptr, snapshot.guid, Guid{}, done));
     plan::Stream wish{.peer = request_.host, .first = true};
-    StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
-    if (!place) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+    const auto place = co_await source_.streams.acquire(std::move(wish), request_.dataset);
+    if (!place) co_return place.error();
     auto moved = co_await transfer(source_, run_, std::move(what));
     if (!moved) co_return to_be_continued(moved.error());
     bytes_ = *moved;

@@ -150,13 +150,18 @@ Task<> PeerGroup::stream(Job& job) {
     parts_.runs.phase(*run_, job.pair.dataset, "waiting");
     parts_.runs.expect(*run_, job.pair.dataset, expected_of(job));
     const auto* resume = std::get_if<plan::Resume>(&job.step);
-    plan::Stream wish{.peer = peer_, .first = resume != nullptr && !resume->base_guid.known()};
-    StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
+    const Dataset* dataset = parts_.inventory.find(job.pair.dataset);
+    plan::Stream wish{.peer = peer_,
+                      .first = resume != nullptr && !resume->base_guid.known(),
+                      .urgent = dataset != nullptr && plan::is_frozen(*dataset)};
+    const auto place = co_await source_.streams.acquire(std::move(wish), job.pair.dataset);
     Result<std::uint64_t> moved = Error{.code = Code::cancelled, .message = "zrepd is stopping"};
     const bool stop = co_await cancelled();
     if (gone_)
         moved = *gone_;
-    else if (place && !stop)
+    else if (!place)
+        moved = place.error();
+    else if (!stop)
         moved = co_await transfer(source_, run_, transfer_of(job));
     if (moved) {
         job.bytes = *moved;

@@ -9,21 +9,43 @@ struct StreamPlaces::Turn {
 
     plan::Stream stream;
     bool has_come = false;
+    bool is_ended = false;
     Signal changed;
 };
 
-Task<StreamPlaces::Place> StreamPlaces::acquire(plan::Stream stream) {
+namespace {
+
+Error is_stopping() {
+    return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+}
+
+Error gave_way() {
+    return Error{.code = Code::cancelled,
+                 .message = "its filesystem is opened again first; nothing was sent yet",
+                 .remedy = "nothing to do: the next sync sends it"};
+}
+
+}  // namespace
+
+/// A filesystem that is readonly, and to be opened again, waits for what holds its lock.
+Task<Result<StreamPlaces::Place>> StreamPlaces::acquire(plan::Stream stream, DatasetName dataset) {
     const auto turn = std::make_shared<Turn>(executor_, std::move(stream));
     waiting_.push_back(turn);
     let_in();
-    while (!turn->has_come) {
+    if (turn->has_come) co_return Place(this, turn);
+    sends_.add(dataset, [turn] {
+        turn->is_ended = true;
+        turn->changed.notify();
+    });
+    bool stop = false;
+    while (!turn->has_come && !turn->is_ended && !stop) {
         co_await turn->changed.wait();
-        const bool stop = co_await cancelled();
-        if (!stop || turn->has_come) continue;
-        leave(turn);
-        co_return Place();
+        stop = co_await cancelled();
     }
-    co_return Place(this, turn);
+    sends_.remove(dataset);
+    if (turn->has_come) co_return Place(this, turn);
+    leave(turn);
+    co_return stop ? is_stopping() : gave_way();
 }
 
 void StreamPlaces::know(std::set<HostName> peers) {
@@ -32,7 +54,8 @@ void StreamPlaces::know(std::set<HostName> peers) {
 }
 
 void StreamPlaces::let_in() {
-    while (taken_.size() < count_ && !waiting_.empty()) {
+    // The one beyond is for an urgent one.
+    while (taken_.size() <= count_ && !waiting_.empty()) {
         plan::Places places{.count = count_, .peers = peers_};
         for (const auto& turn : taken_) places.taken.push_back(turn->stream);
         for (const auto& turn : waiting_) places.waiting.push_back(turn->stream);

@@ -10,6 +10,7 @@
 
 #include "daemon/async/signal.hpp"
 #include "daemon/plan/places.hpp"
+#include "daemon/sync/parts.hpp"
 
 namespace zrepd::sync {
 
@@ -17,10 +18,11 @@ class StreamPlaces {
     struct Turn;
 
   public:
-    StreamPlaces(asio::any_io_executor executor, std::size_t count)
-        : executor_(std::move(executor)), count_(count) {}
+    /// `sends`: by which others end a wait as they do a stream.
+    StreamPlaces(asio::any_io_executor executor, std::size_t count, Streams& sends)
+        : executor_(std::move(executor)), count_(count), sends_(sends) {}
 
-    /// Gives the place back when it goes out of scope; empty when the wait was cancelled.
+    /// Gives the place back when it goes out of scope.
     class Place {
       public:
         Place() = default;
@@ -36,14 +38,14 @@ class StreamPlaces {
         ~Place() {
             if (owner_ != nullptr) owner_->leave(turn_);
         }
-        explicit operator bool() const { return owner_ != nullptr; }
 
       private:
         StreamPlaces* owner_ = nullptr;
         std::shared_ptr<Turn> turn_;
     };
 
-    Task<Place> acquire(plan::Stream stream);
+    /// For the stream of this dataset. Errors: cancelled, by a stop or through `sends`.
+    Task<Result<Place>> acquire(plan::Stream stream, DatasetName dataset);
     /// To whom there may be something to send at any moment, as far as is known now.
     void know(std::set<HostName> peers);
 
@@ -53,6 +55,7 @@ class StreamPlaces {
 
     asio::any_io_executor executor_;
     std::size_t count_;
+    Streams& sends_;
     std::vector<std::shared_ptr<Turn>> taken_;
     std::vector<std::shared_ptr<Turn>> waiting_;
     std::set<HostName> peers_;

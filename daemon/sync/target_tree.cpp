@@ -11,7 +11,7 @@ namespace zrepd::sync {
 namespace {
 
 // More is not read; the list begins anew with the next sync.
-constexpr std::size_t kLeftTold = 1000;
+constexpr std::size_t kLeftTold = rpc::TreeOut::kMostTold;
 
 /// The newest one of ours; nullptr: it is no copy.
 const Snapshot* newest_zrep(const Versions* versions) {

@@ -163,12 +163,14 @@ Task<Result<void>> TreeSync::stream_all(const plan::TreeSend* send) {
         auto what = transfer_of(members_[i], step);
         if (!what) co_return what.error();
         parts_.runs.phase(*run_, root_.dataset, "waiting");
-        plan::Stream wish{.peer = root_.peer, .first = is_first(step)};
-        StreamPlaces::Place place = co_await source_.streams.acquire(std::move(wish));
+        const Dataset* root = parts_.inventory.find(root_.dataset);
+        plan::Stream wish{.peer = root_.peer,
+                          .first = is_first(step),
+                          .urgent = root != nullptr && plan::is_frozen(*root)};
+        const auto place = co_await source_.streams.acquire(std::move(wish), root_.dataset);
+        if (!place) co_return place.error();
         const bool stop = co_await cancelled();
-        if (!place || stop) {
-            co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
-        }
+        if (stop) co_return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
         auto moved = co_await transfer(source_, run_, std::move(*what));
         if (!moved) co_return std::move(Error(moved.error())).in(members_[i].pair.dataset.str());
         bytes_ += *moved;

@@ -26,6 +26,11 @@ struct ToAdopt {
     std::vector<rpc::AdoptOut::Found> found;
 };
 
+/// What the target of `root` has that is no part of the tree here, each with the commands that let
+/// go of it. peer_protocol: it names what cannot be, which would end in a command that people
+/// paste, or more than an honest one does: each is logged, kept and compared with each. Pure.
+Result<std::vector<rpc::LeftBehind>> left_behind(const rpc::TreeOut& told, const plan::Pair& root);
+
 class TreeSync {
   public:
     /// The root is locked by the caller; root and members are fresh in the inventory; `freshness`:
@@ -56,7 +61,6 @@ class TreeSync {
         std::optional<Versions> versions_then = {};
     };
     Task<Result<plan::TreeStep>> plan(SteadyClock::time_point until);
-    Result<void> note_left(const rpc::TreeOut& told);
     Result<void> collect();
     Task<Result<std::vector<rpc::TargetState>>> states_there(SteadyClock::time_point until);
     std::vector<plan::TreeMember> views() const;

@@ -47,6 +47,14 @@ std::string letting_go_of_part(const HostName& peer, const DatasetName& copy) {
            quote(copy.str());
 }
 
+Error tells_too_much(const HostName& peer) {
+    return Error{.code = Code::peer_protocol,
+                 .message = peer.str() + " names more than " +
+                            std::to_string(rpc::TreeOut::kMostTold) +
+                            " copies of what is no part of the tree, which no zrepd does",
+                 .remedy = "look at the zrepd of " + peer.str() + ": zrepctl doctor there"};
+}
+
 Error named_what_cannot_be(const HostName& peer, const std::string& what) {
     return Error{.code = Code::peer_protocol,
                  .message = peer.str() + " named what cannot be: " + quote(what),
@@ -98,26 +106,30 @@ Task<Result<void>> TreeSync::ask_peer(SteadyClock::time_point until) {
         co_await source_.peers.call_as<rpc::TreeOut>(root_.peer, "peer.tree", in, limit_of(until));
     if (!out && out.error().code == Code::method_not_found) co_return too_old(root_.peer);
     if (!out) co_return failed_there(root_.peer, out.error());
-    co_return note_left(*out);
+    auto left = left_behind(*out, root_);
+    if (!left) co_return left.error();
+    left_ = std::move(*left);
+    co_return ok();
 }
 
-/// What the peer names ends in a command that people paste.
-Result<void> TreeSync::note_left(const rpc::TreeOut& told) {
-    left_.clear();
+Result<std::vector<rpc::LeftBehind>> left_behind(const rpc::TreeOut& told, const plan::Pair& root) {
+    constexpr std::size_t kMost = rpc::TreeOut::kMostTold;
+    if (told.left.size() > kMost || told.partial.size() > kMost) return tells_too_much(root.peer);
+    std::vector<rpc::LeftBehind> out;
     for (const auto& copy : told.left) {
-        const auto name = plan::member_name(root_.peer_dataset, copy.name);
+        const auto name = plan::member_name(root.peer_dataset, copy.name);
         const auto snapshot =
             name ? SnapshotName::make(*name, copy.snapshot) : Result<SnapshotName>(name.error());
         if (!snapshot || copy.name.empty())
-            return named_what_cannot_be(root_.peer, copy.name + "@" + copy.snapshot);
-        left_.push_back({name->str(), letting_go(root_.peer, *name, copy.snapshot)});
+            return named_what_cannot_be(root.peer, copy.name + "@" + copy.snapshot);
+        out.push_back({name->str(), letting_go(root.peer, *name, copy.snapshot)});
     }
     for (const auto& part : told.partial) {
-        const auto name = plan::member_name(root_.peer_dataset, part);
-        if (!name || part.empty()) return named_what_cannot_be(root_.peer, part);
-        left_.push_back({name->str(), letting_go_of_part(root_.peer, *name)});
+        const auto name = plan::member_name(root.peer_dataset, part);
+        if (!name || part.empty()) return named_what_cannot_be(root.peer, part);
+        out.push_back({name->str(), letting_go_of_part(root.peer, *name)});
     }
-    return ok();
+    return out;
 }
 
 Result<void> TreeSync::collect() {

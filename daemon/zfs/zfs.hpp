@@ -90,8 +90,10 @@ class Zfs {
     /// Which files differ. Ends at the spec's limits, or with a cancel.
     virtual Task<Result<FileChanges>> diff(DiffSpec spec) = 0;
     /// Writes out what programs left in memory for the filesystem mounted there (syncfs(2)); in a
-    /// process of its own, because a disk that hangs would stop the daemon.
-    virtual Task<Result<void>> sync_files(std::string mountpoint) = 0;
+    /// process of its own, because a disk that hangs would stop the daemon; it is given up at the
+    /// limit, or two minutes.
+    virtual Task<Result<void>> sync_files(std::string mountpoint,
+                                          std::chrono::milliseconds limit) = 0;
     /// From its keylocation; loaded already: no error. `only_try`: whether that would work.
     virtual Task<Result<void>> load_key(DatasetName dataset, bool only_try) = 0;
     /// busy while something that it is the key of is mounted.

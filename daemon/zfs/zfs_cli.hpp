@@ -63,7 +63,7 @@ class ZfsCli final : public Zfs {
     Task<Result<void>> mount_at(DatasetName dataset, std::string place) override;
     Task<Result<void>> unmount_at(std::string place) override;
     Task<Result<FileChanges>> diff(DiffSpec spec) override;  // zfs_diff.cpp
-    Task<Result<void>> sync_files(std::string mountpoint) override;
+    Task<Result<void>> sync_files(std::string mountpoint, std::chrono::milliseconds limit) override;
     Task<Result<void>> load_key(DatasetName dataset, bool only_try) override;
     Task<Result<void>> unload_key(DatasetName dataset) override;
     Task<Result<void>> clone(SnapshotName origin,

@@ -54,9 +54,10 @@ Task<Result<void>> ZfsCli::unmount_at(std::string place) {
     co_return parse::failure(output->err, output->status.text()).in("umount");
 }
 
-Task<Result<void>> ZfsCli::sync_files(std::string mountpoint) {
+Task<Result<void>> ZfsCli::sync_files(std::string mountpoint, std::chrono::milliseconds limit) {
     const Argv argv = command::sync_files(mountpoint);
-    Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+    const auto at_most = std::min<std::chrono::milliseconds>(limit, kMutationLimit);
+    Result<Output> output = co_await processes_.run(argv, at_most);
     if (!output.has_value()) co_return output.error();
     if (output->status.ok()) co_return ok();
     co_return parse::failure(output->err, output->status.text()).in("sync -f " + mountpoint);

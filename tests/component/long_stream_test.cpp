@@ -64,9 +64,10 @@ class LongStream : public test::TwoHosts {
 
 Task<> tell_of_place(sync::StreamPlaces* places,
                      plan::Stream stream,
+                     DatasetName dataset,
                      std::vector<std::string>* told) {
-    const sync::StreamPlaces::Place place = co_await places->acquire(std::move(stream));
-    told->emplace_back(place ? "has one" : "none");
+    const auto place = co_await places->acquire(std::move(stream), std::move(dataset));
+    told->push_back(place ? "has one" : place.error().message);
 }
 
 TEST_F(LongStream, WhatWasRecordedLateGoesOnWithoutWaitingForIt) {
@@ -142,18 +143,37 @@ TEST_F(LongStream, FirstOnesLeaveAPlaceToSyncs) {
 }
 
 TEST_F(LongStream, AWaitForAPlaceThatIsCancelledTakesNone) {
-    sync::StreamPlaces places(io.get_executor(), 1);
+    sync::StreamPlaces places(io.get_executor(), 1, alpha->sync.sends);
     const plan::Stream stream{.peer = beta->config.host};
-    auto held = test::run_task(io, places.acquire(stream));
+    auto held = test::run_task(io, places.acquire(stream, fs));
     TaskGroup waiting(io.get_executor());
     std::vector<std::string> told;
-    waiting.spawn("cancelled", tell_of_place(&places, stream, &told));
+    waiting.spawn("cancelled", tell_of_place(&places, stream, second, &told));
     test::run_ready(io);
     waiting.cancel();
     test::run_task(io, waiting.join());
-    EXPECT_EQ(told, std::vector<std::string>{"none"});
-    held = {};
-    EXPECT_TRUE(test::run_task(io, places.acquire(stream)));
+    EXPECT_EQ(told, std::vector<std::string>{"zrepd is stopping"});
+    held = Error{};
+    EXPECT_TRUE(test::run_task(io, places.acquire(stream, fs)));
+}
+
+/// As a stream is ended that holds up the opening of its filesystem.
+TEST_F(LongStream, AWaitForAPlaceIsEndedAsAStreamIs) {
+    sync::StreamPlaces places(io.get_executor(), 1, alpha->sync.sends);
+    const plan::Stream stream{.peer = beta->config.host};
+    auto held = test::run_task(io, places.acquire(stream, fs));
+    TaskGroup waiting(io.get_executor());
+    std::vector<std::string> told;
+    waiting.spawn("ended", tell_of_place(&places, stream, second, &told));
+    test::run_ready(io);
+    alpha->sync.sends.end(second);
+    test::run_ready(io);
+    ASSERT_EQ(told.size(), 1U);
+    expect_in(told[0], "opened again first");
+    // An urgent one has a place beside all that are taken.
+    const plan::Stream urgent{.peer = beta->config.host, .urgent = true};
+    EXPECT_TRUE(test::run_task(io, places.acquire(urgent, second)));
+    test::run_task(io, waiting.join());
 }
 
 }  // namespace

@@ -47,6 +47,13 @@ TEST_F(RoleHooksTest, AFailoverAsksAndTellsInThisOrder) {
               "alpha post-demote failover\nbeta post-promote failover\n");
 }
 
+/// Who waits for it goes on to use what its programs start.
+TEST_F(RoleHooksTest, ATakeoverEndsAfterTheLastProgram) {
+    put(*beta, "post-promote", "sleep 3; echo started >> " + heard().string());
+    ASSERT_EQ(change(*beta, Ask::takeover, target_fs).outcome, "done");
+    EXPECT_EQ(times("started\n"), 1U) << said();
+}
+
 TEST_F(RoleHooksTest, ATargetsProgramRefusesBeforeAnythingIsDone) {
     put(*beta, "pre-promote", "echo not today >&2; exit 1");
     const auto result = change(*alpha, Ask::failover, fs);

@@ -141,6 +141,33 @@ TEST_F(TreeRoles, ARoleThatIsGivenUpIsTakenBackInTheMiddle) {
     const auto back = change(*alpha, Ask::takeover_local, fs);
     EXPECT_EQ(back.outcome, "done") << back.text;
     EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+    // Nobody else was offered it meanwhile.
+    EXPECT_EQ(beta->zfs.count("set backup/fs readonly=off"), 0U);
+    expect_roles(true, "3");
+}
+
+/// Readonly, nothing in it can be deleted to make room.
+TEST_F(TreeRoles, ARoleWhoseRescueNeverFitsIsTakenBackToo) {
+    write_all(*alpha, "tank/fs");
+    const std::uint64_t before = alpha->zfs.content("tank/fs/a");
+    alpha->zfs.set_available(1'000);
+    EXPECT_EQ(change(*alpha, Ask::failover_local, fs).outcome, "failed");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", "readonly"), "on");
+    const auto back = change(*alpha, Ask::takeover_local, fs);
+    EXPECT_EQ(back.outcome, "done") << back.text;
+    EXPECT_EQ(alpha->zfs.content("tank/fs/a"), before);
+    expect_roles(true, "3");
+    expect_served(*alpha, "tank/fs");
+}
+
+/// It was overtaken: whatever becomes of what is inside, it does not stay writable for that.
+TEST_F(TreeRoles, AnOldMasterStepsDownThoughWhatIsInsideCannotBeKeptWritable) {
+    make_pair_inside();
+    write_all(*alpha, "tank/fs");
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    alpha->zfs.fail_at("set tank/fs/db readonly=off", broken());
+    start_loops();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
 }
 
 TEST_F(TreeRoles, APairOfItsOwnInsideStaysWritable) {

@@ -5,6 +5,7 @@
 
 #include "daemon/log.hpp"
 #include "daemon/peer/absence.hpp"
+#include "daemon/sync/tree_sync.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -449,6 +450,28 @@ TEST_F(TreePair, APeerNamesNothingOutsideItsTree) {
     ASSERT_TRUE(strange);
     EXPECT_FALSE(strange->known);
     EXPECT_TRUE(strange->left.empty());
+}
+
+/// Each is logged and kept; an honest one tells of no more than this.
+TEST_F(TreePair, APeerTellsOfAThousandCopiesThatAreNoPartAtMost) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    const plan::Pair root = *alpha->inventory.pair(fs);
+    rpc::TreeOut told;
+    for (std::size_t i = 0; i < rpc::TreeOut::kMostTold; ++i) {
+        told.left.push_back({"old" + std::to_string(i), "zrep_000000"});
+        told.partial.push_back("half" + std::to_string(i));
+    }
+    const auto left = sync::left_behind(told, root);
+    ASSERT_TRUE(left);
+    EXPECT_EQ(left->size(), 2 * rpc::TreeOut::kMostTold);
+    rpc::TreeOut more = told;
+    more.left.push_back({"one", "zrep_000000"});
+    EXPECT_EQ(sync::left_behind(more, root).error().code, Code::peer_protocol);
+    told.partial.emplace_back("one");
+    EXPECT_EQ(sync::left_behind(told, root).error().code, Code::peer_protocol);
+    rpc::TreeOut outside;
+    outside.partial.emplace_back("../other");
+    EXPECT_EQ(sync::left_behind(outside, root).error().code, Code::peer_protocol);
 }
 
 TEST_F(TreePair, WhatIsSetDuringItsStreamsSaysWhatExpiresAtTheirEnd) {

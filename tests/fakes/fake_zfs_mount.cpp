@@ -35,7 +35,8 @@ Task<Result<void>> FakeZfs::unmount(DatasetName dataset) {
     co_return ok();
 }
 
-Task<Result<void>> FakeZfs::sync_files(std::string mountpoint) {
+Task<Result<void>> FakeZfs::sync_files(std::string mountpoint,
+                                       std::chrono::milliseconds /*limit*/) {
     co_return enter("sync_files", mountpoint, "");
 }
 

@@ -12,7 +12,7 @@ from machine import LabError, kill_tree, run_here
 
 HERE = pathlib.Path(__file__).resolve().parent
 ADDRESSES = {"alpha": "10.77.0.1", "beta": "10.77.0.2", "gamma": "10.77.0.3"}
-BOOT_SECONDS = 60
+BOOT_SECONDS = 180
 DEATH_SECONDS = 10
 ANSWER_SECONDS = 30  # of a guest whose processor others keep busy
 

@@ -422,16 +422,16 @@ class HostilePeer(Case):
         self.alpha.run("zfs snapshot tank/evil@zrep_000001")
         self.assertNotIn("error", self.send_as_mallory("zfs send tank/evil@zrep_000001")["params"])
         guid = self.guids(self.beta, "backup/mallory/x")["zrep_000001"]
-        item = {"source": "tank/evil", "target": "backup/mallory/x", "snapshot": "zrep_000001", "guid": guid, "epoch": 1,
-                "serve": "canmount=on mounted=yes mountpoint=/root/new"}
-        call = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "peer.commit", "params": {"sent": int(time.time()), "items": [item]}}) + "\n"
-        for command in ("", " zrepctl peer --as mallory --unrestricted"):
+        item = {"source": "tank/evil", "target": "backup/mallory/x", "snapshot": "zrep_000001", "guid": guid, "epoch": 1}
+        for place, command in (("/root/one", ""), ("/root/two", " zrepctl peer --as mallory --unrestricted")):
             with self.subTest(command):
-                self.beta.run("zfs inherit zrep:serve backup/mallory/x")
+                item["serve"] = f"canmount=on mounted=yes mountpoint={place}"
+                call = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "peer.commit",
+                                   "params": {"sent": int(time.time()), "items": [item]}}) + "\n"
                 root = SSH.replace("zrep@beta", "root@beta") + command
                 reply, = json.loads(self.alpha.run(["python3", "-c", SPEAK, root], input=call, timeout=60).out)
                 self.assertNotIn("error", reply["result"]["items"][0])
-                self.assertEqual(self.get(self.beta, "zrep:serve", "backup/mallory/x"), "canmount=on mounted=yes wished=/root/new")
+                self.assertEqual(self.get(self.beta, "zrep:serve", "backup/mallory/x"), f"canmount=on mounted=yes wished={place}")
 
     def test_a_failover_with_such_a_key_mounts_where_this_host_says(self):
         """And says before how to say it."""

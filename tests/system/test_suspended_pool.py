@@ -36,7 +36,7 @@ class SuspendedPool(Case):
         said = self.zrepctl("sync", "thin/fs", "tank/fs", code=1)
         self.assertIn("tank/fs: sent tank/fs@zrep_000001", said.out)
         self.assertIn("thin/fs: pool thin is SUSPENDED; nothing was tried on it", said.err)
-        self.assertIn("next: repair it: zpool status thin, then zpool clear thin", said.err)
+        self.assertIn("next: repair it: zpool status 'thin', then zpool clear 'thin'", said.err)
         # Everything is looked at again, but for what cannot be.
         self.alpha.run("zfs create tank/new")
         # Exit status 1: there may be more in the pool by now.

@@ -126,6 +126,18 @@ TEST_F(FailoverCheck, ALeaseThatRanOutIsNotBlamedOnSomebody) {
     expect_lease();
 }
 
+TEST(FilesOf, AreWhereItIsMounted) {
+    Dataset one(*DatasetName::parse("tank/fs"));
+    const std::string table = "36 25 0:33 / /srv/fs rw,relatime - zfs tank/fs rw,xattr\n";
+    one.mountpoint = "/tank/fs";
+    EXPECT_EQ(files_of(one, table), "") << "it is not mounted";
+    one.mounted = true;
+    EXPECT_EQ(files_of(one, table), "/tank/fs");
+    one.mountpoint = "legacy";
+    EXPECT_EQ(files_of(one, table), "/srv/fs");
+    EXPECT_EQ(files_of(one, ""), "");
+}
+
 /// zfs remounts the dataset that is set readonly=off, not what inherits from it.
 TEST(MountedReadonly, IsWhatTheMountSaysAtItsOwnPlace) {
     Dataset one(*DatasetName::parse("tank/fs/a b"));

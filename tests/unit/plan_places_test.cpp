@@ -10,13 +10,14 @@
 namespace zrepd::plan {
 namespace {
 
-/// "beta gamma!": a stream to beta, and a first one to gamma.
+/// "beta gamma! delta^": a stream to beta, a first one to gamma, and an urgent one to delta.
 std::vector<Stream> streams_of(std::string_view text) {
     std::vector<Stream> out;
     for (auto word : split(text, ' ')) {
         const bool first = word.ends_with('!');
-        if (first) word.remove_suffix(1);
-        if (!word.empty()) out.push_back({*HostName::parse(word), first});
+        const bool urgent = word.ends_with('^');
+        if (first || urgent) word.remove_suffix(1);
+        if (!word.empty()) out.push_back({*HostName::parse(word), first, urgent});
     }
     return out;
 }
@@ -62,6 +63,12 @@ TEST(StreamPlaces, GoToWhoCameFirstUnlessTheyAreLeftToOthers) {
         {"and of all", 4, "beta! beta! gamma!", "gamma! beta", "beta gamma", 1},
         {"one may always run", 2, "beta", "gamma! gamma", "beta gamma", 0},
         {"but one", 2, "beta!", "gamma! gamma", "beta gamma", 1},
+        {"beside first ones a sync runs", 4, "beta! beta! gamma!", "beta", "beta gamma delta", 0},
+        {"of two places, too", 2, "beta!", "beta", "beta gamma", 0},
+        {"an urgent one goes first", 4, "beta", "gamma beta^", "beta gamma", 1},
+        {"and takes the last", 4, "beta beta beta", "gamma beta^", "beta gamma", 1},
+        {"and one more", 2, "beta beta", "gamma beta^", "beta gamma", 1},
+        {"but not two more", 2, "beta beta beta^", "gamma^ beta", "beta gamma", kNone},
     };
     for (const Case& c : cases) {
         const auto next = next_stream(places_of(c.count, c.taken, c.waiting, c.peers));
