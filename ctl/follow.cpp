@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 #include "ctl/command.hpp"
 #include "ctl/progress.hpp"
@@ -18,6 +19,14 @@ using Clock = std::chrono::steady_clock;
 // How often we ask for the runs themselves: an end whose event got lost is noticed, a daemon that
 // hangs too, and a joined run need not end for our part of it to be done.
 constexpr std::chrono::seconds kAskAgain{2};
+// A run that was joined twice began after the call.
+constexpr unsigned kMaxRounds = 3;
+
+/// What was written since a joined run took its snapshot is not in it: those are asked for again at
+/// its end. No other method has such a moment.
+bool has_a_moment(const std::string& method) {
+    return method == "pair.sync" || method == "pair.refresh";
+}
 
 /// Prints what became of one dataset, unless all is printed as JSON; its exit status.
 int report(const Invocation& invocation, const rpc::RunResult& result) {
@@ -34,23 +43,57 @@ int report(const Invocation& invocation, const rpc::RunResult& result) {
     return info(error.code).exit_status;
 }
 
-/// Follows until every run of `open` has ended, or, of joined ones, the part that is wanted.
+std::set<std::string> runs_of(const rpc::RunStarted& started) {
+    std::set<std::string> out(started.joined.begin(), started.joined.end());
+    if (!started.run_id.empty()) out.insert(started.run_id);
+    return out;
+}
+
+// What a dry run with a request_key gives its peer, and the daemon's last answer.
+constexpr std::chrono::seconds kDryRunLimit{66};
+
+/// The daemon answers within 5 s, also that it is not done yet: a dry run with a key waits on.
+Result<Json> ask(Client& client, const std::string& method, const Json& params) {
+    const auto began = std::chrono::steady_clock::now();
+    const bool patient = params.value("dry_run", false) && params.contains("request_key");
+    while (true) {
+        auto reply = client.call(method, params);
+        if (reply || !patient || reply.error().code != Code::timed_out) return reply;
+        if (std::chrono::steady_clock::now() - began > kDryRunLimit) return reply;
+    }
+}
+
+/// Of a run that does the same already, and of no other dataset: that it was joined.
+Result<rpc::RunStarted> start(Client& client, const std::string& method, const Json& params) {
+    auto reply = ask(client, method, params);
+    if (reply) return rpc::decode_as<rpc::RunStarted>(*reply, rpc::Strictness::reply);
+    rpc::RunStarted joined;
+    joined.joined.push_back(reply.error().run_id);
+    const bool same = reply.error().code == Code::already_running && !joined.joined[0].empty();
+    if (same) return joined;
+    return reply.error();
+}
+
+/// Follows until every run has ended, or, of joined ones, the part that is wanted.
 class Follower {
   public:
     Follower(const Invocation& invocation,
              Client& client,
-             std::string own,
+             std::string method,
              const std::vector<std::string>& wanted)
         : invocation_(invocation),
           client_(client),
-          own_(std::move(own)),
+          method_(std::move(method)),
           wanted_(wanted.begin(), wanted.end()),
           line_(/*wanted=*/!invocation.json) {}
 
-    int follow(std::set<std::string> open) {
-        open_ = std::move(open);
+    int follow(const rpc::RunStarted& started) {
+        begin(started);
         auto asked = ask();
-        while (asked && !open_.empty()) asked = wait();
+        for (unsigned round = 1; asked && !open_.empty(); ++round) {
+            while (asked && !open_.empty()) asked = wait();
+            if (asked && !behind_.empty() && round < kMaxRounds) asked = go_on();
+        }
         line_.clear();
         if (!asked) return leave(asked.error());
         if (invocation_.json) print_json({{"runs", std::move(runs_)}});
@@ -58,6 +101,19 @@ class Follower {
     }
 
   private:
+    void begin(const rpc::RunStarted& started) {
+        own_ = started.run_id;
+        open_ = runs_of(started);
+    }
+    /// With what joined runs did not see yet.
+    Result<void> go_on() {
+        const auto datasets = std::exchange(behind_, {});
+        auto started = start(client_, method_, {{"datasets", datasets}});
+        if (!started) return started.error();
+        wanted_ = {datasets.begin(), datasets.end()};
+        begin(*started);
+        return ask();
+    }
     Result<void> wait() {
         if (Clock::now() >= ask_at_) return ask();
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(ask_at_ - Clock::now());
@@ -94,6 +150,8 @@ class Follower {
         line_.clear();
         for (const auto& result : run.results) {
             status_ = std::max(status_, report(invocation_, result));
+            const bool again = run.run_id != own_ && !result.error && has_a_moment(method_);
+            if (again) behind_.push_back(result.dataset);
         }
         runs_.push_back(rpc::encode(run));
     }
@@ -117,8 +175,10 @@ class Follower {
 
     const Invocation& invocation_;
     Client& client_;
-    std::string own_;               ///< the run we started, if any
-    std::set<std::string> wanted_;  ///< of other runs
+    std::string method_;
+    std::string own_;                  ///< the run we started, if any
+    std::set<std::string> wanted_;     ///< of other runs
+    std::vector<std::string> behind_;  ///< of other runs that ended, and began before we asked
     std::set<std::string> open_;
     Clock::time_point ask_at_ = Clock::now();
     ProgressLine line_;  ///< none with --json
@@ -166,20 +226,6 @@ int report_started(const Invocation& invocation,
     return kDone;
 }
 
-// What a dry run with a request_key gives its peer, and the daemon's last answer.
-constexpr std::chrono::seconds kDryRunLimit{66};
-
-/// The daemon answers within 5 s, also that it is not done yet: a dry run with a key waits on.
-Result<Json> ask(Client& client, const std::string& method, const Json& params) {
-    const auto began = std::chrono::steady_clock::now();
-    const bool patient = params.value("dry_run", false) && params.contains("request_key");
-    while (true) {
-        auto reply = client.call(method, params);
-        if (reply || !patient || reply.error().code != Code::timed_out) return reply;
-        if (std::chrono::steady_clock::now() - began > kDryRunLimit) return reply;
-    }
-}
-
 }  // namespace
 
 int start_and_follow(const Invocation& invocation,
@@ -191,25 +237,15 @@ int start_and_follow(const Invocation& invocation,
     // Subscribed first, so that no end can be missed.
     auto subscribed = client->call("events.subscribe", Json::object());
     if (!subscribed) return complain(invocation, subscribed.error());
-    auto reply = ask(*client, method, params);
-    rpc::RunStarted started;
-    if (reply) {
-        auto decoded = rpc::decode_as<rpc::RunStarted>(*reply, rpc::Strictness::reply);
-        if (!decoded) return complain(invocation, decoded.error());
-        started = std::move(*decoded);
-    } else if (reply.error().code == Code::already_running && !reply.error().run_id.empty()) {
-        started.joined.push_back(reply.error().run_id);
-        reply = rpc::encode(started);
-    } else {
-        return complain(invocation, reply.error());
-    }
-    if (params.value("dry_run", false)) return report_dry_run(invocation, *reply, started);
-    std::set<std::string> open(started.joined.begin(), started.joined.end());
-    if (!started.run_id.empty()) open.insert(started.run_id);
-    if (open.empty()) return report_nothing(invocation, started);
-    if (!invocation.wait) return report_started(invocation, *reply, open);
+    const auto started = start(*client, method, params);
+    if (!started) return complain(invocation, started.error());
+    if (params.value("dry_run", false))
+        return report_dry_run(invocation, rpc::encode(*started), *started);
+    const std::set<std::string> open = runs_of(*started);
+    if (open.empty()) return report_nothing(invocation, *started);
+    if (!invocation.wait) return report_started(invocation, rpc::encode(*started), open);
     catch_interrupt();
-    return Follower(invocation, *client, started.run_id, wanted).follow(std::move(open));
+    return Follower(invocation, *client, method, wanted).follow(*started);
 }
 
 }  // namespace zrepd::ctl

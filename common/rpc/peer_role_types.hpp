@@ -213,11 +213,13 @@ struct HandOverOut {
     std::string run_id;
     std::vector<std::string> steps;
     std::optional<std::string> note;
+    std::optional<bool> joined;
     template <class Self, class V>
     static void fields(Self& self, V& v) {
         v("run_id", self.run_id, "to be asked for with peer.run");
         v("steps", self.steps, "dry run: what would be done");
         v("note", self.note, "why nothing is done, nor was started");
+        v("joined", self.joined, "the run began earlier, and what was written since is not in it");
     }
 };
 

@@ -90,8 +90,9 @@ const Command kSync{
     "Send what changed since the last sync",
     "Runs on the master's side. `all` means every filesystem whose master is here and that is not\n"
     "paused; a paused one can be synced by name. A filesystem that is being synced already is not\n"
-    "sent twice: zrepctl waits for that run. One that is being expired or initialized is refused when\n"
-    "it is the only one named; else it waits its turn. An interrupted stream is resumed.\n\n"
+    "sent twice: zrepctl waits for that run, and syncs what was written since it began. One that is\n"
+    "being expired or initialized is refused when it is the only one named; else it waits its turn.\n"
+    "An interrupted stream is resumed.\n\n"
     "With @SNAPSHOT, an acknowledged one, nothing is sent: the target goes back to it, and stays there,\n"
     "paused, until zrepctl unpause and the next sync, which brings it forward by an increment. Only\n"
     "zrep snapshots that the master has as well are destroyed there, and what was written there since;\n"

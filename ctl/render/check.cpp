@@ -47,6 +47,12 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
                             : pair.health;
         return found(Verdict::critical, text);
     }
+    const bool limited = limits.warning || limits.critical;
+    if (limited && !pair.lag_seconds && pair.role != "initializing") {
+        return found(
+            Verdict::unknown,
+            "how old the copy is cannot be told yet; zrepctl status " + quote(pair.dataset));
+    }
     const Verdict aged = by_age(pair, limits);
     if (aged != Verdict::ok) return found(aged, "the copy is " + age(*pair.lag_seconds) + " old");
     if (pair.health == "late") {

@@ -21,6 +21,8 @@ using sync::Freshness;
 
 // Below the time in which the asking side has to answer its own client.
 constexpr std::chrono::seconds kLookForPeerLimit{4};
+// A run that was joined twice began after the question.
+constexpr unsigned kMaxRefreshes = 3;
 
 rpc::RefreshIn wish(bool dry_run, bool all) {
     rpc::RefreshIn out;
@@ -176,18 +178,23 @@ Task<Result<rpc::HandOverOut>> Roles::call_refresh(DatasetName dataset,
 Task<Result<rpc::RunResult>> Roles::ask_refresh(sync::RunPtr run, DatasetName dataset, bool all) {
     auto seen = co_await parts_.inventory.refresh_one(dataset, Freshness::cached);
     if (!seen) co_return seen.error();
-    rpc::RefreshIn in = wish(/*dry_run=*/false, all);
-    auto started = co_await call_refresh(dataset, std::move(in), kAskLimit);
-    if (!started) co_return started.error();
-    if (started->note) co_return left_alone(dataset, *started->note);
-    const auto pair = parts_.inventory.pair(dataset);
-    if (!pair) co_return sync::no_pair(parts_, dataset);
-    sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "syncs"};
-    auto said = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
-    if (!said) co_return said.error();
     rpc::RunResult result;
     result.outcome = "done";
-    result.text = said->empty() ? "nothing changed on " + pair->peer.str() : *said;
+    // One that began before this was asked for has not got what was written since.
+    for (unsigned round = 0; round < kMaxRefreshes; ++round) {
+        rpc::RefreshIn in = wish(/*dry_run=*/false, all);
+        auto started = co_await call_refresh(dataset, std::move(in), kAskLimit);
+        if (!started) co_return started.error();
+        if (started->note) co_return left_alone(dataset, *started->note);
+        const auto pair = parts_.inventory.pair(dataset);
+        if (!pair) co_return sync::no_pair(parts_, dataset);
+        sync::PeerWork work{.pair = *pair, .run_id = started->run_id, .doing = "syncs"};
+        auto said = co_await sync::follow_peer_run(parts_, role_.peers, run, std::move(work));
+        if (!said) co_return said.error();
+        const std::string what = said->empty() ? "nothing changed on " + pair->peer.str() : *said;
+        result.text += (round == 0 ? "" : "; then: ") + what;
+        if (!started->joined.value_or(false)) break;
+    }
     co_return result;
 }
 
@@ -254,6 +261,7 @@ Task<Result<rpc::HandOverOut>> Roles::refresh(std::string peer, rpc::RefreshIn i
     const bool joined = !started && started.error().code == Code::already_running;
     if (!started && !joined) co_return started.error();
     out.run_id = joined ? started.error().run_id : started->run_id;
+    if (joined) out.joined = true;
     co_return out;
 }
 

@@ -60,8 +60,10 @@ Task<Result<void>> Inventory::discover_now() {
     std::erase_if(unknown, [&](const DatasetName& name) { return versions_.contains(name); });
     auto listed = co_await list_versions(std::move(unknown));
     changed_.notify();
-    if (!listed) co_return listed.error();
-    co_return ok();
+    if (listed) co_return ok();
+    // Where nothing changes nobody would look again, and how old a copy is stayed unknown.
+    needs_discovery_ = true;
+    co_return listed.error();
 }
 
 /// All that was seen, but for what somebody looked at after we had asked.

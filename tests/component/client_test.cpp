@@ -63,6 +63,30 @@ TEST_F(Client, FollowsItsOwnRunAndTheOneItJoined) {
     EXPECT_EQ(out.find("tank/slow"), std::string::npos) << out;
 }
 
+/// The run that was joined took its snapshot before: what was written since is in a run of its own.
+TEST_F(Client, WhatAJoinedRunDidNotSeeIsAskedForAtItsEnd) {
+    unsigned starts = 0;
+    daemon.on_io([&] {
+        daemon.service.runs["run-0"] = fake::finished_run("run-0", {"tank/fs"});
+        daemon.service.runs["run-1"] = fake::finished_run("run-1", {"tank/fs"});
+        daemon.service.on_start = [&] {
+            const bool first = ++starts == 1;
+            daemon.service.started.run_id = first ? "" : "run-1";
+            daemon.service.started.joined.clear();
+            if (first) daemon.service.started.joined.emplace_back("run-0");
+        };
+    });
+    EXPECT_EQ(zrepctl({"sync", "tank/fs", "--json"}), 0) << err;
+    const Json runs = Json::parse(out)["runs"];
+    ASSERT_EQ(runs.size(), 2U) << out;
+    EXPECT_EQ(runs[1]["run_id"], "run-1");
+    EXPECT_EQ(starts, 2U);
+    // A role change has no such moment.
+    starts = 0;
+    EXPECT_EQ(zrepctl({"failover", "tank/fs"}), 0) << err;
+    EXPECT_EQ(starts, 1U);
+}
+
 class SlowClient : public Client {
   protected:
     static control::ServerLimits soon() {

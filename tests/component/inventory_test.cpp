@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/props.hpp"
 #include "tests/fakes/fake_zfs.hpp"
 #include "tests/fakes/run_task.hpp"
 
@@ -55,6 +56,26 @@ TEST_F(InventoryTest, WantsALookAtFirstOnly) {
     Inventory fresh{io.get_executor(), zfs, {.host = *HostName::parse("alpha")}};
     EXPECT_TRUE(fresh.needs_discovery());
     EXPECT_FALSE(inventory.needs_discovery());
+}
+
+/// Where nothing changes nobody else would ask for the snapshots of its pairs.
+TEST_F(InventoryTest, WantsAnotherLookWhenTheSnapshotsCouldNotBeListed) {
+    for (const auto& [key, value] : std::initializer_list<std::pair<std::string_view, const char*>>{
+             {prop::kSrcHost, "alpha"},
+             {prop::kSrcFs, "tank/a"},
+             {prop::kDestHost, "beta"},
+             {prop::kDestFs, "backup/a"},
+             {prop::kMaster, "yes"},
+             {prop::kEpoch, "1"}})
+        zfs.at("tank/a").props[std::string(key)] = {value, Source::local};
+    Inventory fresh{io.get_executor(), zfs, {.host = *HostName::parse("alpha")}};
+    zfs.fail_next("versions", {.code = Code::timed_out, .message = "too slow"});
+    EXPECT_FALSE(test::run_task(io, fresh.discover()));
+    ASSERT_TRUE(fresh.pair(name("tank/a")));
+    EXPECT_TRUE(fresh.needs_discovery());
+    EXPECT_TRUE(test::run_task(io, fresh.discover()));
+    EXPECT_FALSE(fresh.needs_discovery());
+    EXPECT_NE(fresh.versions(name("tank/a")), nullptr);
 }
 
 TEST_F(InventoryTest, WantsNoneForASnapshot) {

@@ -27,6 +27,28 @@ TEST_F(Refresh, IsASyncOfTheMasterAndSaysWhatCameOfIt) {
     EXPECT_EQ(refresh(*beta, target_fs).outcome, "done");
 }
 
+/// The sync that is under way there took its snapshot before.
+TEST_F(Refresh, SyncsWhatWasWrittenSinceTheRunThatItJoinedBegan) {
+    alpha->zfs.write("tank/fs", 5'000);
+    auto guard = alpha->locks.try_lock(fs, lock::Scope::node, "something slow");
+    ASSERT_TRUE(alpha->engine.start_sync({fs}, sync::Freshness::listed));
+    const auto started = beta->roles.start_refresh({target_fs}, /*all=*/false);
+    ASSERT_TRUE(started);
+    const sync::RunPtr run = beta->runs.find(started->run_id);
+    test::run_until(io, [&] { return run->out().results.at(0).phase == "syncs"; });
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (!call.starts_with("send ")) return;
+        alpha->zfs.on_call({});
+        alpha->zfs.write("tank/fs", 7'000);
+    });
+    guard = {};
+    test::run_until(io, [&run] { return run->finished(); });
+    const auto result = run->out().results.at(0);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_NE(result.text.find("zrep_000002"), std::string::npos) << result.text;
+    EXPECT_EQ(alpha->zfs.content("tank/fs"), beta->zfs.content("backup/fs"));
+}
+
 TEST_F(Refresh, SaysWhyTheMasterCouldNot) {
     alpha->zfs.write("tank/fs", 5'000);
     alpha->zfs.fail_next("snapshot", {.code = Code::no_space, .message = "full"});

@@ -96,6 +96,17 @@ TEST(Check, LimitsCountWhateverTheInterval) {
     }
 }
 
+/// As after a start whose listing of snapshots failed.
+TEST(Check, AnAgeThatIsNotKnownIsWithinNoLimit) {
+    auto one = pair("tank/a", 5);
+    one.lag_seconds.reset();
+    EXPECT_EQ(check(of({one}), {}).verdict, Verdict::ok);
+    EXPECT_EQ(check(of({one}), {.warning = 60, .critical = {}}).verdict, Verdict::unknown);
+    EXPECT_EQ(check(of({one}), {.warning = {}, .critical = 600}).verdict, Verdict::unknown);
+    one.role = "initializing";
+    EXPECT_EQ(check(of({one}), {.warning = 60, .critical = {}}).verdict, Verdict::ok);
+}
+
 TEST(Check, WhatIsNotKnownIsOkForNobody) {
     EXPECT_EQ(check(of({}), {}).verdict, Verdict::unknown);
     auto status = of({pair("tank/a", 5)});
