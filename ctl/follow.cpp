@@ -90,10 +90,7 @@ class Follower {
     int follow(const rpc::RunStarted& started) {
         begin(started);
         auto asked = ask();
-        for (unsigned round = 1; asked && !open_.empty(); ++round) {
-            while (asked && !open_.empty()) asked = wait();
-            if (asked && !behind_.empty() && round < kMaxRounds) asked = go_on();
-        }
+        while (asked && (!open_.empty() || may_go_on())) asked = open_.empty() ? go_on() : wait();
         line_.clear();
         if (!asked) return leave(asked.error());
         if (invocation_.json) print_json({{"runs", std::move(runs_)}});
@@ -105,8 +102,10 @@ class Follower {
         own_ = started.run_id;
         open_ = runs_of(started);
     }
+    bool may_go_on() const { return !behind_.empty() && round_ < kMaxRounds; }
     /// With what joined runs did not see yet.
     Result<void> go_on() {
+        ++round_;
         const auto datasets = std::exchange(behind_, {});
         auto started = start(client_, method_, {{"datasets", datasets}});
         if (!started) return started.error();
@@ -179,6 +178,7 @@ class Follower {
     std::string own_;                  ///< the run we started, if any
     std::set<std::string> wanted_;     ///< of other runs
     std::vector<std::string> behind_;  ///< of other runs that ended, and began before we asked
+    unsigned round_ = 1;
     std::set<std::string> open_;
     Clock::time_point ask_at_ = Clock::now();
     ProgressLine line_;  ///< none with --json

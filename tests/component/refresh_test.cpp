@@ -35,13 +35,16 @@ TEST_F(Refresh, SyncsWhatWasWrittenSinceTheRunThatItJoinedBegan) {
     const auto started = beta->roles.start_refresh({target_fs}, /*all=*/false);
     ASSERT_TRUE(started);
     const sync::RunPtr run = beta->runs.find(started->run_id);
-    test::run_until(io, [&] { return run->out().results.at(0).phase == "syncs"; });
+    test::run_until(io, [&] {
+        const auto progress = beta->runs.progress_of(target_fs);
+        return progress && progress->phase == "alpha syncs";
+    });
     alpha->zfs.on_call([this](const std::string& call) {
         if (!call.starts_with("send ")) return;
         alpha->zfs.on_call({});
         alpha->zfs.write("tank/fs", 7'000);
     });
-    guard = {};
+    *guard = {};
     test::run_until(io, [&run] { return run->finished(); });
     const auto result = run->out().results.at(0);
     EXPECT_EQ(result.outcome, "done") << result.text;

@@ -338,24 +338,23 @@ TEST_F(RoleFaultsTest, ASplitThatIsKeptThereEndsHere) {
     test::run_until(io, [&] { return !alpha->roles.trouble_of(fs); });
 }
 
+class ClosedSplit : public RoleFaultsTest, public testing::WithParamInterface<const char*> {};
+
 /// As a fence leaves it: nothing has to make it writable once more before it is given up.
-TEST_F(RoleFaultsTest, ASplitOfAMasterThatIsClosedIsKeptThere) {
-    for (const char* journal : {"freezing", "promoted"}) {
-        SCOPED_TRACE(journal);
-        split();
-        give(*alpha, "tank/fs", prop::kMaster, "yes");
-        give(*alpha, "tank/fs", prop::kEpoch, prop_of(*beta, "backup/fs", prop::kEpoch));
-        give(*alpha, "tank/fs", "readonly", "on");
-        give(*alpha, "tank/fs", prop::kInprogress, journal);
-        discover();
-        alpha->zfs.forget_calls();
-        const auto result = change(*alpha, Ask::keep_peer, fs);
-        EXPECT_EQ(result.outcome, "done") << result.text;
-        EXPECT_EQ(alpha->zfs.count("set tank/fs readonly=off"), 0U);
-        EXPECT_TRUE(is_target(*alpha, "tank/fs"));
-        EXPECT_TRUE(is_master(*beta, "backup/fs"));
-    }
+TEST_P(ClosedSplit, IsKeptThere) {
+    split();
+    give(*alpha, "tank/fs", "readonly", "on");
+    give(*alpha, "tank/fs", prop::kInprogress, GetParam());
+    discover();
+    alpha->zfs.forget_calls();
+    const auto result = change(*alpha, Ask::keep_peer, fs);
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_EQ(alpha->zfs.count("set tank/fs readonly=off"), 0U);
+    EXPECT_TRUE(is_target(*alpha, "tank/fs"));
+    EXPECT_TRUE(is_master(*beta, "backup/fs"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Journals, ClosedSplit, testing::Values("freezing", "promoted"));
 
 /// What was acknowledged here is gone there: the base is what both still have, or nothing is done.
 TEST_F(RoleFaultsTest, ASplitIsKeptThereOnlyFromASnapshotThatBothHave) {

@@ -165,7 +165,7 @@ std::vector<State> working_states() {
     State thawing = at(frozen, Phase::thawing, master);
     thawing.must_hear_peer = true;
     out.push_back(thawing);
-    for (const Stored& from : {master, frozen, target}) {
+    for (const Stored& from : {master, frozen, promoted, target}) {
         out.push_back(at(from, Phase::demoting, later(rejoining)));
     }
     State back = at(rejoining, Phase::rescuing);
