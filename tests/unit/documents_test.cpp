@@ -148,6 +148,21 @@ TEST(Documents, OperationsListsEverySettingOfTheDaemonAndNoOther) {
               documents::found(settings, "--([a-z-]+)"));
 }
 
+TEST(Documents, TheReadmeInstallsWhatTheBuildTakesAndNothingElse) {
+    const std::string install = documents::section(documents::text_of("README.md"), "Install");
+    const std::size_t begin = install.find("apt install ");
+    ASSERT_NE(begin, install.npos);
+    const std::string command = install.substr(begin, install.find("\n    cmake", begin) - begin);
+    Names named = documents::found(command, "[a-z][a-z0-9.+-]+");
+    for (const char* word : {"apt", "install"}) EXPECT_EQ(named.erase(word), 1U) << word;
+    const std::string packages = "\n" + documents::text_of("tests/lab/packages");
+    const std::size_t build = packages.find("\n# The build\n");
+    ASSERT_NE(build, packages.npos);
+    const std::size_t first = packages.find('\n', build + 1);
+    const std::string of_build = packages.substr(first, packages.find("\n#", first) - first);
+    EXPECT_EQ(named, documents::found(of_build, "\\S+"));
+}
+
 TEST(Documents, TheSmfManifestHasEverySettingOfTheDaemonAndNoOther) {
     const std::string text = documents::text_of("smf/zrepd.xml");
     const std::size_t begin = text.find("<property_group name=\"config\"");
