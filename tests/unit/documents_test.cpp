@@ -198,6 +198,31 @@ TEST(Documents, OperationsHasEveryExitStatusAndNoOther) {
               statuses);
 }
 
+TEST(Documents, SayWhatEachCommandPrintsAsJson) {
+    const std::string operations =
+        documents::section(documents::text_of("docs/operations.md"), "JSON");
+    const std::string page = documents::section(documents::text_of("docs/zrepctl.8"), "JSON");
+    Names in_the_table;
+    for (const auto& code : documents::first_column(operations))
+        in_the_table.merge(documents::found(code, "^[a-z]+"));
+    Names in_the_page;
+    for (const auto& heading : documents::found(page, "\n\\.It ([^\n]*)"))
+        in_the_page.merge(documents::found(heading, "[a-z]+"));
+    Names commands;
+    for (const auto* command : ctl::commands()) {
+        commands.insert(command->name);
+        EXPECT_TRUE(in_the_page.contains(command->name)) << command->name;
+    }
+    EXPECT_EQ(in_the_table, commands);
+    // Each of these prints something else.
+    const Names parts = documents::found(ctl::kRescue.arguments, "(?:^|\\| )([a-z]+)");
+    EXPECT_GE(parts.size(), 3U) << ctl::kRescue.arguments;
+    for (const auto& part : parts) {
+        EXPECT_NE(operations.find("`rescue " + part + "`"), operations.npos) << part;
+        EXPECT_NE(page.find("Cm rescue " + part + "\n"), page.npos) << part;
+    }
+}
+
 TEST(Documents, NameNoMethodThatIsNotThere) {
     Names known;
     for (const auto& method : control::methods()) known.emplace(method.name);
