@@ -153,7 +153,9 @@ Diagnosis same_roles(const Pair& pair, const Peer& peer) {
         return {State::fail,
                 "pair",
                 "neither of " + who + " is the master",
-                status + "; then where the data is newer: zrepctl takeover"};
+                status + "; then on the side whose data counts: zrepctl takeover -L " +
+                    quote(pair.dataset) + ", or on " + peer.host + " zrepctl takeover -L " +
+                    quote(pair.peer_dataset)};
     }
     if (pair.epoch == there.epoch) {
         return {State::fail,

@@ -26,6 +26,11 @@ void warn(const DatasetName& dataset, const Error& error) {
 
 }  // namespace
 
+void Fences::tell_over(const DatasetName& dataset) {
+    log::event(log::Level::info, "fence_over", {{"dataset", dataset.str()}});
+    parts_.events.publish("fence_over", dataset.str(), "it does not wait for its peer any more");
+}
+
 bool Fences::must_hear(const Dataset& dataset, const plan::Pair& pair) const {
     return must_hear_peer(dataset, pair, opened_.contains(dataset.name));
 }
@@ -49,7 +54,9 @@ void Fences::look_after(const plan::Pair& pair, TaskGroup& tasks) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) return;
     if (!must_hear(*dataset, pair)) {
-        told_.erase(pair.dataset);
+        const bool told = told_.erase(pair.dataset) != 0;
+        // One that became a target instead says so itself: role_changed.
+        if (told && pair.role == plan::Role::master) tell_over(pair.dataset);
     } else if (told_.insert(pair.dataset).second) {
         const Error error = waits_for_peer(*dataset, pair);
         log::event(

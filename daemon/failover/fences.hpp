@@ -39,12 +39,13 @@ class Fences {
     Result<std::vector<std::string>> describe_unfence(const plan::Pair& pair) const;
 
   private:
+    void tell_over(const DatasetName& dataset);
     Task<> settle(DatasetName dataset);
     Task<Result<void>> change(DatasetName dataset);
 
     sync::Parts& parts_;
     std::set<DatasetName> opened_;
-    std::set<DatasetName> told_;  ///< that it waits, in the log
+    std::set<DatasetName> told_;  ///< that it waits; not yet that this is over
     /// Those that are being changed, or whose change failed: when to try again.
     std::map<DatasetName, std::chrono::steady_clock::time_point> busy_until_;
 };

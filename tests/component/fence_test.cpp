@@ -3,6 +3,8 @@
 // reboot, and on whose word.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/fakes/roles_test.hpp"
 
 namespace zrepd {
@@ -39,6 +41,13 @@ class FenceTest : public test::RolesTest {
         test::run_ready(io);
     }
     bool is_mounted() { return alpha->zfs.at("tank/fs").mounted; }
+    /// How often alpha has said it.
+    auto told(std::string_view event) {
+        const auto events = alpha->events.recent(100);
+        return std::count_if(events.begin(), events.end(), [&](const rpc::EventOut& one) {
+            return one.event == event && one.dataset == "tank/fs";
+        });
+    }
 };
 
 TEST_F(FenceTest, IsStoredAndTakenBackOnARunningMaster) {
@@ -69,6 +78,11 @@ TEST_F(FenceTest, AMasterIsMountedWhenItsPeerSaysThatItDidNotTakeOver) {
     EXPECT_EQ(prop_of(*alpha, "tank/fs", "canmount"), "noauto");
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
     EXPECT_FALSE(alpha->roles.trouble_of(fs));
+    test::run_until(io, [&] { return told("fence_over") != 0; });
+    alpha->roles.look_again();
+    test::run_ready(io);
+    EXPECT_EQ(told("fence_waits"), 1);
+    EXPECT_EQ(told("fence_over"), 1);
 }
 
 TEST_F(FenceTest, AnOldMasterIsNeverMounted) {
@@ -87,6 +101,10 @@ TEST_F(FenceTest, AnOldMasterIsNeverMounted) {
     // What the next master is told: how it is mounted without the fence.
     EXPECT_TRUE(prop_of(*alpha, "tank/fs", prop::kServe).starts_with("canmount=on mounted=yes"))
         << prop_of(*alpha, "tank/fs", prop::kServe);
+    alpha->roles.look_again();
+    test::run_ready(io);
+    EXPECT_EQ(told("fence_waits"), 1);
+    EXPECT_EQ(told("fence_over"), 0) << "it is a target";
 }
 
 /// beta's zrepd is up before its pool is imported: what it does not know yet, it is asked again.
@@ -129,13 +147,17 @@ TEST_F(FenceTest, WithoutThePeerOnlyAnOperatorOpensIt) {
     wait_for_silence();
     EXPECT_FALSE(is_mounted());
     EXPECT_TRUE(alpha->roles.is_fenced(fs));
+    EXPECT_EQ(told("fence_over"), 0);
     const auto result = change(*alpha, Ask::unfence, fs);
     EXPECT_EQ(result.outcome, "done") << result.text;
     EXPECT_TRUE(is_mounted());
     EXPECT_FALSE(alpha->roles.is_fenced(fs));
+    test::run_until(io, [&] { return told("fence_over") != 0; });
     const auto again = change(*alpha, Ask::unfence, fs);
     ASSERT_TRUE(again.error);
     EXPECT_EQ(again.error->kind, "refused");
+    EXPECT_EQ(told("fence_waits"), 1);
+    EXPECT_EQ(told("fence_over"), 1);
 }
 
 /// Cut off in a failover: readonly until the peer was heard, which may have taken over.
@@ -185,6 +207,7 @@ TEST_F(FenceTest, WhatWasMountedSinceBeforeIsLeftAlone) {
     EXPECT_TRUE(is_mounted());
     EXPECT_FALSE(alpha->roles.is_fenced(fs));
     EXPECT_EQ(alpha->zfs.count("mount tank/fs"), 0U);
+    EXPECT_EQ(told("fence_waits") + told("fence_over"), 0);
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the fault injector decides without a host: which points, and what counts as broken."""
+import json
 import unittest
 
 import tree
 from environment import SCHEDULE, SHORT_TEN_MINUTES, TEN_MINUTES, scenarios
-from outcome import Expected, Side, error_in, judge, parse, printed, roles, undone
+from outcome import Expected, Side, error_in, judge, left, parse, printed, roles, undone
 from points import FAULTS, Call, Point, Row, by_fault, calls_of, failed, key_of, markdown, numbers, points, shortened, summary
 
 CALLS = [Call("master", number, f"zfs call {number}") for number in range(1, 8)]
@@ -173,7 +174,6 @@ class Judge(unittest.TestCase):
                 (side(snapshots=many, holds=holds), side(snapshots=many, holds=holds), "9 snapshots on the target, which keeps 2"),
                 (side(), side(holds=[*holds, *side().holds]), "holds on the target"),
                 (side(), side(properties={**side().properties, "receive_resume_token": "1-x"}), "half a stream"),
-                (side(properties={**side().properties, "zrep:lock-pid": "7"}), side(), "a lock is left on the master: 7"),
                 (side(bookmarks=["zrep_22", *marks]), side(), "11 bookmarks on the master"),
                 (side(bookmarks=["zrep_11"]), side(), "no bookmark of ('zrep_000002', '22')"),
                 (side(), side(properties={**side().properties, "mounted": "yes"}), "the target is mounted"),
@@ -208,6 +208,39 @@ class Judge(unittest.TestCase):
         found = parse(text)
         self.assertEqual((found.properties["zrep:epoch"], found.snapshots), ("3", [("zrep_000001", "7")]))
         self.assertEqual((found.rescued_files, found.rescued_records), (["a", "b"], ["r1", "r2"]))
+
+
+class Left(unittest.TestCase):
+    """What a zrepd has not let go of."""
+
+    IDLE = ("  70     1 zrepd           zrepd --log-level debug",
+            "  81    70 zpool           zpool events -f -v -H",
+            "  82    70 ssh             ssh -o ControlPersist=no -o ControlMaster=yes -o ControlPath=/run/x -- beta zrepctl peer",
+            "  83    60 zfs             zfs list")
+    STREAM = "  84    70 ssh             ssh -o ControlPersist=no -o ControlMaster=no -o ControlPath=/run/x -- beta zrepctl peer"
+
+    def left(self, *more, holders=("70",), status=None):
+        pairs = status or [{"dataset": "tank/fs"}]
+        return left("\n".join(["== zrepd", "70", "== holders", *(f"/proc/{pid}/fd/9" for pid in holders),
+                               "== processes", *self.IDLE, *more, "== status", json.dumps({"pairs": pairs}, indent=2), "== end"]))
+
+    def test_what_an_idle_one_keeps_is_nothing(self):
+        self.assertEqual(self.left(), [])
+
+    def test_a_lock_that_somebody_else_has_open(self):
+        self.assertEqual(self.left(holders=("70", "84")), ["zrepd is 70, and the host's lock is open in ['70', '84']"])
+        self.assertEqual(self.left(holders=("69",)), ["zrepd is 70, and the host's lock is open in ['69']"])
+        self.assertEqual(len(self.left(holders=())), 1)
+
+    def test_a_run_that_goes_on(self):
+        running = [{"dataset": "tank/fs", "running": {"run_id": "6b-4", "phase": "sending"}}]
+        self.assertEqual(self.left(status=running), ["run 6b-4 holds tank/fs"])
+        self.assertIn("no status", " ".join(left("== zrepd\n70\n== holders\n/proc/70/fd/9\n== processes\n== status\n== end\n")))
+
+    def test_a_process_of_a_zrepd_that_lives(self):
+        for line in (self.STREAM, "  85    70 zfs             zfs receive -u -s backup/fs", "  86    70 zpool           zpool sync tank",
+                     "  87    70 zfs <defunct>   [zfs] <defunct>"):
+            self.assertEqual(self.left(line), ["zrepd still has " + line.strip()])
 
 
 class Tree(unittest.TestCase):

@@ -266,14 +266,14 @@ class Pair:
         return seconds
 
     def check(self, loses, back=False):
-        """The master takes writes, replication runs, and judge() has nothing to say. Drops rescues."""
+        """The master takes writes, replication runs, judge() has nothing to say, and nothing is left. Drops rescues."""
         before = self.acknowledged
         self.write()
         self.sync()
         sides = dict(zip(FS, self.both(lambda name: outcome.look(self.host(name), FS[name]))))
         master, target = sides[self.master], sides[OTHER[self.master]]
         expected = outcome.Expected(self.written, before, self.files, loses, back)
-        wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values(), *self.members.values()})
+        wrong = outcome.judge(master, target, expected, {*POOLS.values(), *FS.values(), *self.members.values()}) + self.left()
         if self.members:
             looks = dict(zip(FS, self.both(lambda name: tree.look(self.host(name), FS[name]))))
             wrong += tree.judge(looks[self.master], looks[OTHER[self.master]], self.written, loses)
@@ -283,6 +283,17 @@ class Pair:
         self.written, self.acknowledged, self.files = list(master.records), list(master.records), []
         if loses:
             self.both(self.drop_rescues)
+
+    def left(self):
+        """What every look at the zrepds finds, until there is no such thing: others come and go."""
+        until, found = time.monotonic() + SETTLE_SECONDS, None
+        while True:
+            looks = dict(zip(FS, self.both(lambda name: outcome.look_for_left(self.host(name), FS[name]))))
+            now = {f"{name}: {what}" for name, look in looks.items() for what in look}
+            found = now if found is None else found & now
+            if not found or time.monotonic() > until:
+                return sorted(found)
+            time.sleep(0.5)
 
     def drop_rescues(self, name):
         self.host(name).run(f"for d in $(zfs list -Ho name | grep -E '^{FS[name]}(/{tree.MEMBER})?_diverged_'); do zfs destroy -r $d; done; "

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """For tests of the installed service: hosts whose PID 1 is systemd, with zrepd from its Debian package."""
+import contextlib
 import functools
 import os
 import pathlib
 import subprocess
+import tempfile
 import unittest
 
 from streams import StreamCase
@@ -11,6 +13,8 @@ from support import ROOT, POOLS, lab_module, take_lab, wait_for
 
 BUILD = pathlib.Path(os.environ.get("ZREPD_BUILD", ROOT / "build/release"))
 OLD, NEW = "0.0.9", "9.0.0"
+# What the old one has: an upgrade from the same programs would not show that they are replaced.
+OLD_PROGRAMS = BUILD / "builds/1.7"
 # New folders first: the root of a lab's host is an overlay, in which dpkg cannot rename one.
 MAKE_FOLDERS = "dpkg-deb -c {0} | sed -n 's|^d.* \\./|/|p' | xargs mkdir -p; "
 
@@ -40,12 +44,35 @@ class Service:
         return self.host.run("journalctl -b -u zrepd -o cat --no-pager", check=False).out
 
 
+@contextlib.contextmanager
+def unpacked(package, into):
+    """Its files, and in DEBIAN what it says of itself; what became of them is packed at the end."""
+    with tempfile.TemporaryDirectory() as place:
+        root = pathlib.Path(place, "root")
+        subprocess.run(["dpkg-deb", "-R", package, root], check=True, timeout=60)
+        yield root
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", root, into], check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def give_old_programs(package):
+    """Instead of those that were just built."""
+    programs = {name: OLD_PROGRAMS / pathlib.Path(name).name for name in ("usr/sbin/zrepd", "usr/bin/zrepctl")}
+    missing = [str(program) for program in programs.values() if not program.exists()]
+    if missing:
+        raise AssertionError(f"not there: {', '.join(missing)}: cmake --build {BUILD} --target other_builds")
+    with unpacked(package, package) as root:
+        for name, program in programs.items():
+            subprocess.run(["install", "-s", "-m", "755", program, root / name], check=True, timeout=60)
+
+
 @functools.cache
 def build_package(folder, version):
-    """The same programs under this version."""
+    """Today's programs under this version; the old one has others."""
     subprocess.run(["cpack", "-G", "DEB", "-B", str(folder), "-D", f"CPACK_PACKAGE_VERSION={version}"], cwd=BUILD,
                    check=True, timeout=300, stdout=subprocess.DEVNULL)
     package, = folder.glob(f"zrepd_{version}_*.deb")
+    if version == OLD:
+        give_old_programs(package)
     return package.name
 
 
@@ -114,6 +141,11 @@ class ServiceCase(StreamCase):
     @staticmethod
     def version(host):
         return host.run("dpkg-query -W -f '${Version}' zrepd 2>/dev/null", check=False).out
+
+    def programs(self, name):
+        """What the client and the zrepd that runs say of themselves."""
+        said = self.zrepctl_json("version", on=name)
+        return said["zrepctl"], said["daemon"]["version"]
 
     def drop_in(self, host, text):
         host.run(["sh", "-c", 'mkdir -p /etc/systemd/system/zrepd.service.d; printf "$1" > '

@@ -2,15 +2,13 @@
 """The package on hosts with systemd: what the README promises to somebody who has nothing else, an upgrade in the middle of
 a sync, and its end."""
 import os
-import pathlib
 import re
 import select
 import subprocess
-import tempfile
 import time
 import unittest
 
-from services import MAKE_FOLDERS, NEW, OLD, ServiceCase
+from services import MAKE_FOLDERS, NEW, OLD, ServiceCase, unpacked
 from support import ROOT
 
 PASSWORD = "correct-horse"
@@ -24,12 +22,14 @@ class Package(ServiceCase):
         self.make_pair()
         # As long as dpkg may take.
         client = self.begin("sync", "tank/fs", write=lambda dataset, name, _: self.write(dataset, name, 90), limit="512K")
-        before = self.zrepd["alpha"].pid()
+        before, old = self.zrepd["alpha"].pid(), self.programs("alpha")
+        self.assertEqual(old, self.programs("beta"))
         self.dpkg(self.alpha, "-i /lab/package/" + new)
         self.assertEqual(self.version(self.alpha), NEW)
         client.communicate(timeout=60)
         self.assert_serves("alpha")
         self.assertNotEqual(self.zrepd["alpha"].pid(), before, "the new one runs")
+        self.assertTrue(set(self.programs("alpha")).isdisjoint(old), "both programs are new")
         self.zrepctl("set", "tank/fs", "limit=")
         self.assertIn("resumed", self.zrepctl("sync", "tank/fs").out)
         self.assert_in_step("tank/fs", "backup/fs")
@@ -39,9 +39,7 @@ class Package(ServiceCase):
         """The old version as packages once were: no sockets of systemd's, no mounts of zrepd's own."""
         folder = self.lab.stage / "package"
         name = f"zrepd_{OLD}~sockets_amd64.deb"
-        with tempfile.TemporaryDirectory() as place:
-            root = pathlib.Path(place, "root")
-            subprocess.run(["dpkg-deb", "-R", folder / self.old, root], check=True, timeout=60)
+        with unpacked(folder / self.old, folder / name) as root:
             units = root / "usr/lib/systemd/system"
             for socket in units.glob("zrepd*.socket"):
                 socket.unlink()
@@ -50,7 +48,6 @@ class Package(ServiceCase):
             service.write_text(kept.replace(" zrepd.socket zrepd-ro.socket", ""))
             control = root / "DEBIAN/control"
             control.write_text(control.read_text().replace(f"Version: {OLD}\n", f"Version: {OLD}~sockets\n"))
-            subprocess.run(["dpkg-deb", "--root-owner-group", "-b", root, folder / name], check=True, timeout=60, stdout=subprocess.DEVNULL)
         return name
 
     def test_upgraded_from_one_that_made_its_own_sockets(self):

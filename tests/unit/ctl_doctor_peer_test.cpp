@@ -137,7 +137,7 @@ TEST(DoctorPeer, JudgesEachPartOfAPeer) {
          "beta, pair",
          State::fail,
          "neither of tank/fs and beta:backup/fs is the master",
-         "zrepctl takeover"},
+         "zrepctl takeover -L 'tank/fs', or on beta zrepctl takeover -L 'backup/fs'"},
         {[](auto& p) { p.pairs[0] = pair_of("initializing", "target"); },
          "beta, pair",
          State::warn,

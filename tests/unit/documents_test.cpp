@@ -148,6 +148,21 @@ TEST(Documents, OperationsListsEverySettingOfTheDaemonAndNoOther) {
               documents::found(settings, "--([a-z-]+)"));
 }
 
+TEST(Documents, TheReadmeInstallsWhatTheBuildTakesAndNothingElse) {
+    const std::string install = documents::section(documents::text_of("README.md"), "Install");
+    const std::size_t begin = install.find("apt install ");
+    ASSERT_NE(begin, install.npos);
+    const std::string command = install.substr(begin, install.find("\n    cmake", begin) - begin);
+    Names named = documents::found(command, "[a-z][a-z0-9.+-]+");
+    for (const char* word : {"apt", "install"}) EXPECT_EQ(named.erase(word), 1U) << word;
+    const std::string packages = "\n" + documents::text_of("tests/lab/packages");
+    const std::size_t build = packages.find("\n# The build\n");
+    ASSERT_NE(build, packages.npos);
+    const std::size_t first = packages.find('\n', build + 1);
+    const std::string of_build = packages.substr(first, packages.find("\n#", first) - first);
+    EXPECT_EQ(named, documents::found(of_build, "\\S+"));
+}
+
 TEST(Documents, TheSmfManifestHasEverySettingOfTheDaemonAndNoOther) {
     const std::string text = documents::text_of("smf/zrepd.xml");
     const std::size_t begin = text.find("<property_group name=\"config\"");
@@ -181,6 +196,31 @@ TEST(Documents, OperationsHasEveryExitStatusAndNoOther) {
     }
     EXPECT_EQ(documents::found(text.substr(begin, text.find('.', begin) - begin), "\\d+"),
               statuses);
+}
+
+TEST(Documents, SayWhatEachCommandPrintsAsJson) {
+    const std::string operations =
+        documents::section(documents::text_of("docs/operations.md"), "JSON");
+    const std::string page = documents::section(documents::text_of("docs/zrepctl.8"), "JSON");
+    Names in_the_table;
+    for (const auto& code : documents::first_column(operations))
+        in_the_table.merge(documents::found(code, "^[a-z]+"));
+    Names in_the_page;
+    for (const auto& heading : documents::found(page, "\n\\.It ([^\n]*)"))
+        in_the_page.merge(documents::found(heading, "[a-z]+"));
+    Names commands;
+    for (const auto* command : ctl::commands()) {
+        commands.insert(command->name);
+        EXPECT_TRUE(in_the_page.contains(command->name)) << command->name;
+    }
+    EXPECT_EQ(in_the_table, commands);
+    // Each of these prints something else.
+    const Names parts = documents::found(ctl::kRescue.arguments, "(?:^|\\| )([a-z]+)");
+    EXPECT_GE(parts.size(), 3U) << ctl::kRescue.arguments;
+    for (const auto& part : parts) {
+        EXPECT_NE(operations.find("`rescue " + part + "`"), operations.npos) << part;
+        EXPECT_NE(page.find("Cm rescue " + part + "\n"), page.npos) << part;
+    }
 }
 
 TEST(Documents, NameNoMethodThatIsNotThere) {
