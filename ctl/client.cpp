@@ -71,6 +71,12 @@ Error lost() {
                  .remedy = std::string("see whether it runs: ") + service_manager::kState};
 }
 
+Error unread() {
+    return Error{.code = Code::io_error,
+                 .message = "nobody reads standard output any more",
+                 .sys_errno = EPIPE};
+}
+
 Error silent() {
     return Error{.code = Code::daemon_unreachable,
                  .message = "zrepd does not answer",
@@ -96,8 +102,9 @@ Result<int> open_socket(const std::string& path) {
     return unreachable(path, number);
 }
 
-/// As poll(2), until `until`; the signals that end waits get through only here.
-int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
+/// As poll(2), until `until`; the signals that end waits get through only here. -1 with EPIPE: who
+/// read `output` is gone.
+int wait_readable(int fd, int output, std::chrono::steady_clock::time_point until) {
     const auto left = std::max(std::chrono::nanoseconds(0),
                                std::chrono::nanoseconds(until - std::chrono::steady_clock::now()));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
@@ -105,8 +112,12 @@ int wait_readable(int fd, std::chrono::steady_clock::time_point until) {
     sigset_t open;
     ::sigprocmask(SIG_BLOCK, nullptr, &open);  // NOLINT(concurrency-mt-unsafe): one thread
     for (const int number : interrupts) ::sigdelset(&open, number);
-    pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
-    return ::ppoll(&wait, 1, &limit, &open);
+    pollfd waits[2] = {{.fd = fd, .events = POLLIN, .revents = 0},
+                       {.fd = output, .events = 0, .revents = 0}};
+    const int ready = ::ppoll(waits, 2, &limit, &open);
+    if (ready <= 0 || waits[1].revents == 0) return ready;
+    errno = EPIPE;
+    return -1;
 }
 
 /// "/run/zrepd/zrepd.sock" → "/run/zrepd/zrepd-ro.sock".
@@ -195,7 +206,7 @@ Result<void> Client::greet(const std::string& path) {
     return ok();
 }
 
-Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
+Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit, int output) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (true) {
         const std::size_t end = buffer_.find('\n');
@@ -211,9 +222,10 @@ Result<rpc::Message> Client::read_message(std::chrono::milliseconds limit) {
                                     std::to_string(rpc::kMaxReplyLine >> 20U) + " MiB",
                          .remedy = "ask for fewer filesystems, by name"};
         }
-        const int ready = wait_readable(fd_, until);
+        const int ready = wait_readable(fd_, output, until);
         if (interrupted != 0) return Error{.code = Code::cancelled, .message = "interrupted"};
         if (ready == 0) return Error{.code = Code::timed_out, .message = "zrepd does not answer"};
+        if (ready < 0 && errno == EPIPE) return unread();
         char chunk[65536];
         const ssize_t got = ready < 0 ? -1 : ::recv(fd_, chunk, sizeof chunk, 0);
         if (got < 0 && errno == EINTR) continue;
@@ -251,14 +263,14 @@ Result<Json> Client::call(const std::string& method, const Json& params) {
     }
 }
 
-Result<rpc::EventOut> Client::next_event(std::chrono::milliseconds limit) {
+Result<rpc::EventOut> Client::next_event(std::chrono::milliseconds limit, int output) {
     while (true) {
         rpc::Message message;
         if (!notifications_.empty()) {
             message = std::move(notifications_.front());
             notifications_.pop_front();
         } else {
-            auto read = read_message(limit);
+            auto read = read_message(limit, output);
             if (!read) return read.error();
             message = std::move(*read);
         }

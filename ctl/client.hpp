@@ -25,6 +25,8 @@ inline constexpr int kSilent = ETIMEDOUT;
 
 class Client {
   public:
+    static constexpr int kNoOutput = -1;  ///< poll(2) leaves it out
+
     /// Connects and reads the greeting. With `read_only`, falls back to the read-only socket beside
     /// `path` when this user may not use the main one.
     static Result<Client> connect(const std::string& path, bool read_only);
@@ -39,8 +41,9 @@ class Client {
         if (!reply) return reply.error();
         return rpc::decode_as<Out>(*reply, rpc::Strictness::reply);
     }
-    /// The next event, or timed_out; cancelled after SIGINT.
-    Result<rpc::EventOut> next_event(std::chrono::milliseconds limit);
+    /// The next event, or timed_out; cancelled after SIGINT. io_error with EPIPE as soon as nobody
+    /// is left to read what is written to `output`; kNoOutput: that is not looked at.
+    Result<rpc::EventOut> next_event(std::chrono::milliseconds limit, int output = kNoOutput);
     const rpc::Hello& hello() const { return hello_; }
 
     /// To wait on together with others; what next_event() has read already is not seen there.
@@ -49,7 +52,7 @@ class Client {
   private:
     explicit Client(int fd) : fd_(fd) {}
     /// timed_out when nothing comes.
-    Result<rpc::Message> read_message(std::chrono::milliseconds limit);
+    Result<rpc::Message> read_message(std::chrono::milliseconds limit, int output = kNoOutput);
     /// The same where something has to come.
     Result<rpc::Message> read_answer();
     Result<void> greet(const std::string& path);

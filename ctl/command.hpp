@@ -74,6 +74,9 @@ Result<Selection> select(const std::vector<std::string>& words, bool all_allowed
 /// Reports an error as the invocation wants it (text on stderr, or one JSON document on stdout) and
 /// returns its exit status.
 int complain(const Invocation& invocation, const Error& error);
+/// Standard output cannot be written, for the reason that errno had; returns kFailed. A reader that
+/// left (`status -w | head`) wants to hear no more, of that neither.
+int tell_unwritten(int number);
 /// What keeps the daemon from knowing all pairs, beside an answer that lists them; with --json the
 /// answer itself has it. Returns kFailed when there is something, since a script that takes the
 /// answer for complete would miss pairs.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Errors and outcomes as text or JSON.
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 
 #include "common/text.hpp"
 #include "ctl/command.hpp"
@@ -33,6 +35,14 @@ int complain(const Invocation& invocation, const Error& error) {
     else
         std::fputs(error_text(error, "").c_str(), stderr);
     return error.code == Code::cancelled ? kInterrupted : info(error.code).exit_status;
+}
+
+int tell_unwritten(int number) {
+    if (number != EPIPE) {
+        const std::string why = std::generic_category().message(number);
+        std::fprintf(stderr, "zrepctl: cannot write to standard output: %s\n", why.c_str());
+    }
+    return kFailed;
 }
 
 int tell_problem(const Invocation& invocation, const std::optional<rpc::Trouble>& problem) {

@@ -16,6 +16,7 @@
 #include "daemon/exit_status.hpp"
 #include "daemon/failover/event_hooks.hpp"
 #include "daemon/failover/hook_files.hpp"
+#include "daemon/hangups.hpp"
 #include "daemon/helper_processes.hpp"
 #include "daemon/host_mounts.hpp"
 #include "daemon/lock/lockfile.hpp"
@@ -67,6 +68,7 @@ struct App::Parts {
     explicit Parts(config::Config settings)
         : config(std::move(settings)),
           self{config.host},
+          hangups(io.get_executor()),
           processes(io.get_executor()),
           zfs(processes),
           inventory(io.get_executor(), zfs, self),
@@ -104,6 +106,7 @@ struct App::Parts {
     config::Config config;
     plan::Self self;
     asio::io_context io{1};
+    Hangups hangups;            // before anything that takes its time
     Processes processes;        // every child of ours
     ZfsCli zfs;                 // the one door to ZFS
     sync::Inventory inventory;  // what we last saw there
@@ -158,6 +161,7 @@ Result<void> App::Parts::start() {
     tasks.spawn("what is wrong", service->watch());
     tasks.spawn("stale locks", sync::clear_stale_locks(sync));
     tasks.spawn("pool events", watch_pools());
+    tasks.spawn("hangups", hangups.run());
     tasks.spawn("service manager", manager.run([this] { return status_line(); }));
     manager.ready();
     log::event(log::Level::info,

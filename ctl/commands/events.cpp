@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "ctl/render/events.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 
 #include "common/rpc/event_types.hpp"
@@ -26,13 +29,14 @@ void events_options(boost::program_options::options_description& options) {
     // clang-format on
 }
 
-void print(const Invocation& invocation, const rpc::EventOut& event) {
-    if (!concerns(event, invocation.words)) return;
+/// False, with errno, when it cannot be written.
+bool print(const Invocation& invocation, const rpc::EventOut& event) {
+    if (!concerns(event, invocation.words)) return true;
     if (invocation.json)
         std::printf("%s\n", dump_json(rpc::encode(event)).c_str());
     else if (!event.progress)
         std::printf("%s\n", event_line(event).c_str());
-    std::fflush(stdout);
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
 }
 
 unsigned lines_of(const Invocation& invocation) {
@@ -40,18 +44,25 @@ unsigned lines_of(const Invocation& invocation) {
     return invocation.has("follow") ? kBeforeFollowing : kNewest;
 }
 
-/// Until the daemon or the user ends it; what was printed already comes again as a notification.
+int end_of(const Invocation& invocation, const Error& error) {
+    if (error.code == Code::cancelled) return kDone;
+    if (error.code == Code::io_error) return tell_unwritten(error.sys_errno.value_or(EIO));
+    return complain(invocation, error);
+}
+
+/// Until the daemon or the user ends it, or nobody reads it, of which a quiet system would never
+/// tell; what was printed already comes again as a notification.
 int follow(const Invocation& invocation, Client& client, std::uint64_t printed) {
     while (true) {
-        auto event = client.next_event(kQuiet);
+        auto event = client.next_event(kQuiet, STDOUT_FILENO);
         if (event) {
-            if (event->seq.value > printed) print(invocation, *event);
+            const bool again = event->seq.value <= printed;
+            if (!again && !print(invocation, *event)) return tell_unwritten(errno);
         } else if (event.error().code == Code::timed_out) {
             auto alive = client.call("daemon.version", Json::object());
             if (!alive) return complain(invocation, alive.error());
         } else {
-            return event.error().code == Code::cancelled ? kDone
-                                                         : complain(invocation, event.error());
+            return end_of(invocation, event.error());
         }
     }
 }
@@ -73,7 +84,8 @@ int run_events(const Invocation& invocation) {
     auto recent =
         client->call_as<rpc::EventsOut>("events.recent", rpc::EventsIn{lines_of(invocation)});
     if (!recent) return complain(invocation, recent.error());
-    for (const auto& event : recent->events) print(invocation, event);
+    for (const auto& event : recent->events)
+        if (!print(invocation, event)) return tell_unwritten(errno);
     if (!follows) return kDone;
     return follow(invocation, *client, recent->seq.value);
 }

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <system_error>
 
 #include "ctl/command.hpp"
 #include "ctl/render/columns.hpp"
@@ -61,15 +60,6 @@ Result<int> show(const Invocation& invocation,
     else
         std::fputs(text_of(*status, columns).c_str(), stdout);
     return tell_problem(invocation, status->problem);
-}
-
-/// A reader that left (`status -w | head`) wants to hear no more, of that neither.
-int tell_unwritten(int number) {
-    if (number != EPIPE) {
-        const std::string why = std::generic_category().message(number);
-        std::fprintf(stderr, "zrepctl: cannot write to standard output: %s\n", why.c_str());
-    }
-    return kFailed;
 }
 
 /// Ctrl-C is how one ends it: not a failure, wherever it comes.

@@ -233,8 +233,8 @@ Task<bool> Change::mount() {
 
 Task<Result<void>> Change::mount_at(Serve place) {
     const std::string path = place_of(place, *dataset());
-    if (auto link = link_problem(path, *dataset(), of_a_pair(parts_.inventory))) co_return *link;
-    auto problem = mountpoint_problem(place, *dataset());
+    if (auto link = link_problem(path, *dataset(), mounted_here(parts_.inventory))) co_return *link;
+    auto problem = mountpoint_problem(place, *dataset(), mounted_here(parts_.inventory));
     if (problem) {
         problem->remedy += "; then: zfs set mountpoint=" + quote(path) + " " + quote(name_.str()) +
                            "; zfs mount " + quote(name_.str());

@@ -84,8 +84,9 @@ PropertyList Change::properties(const Dataset& told, Stored wanted, Entry entry)
     if (in_doubt_ && told.kind == Kind::filesystem) add_canmount(out, told, canmount_of(told));
     const auto serve = parse_serve(told.own(prop::kServe).value_or(""));
     const auto link =
-        link_problem(place_of(serve.value_or(Serve{}), told), told, of_a_pair(parts_.inventory));
-    const bool in_the_way = link || (serve && mountpoint_problem(*serve, told));
+        link_problem(place_of(serve.value_or(Serve{}), told), told, mounted_here(parts_.inventory));
+    const bool in_the_way =
+        link || (serve && mountpoint_problem(*serve, told, mounted_here(parts_.inventory)));
     // zfs(8) mounts what gets a mountpoint.
     if (in_the_way) std::erase_if(out, [](const auto& p) { return p.first == "mountpoint"; });
     if (link) keep_from_boot(out);

@@ -142,7 +142,7 @@ Task<> Change::show_one(DatasetName member) {
     const auto found = members_serve_.find(member);
     const auto told = found == members_serve_.end() ? std::nullopt : std::optional(found->second);
     MemberWays ways = show_member(*now, told, copy);
-    if (link_problem(place_of(ways.place, *now), *now, of_a_pair(parts_.inventory)))
+    if (link_problem(place_of(ways.place, *now), *now, mounted_here(parts_.inventory)))
         keep_from_boot(ways.after);
     co_await set_on(member, ways.before);
     if (ways.mount) co_await mount_member(member, ways.place);
@@ -152,11 +152,11 @@ Task<> Change::show_one(DatasetName member) {
 Task<> Change::mount_member(DatasetName member, Serve place) {
     const Dataset* now = parts_.inventory.find(member);
     if (now == nullptr) co_return;
-    if (auto link = link_problem(place_of(place, *now), *now, of_a_pair(parts_.inventory))) {
+    if (auto link = link_problem(place_of(place, *now), *now, mounted_here(parts_.inventory))) {
         warn("not_mounted", *link);
         co_return;
     }
-    auto problem = mountpoint_problem(place, *now);
+    auto problem = mountpoint_problem(place, *now, mounted_here(parts_.inventory));
     if (problem) {
         problem->remedy += "; then: zfs mount " + quote(member.str());
         warn("not_mounted", *problem);

@@ -26,6 +26,16 @@ std::optional<Error> still_needed(const sync::Inventory& inventory,
 
 }  // namespace
 
+Result<void> make_closed(const std::filesystem::path& folder) {
+    std::error_code ec;
+    std::filesystem::create_directories(folder, ec);
+    if (!ec) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ec);
+    if (!ec) return ok();
+    return Error{.code = Code::io_error,
+                 .message = "no folder " + folder.string() + " can be made: " + ec.message(),
+                 .remedy = "ls -ld " + quote(folder.string())};
+}
+
 Copies::Copies(RoleParts parts) : role_(parts), parts_(parts.parts), tasks_(parts_.executor) {}
 
 Result<void> Copies::check_rescue(const DatasetName& copy) const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +21,10 @@ namespace zrepd::failover {
 /// when that is a directory and no link on the way, or beside it. A mount point that is not there
 /// cannot be made, since all of it is readonly; a link is its master's word, and may lead anywhere.
 std::string place_below(const std::string& root, const std::string& relative, std::size_t index);
+
+/// Makes a folder that nobody else may enter, or one that is there such a folder: what is mounted
+/// below it may be meant for few.
+Result<void> make_closed(const std::filesystem::path& folder);
 
 /// The clone of a drill, as it says itself.
 bool is_drill_clone(const Dataset& dataset);

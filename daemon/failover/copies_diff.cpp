@@ -45,12 +45,10 @@ rpc::RescueDiffOut::Change described(FileChange change) {
     return out;
 }
 
-/// A folder that nobody else may enter: what is mounted there may be meant for few.
 Result<std::string> new_place(const fs::path& runtime) {
     std::error_code ec;
     const fs::path looks = runtime / "diff";
-    fs::create_directories(looks, ec);
-    if (!ec) fs::permissions(looks, fs::perms::owner_all, ec);
+    if (auto made = make_closed(looks); !made) return made.error();
     for (unsigned i = 1; !ec && i < 1000; ++i) {
         const fs::path place = looks / std::to_string(i);
         if (!fs::create_directory(place, ec)) continue;

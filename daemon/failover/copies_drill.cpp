@@ -216,6 +216,8 @@ Task<Result<void>> Copies::load_keys(Drill* what) {
 }
 
 Task<Result<void>> Copies::make_clones(Drill* what) {
+    auto closed = make_closed(fs::path(what->place).parent_path());
+    if (!closed) co_return closed;
     for (Clone& clone : what->clones) {
         const bool root = clone.name == what->clone;
         clone.place = what->place;

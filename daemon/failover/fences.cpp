@@ -93,7 +93,7 @@ Task<Result<void>> Fences::change(DatasetName name) {
     if (dataset == nullptr || !pair) co_return ok();
     PropertyList work = fence_work(*dataset, *pair);
     if (work.empty()) co_return ok();
-    const auto link = link_problem(dataset->mountpoint, *dataset, of_a_pair(parts_.inventory));
+    const auto link = link_problem(dataset->mountpoint, *dataset, mounted_here(parts_.inventory));
     if (link) keep_from_boot(work);
     const bool fenced = pair->settings.fence != plan::Fence::off;
     const bool hidden = is_hidden(*dataset) && !opened_.contains(name);

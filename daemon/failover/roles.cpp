@@ -218,6 +218,8 @@ Task<Result<Guid>> Roles::must_be_split(plan::Pair pair, Ask ask, std::chrono::s
 }
 
 Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event) {
+    const auto before = parts_.inventory.pair(dataset);
+    const bool gives_way = before && (before->role == plan::Role::master || is_unsettled(dataset));
     if (left_.contains(dataset)) work->has_left();
     auto stored = co_await work->go(event);
     if (work->left()) left_.insert(dataset);
@@ -225,6 +227,13 @@ Task<Result<Stored>> Roles::carry(Change* work, DatasetName dataset, Event event
     if (work->is_lost()) pending_[dataset].not_before = {};
     // Only a later set that landed undoes one that may land yet.
     if (work->is_in_doubt() || work->has_stored()) grants_.doubt(dataset, work->is_in_doubt());
+    // What its syncs as the master complained of is over; none runs that would say so.
+    const bool target = stored && !stored->master && stored->journal == Journal::none;
+    if (gives_way && target) {
+        sync::PairMemory& memory = parts_.runs.memory(dataset);
+        memory.error.reset();
+        memory.failures = 0;
+    }
     co_return stored;
 }
 

@@ -279,7 +279,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     facts.pair = &*pair;
     add_state(facts, parts_, *pair, in);
     facts.mountpoint =
-        place_problem(*serve, *facts.dataset, parts_.self.host, of_a_pair(parts_.inventory));
+        place_problem(*serve, *facts.dataset, parts_.self.host, mounted_here(parts_.inventory));
     std::string place = place_of(*serve, *facts.dataset);
     rpc::CheckOut out;
     for (const Error& problem : problems_of_target(facts, parts_.self))

@@ -145,7 +145,7 @@ Task<Result<std::vector<Error>>> Roles::problems_of_members(plan::Pair root, rpc
         if (holder) facts.busy = holder->reason;
         if (!serve->mountpoint.empty() || !serve->wished.empty())
             facts.mountpoint = place_problem(
-                *serve, *facts.dataset, parts_.self.host, of_a_pair(parts_.inventory));
+                *serve, *facts.dataset, parts_.self.host, mounted_here(parts_.inventory));
         for (Error& problem : problems_of_target(facts, parts_.self)) out.push_back(problem);
         if (auto open = escapes_readonly(*facts.dataset, parts_.self.host)) out.push_back(*open);
     }

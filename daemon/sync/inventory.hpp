@@ -72,6 +72,8 @@ class Inventory {
     /// These, and the members of those that are trees.
     std::vector<DatasetName> with_members(const std::vector<DatasetName>& which) const;
     std::vector<plan::Pair> pairs() const;
+    /// Whether its pool does, now (Zfs::check_pool()); no process.
+    bool answers(const DatasetName& name) const { return zfs_.check_pool(name.pool()).has_value(); }
     /// The nearest known dataset at or above this name.
     const Dataset* nearest(const DatasetName& name) const;
     const std::map<DatasetName, Dataset>& all() const { return datasets_; }

@@ -2,9 +2,13 @@
 // zrepctl from its command line to its exit status, against the real control server.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <future>
 #include <set>
 #include <thread>
@@ -190,6 +194,74 @@ TEST_F(Client, WatchedStatusIsShownAgainUntilTheDaemonGoes) {
     const auto first = out.find("tank/fs");
     ASSERT_NE(first, std::string::npos) << out;
     EXPECT_NE(out.find("tank/fs", first + 1), std::string::npos) << out;
+}
+
+/// Standard output goes to this file while it lives.
+class StandardOutput {
+  public:
+    explicit StandardOutput(Fd to) : before_(::dup(STDOUT_FILENO)) {
+        std::fflush(stdout);
+        ::dup2(to.get(), STDOUT_FILENO);
+    }
+    ~StandardOutput() {
+        ::dup2(before_.get(), STDOUT_FILENO);
+        // What could not be written is still there.
+        std::fflush(stdout);
+        std::clearerr(stdout);
+    }
+    StandardOutput(const StandardOutput&) = delete;
+    StandardOutput& operator=(const StandardOutput&) = delete;
+
+  private:
+    Fd before_;
+};
+
+TEST_F(Client, EventsThatNobodyReadsAnyMoreEndThoughNothingHappens) {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::array<int, 2> ends{-1, -1};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    std::promise<void> ended;
+    auto reader = std::async(std::launch::async, [&, from = Fd(ends[0])]() mutable {
+        char line[4096];
+        const ssize_t first = ::read(from.get(), line, sizeof line);
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        from = Fd();
+        // Long before it asks whether zrepd is still there.
+        const auto waited = ended.get_future().wait_for(std::chrono::seconds(20));
+        if (waited != std::future_status::ready) daemon.stop();
+        return first > 0;
+    });
+    int status = -1;
+    testing::internal::CaptureStderr();
+    {
+        const StandardOutput output{Fd(ends[1])};
+        status = dispatch({"--socket", daemon.socket(), "events", "-f"});
+    }
+    ended.set_value();
+    EXPECT_TRUE(reader.get());
+    EXPECT_EQ(status, 1);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "it wants to hear no more";
+}
+
+TEST_F(Client, EventsThatCannotBeWrittenSayWhyAndEnd) {
+    for (const char* option : {"-n5", "-f"}) {
+        std::promise<void> ended;
+        auto limit = std::async(std::launch::async, [&] {
+            const auto waited = ended.get_future().wait_for(std::chrono::seconds(20));
+            if (waited != std::future_status::ready) daemon.stop();
+        });
+        int status = -1;
+        testing::internal::CaptureStderr();
+        {
+            const StandardOutput output{Fd(::open("/dev/full", O_WRONLY | O_CLOEXEC))};
+            status = dispatch({"--socket", daemon.socket(), "events", option});
+        }
+        ended.set_value();
+        limit.get();
+        EXPECT_EQ(status, 1) << option;
+        const std::string said = testing::internal::GetCapturedStderr();
+        EXPECT_NE(said.find("cannot write to standard output: No space left"), said.npos) << said;
+    }
 }
 
 TEST_F(Client, DropAndDrillOnlySayWhatTheyWouldDo) {

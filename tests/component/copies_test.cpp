@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "tests/fakes/two_hosts.hpp"
 
@@ -53,6 +54,27 @@ TEST_F(CopiesTest, ADrillThatLoadsAKeySaysSo) {
     const auto result = ended(beta->copies.start_drill(target_fs, ""));
     EXPECT_EQ(result.outcome, "done") << result.text;
     EXPECT_NE(result.text.find("zfs unload-key"), std::string::npos) << result.text;
+}
+
+/// zfs makes folders that everybody may enter, for what is mounted nowhere else.
+TEST_F(CopiesTest, OnlyRootGetsToWhatADrillMounts) {
+    namespace fs = std::filesystem;
+    const fs::path drills = beta->config.runtime_dir / "drill";
+    const auto open = fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec;
+    fs::create_directories(drills);
+    fs::permissions(drills, open);
+    fs::perms then = open;
+    beta->zfs.on_call([&](const std::string& call) {
+        if (call.starts_with("mount backup/fs_drill")) then = fs::status(drills).permissions();
+    });
+    const auto result = ended(beta->copies.start_drill(target_fs, "/bin/true"));
+    EXPECT_EQ(result.outcome, "done") << result.text;
+    EXPECT_EQ(then, fs::perms::owner_all);
+    EXPECT_EQ(beta->zfs.count("mount backup/fs_drill"), 1U);
+    fs::remove(drills);
+    std::ofstream(drills) << "in the way";
+    EXPECT_EQ(ended(beta->copies.start_drill(target_fs, "")).error->kind, "io_error");
+    EXPECT_FALSE(beta->zfs.exists("backup/fs_drill"));
 }
 
 /// What is about to be rolled back is nowhere else.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/fakes/roles_test.hpp"
+#include "tests/fakes/served_host.hpp"
 
 namespace zrepd {
 namespace {
@@ -267,6 +268,32 @@ TEST_F(RolesTest, AnOldMasterStepsDownAndKeepsWhatItNeverSent) {
     EXPECT_EQ(alpha->zfs.content("tank/fs_diverged_2"), only_here);
     EXPECT_EQ(prop_of(*alpha, "tank/fs_diverged_2", prop::kRescue), "tank/fs");
     EXPECT_NE(alpha->zfs.at("tank/fs_diverged_2").origin, "");
+}
+
+TEST_F(RolesTest, WhatSyncsOfAnOldMasterComplainedOfIsNoTroubleOfTheTarget) {
+    test::ServedHost served{*alpha};
+    const auto status = [&] { return served.service.status({.datasets = {}})->pairs.at(0); };
+    alpha->zfs.write("tank/fs", 5'000);
+    alpha->zfs.fail_next("snapshot", {.code = Code::no_space, .message = "out of space"});
+    ASSERT_EQ(sync().outcome, "failed");
+    ASSERT_EQ(status().health, "failing");
+    ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
+    start_loops();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs") && !alpha->runs.active(fs); });
+    EXPECT_FALSE(alpha->runs.remembered(fs)->error);
+    EXPECT_EQ(status().role, "target");
+    EXPECT_EQ(status().health, "ok");
+}
+
+/// One that is asked for, and not found out, is the same.
+TEST_F(RolesTest, ASplitThatASyncFoundIsNoTroubleOfTheSideThatGaveWay) {
+    split();
+    ASSERT_EQ(sync().outcome, "failed");
+    ASSERT_TRUE(alpha->runs.remembered(fs)->error);
+    ASSERT_EQ(change(*alpha, Ask::keep_peer, fs).outcome, "done");
+    start_loops();
+    test::run_until(io, [&] { return is_target(*alpha, "tank/fs") && !alpha->runs.active(fs); });
+    EXPECT_FALSE(alpha->runs.remembered(fs)->error);
 }
 
 TEST_F(RolesTest, NothingIsRolledBackThatCouldNotBeCopied) {

@@ -34,6 +34,12 @@ class Daemon(StreamCase):
         self.restart("beta")
         self.assert_resumes("sync", "tank/fs")
 
+    def test_sighup_ends_nothing(self):
+        self.alpha.run("kill -HUP $(cat /run/zrepd.pid); kill -HUP $(cat /run/zrepd.pid)")
+        wait_for("it says so", 10, lambda: "hangup_ignored" in self.zrepd["alpha"].log())
+        self.assertTrue(self.zrepd["alpha"].alive())
+        self.zrepctl("status")
+
     def test_second_daemon_is_refused(self):
         pid = self.zrepd["alpha"].pid()
         done = self.alpha.run("timeout 10 zrepd", check=False)

@@ -26,6 +26,14 @@ class FailoverCheck : public ::testing::Test {
         facts.master_epoch = 1;
         facts.base = Guid{2};
     }
+    /// What is mounted where the test runs; nothing of it is of a pair, or hangs.
+    static Mounted mounted() {
+        const auto no = [](const std::string&) { return false; };
+        return {.table = platform::mount_table(), .of_a_pair = no, .hangs = no};
+    }
+    std::optional<Error> look(const Serve& serve) const {
+        return mountpoint_problem(serve, dataset, mounted());
+    }
     /// The only problem there is.
     Error only() const {
         const auto found = problems_of_target(facts, self);
@@ -187,8 +195,9 @@ TEST_F(FailoverCheck, FollowsNoLinkThatCameWithAFilesystemOfAPair) {
     for (const parse::Mount& mount : parse::mounts(platform::mount_table()))
         if (mount.place == "/dev/shm") source = mount.source;
     ASSERT_NE(source, "") << "a filesystem of its own, which stands for one that was received";
-    const OfAPair received = [&](const std::string& name) { return name == source; };
-    const OfAPair none = [](const std::string&) { return false; };
+    const Mounted none = mounted();
+    Mounted received = none;
+    received.of_a_pair = [&](const std::string& name) { return name == source; };
     fs::create_directories(temp.path / "real/hooks.d");
     fs::create_directory_symlink(temp.path / "real", temp.path / "d");
     const std::string through = temp.path / "d/hooks.d";
@@ -221,23 +230,92 @@ TEST_F(FailoverCheck, ABootMountsNothingBehindALink) {
 TEST_F(FailoverCheck, LooksAtTheMountpoint) {
     const test::TempFolder temp;
     Serve serve{.canmount = "on", .mounted = true, .mountpoint = temp.path};
-    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "an empty folder";
+    EXPECT_FALSE(look(serve)) << "an empty folder";
     std::filesystem::create_directories(temp.path / "child/below");
-    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "what a child's mount left";
+    EXPECT_FALSE(look(serve)) << "what a child's mount left";
     std::ofstream(temp.path / "file") << "x";
-    auto found = mountpoint_problem(serve, dataset);
+    auto found = look(serve);
     ASSERT_TRUE(found);
     EXPECT_NE(found->message.find("a directory with files in it"), std::string::npos);
     serve.mounted = false;
-    EXPECT_FALSE(mountpoint_problem(serve, dataset)) << "it will not be mounted";
+    EXPECT_FALSE(look(serve)) << "it will not be mounted";
     serve = {.canmount = "on", .mounted = true, .mountpoint = "/proc"};
-    found = mountpoint_problem(serve, dataset);
+    found = look(serve);
     ASSERT_TRUE(found);
     EXPECT_NE(found->message.find("is the mount point of 'proc'"), std::string::npos);
     // What was set on this side counts, not what the master has.
     dataset.mountpoint_here = true;
     dataset.mountpoint = "/nowhere/at/all";
-    EXPECT_FALSE(mountpoint_problem(serve, dataset));
+    EXPECT_FALSE(look(serve));
+}
+
+/// A table in which the folder "pool" of `top` is a filesystem of the pool dozer.
+class MountInASuspendedPool : public FailoverCheck {
+  protected:
+    MountInASuspendedPool() {
+        std::filesystem::create_directories(top / "pool/full");
+        std::filesystem::create_directories(top / "pool/hooks.d");
+        std::filesystem::create_directories(top / "holds/child");
+        std::filesystem::create_directory_symlink(top / "pool", top / "own");
+        std::filesystem::create_directory_symlink(top / "pool/hooks.d", top / "pool/link");
+        std::filesystem::create_directory_symlink("../own/./link", top / "holds/far");
+        std::ofstream(top / "pool/full/file") << "x";
+        std::ofstream(top / "holds/child/file") << "x";
+        seen.table = "1 0 0:1 / / rw - tmpfs tmpfs rw\n" + line("pool") + line("holds/child");
+        seen.of_a_pair = [](const std::string& name) { return name == "dozer/fs"; };
+        hung = seen;
+        hung.hangs = [](const std::string& name) { return name == "dozer/fs"; };
+    }
+    std::string line(const char* where) const {
+        return "2 1 0:2 / " + (top / where).string() + " rw - zfs dozer/fs rw\n";
+    }
+    std::optional<Error> files_at(const char* where, const Mounted& what) const {
+        return mountpoint_problem(
+            {.canmount = "on", .mounted = true, .mountpoint = top / where}, dataset, what);
+    }
+
+    test::TempFolder temp;
+    std::filesystem::path top = std::filesystem::canonical(temp.path);
+    Mounted seen = mounted();
+    Mounted hung;
+};
+
+TEST_F(MountInASuspendedPool, NoLinkInItIsLookedAtHoweverOneComesThere) {
+    for (const char* where : {"pool/link", "own/link", "holds/far", "holds/far/below"}) {
+        const auto found = link_problem(top / where, dataset, seen);
+        ASSERT_TRUE(found) << where;
+        EXPECT_NE(found->message.find("is a link"), std::string::npos) << found->message;
+        const auto unknown = link_problem(top / where, dataset, hung);
+        ASSERT_TRUE(unknown) << where;
+        EXPECT_NE(unknown->message.find("does not answer"), std::string::npos) << unknown->message;
+    }
+    EXPECT_FALSE(link_problem(top / "pool", dataset, hung)) << "over the master, on one host";
+    hung.of_a_pair = [](const std::string&) { return false; };
+    EXPECT_FALSE(link_problem(top / "own/link", dataset, hung)) << "its links may lead on";
+}
+
+TEST_F(MountInASuspendedPool, NoFolderInItIsLookedAtHoweverOneComesThere) {
+    for (const char* where : {"pool/full", "own/full", "own", "holds"}) {
+        EXPECT_TRUE(files_at(where, seen)) << where;
+        EXPECT_FALSE(files_at(where, hung)) << where;
+    }
+    EXPECT_TRUE(files_at("pool", hung)) << "that something is mounted there says the table";
+}
+
+TEST_F(FailoverCheck, LinksInACircleAreAnEnd) {
+    const test::TempFolder temp;
+    std::filesystem::create_directory_symlink("b", temp.path / "a");
+    std::filesystem::create_directory_symlink("a", temp.path / "b");
+    EXPECT_FALSE(link_problem(temp.path / "a/below", dataset, mounted()));
+    EXPECT_FALSE(look({.canmount = "on", .mounted = true, .mountpoint = temp.path / "a"}));
+}
+
+/// The second link came with the pair, though the first did not.
+TEST_F(MountInASuspendedPool, ALinkBehindOneOfThisHostsOwnCountsToo) {
+    std::filesystem::create_directory_symlink(top / "pool/link", top / "direct");
+    const auto found = link_problem(top / "direct/x", dataset, seen);
+    ASSERT_TRUE(found);
+    EXPECT_NE(found->message.find((top / "pool/link").string()), std::string::npos);
 }
 
 TEST_F(FailoverCheck, AnEpochGrowsByOneOrIsNotTooLate) {
