@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include "ctl/commands/commands.hpp"
 #include "daemon/async/signal.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/peer/ssh_errors.hpp"
@@ -41,7 +41,7 @@ inline Link make_link() {
             {std::move(there->read), std::move(back->write)}};
 }
 
-/// Each connection is a child process that runs the code of `zrepctl peer`, as ssh would.
+/// Each connection is a child process, a `zrepctl peer`, as ssh would start it.
 class RelayTransport : public peer::Transport {
   public:
     explicit RelayTransport(std::string socket, std::string as = "alpha")
@@ -59,17 +59,7 @@ class RelayTransport : public peer::Transport {
             return std::unique_ptr<peer::Connection>(
                 std::make_unique<Silent>(std::move(link.ours)));
         }
-        const pid_t child = ::fork();
-        if (child == 0) {
-            ::dup2(link.theirs.in.get(), STDIN_FILENO);
-            ::dup2(link.theirs.out.get(), STDOUT_FILENO);
-            ::close_range(3, ~0U, 0);
-            const auto own = sockets.find(host.str());
-            std::vector<std::string> words{
-                "--as", as_, "--socket", own == sockets.end() ? socket_ : own->second};
-            if (!restricted) words.emplace_back("--unrestricted");
-            ::_exit(command_peer(words));
-        }
+        const pid_t child = start(host.str(), link.theirs);
         children.push_back(child);
         return std::unique_ptr<peer::Connection>(
             std::make_unique<Relay>(host.str(), std::move(link.ours), child));
@@ -84,6 +74,29 @@ class RelayTransport : public peer::Transport {
     std::map<std::string, std::string> greetings;  ///< hosts that say this line, and no more
 
   private:
+    /// A program of its own: what is forked while the streams of FakeZfs have threads may hang.
+    pid_t start(const std::string& host, const Channel& ends) const {
+        const auto own = sockets.find(host);
+        std::vector<std::string> words{ZREPD_BINARY_DIR "/ctl/zrepctl",
+                                       "peer",
+                                       "--as",
+                                       as_,
+                                       "--socket",
+                                       own == sockets.end() ? socket_ : own->second};
+        if (!restricted) words.emplace_back("--unrestricted");
+        std::vector<char*> argv;
+        for (std::string& word : words) argv.push_back(word.data());
+        argv.push_back(nullptr);
+        posix_spawn_file_actions_t actions;
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_adddup2(&actions, ends.in.get(), STDIN_FILENO);
+        ::posix_spawn_file_actions_adddup2(&actions, ends.out.get(), STDOUT_FILENO);
+        pid_t child = -1;
+        EXPECT_EQ(::posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ), 0)
+            << argv[0];
+        ::posix_spawn_file_actions_destroy(&actions);
+        return child;
+    }
     /// As ssh says it, where that is the reason.
     Error why_away(const std::string& host) {
         const Code code = away[host];
