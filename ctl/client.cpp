@@ -115,7 +115,8 @@ int wait_readable(int fd, int output, std::chrono::steady_clock::time_point unti
     pollfd waits[2] = {{.fd = fd, .events = POLLIN, .revents = 0},
                        {.fd = output, .events = 0, .revents = 0}};
     const int ready = ::ppoll(waits, 2, &limit, &open);
-    if (ready <= 0 || waits[1].revents == 0) return ready;
+    // What is no open file at all (`>&-`) has no reader that could go.
+    if (ready <= 0 || (waits[1].revents & (POLLERR | POLLHUP)) == 0) return ready;
     errno = EPIPE;
     return -1;
 }

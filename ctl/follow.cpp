@@ -80,14 +80,17 @@ class Follower {
     Follower(const Invocation& invocation,
              Client& client,
              std::string method,
+             Json params,
              const std::vector<std::string>& wanted)
         : invocation_(invocation),
           client_(client),
           method_(std::move(method)),
+          params_(std::move(params)),
           wanted_(wanted.begin(), wanted.end()),
           line_(/*wanted=*/!invocation.json) {}
 
     int follow(const rpc::RunStarted& started) {
+        own_ = started.run_id;
         begin(started);
         auto asked = ask();
         while (asked && (!open_.empty() || may_go_on())) asked = open_.empty() ? go_on() : wait();
@@ -99,17 +102,19 @@ class Follower {
 
   private:
     void begin(const rpc::RunStarted& started) {
-        own_ = started.run_id;
+        began_ = started.run_id;
         open_ = runs_of(started);
+        if (!open_.empty()) last_ = *open_.begin();
     }
     bool may_go_on() const { return !behind_.empty() && round_ < kMaxRounds; }
-    /// With what joined runs did not see yet.
+    /// The same call, for what joined runs did not see yet: `all` leaves paused ones alone, names
+    /// would not. What else is in its run was told of already.
     Result<void> go_on() {
         ++round_;
-        const auto datasets = std::exchange(behind_, {});
-        auto started = start(client_, method_, {{"datasets", datasets}});
+        auto started = start(client_, method_, params_);
         if (!started) return started.error();
-        wanted_ = {datasets.begin(), datasets.end()};
+        own_.clear();
+        wanted_ = std::exchange(behind_, {});
         begin(*started);
         return ask();
     }
@@ -149,14 +154,14 @@ class Follower {
         line_.clear();
         for (const auto& result : run.results) {
             status_ = std::max(status_, report(invocation_, result));
-            const bool again = run.run_id != own_ && !result.error && has_a_moment(method_);
-            if (again) behind_.push_back(result.dataset);
+            const bool again = run.run_id != began_ && !result.error && has_a_moment(method_);
+            if (again) behind_.insert(result.dataset);
         }
         runs_.push_back(rpc::encode(run));
     }
     /// The run is not over, but we cannot or must not wait any longer.
     int leave(Error error) const {
-        const std::string run = open_.empty() ? own_ : *open_.begin();
+        const std::string run = open_.empty() ? last_ : *open_.begin();
         if (error.code == Code::cancelled) {
             error.message = "no longer waiting; run " + run + " goes on in zrepd";
             error.remedy = "zrepctl status shows how far it is";
@@ -175,9 +180,12 @@ class Follower {
     const Invocation& invocation_;
     Client& client_;
     std::string method_;
-    std::string own_;                  ///< the run we started, if any
-    std::set<std::string> wanted_;     ///< of other runs
-    std::vector<std::string> behind_;  ///< of other runs that ended, and began before we asked
+    Json params_;
+    std::string own_;               ///< the run we started, if any; all of it is wanted
+    std::set<std::string> wanted_;  ///< of other runs
+    std::string began_;             ///< the run that our last call started, if any
+    std::string last_;              ///< a run that we followed
+    std::set<std::string> behind_;  ///< of other runs that ended, and began before we asked
     unsigned round_ = 1;
     std::set<std::string> open_;
     Clock::time_point ask_at_ = Clock::now();
@@ -245,7 +253,7 @@ int start_and_follow(const Invocation& invocation,
     if (open.empty()) return report_nothing(invocation, *started);
     if (!invocation.wait) return report_started(invocation, rpc::encode(*started), open);
     catch_interrupt();
-    return Follower(invocation, *client, method, wanted).follow(*started);
+    return Follower(invocation, *client, method, params, wanted).follow(*started);
 }
 
 }  // namespace zrepd::ctl

@@ -37,6 +37,12 @@ Verdict by_age(const rpc::PairStatus& pair, const CheckLimits& limits) {
     return reached(limits.warning) ? Verdict::warning : Verdict::ok;
 }
 
+/// Where a limit is given, what is not known is not within it.
+bool is_age_missing(const rpc::PairStatus& pair, const CheckLimits& limits) {
+    const bool limited = limits.warning || limits.critical;
+    return limited && !pair.lag_seconds && pair.role != "initializing";
+}
+
 Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
     const auto found = [&](Verdict verdict, std::string text) {
         return Finding{pair.dataset, verdict, one_line(text)};
@@ -46,12 +52,6 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
             pair.last_error ? with_remedy(pair.last_error->message, pair.last_error->remedy)
                             : pair.health;
         return found(Verdict::critical, text);
-    }
-    const bool limited = limits.warning || limits.critical;
-    if (limited && !pair.lag_seconds && pair.role != "initializing") {
-        return found(
-            Verdict::unknown,
-            "how old the copy is cannot be told yet; zrepctl status " + quote(pair.dataset));
     }
     const Verdict aged = by_age(pair, limits);
     if (aged != Verdict::ok) return found(aged, "the copy is " + age(*pair.lag_seconds) + " old");
@@ -77,6 +77,11 @@ Finding judge(const rpc::PairStatus& pair, const CheckLimits& limits) {
     }
     if (pair.paused)
         return found(Verdict::warning, "paused; zrepctl unpause " + quote(pair.dataset));
+    if (is_age_missing(pair, limits)) {
+        return found(
+            Verdict::unknown,
+            "how old the copy is cannot be told yet; zrepctl status " + quote(pair.dataset));
+    }
     return found(Verdict::ok, "");
 }
 

@@ -94,6 +94,7 @@ Task<bool> Change::ask_target() {
 Task<Result<void>> Change::write_back(std::chrono::seconds limit) {
     const auto until = std::chrono::steady_clock::now() + limit;
     const std::string table = platform::mount_table();
+    Result<void> out = ok();
     for (const DatasetName& name : datasets()) {
         const Dataset* now = parts_.inventory.find(name);
         const std::string place = now == nullptr || now->readonly ? "" : files_of(*now, table);
@@ -101,9 +102,10 @@ Task<Result<void>> Change::write_back(std::chrono::seconds limit) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             until - std::chrono::steady_clock::now());
         auto written = co_await parts_.zfs.sync_files(place, std::max(left, kAtLeast));
-        if (!written) co_return written.error();
+        // The others have something to write, too.
+        if (!written && out) out = written.error();
     }
-    co_return ok();
+    co_return out;
 }
 
 /// Linux writes nothing back of a readonly filesystem when it is asked to (syncfs(2) is empty for
@@ -112,7 +114,8 @@ Task<Result<void>> Change::write_back(std::chrono::seconds limit) {
 /// for the pairs inside.
 Task<bool> Change::before_readonly(Stored wanted) {
     if (wanted.writable || dataset()->readonly) co_return true;
-    auto written = co_await write_back(wanted.master ? kWriteBackLimit : kOvertakenLimit);
+    const bool overtaken = wanted.journal == Journal::rejoining && !back_to_.known();
+    auto written = co_await write_back(overtaken ? kOvertakenLimit : kWriteBackLimit);
     if (!written && wanted.master) co_return fail(written.error());
     if (!written) warn("not_written_back", written.error());
     auto apart = co_await keep_others_writable();

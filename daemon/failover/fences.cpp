@@ -8,6 +8,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/lease.hpp"
+#include "daemon/failover/parts.hpp"
 #include "daemon/log.hpp"
 
 namespace zrepd::failover {
@@ -53,23 +54,29 @@ void Fences::forget_gone() {
 void Fences::look_after(const plan::Pair& pair, TaskGroup& tasks) {
     const Dataset* dataset = parts_.inventory.find(pair.dataset);
     if (dataset == nullptr) return;
-    if (!must_hear(*dataset, pair)) {
+    // A role change goes through what a fence looks like.
+    const sync::RunPtr run = parts_.runs.active(pair.dataset);
+    if (!run || !is_role_change(run->operation())) tell(*dataset, pair);
+    if (fence_work(*dataset, pair).empty()) return;
+    Clock::time_point& busy_until = busy_until_[pair.dataset];
+    if (busy_until > Clock::now()) return;
+    busy_until = Clock::now() + kRetry;
+    tasks.spawn("fence " + pair.dataset.str(), settle(pair.dataset));
+}
+
+void Fences::tell(const Dataset& dataset, const plan::Pair& pair) {
+    if (!must_hear(dataset, pair)) {
         const bool told = told_.erase(pair.dataset) != 0;
         // One that became a target instead says so itself: role_changed.
         if (told && pair.role == plan::Role::master) tell_over(pair.dataset);
     } else if (told_.insert(pair.dataset).second) {
-        const Error error = waits_for_peer(*dataset, pair);
+        const Error error = waits_for_peer(dataset, pair);
         log::event(
             log::Level::warn,
             "fence_waits",
             {{"dataset", pair.dataset.str()}, {"peer", pair.peer.str()}, {"next", error.remedy}});
         parts_.events.publish("fence_waits", pair.dataset.str(), error.text());
     }
-    if (fence_work(*dataset, pair).empty()) return;
-    Clock::time_point& busy_until = busy_until_[pair.dataset];
-    if (busy_until > Clock::now()) return;
-    busy_until = Clock::now() + kRetry;
-    tasks.spawn("fence " + pair.dataset.str(), settle(pair.dataset));
 }
 
 Task<> Fences::settle(DatasetName dataset) {

@@ -39,6 +39,8 @@ class Fences {
     Result<std::vector<std::string>> describe_unfence(const plan::Pair& pair) const;
 
   private:
+    /// That it waits, once, and once that it does not any more.
+    void tell(const Dataset& dataset, const plan::Pair& pair);
     void tell_over(const DatasetName& dataset);
     Task<> settle(DatasetName dataset);
     Task<Result<void>> change(DatasetName dataset);

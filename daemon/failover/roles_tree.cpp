@@ -36,6 +36,13 @@ Error never_whole(const plan::Pair& root) {
                        " destroys nothing, and each dataset can be used as it is");
 }
 
+/// Of this rescue, or of an earlier one.
+bool has_copy_beside(const sync::Inventory& inventory, const DatasetName& dataset) {
+    return std::any_of(inventory.all().begin(), inventory.all().end(), [&](const auto& entry) {
+        return entry.second.local(prop::kRescue) == dataset.str();
+    });
+}
+
 }  // namespace
 
 Task<Result<void>> Roles::look_at(DatasetName dataset) {
@@ -252,14 +259,24 @@ Task<Result<void>> Roles::finish_rescue(sync::RunPtr run, plan::Pair root) {
     co_return work.trouble().value_or(unfinished(root, stored->journal));
 }
 
-/// The root goes back first, and only once all that is newer of it is in a copy.
+/// Nothing is rolled back that is not in a copy beside it first: what has none, or has all of it
+/// still, is as it was. The newest snapshot goes last, and with it what was written since.
 bool Roles::is_all_as_it_was(const DatasetName& root) const {
     const Dataset* now = parts_.inventory.find(root);
-    const Versions* versions = parts_.inventory.versions(root);
-    if (now == nullptr || versions == nullptr) return false;
-    const Entry entry = entry_of(*now);
-    const auto newer = divergence(*now, *versions, entry.base);
-    return !entry.copied.known() && newer && !newer->none();
+    const Versions* all = parts_.inventory.versions(root);
+    const Guid base = now == nullptr ? Guid{} : entry_of(*now).base;
+    const Snapshot* found = all == nullptr ? nullptr : find_snapshot(*all, base);
+    if (found == nullptr) return false;
+    const auto names = parts_.inventory.with_members({root});
+    return std::all_of(names.begin(), names.end(), [&](const DatasetName& name) {
+        if (!has_copy_beside(parts_.inventory, name)) return true;
+        const Dataset* member = parts_.inventory.find(name);
+        const Versions* versions = parts_.inventory.versions(name);
+        const Snapshot* part = versions == nullptr ? nullptr : plan::part_of(*versions, *found);
+        if (member == nullptr || part == nullptr) return false;
+        const auto newer = divergence(*member, *versions, part->guid);
+        return newer && !newer->newer.empty();
+    });
 }
 
 Task<Result<rpc::RunResult>> Roles::take_tree(sync::RunPtr run, plan::Pair root) {

@@ -146,7 +146,7 @@ Task<> Scheduler::discover_if_needed() {
 
 std::optional<Clock::time_point> Scheduler::discovery_due(Clock::time_point now) {
     const auto& inventory = parts_.inventory;
-    if (!inventory.needs_discovery()) {
+    if (!inventory.needs_discovery() && !inventory.lacks_versions()) {
         discover_at_.reset();
         return std::nullopt;
     }

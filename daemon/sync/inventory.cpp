@@ -59,11 +59,10 @@ Task<Result<void>> Inventory::discover_now() {
     unknown = with_members(unknown);
     std::erase_if(unknown, [&](const DatasetName& name) { return versions_.contains(name); });
     auto listed = co_await list_versions(std::move(unknown));
+    lacks_versions_ = !listed;
     changed_.notify();
-    if (listed) co_return ok();
-    // Where nothing changes nobody would look again, and how old a copy is stayed unknown.
-    needs_discovery_ = true;
-    co_return listed.error();
+    if (!listed) co_return listed.error();
+    co_return ok();
 }
 
 /// All that was seen, but for what somebody looked at after we had asked.

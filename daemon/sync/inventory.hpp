@@ -91,6 +91,9 @@ class Inventory {
     void note(const Change& change);
     /// True when datasets may have come, gone or changed their settings since the last discovery.
     bool needs_discovery() const { return needs_discovery_ || !altered_.empty(); }
+    /// The last discovery knew the datasets and could not list all of their snapshots: another look
+    /// is wanted, though commands can go on.
+    bool lacks_versions() const { return lacks_versions_; }
     /// The same without those that `busy` is true for: a run alters what it works on itself.
     bool needs_discovery(const std::function<bool(const DatasetName&)>& busy) const;
     /// Makes a discovery needed when a pool that the last one left out is available again.
@@ -153,6 +156,7 @@ class Inventory {
     std::uint64_t discovered_ = 0;  ///< the question of the discovery that is believed
     std::set<std::string, std::less<>> left_out_;
     bool needs_discovery_ = true;  ///< for another reason than altered_
+    bool lacks_versions_ = false;
     Result<void> ready_ = Error{.code = Code::busy,
                                 .message = "zrepd has just started and is reading the pools",
                                 .remedy = "run it again in a moment"};

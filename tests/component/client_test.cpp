@@ -87,6 +87,13 @@ TEST_F(Client, WhatAJoinedRunDidNotSeeIsAskedForAtItsEnd) {
     ASSERT_EQ(runs.size(), 2U) << out;
     EXPECT_EQ(runs[1]["run_id"], "run-1");
     EXPECT_EQ(starts, 2U);
+    // Asked for all again: a paused one among them is left alone.
+    starts = 0;
+    EXPECT_EQ(zrepctl({"refresh", "all"}), 0) << err;
+    EXPECT_EQ(starts, 2U);
+    Json last;
+    daemon.on_io([&] { last = daemon.service.seen.back().params; });
+    EXPECT_EQ(last["all"], true) << last;
     // A role change has no such moment.
     starts = 0;
     EXPECT_EQ(zrepctl({"failover", "tank/fs"}), 0) << err;

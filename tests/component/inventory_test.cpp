@@ -72,9 +72,10 @@ TEST_F(InventoryTest, WantsAnotherLookWhenTheSnapshotsCouldNotBeListed) {
     zfs.fail_next("versions", {.code = Code::timed_out, .message = "too slow"});
     EXPECT_FALSE(test::run_task(io, fresh.discover()));
     ASSERT_TRUE(fresh.pair(name("tank/a")));
-    EXPECT_TRUE(fresh.needs_discovery());
+    EXPECT_TRUE(fresh.lacks_versions());
+    EXPECT_FALSE(fresh.needs_discovery()) << "the datasets are known";
     EXPECT_TRUE(test::run_task(io, fresh.discover()));
-    EXPECT_FALSE(fresh.needs_discovery());
+    EXPECT_FALSE(fresh.lacks_versions());
     EXPECT_NE(fresh.versions(name("tank/a")), nullptr);
 }
 

@@ -160,6 +160,37 @@ TEST_F(TreeRoles, ARoleWhoseRescueNeverFitsIsTakenBackToo) {
     expect_served(*alpha, "tank/fs");
 }
 
+/// As of a root that only holds others.
+TEST_F(TreeRoles, ARoleWhoseRescueNeverFitsIsTakenBackWhereOnlyAMemberHasMore) {
+    alpha->zfs.write("tank/fs/a", 5'000);
+    const std::uint64_t before = alpha->zfs.content("tank/fs/a");
+    alpha->zfs.set_available(1'000);
+    EXPECT_EQ(change(*alpha, Ask::failover_local, fs).outcome, "failed");
+    const auto back = change(*alpha, Ask::takeover_local, fs);
+    EXPECT_EQ(back.outcome, "done") << back.text;
+    EXPECT_EQ(alpha->zfs.content("tank/fs/a"), before);
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+    EXPECT_TRUE(is_target(*beta, "backup/fs"));
+}
+
+/// Half of it is back at the base: of two moments it is no master.
+TEST_F(TreeRoles, ARoleWhoseRescueIsHalfDoneIsNotTakenBackWithoutTheRest) {
+    write_all(*alpha, "tank/fs");
+    alpha->zfs.on_call([this](const std::string& call) {
+        if (call.starts_with("rollback tank/fs@")) alpha->zfs.set_available(1'000);
+    });
+    EXPECT_EQ(change(*alpha, Ask::failover_local, fs).outcome, "failed");
+    alpha->zfs.on_call({});
+    const auto back = change(*alpha, Ask::takeover_local, fs);
+    EXPECT_EQ(back.outcome, "failed");
+    expect_in(back.text, "no room for");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kMaster), "no");
+    alpha->zfs.set_available(std::uint64_t{1} << 40);
+    EXPECT_EQ(change(*alpha, Ask::takeover_local, fs).outcome, "done");
+    EXPECT_TRUE(is_master(*alpha, "tank/fs"));
+    EXPECT_TRUE(is_target(*beta, "backup/fs"));
+}
+
 /// It was overtaken: whatever becomes of what is inside, it does not stay writable for that.
 TEST_F(TreeRoles, AnOldMasterStepsDownThoughWhatIsInsideCannotBeKeptWritable) {
     make_pair_inside();

@@ -102,7 +102,7 @@ class Systemd(ServiceCase):
         self.zrepctl("set", FS, "limit=1M")
         client = self.alpha.spawn("zrepctl failover tank/fs")
         self.addCleanup(self.close, client)
-        wait_for("the first part is sent", 60, lambda: (self.running() or {}).get("phase") == "sending")
+        wait_for("the first part has its snapshot", 60, lambda: len(self.snapshots(self.alpha, FS)) > 1)
         # What is written meanwhile goes when the master is readonly, which is the middle.
         self.write(FS, "more", 30)
         wait_for("the master is readonly", 60, lambda: self.get(self.alpha, "readonly", FS) == "on")

@@ -103,6 +103,9 @@ TEST(Check, AnAgeThatIsNotKnownIsWithinNoLimit) {
     EXPECT_EQ(check(of({one}), {}).verdict, Verdict::ok);
     EXPECT_EQ(check(of({one}), {.warning = 60, .critical = {}}).verdict, Verdict::unknown);
     EXPECT_EQ(check(of({one}), {.warning = {}, .critical = 600}).verdict, Verdict::unknown);
+    auto late = one;
+    late.health = "late";
+    EXPECT_EQ(check(of({late}), {.warning = 60, .critical = {}}).verdict, Verdict::warning);
     one.role = "initializing";
     EXPECT_EQ(check(of({one}), {.warning = 60, .critical = {}}).verdict, Verdict::ok);
 }
