@@ -207,7 +207,7 @@ TEST(Documents, SayWhatEachCommandPrintsAsJson) {
         in_the_table.merge(documents::found(code, "^[a-z]+"));
     Names in_the_page;
     for (const auto& heading : documents::found(page, "\n\\.It ([^\n]*)"))
-        in_the_page.merge(documents::found(heading, "(?:Cm |, )([a-z]+)(?: ,|$)"));
+        in_the_page.merge(documents::found(heading, "(?:Cm |, )([a-z]+)(?= ,|$)"));
     Names commands;
     for (const auto* command : ctl::commands()) {
         commands.insert(command->name);
