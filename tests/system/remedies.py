@@ -58,4 +58,12 @@ class Remedies:
             for name, value in (filled[0] if filled else {}).items():
                 self.assertIn(name, command)
                 command = command.replace(name, value)
-            host.run(command, timeout=120)
+            self.run_when_free(host, command)
+
+    def run_when_free(self, host, command):
+        """What zrepd tries by itself meanwhile may be in the way, which says to run it again."""
+        def done():
+            result = host.run(command, check=False, timeout=120)
+            return None if "is under way" in result.err else result
+        result = wait_for(f"nothing else is under way for {command}", 60, done, step=1)
+        self.assertEqual(result.code, 0, result)

@@ -103,7 +103,10 @@ class Cost(Case):
         done = self.alpha.run("for i in 1 2 3 4 5; do zrepctl sync tank/fs & jobs=\"$jobs $!\"; done; "
                               "for j in $jobs; do wait $j || echo exited $?; done", timeout=120)
         self.assertNotIn("exited", done.out, done)
-        self.assertEqual(len(done.out.splitlines()), 5, done)
+        # Each waits for that run, and for what was written since it began: nothing.
+        said = done.out.splitlines()
+        self.assertEqual(len([line for line in said if "sent tank/fs@zrep_000001" in line]), 5, done)
+        self.assertEqual({line for line in said if "sent" not in line} - {"tank/fs: unchanged since the last sync"}, set(), done)
         self.assertEqual(self.count_of("alpha", "zfs send"), 1, self.calls("alpha"))
         self.assertEqual(self.count_of("beta", "zfs receive"), 1, self.calls("beta"))
 
