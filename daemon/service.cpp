@@ -92,9 +92,11 @@ Task<Result<std::vector<DatasetName>>> DaemonService::choose(std::vector<std::st
         if (pair.role == plan::Role::initializing) continue;
         out.push_back(pair.dataset);
     }
-    if (!masters_only) co_return out;
-    const auto missed = sync::not_reached_by_all(parts_, plan::Role::master);
-    out.insert(out.end(), missed.begin(), missed.end());
+    for (const plan::Role role : {plan::Role::master, plan::Role::target}) {
+        if (masters_only && role == plan::Role::target) continue;
+        const auto missed = sync::not_reached_by_all(parts_, role);
+        out.insert(out.end(), missed.begin(), missed.end());
+    }
     co_return out;
 }
 

@@ -124,7 +124,23 @@ TEST_P(VerbStates, SayWhatIsWrongAndWhatToDo) {
         expect_row(verb, row->second);
         rows.erase(row);
     }
+    for (const test::Verb& verb : test::verbs_of_all()) rows.erase(verb.name);
     EXPECT_TRUE(rows.empty()) << "no such verb: " << rows.begin()->first;
+}
+
+/// But for what stands in all.txt.
+TEST_P(VerbStates, SayOfAllWhatTheySayByName) {
+    auto rows = rows_for(GetParam().name);
+    rows.merge(rows_for(test::kEveryOther));
+    for (const test::Verb& verb : test::verbs_of_all()) {
+        SCOPED_TRACE(verb.name);
+        const std::string name = verb.name.substr(0, verb.name.rfind("-all"));
+        const auto own = rows.find(verb.name);
+        const auto row = own != rows.end() ? own : rows.find(name);
+        ASSERT_NE(row, rows.end());
+        SCOPED_TRACE(row->second.at);
+        expect_row({name, verb.ask}, row->second);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(All,

@@ -84,12 +84,29 @@ Outcome expire(VerbWorld& w, bool alone) {
     return start(w, on_master(w), &DaemonService::expire, in);
 }
 
+Outcome expire_all(VerbWorld& w) {
+    rpc::ExpireIn in;
+    in.dry_run = w.dry;
+    in.all = true;
+    return start(w, on_master(w), &DaemonService::expire, in);
+}
+
 Outcome role(VerbWorld& w, bool takeover, bool alone, bool at_snapshot) {
     rpc::RoleIn in;
     in.dry_run = w.dry;
     in.datasets = {takeover ? target_of(w) : master_of(w)};
     in.local_only = alone;
     if (at_snapshot) in.snapshot = "zrep_000000";
+    if (takeover) return start(w, on_target(w), &DaemonService::takeover, in);
+    return start(w, on_master(w), &DaemonService::failover, in);
+}
+
+/// Of the one pair that there is.
+Outcome role_of_all(VerbWorld& w, bool takeover, bool alone) {
+    rpc::RoleIn in;
+    in.dry_run = w.dry;
+    in.all = true;
+    in.local_only = alone;
     if (takeover) return start(w, on_target(w), &DaemonService::takeover, in);
     return start(w, on_master(w), &DaemonService::failover, in);
 }
@@ -106,6 +123,13 @@ Outcome unfence(VerbWorld& w) {
     rpc::UnfenceIn in;
     in.dry_run = w.dry;
     in.datasets = {master_of(w)};
+    return start(w, on_master(w), &DaemonService::unfence, in);
+}
+
+Outcome unfence_all(VerbWorld& w) {
+    rpc::UnfenceIn in;
+    in.dry_run = w.dry;
+    in.all = true;
     return start(w, on_master(w), &DaemonService::unfence, in);
 }
 
@@ -228,6 +252,18 @@ const std::vector<Verb>& verbs() {
         {"status-tried", status_tried, /*reads=*/true},
         {"events", events, /*reads=*/true},
         {"doctor", doctor, /*reads=*/true},
+    };
+    return all;
+}
+
+const std::vector<Verb>& verbs_of_all() {
+    static const std::vector<Verb> all{
+        {"failover-all", [](VerbWorld& w) { return role_of_all(w, false, false); }},
+        {"failover-L-all", [](VerbWorld& w) { return role_of_all(w, false, true); }},
+        {"takeover-all", [](VerbWorld& w) { return role_of_all(w, true, false); }},
+        {"takeover-L-all", [](VerbWorld& w) { return role_of_all(w, true, true); }},
+        {"unfence-all", unfence_all},
+        {"expire-all", expire_all},
     };
     return all;
 }

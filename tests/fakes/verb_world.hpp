@@ -115,6 +115,8 @@ struct BadState {
 /// Every command of zrepctl but those of kSameEverywhere, with the variants of them that decide
 /// differently: "init-r" is one of init, "sync@" of sync.
 const std::vector<Verb>& verbs();
+/// Those of them that take `all`, and say of the one pair what they say of it by its name.
+const std::vector<Verb>& verbs_of_all();
 /// The command that a verb is, or is a variant of.
 std::string command_of(const Verb& verb);
 /// Commands that no pair's state changes.
