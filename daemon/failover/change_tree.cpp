@@ -189,14 +189,19 @@ Task<> Change::close_members() {
 /// Before the root becomes readonly: a pair of its own in there does not change its role with the
 /// tree, and would inherit that.
 Task<Result<void>> Change::keep_others_writable() {
-    if (!pair_->tree) co_return ok();
+    Result<void> out = ok();
+    if (!pair_->tree) co_return out;
     for (const DatasetName& name : writable_by_root(parts_.inventory.all(), name_)) {
         const PropertyList open{{"readonly", "off"}};
         auto done = co_await parts_.zfs.set(name, open);
-        if (!done) co_return done.error();
-        parts_.inventory.note_set(name, open);
+        if (done) parts_.inventory.note_set(name, open);
+        // Where the tree becomes readonly all the same, the others are spared that.
+        if (done || !out) continue;
+        Error error = std::move(Error(done.error())).in(name.str() + ", which is to stay writable");
+        error.remedy = "zfs set readonly=off " + quote(name.str());
+        out = std::move(error);
     }
-    co_return ok();
+    co_return out;
 }
 
 /// The root is back at the base; so is every member that has a part of it.

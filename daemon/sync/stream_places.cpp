@@ -16,7 +16,9 @@ struct StreamPlaces::Turn {
 namespace {
 
 Error is_stopping() {
-    return Error{.code = Code::cancelled, .message = "zrepd is stopping"};
+    return Error{.code = Code::cancelled,
+                 .message = "zrepd is stopping",
+                 .remedy = "sync again when it is back: an interrupted stream is resumed"};
 }
 
 Error gave_way() {

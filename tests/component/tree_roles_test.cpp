@@ -197,8 +197,14 @@ TEST_F(TreeRoles, AnOldMasterStepsDownThoughWhatIsInsideCannotBeKeptWritable) {
     write_all(*alpha, "tank/fs");
     ASSERT_EQ(change(*beta, Ask::takeover_local, target_fs).outcome, "done");
     alpha->zfs.fail_at("set tank/fs/db readonly=off", broken());
+    std::string told;
+    const auto listening = alpha->events.subscribe([&told](const rpc::EventOut& event) {
+        if (event.event == "warning") told += event.text;
+        return true;
+    });
     start_loops();
     test::run_until(io, [&] { return is_target(*alpha, "tank/fs"); });
+    expect_in(told, "tank/fs/db, which is to stay writable");
 }
 
 TEST_F(TreeRoles, APairOfItsOwnInsideStaysWritable) {
