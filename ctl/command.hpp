@@ -108,6 +108,11 @@ int start_on_selection(const Invocation& invocation, const std::string& method) 
 }
 /// pair.failover or pair.takeover: as above, or of one FILESYSTEM@SNAPSHOT. role_change.cpp.
 int start_role_change(const Invocation& invocation, const std::string& method);
+/// `authorize --ask`, on the host that connects: prints what lets it in over there. And what both
+/// forms ask of HOST: a name, and not this host. ask_for_leave.cpp.
+int ask_for_leave(const Invocation& invocation);
+Result<HostName> read_other_host(const std::string& word);
+Result<void> check_other_host(const HostName& host, const Client& client);
 /// Calls a method that answers with what it did.
 int call_and_report(const Invocation& invocation, const std::string& method, const Json& params);
 

@@ -26,7 +26,10 @@ void authorize_options(po::options_description& options) {
         ("under", po::value<std::string>()->value_name("DATASET"),
          "it may create filesystems below this one")
         ("key", po::value<std::string>()->value_name("FILE"),
-         "its public key; - for standard input")
+         "its public key: a file, - for standard input, or the key itself")
+        ("ask", "the other way: say what lets this host in there")
+        ("ssh-config", po::value<std::string>()->value_name("FILE"),
+         "with --ask: as zrepd's setting of that name")
         ("user", po::value<std::string>()->value_name("NAME")->default_value(kUser),
          "as whom it logs in here")
         ("revoke", "take back its keys, and with --under the leave to create")
@@ -50,11 +53,8 @@ std::optional<std::string> option(const Invocation& invocation, const char* name
 }
 
 Result<Wish> read_wish(const Invocation& invocation) {
-    const auto host = HostName::parse(invocation.words[0]);
+    const auto host = read_other_host(invocation.words[0]);
     if (!host) return host.error();
-    if (host->short_name() == "localhost")
-        return Error{.code = Code::invalid_params,
-                     .message = "localhost is this host, which needs no leave"};
     Wish out{.host = *host, .user = *option(invocation, "user")};
     out.revoke = invocation.has("revoke");
     out.dry_run = invocation.has("dry-run");
@@ -64,10 +64,11 @@ Result<Wish> read_wish(const Invocation& invocation) {
         out.under = *dataset;
     }
     if (const auto path = option(invocation, "key")) {
-        const auto text = read_public_key_file(*path);
+        const bool is_key = path->find(' ') != std::string::npos && !path->starts_with('/');
+        const auto text = is_key ? Result<std::string>(*path) : read_public_key_file(*path);
         if (!text) return text.error();
         auto key = parse_public_key(*text);
-        if (!key) return key.error().in(*path);
+        if (!key) return key.error().in(is_key ? "--key" : *path);
         out.key = std::move(*key);
     }
     if (!out.under && !out.key && !out.revoke)
@@ -158,11 +159,8 @@ Result<rpc::Done> set_accept(const Invocation& invocation, const Wish& wish) {
     if (wish.revoke && !wish.under) return rpc::Done{};
     auto client = Client::connect(invocation.socket, /*read_only=*/false);
     if (!client) return client.error();
-    const auto us = HostName::parse(client->hello().host);
-    if (us && us->short_name() == wish.host.short_name())
-        return Error{.code = Code::invalid_params,
-                     .message = wish.host.short_name() + " is this host",
-                     .remedy = "name the host that will connect to this one"};
+    const auto other = check_other_host(wish.host, *client);
+    if (!other) return other.error();
     if (!wish.under) return rpc::Done{};
     rpc::SetIn in;
     in.dataset = wish.under->str();
@@ -195,6 +193,7 @@ Result<rpc::Done> carry_out(const Invocation& invocation, const Wish& wish) {
 }
 
 int run_authorize(const Invocation& invocation) {
+    if (invocation.has("ask") || invocation.has("ssh-config")) return ask_for_leave(invocation);
     const auto wish = read_wish(invocation);
     if (!wish && wish.error().code == Code::invalid_params)
         return usage_error(invocation, wish.error());
@@ -216,17 +215,19 @@ int run_authorize(const Invocation& invocation) {
 const Command kAuthorize{
     "authorize",
     "",
-    "HOST [--key FILE] [--under DATASET] [--user NAME] [--revoke] [--dry-run]",
+    "HOST [--key FILE] [--under DATASET] [--user NAME] [--revoke | --ask] [--dry-run]",
     "Let another host's key in, for replication alone",
     "On the host that is connected to. Writes the public key into authorized_keys of the user zrep, for\n"
     "`zrepctl peer --as HOST` and nothing else: no shell, no forwarding, no other name. Adds HOST to\n"
     "zrep:accept of DATASET: it may create filesystems below that one. Run again, it changes nothing.\n"
+    "With --ask, on the host that connects: prints that command for HOST with this host's key, and\n"
+    "makes root's key where there is none.\n"
     "With --revoke the keys of HOST go, or the one that --key names, and HOST from the list of DATASET,\n"
     "where --under names one. What is stored here stays.\n\n"
     "Example:\n"
-    "  alpha: cat /root/.ssh/id_ed25519.pub         # to a file on beta\n"
-    "  beta:  zrepctl authorize alpha --under backup --key alpha.pub\n"
-    "  alpha: zrepd with ssh-user = zrep in /etc/zrepd/zrepd.conf\n",
+    "  alpha: zrepctl authorize beta --ask --under backup    # prints the next line\n"
+    "  beta:  zrepctl authorize alpha --under backup --key 'ssh-ed25519 AAAA... root@alpha'\n"
+    "  alpha: ssh zrep@beta true </dev/null                  # compare the fingerprint\n",
     1,
     1,
     authorize_options,

@@ -25,7 +25,7 @@ po::options_description settings() {
         ("ssh-config", po::value<std::string>()->value_name("FILE"),
          "passed to ssh as -F [ssh's own]")
         ("ssh-user", po::value<std::string>()->value_name("NAME"),
-         "passed to ssh as -l [ssh's own]")
+         "passed to ssh as -l [ssh's own, then zrep]")
         ("hooks-dir", po::value<std::string>()->value_name("DIR"),
          "programs to run around a role change, and for events [/etc/zrepd/hooks.d]")
         ("hook-timeout", po::value<std::string>()->value_name("TIME"),

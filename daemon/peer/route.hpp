@@ -15,6 +15,9 @@ class Route : public Transport {
     Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) override {
         return self_.is(host) ? local_.open(host, purpose) : remote_.open(host, purpose);
     }
+    std::string change_login(const HostName& host) override {
+        return self_.is(host) ? "" : remote_.change_login(host);
+    }
 
   private:
     plan::Self self_;

@@ -159,10 +159,23 @@ bool Session::offers(std::string_view capability) const {
            std::find(capabilities_.begin(), capabilities_.end(), capability) != capabilities_.end();
 }
 
-/// Until the connection breaks; then why.
+/// Until the connection breaks; then why. A login that is refused is tried as the other user there
+/// is.
 Task<Error> Session::connect_and_serve() {
-    was_connected_ = false;
     attempt_.began = Clock::now();
+    Error error = co_await connect_and_serve_once();
+    if (stopping_ || was_connected_ || error.code != Code::peer_auth) co_return error;
+    const std::string login = transport_.change_login(host_);
+    if (login.empty()) co_return error;
+    Error other = co_await connect_and_serve_once();
+    if (was_connected_ || other.code != Code::peer_auth) co_return other;
+    transport_.change_login(host_);
+    error.message += ", and as " + login;
+    co_return error;
+}
+
+Task<Error> Session::connect_and_serve_once() {
+    was_connected_ = false;
     if (stopping_) co_return stopping_error();
     Result<std::unique_ptr<Connection>> connection = transport_.open(host_, Purpose::session);
     if (!connection) co_return connection.error();

@@ -88,6 +88,7 @@ class Session {
     struct Wire;
 
     Task<Error> connect_and_serve();
+    Task<Error> connect_and_serve_once();
     Task<Error> serve(Wire& wire);
     Task<Error> read_replies(Wire& wire);
     Task<> write_requests(Wire& wire);

@@ -52,10 +52,10 @@ constexpr std::array kRows{
         kNoStatus,
         Code::peer_auth,
         "{host} refused this host's ssh key: {line}",
-        "install the public key of root on this host in ~/.ssh/authorized_keys on {host}: there "
-        "`zrepctl authorize {us} --key FILE` does it for the user zrep (ssh-user here); or "
-        "`ssh-copy-id {host}`, and with `command=\"zrepctl peer --as {us}\",restrict` before the "
-        "key it can do nothing else there"},
+        "run `zrepctl authorize {host} --ask` here as root: it prints what lets this host in there "
+        "as the user zrep, for replication alone. For root's login instead `ssh-copy-id {host}`; "
+        "with `command=\"zrepctl peer --as {us}\",restrict` before the key in authorized_keys on "
+        "{host} it can do nothing else there"},
     Row{"Too many authentication failures",
         kNoStatus,
         Code::peer_auth,

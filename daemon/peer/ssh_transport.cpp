@@ -118,14 +118,23 @@ std::vector<std::string> SshTransport::command(const SshOptions& options,
     return argv;
 }
 
+std::string SshTransport::change_login(const HostName& host) {
+    if (!options_.user.empty()) return "";
+    if (as_peer_user_.erase(host.str()) > 0) return "ssh's own user";
+    as_peer_user_.insert(host.str());
+    return kPeerUser;
+}
+
 Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Purpose purpose) {
     const std::shared_ptr<const fs::path> path = control_path(host, purpose);
     Result<Pipe> there = make_pipe();
     if (!there) return there.error();
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();
+    SshOptions options = options_;
+    if (as_peer_user_.contains(host.str())) options.user = kPeerUser;
     Result<std::unique_ptr<Running>> ssh =
-        starter_.start(command(options_, path ? *path : fs::path(), us_, host, purpose),
+        starter_.start(command(options, path ? *path : fs::path(), us_, host, purpose),
                        std::move(there->read),
                        std::move(back->write));
     if (!ssh) return Error(ssh.error()).in("ssh to " + host.str());

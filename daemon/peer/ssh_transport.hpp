@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,13 @@
 
 namespace zrepd::peer {
 
+/// As whom `zrepctl authorize` lets a host in; it comes with the package.
+inline constexpr const char* kPeerUser = "zrep";
+
 struct SshOptions {
     std::string program = "ssh";
     std::filesystem::path config_file = {};  ///< -F; empty: ssh's own
-    std::string user = {};                   ///< -l; empty: ssh's own
+    std::string user = {};                   ///< -l; empty: ssh's own, then kPeerUser
     /// Words run on the other host. Nothing in them may mean anything to a shell.
     std::vector<std::string> remote_command = {"zrepctl", "peer"};
 };
@@ -33,6 +37,9 @@ class SshTransport : public Transport {
                  SshOptions options);
 
     Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) override;
+    /// Between ssh's own user and kPeerUser, for this host; never from a configured one
+    /// (docs/adr/0024-the-user-zrep-by-itself.md).
+    std::string change_login(const HostName& host) override;
 
     /// The argument list for one connection; for tests and `doctor`. Pure.
     static std::vector<std::string> command(const SshOptions& options,
@@ -52,6 +59,8 @@ class SshTransport : public Transport {
     /// Of the newest session of each host; empty once that has ended.
     std::map<std::string, std::weak_ptr<const std::filesystem::path>> masters_;
     unsigned serial_ = 0;
+    /// Where kPeerUser logs in: hosts that refused ssh's own user.
+    std::set<std::string> as_peer_user_;
 };
 
 }  // namespace zrepd::peer

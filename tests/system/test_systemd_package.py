@@ -11,8 +11,7 @@ import unittest
 from services import MAKE_FOLDERS, NEW, OLD, ServiceCase, unpacked
 from support import ROOT
 
-PASSWORD = "correct-horse"
-HASHED = "$6$zrepd$vkwgj5kC3xLng9Tu91CzEFS0zcATDU5Txmr3hC54/meXrvEqumN/M5eWTrhbEwG1C/RbJ3LMdO9dqXwU3Zhhj/"
+KEY = r"ssh-ed25519 [A-Za-z0-9+/=]{60,} root@alpha"
 TYPED_SECONDS = 180  # for one command; a guest takes its time for a package
 
 
@@ -90,13 +89,12 @@ class FirstCopy(ServiceCase):
     accepts = False
 
     def prepare(self, name):
-        """Without the package and without a key: the lab's own way in stays, beta's root has a password."""
+        """Without the package and without a key of root's; the lab's own way in stays."""
         host = self.lab.host(name)
         self.remove(host)
         # The machine's lists of packages are long, and the hosts have no network to use them.
         host.run("cp -a /root/.ssh /run/ssh-of-the-lab; rm -f /root/.ssh/id_* /root/.ssh/known_hosts /root/zrepd_*; "
-                 f"cp /lab/package/{self.old} /root/; mount -t tmpfs lists /var/lib/apt/lists; "
-                 f"usermod -p '{HASHED}' root")
+                 f"cp /lab/package/{self.old} /root/; mount -t tmpfs lists /var/lib/apt/lists")
         self.addCleanup(host.run, "rm -f /root/.ssh/*; cp -a /run/ssh-of-the-lab/. /root/.ssh/; rm -r /run/ssh-of-the-lab; umount /var/lib/apt/lists")
 
     def commands(self):
@@ -105,10 +103,10 @@ class FirstCopy(ServiceCase):
         return re.findall(r"(?m)^    (alpha|beta)# +(.+?)(?:  +#.*)?$", section)
 
     def type(self, name, command):
-        """At a terminal, with the answers to what ssh asks there."""
+        """At a terminal, with the answer to what ssh asks there; what was said."""
         argv = self.lab.host(name).argv("cd /root && " + command)
         argv.insert(argv.index("ssh") + 1, "-tt")
-        answers = [("(yes/no", "yes\n"), ("password:", PASSWORD + "\n")]
+        answers = [("(yes/no", "yes\n")]
         said, until = "", time.monotonic() + TYPED_SECONDS
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
             self.addCleanup(client.kill)
@@ -124,16 +122,24 @@ class FirstCopy(ServiceCase):
                     client.stdin.write(answers.pop(0)[1].encode())
                     client.stdin.flush()
         self.assertEqual(client.returncode, 0, f"{name}# {command}\n{said}")
+        return said
 
     def test_the_readme_s_commands_make_it(self):
         self.alpha.run("zfs create tank/fs; echo data > /tank/fs/file")
         typed = self.commands()
         self.assertLessEqual(len(typed), 6, typed)
         self.assertEqual([name for name, command in typed if command == "apt install ./zrepd_*.deb"], ["alpha", "beta"])
+        said = ""
         for name, command in typed:
-            self.type(name, command)
+            if "…" in command:
+                # What the reader copies from the line before, a key and all.
+                copied, = re.findall(r"(?m)^on beta run: (.+?)\r?$", said)
+                self.assertEqual(command, re.sub(KEY, "ssh-ed25519 AAAA… root@alpha", copied))
+                command = copied
+            said = self.type(name, command)
         self.assert_same_data("tank/fs", "backup/fs")
         self.assertRegex(self.zrepctl("status").out, r"(?m)^tank/fs +master +beta:backup/fs .* ok ")
+        self.assertIn("Permission denied", self.alpha.run("ssh -o BatchMode=yes beta true", check=False).err, "root is let in nowhere")
 
 
 if __name__ == "__main__":
