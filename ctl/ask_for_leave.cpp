@@ -24,7 +24,7 @@ struct Asked {
     std::string under;  ///< "" when it is not named
 };
 
-Result<Asked> read(const Invocation& invocation) {
+Result<Asked> read_asked(const Invocation& invocation) {
     const auto bad = [](std::string why) {
         return Error{.code = Code::invalid_params, .message = std::move(why)};
     };
@@ -57,11 +57,11 @@ Result<OwnKey> find_key(const Invocation& invocation, const HostName& host, cons
                     .dry_run = invocation.has("dry-run")});
 }
 
-void print(const Invocation& invocation,
-           const HostName& host,
-           const OwnKey& key,
-           const std::string& there,
-           const std::string& here) {
+void print_asked(const Invocation& invocation,
+                 const HostName& host,
+                 const OwnKey& key,
+                 const std::string& there,
+                 const std::string& here) {
     if (invocation.json) {
         print_json(
             {{"key_file", key.path}, {"made", key.made}, {"run_there", there}, {"run_here", here}});
@@ -92,7 +92,7 @@ Result<void> check_other_host(const HostName& host, const Client& client) {
 }
 
 int ask_for_leave(const Invocation& invocation) {
-    const auto asked = read(invocation);
+    const auto asked = read_asked(invocation);
     if (!asked) return usage_error(invocation, asked.error());
     auto client = Client::connect(invocation.socket, /*read_only=*/true);
     if (!client) return complain(invocation, client.error());
@@ -102,15 +102,16 @@ int ask_for_leave(const Invocation& invocation) {
     const auto key = find_key(invocation, asked->host, us);
     if (!key) return complain(invocation, key.error());
     const std::string text = key->key.type.empty() ? "KEY" : key_text(key->key);
-    std::string under = asked->under.empty() ? "DATASET" : asked->under;
+    std::string under = asked->under;
     if (under.find(' ') != std::string::npos) under = quote(under);
+    if (!under.empty()) under = " --under " + under;
     const std::string config = text_of(invocation, "ssh-config");
-    print(invocation,
-          asked->host,
-          *key,
-          "zrepctl authorize " + us + " --under " + under + " --key '" + text + "'",
-          "ssh " + (config.empty() ? "" : "-F " + quote(config) + " ") + "zrep@" +
-              asked->host.str() + " true </dev/null");
+    print_asked(invocation,
+                asked->host,
+                *key,
+                "zrepctl authorize " + us + under + " --key '" + text + "'",
+                "ssh " + (config.empty() ? "" : "-F " + quote(config) + " ") + "zrep@" +
+                    asked->host.str() + " true </dev/null");
     return kDone;
 }
 

@@ -11,7 +11,7 @@
 namespace zrepd::ctl {
 namespace {
 
-constexpr std::chrono::seconds kLimit{10};
+constexpr std::chrono::seconds kOwnKeyLimit{10};
 constexpr std::string_view kPlain =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+-";
 
@@ -26,7 +26,7 @@ Result<std::vector<std::string>> ask_ssh(const OwnKeyWish& wish) {
     std::vector<std::string> argv{"ssh", "-G"};
     if (!wish.ssh_config.empty()) argv.insert(argv.end(), {"-F", wish.ssh_config});
     argv.insert(argv.end(), {"--", wish.peer.str()});
-    const Probe said = probe(argv, kLimit);
+    const Probe said = probe(argv, kOwnKeyLimit);
     if (!said.fine())
         return failed("ssh -G", said, "install OpenSSH's client, or mend its configuration");
     auto files = identity_files(said.text, wish.home);
@@ -38,7 +38,7 @@ Result<std::vector<std::string>> ask_ssh(const OwnKeyWish& wish) {
 
 /// From the private key: its .pub file may be another's, or gone.
 std::optional<PublicKey> read_key(const std::string& path) {
-    const Probe said = probe({"ssh-keygen", "-y", "-P", "", "-f", path}, kLimit);
+    const Probe said = probe({"ssh-keygen", "-y", "-P", "", "-f", path}, kOwnKeyLimit);
     if (!said.fine()) return std::nullopt;
     auto key = parse_public_key(said.text);
     if (!key) return std::nullopt;
@@ -53,8 +53,9 @@ bool exists(const std::string& path) {
 Result<OwnKey> make_key(const OwnKeyWish& wish, const std::string& path) {
     OwnKey out{.path = path, .made = true};
     if (wish.dry_run) return out;
-    const Probe said = probe(
-        {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", wish.comment, "-f", path}, kLimit);
+    const Probe said =
+        probe({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", wish.comment, "-f", path},
+              kOwnKeyLimit);
     if (!said.fine())
         return failed("ssh-keygen", said, "make a key without a passphrase at " + quote(path));
     auto key = read_key(path);

@@ -13,17 +13,17 @@
 namespace zrepd::ctl {
 
 struct OwnKeyWish {
-    HostName peer;           ///< ssh's configuration may have a key for it
-    std::string ssh_config;  ///< as zrepd's ssh-config; empty: ssh's own
-    std::string home;        ///< of the user that zrepd runs as
-    std::string comment;     ///< of a key that is made
-    bool dry_run = false;    ///< makes none
+    HostName peer;                ///< ssh's configuration may have a key for it
+    std::string ssh_config = {};  ///< as zrepd's ssh-config; empty: ssh's own
+    std::string home;             ///< of the user that zrepd runs as
+    std::string comment;          ///< of a key that is made
+    bool dry_run = false;         ///< makes none
 };
 
 struct OwnKey {
     std::string path;
-    bool made = false;  ///< there was none: it is new, or would be in a dry run
-    PublicKey key;      ///< empty in a dry run that would make it
+    bool made = false;   ///< there was none: it is new, or would be in a dry run
+    PublicKey key = {};  ///< empty in a dry run that would make it
 };
 
 /// refused when every key there is has a passphrase, which zrepd cannot type, or ssh cannot be

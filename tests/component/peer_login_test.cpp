@@ -9,7 +9,7 @@
 namespace zrepd::peer {
 namespace {
 
-constexpr std::chrono::seconds kLimit{5};
+constexpr std::chrono::seconds kPingLimit{5};
 constexpr const char* kOwn = "root";  // in these tests ssh's own user
 
 /// An ssh that has ended, or that lives until it is destroyed.
@@ -79,7 +79,7 @@ class Login : public test::TaskTest {
     Task<> ping_and_stop(Peers& peers) {
         Json params = Json::object();
         Task<Result<Json>> work =
-            peers.call(*HostName::parse("beta"), "peer.ping", std::move(params), kLimit);
+            peers.call(*HostName::parse("beta"), "peer.ping", std::move(params), kPingLimit);
         Result<Json> reply = co_await std::move(work);
         if (!reply) error = reply.error();
         co_await peers.stop();

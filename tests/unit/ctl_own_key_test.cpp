@@ -15,7 +15,7 @@
 namespace zrepd::ctl {
 namespace {
 
-constexpr std::chrono::seconds kLimit{20};
+constexpr std::chrono::seconds kToolLimit{20};
 
 class OwnKeys : public ::testing::Test {
   protected:
@@ -38,7 +38,7 @@ class OwnKeys : public ::testing::Test {
                                  "mine",
                                  "-f",
                                  temp.path / name},
-                                kLimit);
+                                kToolLimit);
         EXPECT_TRUE(made.fine()) << made.text;
     }
     std::string named(const std::string& name) const {
