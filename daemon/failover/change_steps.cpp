@@ -9,6 +9,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/fences.hpp"
+#include "daemon/failover/mount_place.hpp"
 #include "daemon/failover/tree_ways.hpp"
 #include "daemon/log.hpp"
 #include "daemon/sync/bookkeeping.hpp"

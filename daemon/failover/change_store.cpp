@@ -2,10 +2,10 @@
 // What a role change writes down: the properties of a step in one set, and whether it landed.
 #include "common/props.hpp"
 #include "daemon/failover/change.hpp"
-#include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/lease.hpp"
 #include "daemon/failover/leases.hpp"
+#include "daemon/failover/mount_place.hpp"
 
 namespace zrepd::failover {
 

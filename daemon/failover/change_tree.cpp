@@ -7,7 +7,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/change.hpp"
-#include "daemon/failover/check.hpp"
+#include "daemon/failover/mount_place.hpp"
 #include "daemon/failover/tree_ways.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/tree_sync.hpp"

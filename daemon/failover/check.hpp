@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is looked at before a role change. All but mountpoint_problem() and what follows it is pure.
+// What is looked at before a role change. Pure; what is looked at of mount points: mount_place.hpp.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -92,37 +91,5 @@ std::string files_of(const Dataset& dataset, const std::string& table);
 /// Whether it is mounted readonly where it belongs, whatever its properties say now. `table`: as in
 /// /proc/self/mountinfo. Pure.
 bool is_mounted_readonly(const std::string& table, const Dataset& dataset);
-
-/// What is mounted here, and what is known of the datasets among that.
-struct Mounted {
-    using Predicate = std::function<bool(const std::string& dataset)>;
-    std::string table;    ///< as in /proc/self/mountinfo
-    Predicate of_a_pair;  ///< is a side of one, or a member of one
-    Predicate hangs;      ///< is, or is a snapshot, in a pool that does not answer
-};
-Mounted mounted_here(const sync::Inventory& inventory);
-/// Why a filesystem could not be mounted there: something else is, or the directory is not empty.
-/// Reads the directory; not one on a network filesystem or in a suspended pool, or to which the way
-/// leads through one: that may not answer for minutes, or ever.
-std::optional<Error> mountpoint_problem(const Serve& serve,
-                                        const Dataset& dataset,
-                                        const Mounted& mounted);
-/// The way to `path`, where `dataset` would be mounted, leads through a link that lies in a
-/// filesystem of a pair: whoever sent that one, or may write to it, chose where it leads, and
-/// zfs(8) follows it; or through one whose pool does not answer. Where no table says what is
-/// mounted (not Linux), any link counts. Looks at no more than mountpoint_problem().
-std::optional<Error> link_problem(const std::string& path,
-                                  const Dataset& dataset,
-                                  const Mounted& mounted);
-/// A boot follows such a link as well: what would be mounted by itself is not.
-void keep_from_boot(PropertyList& ways);
-/// Its master has it mounted where the asking host may not mount it here: a service that finds its
-/// files there would find none. `host`: this one.
-std::optional<Error> wish_problem(const Serve& serve, const Dataset& dataset, const HostName& host);
-/// Any of these.
-std::optional<Error> place_problem(const Serve& serve,
-                                   const Dataset& dataset,
-                                   const HostName& host,
-                                   const Mounted& mounted);
 
 }  // namespace zrepd::failover

@@ -5,9 +5,9 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
-#include "daemon/failover/check.hpp"
 #include "daemon/failover/fence.hpp"
 #include "daemon/failover/lease.hpp"
+#include "daemon/failover/mount_place.hpp"
 #include "daemon/failover/parts.hpp"
 #include "daemon/log.hpp"
 

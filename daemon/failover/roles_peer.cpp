@@ -5,6 +5,7 @@
 #include "common/text.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/mount_place.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/displaced.hpp"

@@ -7,6 +7,7 @@
 #include "common/text.hpp"
 #include "daemon/failover/check.hpp"
 #include "daemon/failover/go_back.hpp"
+#include "daemon/failover/mount_place.hpp"
 #include "daemon/failover/roles.hpp"
 #include "daemon/failover/tree_ways.hpp"
 #include "daemon/log.hpp"

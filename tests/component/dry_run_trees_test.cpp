@@ -10,7 +10,7 @@ using test::Line;
 using test::StepsRow;
 using test::VerbWorld;
 
-std::vector<Line> lines_of_sync() {
+std::vector<Line> lines_of_tree_sync() {
     return {
         {"take snapshot @zrep_000001 of tank/fs and of 1 below it, at one moment",
          {"snapshot_together tank/fs@zrep_000001 tank/fs/a@zrep_000001"}},
@@ -34,9 +34,9 @@ test::Calls promoted() {
             "inherit backup/fs zrep:inprogress"};
 }
 
-std::vector<Line> lines_of_failover() {
+std::vector<Line> lines_of_tree_failover() {
     std::vector<Line> out{{"sync tank/fs and the 1 below it to beta:backup/fs, 7.8 KiB written"}};
-    for (const Line& line : lines_of_sync()) out.push_back(line);
+    for (const Line& line : lines_of_tree_sync()) out.push_back(line);
     out.push_back({"make tank/fs and the 1 below it readonly, sync what came meanwhile",
                    {"set tank/fs readonly=on zrep:inprogress=freezing"},
                    {"set backup/fs zrep:serve="}});
@@ -51,7 +51,7 @@ std::vector<Line> lines_of_failover() {
 
 /// The same where a pair of its own lies in there.
 std::vector<Line> lines_of_failover_around() {
-    std::vector<Line> out = lines_of_failover();
+    std::vector<Line> out = lines_of_tree_failover();
     const auto before = std::find_if(out.begin(), out.end(), [](const Line& line) {
         return line.says.find(" readonly, sync") != line.says.npos;
     });
@@ -68,10 +68,10 @@ std::vector<StepsRow> rows_of_trees() {
         w.make_pair_inside();
     };
     return {
-        {"sync", tree, lines_of_sync()},
-        {"failover", tree, lines_of_failover()},
+        {"sync", tree, lines_of_tree_sync()},
+        {"failover", tree, lines_of_tree_failover()},
         {"failover", around, lines_of_failover_around()},
-        {"takeover", tree, lines_of_failover()},
+        {"takeover", tree, lines_of_tree_failover()},
         {"takeover-L",
          tree,
          {{"begin with the data of "},

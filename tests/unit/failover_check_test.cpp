@@ -2,6 +2,7 @@
 // What keeps a target from becoming the master: each thing alone is found, said, and has its
 // remedy.
 #include "daemon/failover/check.hpp"
+#include "daemon/failover/mount_place.hpp"
 
 #include <gtest/gtest.h>
 
