@@ -191,13 +191,21 @@ class HostilePeer(Case):
         # Again, and what is refused, changes nothing.
         before = self.beta.run(f"cat {path}; stat -c %i {path}; zfs get -Hr zrep:accept backup").out
         self.assertIn("already", self.authorize("alpha", "--under", "backup", "--key", "-", key="honest").out)
+        self.assertIn("already", self.authorize("alpha", "--under", "backup", "--key", self.keys["honest"].strip()).out)
+        # The host that connects says what the other one is to run, with the key that ssh offers.
+        asked = self.zrepctl("authorize", "beta", "--ask", "--under", "backup", "--ssh-config", "/run/ssh.conf").out
+        self.assertIn(f"on beta run: zrepctl authorize alpha --under backup --key '{self.keys['honest'].strip()}'\n", asked)
+        self.assertIn("then here: ssh -F '/run/ssh.conf' zrep@beta true </dev/null", asked)
         self.assertIn("would remove", self.authorize("alpha", "--revoke", "--dry-run", "--under", "backup").out)
         self.assertIn("is mallory's there already", self.authorize("other", "--key", "-", key="mallory", code=5).err)
         self.assertIn("private key", self.zrepctl("authorize", "other", "--key", "-", on="beta", code=2,
                                                   input=self.alpha.run("cat /run/mallory").out).err)
         for words in (["beta", "--key", "-"], ["-oProxyCommand=x", "--key", "-"], ["localhost", "--key", "-"], ["other"],
                       ["other", "--under", "backup/..", "--key", "-"], ["other", "--key", "/dev/zero"],
-                      ["other", "--key", "-", "--user", "nobody-here"], ["other", "--key", "-", "--user", "nobody"],
+                      ["other", "--key", "-", "--user", "nobody-here"], ["other", "--ask", "--key", "-"],
+                      ["other", "--ask", "--revoke"], ["other", "--ask", "--user", "root"], ["beta", "--ask"], ["-F", "--ask"],
+                      ["other", "--ask", "--ssh-config", "/missing"], ["other", "--key", "-", "--ssh-config", "/run/ssh.conf"],
+                      ["other", "--key", "-", "--user", "nobody"],
                       ["other", "--under", "backup/missing", "--key", "-"]):
             done = self.lab.host("beta").run(["zrepctl", "authorize", *words], check=False, input=self.keys["honest"])
             self.assertIn(done.code, (1, 2, 5), (words, done))
