@@ -57,20 +57,43 @@ Result<OwnKey> find_key(const Invocation& invocation, const HostName& host, cons
                     .dry_run = invocation.has("dry-run")});
 }
 
-void print_asked(const Invocation& invocation,
-                 const HostName& host,
-                 const OwnKey& key,
-                 const std::string& there,
-                 const std::string& here) {
-    if (invocation.json) {
-        print_json(
-            {{"key_file", key.path}, {"made", key.made}, {"run_there", there}, {"run_here", here}});
-        return;
+/// As one word of a shell's, whatever is in it.
+std::string shell_word(const std::string& text) {
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+std::string command_there(const Asked& asked, const std::string& us, const OwnKey& key) {
+    std::string out = "zrepctl authorize " + us;
+    const bool plain = asked.under.find(' ') == std::string::npos;
+    if (!asked.under.empty()) out += " --under " + (plain ? asked.under : shell_word(asked.under));
+    return out + " --key " + shell_word(key_text(key.key));
+}
+
+std::string command_here(const Invocation& invocation, const Asked& asked) {
+    const std::string config = text_of(invocation, "ssh-config");
+    return "ssh " + (config.empty() ? "" : "-F " + shell_word(config) + " ") + "zrep@" +
+           asked.host.str() + " true </dev/null";
+}
+
+/// In a dry run that would make the key there is nothing to run yet.
+void tell(const Invocation& invocation, const Asked& asked, const OwnKey& key, Json answer) {
+    if (invocation.json) return print_json(answer);
+    const std::string host = asked.host.str();
+    const bool dry_run = invocation.has("dry-run");
+    if (key.made)
+        std::printf("%s a key: %s\n", dry_run ? "would make" : "made", printable(key.path).c_str());
+    if (answer.contains("run_there")) {
+        const std::string there = answer["run_there"], here = answer["run_here"];
+        std::printf("on %s, as root: %s\n", host.c_str(), printable(there).c_str());
+        std::printf(
+            "then here, as root: %s    # compare the fingerprint; it ends with a line "
+            "of JSON\n",
+            printable(here).c_str());
+    } else {
+        std::printf("would print what to run on %s\n", host.c_str());
     }
-    const char* makes = invocation.has("dry-run") ? "would make" : "made";
-    if (key.made) std::printf("%s a key: %s\n", makes, printable(key.path).c_str());
-    std::printf("on %s run: %s\n", host.str().c_str(), printable(there).c_str());
-    std::printf("then here: %s    # compare the fingerprint\n", printable(here).c_str());
 }
 
 }  // namespace
@@ -101,17 +124,12 @@ int ask_for_leave(const Invocation& invocation) {
     const std::string us = client->hello().host;
     const auto key = find_key(invocation, asked->host, us);
     if (!key) return complain(invocation, key.error());
-    const std::string text = key->key.type.empty() ? "KEY" : key_text(key->key);
-    std::string under = asked->under;
-    if (under.find(' ') != std::string::npos) under = quote(under);
-    if (!under.empty()) under = " --under " + under;
-    const std::string config = text_of(invocation, "ssh-config");
-    print_asked(invocation,
-                asked->host,
-                *key,
-                "zrepctl authorize " + us + under + " --key '" + text + "'",
-                "ssh " + (config.empty() ? "" : "-F " + quote(config) + " ") + "zrep@" +
-                    asked->host.str() + " true </dev/null");
+    Json answer{{"key_file", key->path}, {"made", key->made}};
+    if (!key->key.type.empty()) {
+        answer["run_there"] = command_there(*asked, us, *key);
+        answer["run_here"] = command_here(invocation, *asked);
+    }
+    tell(invocation, *asked, *key, std::move(answer));
     return kDone;
 }
 

@@ -238,6 +238,11 @@ std::optional<Error> stands_otherwise(const Line& line,
 
 }  // namespace
 
+bool is_public_key(std::string_view text) {
+    const std::string_view type = take_word(text);
+    return !text.empty() && std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+}
+
 Result<PublicKey> parse_public_key(std::string_view file) {
     std::string text(file);
     // Files that came by way of Windows.

@@ -23,6 +23,9 @@ struct PublicKey {
 /// keys, a line with options, a certificate, one that is cut.
 Result<PublicKey> parse_public_key(std::string_view file);
 
+/// Whether this is such a key's text, and not the name of its file: it begins with a type of key.
+bool is_public_key(std::string_view text);
+
 /// The line that lets whoever has the key speak as `host`, without its newline.
 std::string key_line(const HostName& host, const PublicKey& key);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The key with which zrepd here logs in to another host: what ssh itself would offer
+// The key with which zrepd here logs in to another host as zrep: what ssh itself would offer
 // (ssh_config(5), IdentityFile), made where there is none. Runs ssh -G and ssh-keygen, 10 s each.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/ids.hpp"
@@ -26,11 +27,12 @@ struct OwnKey {
     PublicKey key = {};  ///< empty in a dry run that would make it
 };
 
-/// refused when every key there is has a passphrase, which zrepd cannot type, or ssh cannot be
-/// asked. A key that is there is never written to.
+/// refused when no key there is can be used, a passphrase say, which zrepd cannot type; when it
+/// cannot be told which file ssh means; when ssh cannot be asked. No file that is there is written.
 Result<OwnKey> own_key(const OwnKeyWish& wish);
 
-/// The files that `ssh -G` names, in ssh's order; `~` and %d are `home`. Pure.
+/// The files that `ssh -G` names, in ssh's order, with `home` for `~` and %d. What ssh would still
+/// have to expand stays as it stands. Pure.
 std::vector<std::string> identity_files(std::string_view said, const std::string& home);
 
 /// `type blob comment` as it may stand between single quotes: a comment that may not is left out.

@@ -106,7 +106,7 @@ class DaemonService : public control::Service {
     Task<Result<rpc::Done>> carry_out(std::vector<SettingChange> changes,
                                       rpc::Done out,
                                       bool dry_run);
-    Task<Result<void>> check_other_side(DatasetName dataset, plan::OtherSide other);
+    Task<Result<Guid>> check_other_side(DatasetName dataset, plan::OtherSide other);
     Task<Result<void>> store(std::vector<SettingChange> changes);
     Task<Result<void>> store_one(SettingChange change);
     Result<std::vector<HostName>> hosts_to_ask(const std::vector<std::string>& names) const;

@@ -93,7 +93,10 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     }
     std::vector<SnapshotName> held;
     std::vector<std::pair<DatasetName, std::string>> bookmarks;
-    for (const auto& name : parts_.inventory.with_members({*dataset})) {
+    // Also of a pair that cannot be read, which is what clear ends.
+    std::vector<DatasetName> whose{*dataset};
+    if (found->own(prop::kTree) == "on") whose = parts_.inventory.members(*dataset);
+    for (const auto& name : whose) {
         const Versions* versions = parts_.inventory.versions(name);
         for (auto& one_held : held_by_us(name, versions)) held.push_back(std::move(one_held));
         for (auto& bookmark : own_bookmarks(versions)) bookmarks.emplace_back(name, bookmark);
@@ -106,7 +109,7 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     // Without the pair nobody would open its fence.
     PropertyList unfenced;
     const std::string canmount = failover::canmount_of(*found);
-    const bool master = pair && pair->role == plan::Role::master;
+    const bool master = found->local(prop::kMaster) == "yes";
     if (master && canmount != found->canmount) unfenced.emplace_back("canmount", canmount);
     if (!unfenced.empty()) out.steps.push_back("set canmount=" + canmount);
     out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));

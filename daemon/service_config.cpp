@@ -4,6 +4,7 @@
 #include "daemon/failover/check.hpp"
 #include "daemon/plan/repoint.hpp"
 #include "daemon/service.hpp"
+#include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
 
 namespace zrepd {
@@ -23,8 +24,9 @@ std::string command_there(const DatasetName& here,
 
 }  // namespace
 
-/// Whether the other side, which knows of it already, has something to go on from.
-Task<Result<void>> DaemonService::check_other_side(DatasetName dataset, plan::OtherSide other) {
+/// The newest snapshot in common: the other side, which knows of it already, has something to go on
+/// from.
+Task<Result<Guid>> DaemonService::check_other_side(DatasetName dataset, plan::OtherSide other) {
     rpc::LookIn in;
     in.pairs.push_back({dataset.str(), other.dataset.str()});
     auto answer = co_await peers_.call_as<rpc::LookOut>(other.host, "peer.look", in, kAskLimit);
@@ -46,8 +48,8 @@ Task<Result<void>> DaemonService::check_other_side(DatasetName dataset, plan::Ot
                         .remedy = command_there(dataset, parts_.self, other, /*as_target=*/false) +
                                   ", then this again"};
     }
-    if (failover::newest_common(parts_.inventory.versions(dataset), state.snapshots).known())
-        co_return ok();
+    const Guid base = failover::newest_common(parts_.inventory.versions(dataset), state.snapshots);
+    if (base.known()) co_return base;
     co_return Error{.code = Code::conflict,
                     .message = there + " has no snapshot in common with " + dataset.str() +
                                "; nothing was changed",
@@ -72,13 +74,24 @@ Task<Result<rpc::Done>> DaemonService::changeconfig(rpc::ConfigIn in, control::C
     auto changes =
         plan::repoint(*parts_.inventory.find(*dataset), parts_.self, other, in.as_target);
     if (!changes) co_return changes.error();
+    std::vector<SnapshotName> others;  // acknowledged by the other side of before
     if (!in.as_target && !in.unchecked) {
         auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
         if (!seen) co_return seen.error();
         auto checked = co_await check_other_side(*dataset, other);
         if (!checked) co_return checked.error();
+        if (const Versions* versions = parts_.inventory.versions(*dataset))
+            others = sync::acknowledged_after(*versions, *dataset, *checked);
     }
     rpc::Done out;
+    for (const auto& name : others)
+        out.steps.push_back("forget that " + name.str() + " was acknowledged");
+    if (!others.empty() && !in.dry_run) {
+        auto forgotten = co_await parts_.zfs.forget_sent(std::move(others));
+        if (!forgotten) co_return forgotten.error();
+        auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
+        if (!seen) co_return seen.error();
+    }
     out.notes.push_back(
         (in.as_target ? std::string("the master's side has to know, too; ")
                       : std::string("the other side is not changed from here; if not done yet, ")) +

@@ -64,7 +64,7 @@ Result<Wish> read_wish(const Invocation& invocation) {
         out.under = *dataset;
     }
     if (const auto path = option(invocation, "key")) {
-        const bool is_key = path->find(' ') != std::string::npos && !path->starts_with('/');
+        const bool is_key = is_public_key(*path);
         const auto text = is_key ? Result<std::string>(*path) : read_public_key_file(*path);
         if (!text) return text.error();
         auto key = parse_public_key(*text);
@@ -215,7 +215,7 @@ int run_authorize(const Invocation& invocation) {
 const Command kAuthorize{
     "authorize",
     "",
-    "HOST [--key FILE] [--under DATASET] [--user NAME] [--revoke | --ask] [--dry-run]",
+    "HOST [--key FILE] [--under DATASET] [--user NAME] [--revoke | --ask [--ssh-config FILE]] [--dry-run]",
     "Let another host's key in, for replication alone",
     "On the host that is connected to. Writes the public key into authorized_keys of the user zrep, for\n"
     "`zrepctl peer --as HOST` and nothing else: no shell, no forwarding, no other name. Adds HOST to\n"

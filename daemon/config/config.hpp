@@ -24,7 +24,7 @@ struct Config {
     HostName host;         ///< our short name, as stored in zrep:src-host
     unsigned streams = 4;  ///< streams at once, over all peers; who gets one: plan/places.hpp
     std::chrono::seconds stall_timeout{60};
-    std::filesystem::path ssh_config = {};  ///< empty: ssh's own
+    std::filesystem::path ssh_config = {};  ///< empty: ssh's own, then zrep
     std::string ssh_user = {};              ///< empty: ssh's own
     /// Programs around a role change. May be missing only where it is the default.
     std::filesystem::path hooks_dir = kDefaultHooksDir;

@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A session says why it could not be opened before this.
+// A session says why it could not be opened before this, on all but the slowest ways.
 constexpr std::chrono::seconds kLookLimit{18};
 constexpr std::chrono::seconds kAfterBusy{1};
 // A host that calls us is looked for soon, and no more often than this.

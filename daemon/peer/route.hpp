@@ -15,8 +15,8 @@ class Route : public Transport {
     Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) override {
         return self_.is(host) ? local_.open(host, purpose) : remote_.open(host, purpose);
     }
-    std::string change_login(const HostName& host) override {
-        return self_.is(host) ? "" : remote_.change_login(host);
+    std::string change_login(const HostName& host, const Error& refused) override {
+        return self_.is(host) ? "" : remote_.change_login(host, refused);
     }
 
   private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/text.hpp"
+#include "daemon/log.hpp"
 
 namespace zrepd::peer {
 
@@ -165,11 +166,13 @@ Task<Error> Session::connect_and_serve() {
     attempt_.began = Clock::now();
     Error error = co_await connect_and_serve_once();
     if (stopping_ || was_connected_ || error.code != Code::peer_auth) co_return error;
-    const std::string login = transport_.change_login(host_);
+    const std::string login = transport_.change_login(host_, error);
     if (login.empty()) co_return error;
+    changed_login_ = {login, error.message};
     Error other = co_await connect_and_serve_once();
+    changed_login_.reset();
     if (was_connected_ || other.code != Code::peer_auth) co_return other;
-    transport_.change_login(host_);
+    transport_.change_login(host_, other);
     error.message += ", and as " + login;
     co_return error;
 }
@@ -195,6 +198,12 @@ Task<Error> Session::serve(Wire& wire) {
     capabilities_ = std::move(hello->capabilities);
     wire.greeted = was_connected_ = true;
     set_state(PeerState::connected, nullptr);
+    if (changed_login_)
+        log::event(log::Level::info,
+                   "login_changed",
+                   {{"peer", host_.str()},
+                    {"as", changed_login_->as},
+                    {"error", changed_login_->refused}});
     wire.helpers.spawn("peer session writer", write_requests(wire));
     wire.helpers.spawn("peer session ping", ping(wire));
     send_waiting();

@@ -112,6 +112,11 @@ class Session {
     std::uint64_t last_id_ = 0;
     PeerState state_ = PeerState::unknown;
     std::vector<std::string> capabilities_;
+    struct ChangedLogin {
+        std::string as;
+        std::string refused;  ///< what the one before was told
+    };
+    std::optional<ChangedLogin> changed_login_;  ///< while that connection lasts
     std::optional<Code> reported_;
     std::optional<Error> trouble_;
     Attempt attempt_;

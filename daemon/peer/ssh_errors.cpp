@@ -12,14 +12,19 @@ namespace {
 
 constexpr int kNoStatus = -2;
 
-// A row fits when the text occurs in a line of stderr, or the exit status is the one given. In the
-// message and remedy, {host} is the peer, {us} this host, {line} the line that was found.
+// Who was to be logged in.
+enum class Who { anybody, zrep, configured };
+
+// A row fits when the text occurs in a line of stderr, or the exit status is the one given, and so
+// does `who`. In the message and remedy, {host} is the peer, {login} the same with a user where one
+// was given to ssh, {user} that one, {us} this host, {line} the line that was found.
 struct Row {
     std::string_view text;
     int exit_status;
     Code code;
     std::string_view message;
     std::string_view remedy;
+    Who who = Who::anybody;
 };
 
 constexpr std::string_view kCheckName =
@@ -27,7 +32,7 @@ constexpr std::string_view kCheckName =
 // Standard input is empty: a forced command runs `zrepctl peer` whatever is asked for, and that
 // waits for requests until its input ends.
 constexpr std::string_view kCheckNetwork =
-    "check that {host} is up and its ssh port reachable from here: `ssh {host} true </dev/null`";
+    "check that {host} is up and its ssh port reachable from here: `ssh {login} true </dev/null`";
 
 // The first row that fits wins, so the more telling texts stand first.
 constexpr std::array kRows{
@@ -42,20 +47,29 @@ constexpr std::array kRows{
         "the ssh host key of {host} is not the one this host knows: it was reinstalled, or another "
         "machine answers in its place",
         "find out which; if the new key is right, run `ssh-keygen -R {host}` here as root, then "
-        "`ssh {host} true </dev/null` and compare the fingerprint"},
+        "`ssh {login} true </dev/null` and compare the fingerprint"},
     Row{"Host key verification failed",
         kNoStatus,
         Code::peer_host_key,
         "this host does not know the ssh host key of {host}",
-        "run `ssh {host} true </dev/null` here once as root and compare the fingerprint before you accept it"},
+        "on {us}, as root: run `ssh {login} true </dev/null` once, compare the fingerprint and accept "
+        "it; if it asks for a password after that, none is needed: Ctrl-C"},
     Row{"Permission denied (",
         kNoStatus,
         Code::peer_auth,
         "{host} refused this host's ssh key: {line}",
-        "run `zrepctl authorize {host} --ask` here as root: it prints what lets this host in there "
-        "as the user zrep, for replication alone. For root's login instead `ssh-copy-id {host}`; "
-        "with `command=\"zrepctl peer --as {us}\",restrict` before the key in authorized_keys on "
-        "{host} it can do nothing else there"},
+        "on {host} run `zrepctl authorize {us} --user {user} --key FILE`, with root's public key of "
+        "{us}; or take ssh-user out of zrepd.conf on {us} and start zrepd anew: then it logs in as "
+        "zrep, and `zrepctl authorize {host} --ask` there prints what that takes",
+        Who::configured},
+    Row{"Permission denied (",
+        kNoStatus,
+        Code::peer_auth,
+        "{host} refused this host's ssh key: {line}",
+        "on {us}, as root: `zrepctl authorize {host} --ask` prints what lets {us} in on {host}, as "
+        "the user zrep and for replication alone. For root's login instead: `ssh-copy-id {host}`, "
+        "and with `command=\"zrepctl peer --as {us}\",restrict` before the key in "
+        "~/.ssh/authorized_keys on {host} it can do nothing else there"},
     Row{"Too many authentication failures",
         kNoStatus,
         Code::peer_auth,
@@ -101,17 +115,23 @@ constexpr std::array kRows{
         127,
         Code::peer_no_zrepd,
         "zrepctl is not installed on {host}, or not in the PATH there",
-        "install zrepd on {host}, with zrepctl where `ssh {host} zrepctl version </dev/null` finds it"},
+        "install zrepd on {host}, with zrepctl where `ssh {login} zrepctl version </dev/null` finds it"},
     Row{"",
         126,
         Code::peer_no_zrepd,
         "zrepctl cannot be run on {host}: {line}",
-        "check its installation there: `ssh {host} zrepctl version </dev/null`"},
+        "check its installation there: `ssh {login} zrepctl version </dev/null`"},
     Row{"",
         3,
         Code::peer_no_zrepd,
         "zrepd is not running on {host}",
         "start it there: `systemctl start zrepd`"},
+    Row{"",
+        5,
+        Code::access_denied,
+        "the user zrep may not use zrepd on {host}: {line}",
+        "on {host}: `systemctl restart zrepd`: it gives its socket to that user at the start",
+        Who::zrep},
     Row{"",
         5,
         Code::access_denied,
@@ -127,6 +147,7 @@ constexpr std::array kRows{
 std::string fill_in(std::string_view pattern,
                     const std::string& host,
                     const std::string& us,
+                    const std::string& user,
                     const std::string& line) {
     std::string out;
     while (!pattern.empty()) {
@@ -136,7 +157,11 @@ std::string fill_in(std::string_view pattern,
         pattern.remove_prefix(open);
         const auto close = pattern.find('}');
         const auto name = pattern.substr(1, close - 1);
-        out += name == "host" ? host : name == "us" ? us : line;
+        if (name == "login") out += user.empty() ? host : user + "@" + host;
+        if (name == "host") out += host;
+        if (name == "user") out += user;
+        if (name == "us") out += us;
+        if (name == "line") out += line;
         pattern.remove_prefix(close + 1);
     }
     return out;
@@ -158,10 +183,14 @@ std::vector<std::string_view> lines_of(std::string_view tail) {
 
 Error translate_ssh_failure(const std::string& host,
                             const std::string& us,
+                            const std::string& user,
                             std::optional<int> exit_status,
                             std::string_view stderr_tail) {
     const auto lines = lines_of(stderr_tail);
+    const bool configured = !user.empty() && user != kPeerUser;
     for (const Row& row : kRows) {
+        if (row.who == Who::configured && !configured) continue;
+        if (row.who == Who::zrep && user != kPeerUser) continue;
         std::string_view line = lines.empty() ? std::string_view() : lines.back();
         if (row.exit_status != kNoStatus) {
             if (row.exit_status != exit_status) continue;
@@ -174,8 +203,8 @@ Error translate_ssh_failure(const std::string& host,
         }
         const std::string said = line.empty() ? "ssh said nothing more" : quote(line);
         return Error{.code = row.code,
-                     .message = fill_in(row.message, host, us, said),
-                     .remedy = fill_in(row.remedy, host, us, said)};
+                     .message = fill_in(row.message, host, us, user, said),
+                     .remedy = fill_in(row.remedy, host, us, user, said)};
     }
     std::string why = "the connection to " + host + " ended";
     if (exit_status) why += " (ssh exit status " + std::to_string(*exit_status) + ")";

@@ -20,11 +20,13 @@ class SshConnection : public Connection {
   public:
     SshConnection(std::string host,
                   std::string us,
+                  std::string user,
                   Channel channel,
                   std::unique_ptr<Running> ssh,
                   std::shared_ptr<const fs::path> master_socket)
         : host_(std::move(host)),
           us_(std::move(us)),
+          user_(std::move(user)),
           channel_(std::move(channel)),
           ssh_(std::move(ssh)),
           master_socket_(std::move(master_socket)) {}
@@ -43,12 +45,13 @@ class SshConnection : public Connection {
         std::optional<int> status;
         if (end && end->exit_status >= 0) status = end->exit_status;
         const std::string tail = ssh_->stderr_tail();
-        co_return translate_ssh_failure(host_, us_, status, tail);
+        co_return translate_ssh_failure(host_, us_, user_, status, tail);
     }
 
   private:
     std::string host_;
     std::string us_;
+    std::string user_;
     Channel channel_;
     std::unique_ptr<Running> ssh_;
     std::shared_ptr<const fs::path> master_socket_;
@@ -118,11 +121,23 @@ std::vector<std::string> SshTransport::command(const SshOptions& options,
     return argv;
 }
 
-std::string SshTransport::change_login(const HostName& host) {
+std::string SshTransport::change_login(const HostName& host, const Error& refused) {
     if (!options_.user.empty()) return "";
     if (as_peer_user_.erase(host.str()) > 0) return "ssh's own user";
-    as_peer_user_.insert(host.str());
+    // Root's configuration may name the same user: once is enough.
+    if (refused.message.find(std::string("'") + kPeerUser + "@") != std::string::npos) return "";
+    as_peer_user_[host.str()] = std::chrono::steady_clock::now();
     return kPeerUser;
+}
+
+/// A refusal may have been a passing one: a new session after a while begins with ssh's own again.
+std::string SshTransport::login(const HostName& host, Purpose purpose) {
+    const auto found = as_peer_user_.find(host.str());
+    if (found == as_peer_user_.end()) return options_.user;
+    const auto age = std::chrono::steady_clock::now() - found->second;
+    if (purpose == Purpose::stream || age < options_.keep_login) return kPeerUser;
+    as_peer_user_.erase(found);
+    return options_.user;
 }
 
 Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Purpose purpose) {
@@ -132,7 +147,7 @@ Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Pur
     Result<Pipe> back = make_pipe();
     if (!back) return back.error();
     SshOptions options = options_;
-    if (as_peer_user_.contains(host.str())) options.user = kPeerUser;
+    options.user = login(host, purpose);
     Result<std::unique_ptr<Running>> ssh =
         starter_.start(command(options, path ? *path : fs::path(), us_, host, purpose),
                        std::move(there->read),
@@ -141,6 +156,7 @@ Result<std::unique_ptr<Connection>> SshTransport::open(const HostName& host, Pur
     return std::unique_ptr<Connection>(
         std::make_unique<SshConnection>(host.str(),
                                         us_.str(),
+                                        options.user,
                                         Channel{std::move(back->read), std::move(there->write)},
                                         std::move(*ssh),
                                         purpose == Purpose::session ? path : nullptr));

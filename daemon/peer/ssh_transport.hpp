@@ -4,10 +4,10 @@
 // Connection::why(). Limits: one ssh process per connection; none survives the daemon.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,13 +16,12 @@
 
 namespace zrepd::peer {
 
-/// As whom `zrepctl authorize` lets a host in; it comes with the package.
-inline constexpr const char* kPeerUser = "zrep";
-
 struct SshOptions {
     std::string program = "ssh";
     std::filesystem::path config_file = {};  ///< -F; empty: ssh's own
     std::string user = {};                   ///< -l; empty: ssh's own, then kPeerUser
+    /// For so long kPeerUser is the first who is tried, where it was let in and ssh's own was not.
+    std::chrono::milliseconds keep_login = std::chrono::hours(1);
     /// Words run on the other host. Nothing in them may mean anything to a shell.
     std::vector<std::string> remote_command = {"zrepctl", "peer"};
 };
@@ -39,7 +38,7 @@ class SshTransport : public Transport {
     Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) override;
     /// Between ssh's own user and kPeerUser, for this host; never from a configured one
     /// (docs/adr/0024-the-user-zrep-by-itself.md).
-    std::string change_login(const HostName& host) override;
+    std::string change_login(const HostName& host, const Error& refused) override;
 
     /// The argument list for one connection; for tests and `doctor`. Pure.
     static std::vector<std::string> command(const SshOptions& options,
@@ -49,6 +48,7 @@ class SshTransport : public Transport {
                                             Purpose purpose);
 
   private:
+    std::string login(const HostName& host, Purpose purpose);
     std::shared_ptr<const std::filesystem::path> control_path(const HostName& host,
                                                               Purpose purpose);
 
@@ -59,8 +59,8 @@ class SshTransport : public Transport {
     /// Of the newest session of each host; empty once that has ended.
     std::map<std::string, std::weak_ptr<const std::filesystem::path>> masters_;
     unsigned serial_ = 0;
-    /// Where kPeerUser logs in: hosts that refused ssh's own user.
-    std::set<std::string> as_peer_user_;
+    /// Where kPeerUser logs in: hosts that refused ssh's own user, and when.
+    std::map<std::string, std::chrono::steady_clock::time_point> as_peer_user_;
 };
 
 }  // namespace zrepd::peer

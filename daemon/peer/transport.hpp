@@ -32,9 +32,11 @@ class Transport {
     virtual ~Transport() = default;
     /// Starts connecting; errors of the network show when the first line is read.
     virtual Result<std::unique_ptr<Connection>> open(const HostName& host, Purpose purpose) = 0;
-    /// Told that the host refused the login. Who open() logs in as from now on, in words; "" when
-    /// there is no other. Told again, it goes back to the one before.
-    virtual std::string change_login(const HostName& /*host*/) { return ""; }
+    /// Told that the host refused the login, and what it said. Who open() logs in as from now on,
+    /// in words; "" when there is no other. Told again, it goes back to the one before.
+    virtual std::string change_login(const HostName& /*host*/, const Error& /*refused*/) {
+        return "";
+    }
 };
 
 }  // namespace zrepd::peer

@@ -91,8 +91,11 @@ PropertyList adopted_properties(const Adopted& what) {
 }
 
 PropertyList adopted_member_properties(const Dataset& member) {
-    if (member.kind == Kind::volume) return {{"volmode", "none"}};
-    return {{"canmount", "noauto"}};
+    const std::string_view key = member.kind == Kind::volume ? "volmode" : "canmount";
+    const std::string_view wanted = member.kind == Kind::volume ? "none" : "noauto";
+    const std::string& now = member.kind == Kind::volume ? member.volmode : member.canmount;
+    if (now == wanted) return {};
+    return {{std::string(key), std::string(wanted)}};
 }
 
 }  // namespace zrepd::plan

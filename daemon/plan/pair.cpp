@@ -86,13 +86,13 @@ Result<std::string> check_value(std::string_view key, std::string_view value) {
 
 /// What settings_of() takes in place of a value that it cannot read.
 std::string instead_of(std::string_view key, const Settings& settings) {
-    if (key == prop::kSavecount)
+    if (key == prop::kSavecount && !settings.retention.everything)
         return std::to_string(settings.retention.savecount) + " counts instead";
     if (key == prop::kMaxsnaps) return std::to_string(settings.maxsnaps) + " counts instead";
     if (key == prop::kInterval) return "nothing is scheduled";
     if (key == prop::kPaused) return "it counts as yes";
     if (key == prop::kFence) return "it counts as boot";
-    if (key == prop::kKeep) return "nothing expires";
+    if (key == prop::kKeep || key == prop::kSavecount) return "nothing expires";
     return "no limit counts instead";
 }
 
@@ -170,9 +170,13 @@ Settings settings_of(const Dataset& dataset) {
         const auto bounded = std::min(*count, kMaxCount);
         out.retention.savecount = std::max(prop::kMinSavecount, static_cast<unsigned>(bounded));
     }
+    // Whoever wrote something that is no number may have wanted a large one, and what has expired
+    // does not come back.
+    out.retention.everything =
+        dataset.effective(prop::kSavecount).has_value() && !number(prop::kSavecount);
     if (const auto text = dataset.effective(prop::kKeep)) {
         auto grid = parse_keep(*text);
-        out.retention.everything = !grid;
+        out.retention.everything = out.retention.everything || !grid;
         if (grid) out.retention.keep = std::move(*grid);
     }
     if (const auto text = dataset.effective(prop::kInterval)) {

@@ -51,7 +51,8 @@ std::uint64_t unsent_bytes(const SourceView& source, const std::vector<const Sna
 const Snapshot* resumable(const SourceView& source, const TargetView& target, const Base* base) {
     if (target.resume_token.empty() || !target.token_guid) return nullptr;
     const Snapshot* found = find_snapshot(*source.versions, *target.token_guid);
-    if (found == nullptr) return nullptr;
+    // What somebody else began to send: the target takes no stream of that from us.
+    if (found == nullptr || !zrep_sequence(found->name)) return nullptr;
     if (base == nullptr) return target.snapshots.empty() ? found : nullptr;
     // A target that was written to since has to be rolled back, and zfs would refuse the rest of
     // the stream at its very end: that transfer is better begun anew.

@@ -242,6 +242,18 @@ Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset) {
     co_return co_await parts.zfs.forget_sent(std::move(sent));
 }
 
+std::vector<SnapshotName> acknowledged_after(const Versions& versions,
+                                             const DatasetName& dataset,
+                                             Guid base) {
+    std::vector<SnapshotName> out;
+    for (auto s = versions.snapshots.rbegin(); s != versions.snapshots.rend(); ++s) {
+        if (s->guid == base) return out;
+        auto name = SnapshotName::make(dataset, s->name);
+        if (s->sent && name) out.push_back(*std::move(name));
+    }
+    return {};  // only a bookmark of it is left: nothing is told by the order here
+}
+
 const Snapshot* last_acked(const Versions& versions) {
     const auto found = std::find_if(versions.snapshots.rbegin(),
                                     versions.snapshots.rend(),

@@ -57,6 +57,10 @@ Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Gui
 /// Takes zrep:sent from all snapshots of the dataset, as last listed: they were acknowledged for a
 /// pair that is none any more. What zfs says.
 Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset);
+/// Those of them that are newer than this one, which a copy of something else does not have.
+std::vector<SnapshotName> acknowledged_after(const Versions& versions,
+                                             const DatasetName& dataset,
+                                             Guid base);
 
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);

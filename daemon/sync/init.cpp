@@ -22,6 +22,8 @@ namespace zrepd::sync {
 namespace {
 
 constexpr std::chrono::seconds kPrepareLimit{60};
+// Each member over there takes a transaction group, and is unmounted.
+constexpr std::chrono::seconds kAdoptMember{1};
 
 /// Wherever they stand in it.
 std::string without(std::string text, std::string_view words) {
@@ -55,6 +57,7 @@ class Init {
     Task<Result<Snapshot>> only_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
+    Task<Result<void>> forget_newer(Guid base);
     Task<Result<void>> bring_over(const Snapshot& snapshot);
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
@@ -106,11 +109,30 @@ Task<Result<rpc::PeerSnapshot>> Init::ask_for_adoption() {
     auto seen = co_await look_at_source(parts_, request_);
     if (!seen) co_return seen.error();
     const rpc::AdoptIn ask = adopt_request(parts_.inventory, request_, /*dry_run=*/false);
+    const auto members = ask.members ? static_cast<std::int64_t>(ask.members->size()) : 0;
     auto adopted = co_await source_.peers.call_as<rpc::AdoptOut>(
-        request_.host, "peer.adopt", ask, kPrepareLimit);
-    if (!adopted) co_return failed_there(request_.host, adopted.error()).in(request_.host.str());
+        request_.host, "peer.adopt", ask, kPrepareLimit + members * kAdoptMember);
+    if (!adopted) {
+        Error error = failed_there(request_.host, adopted.error());
+        // Its answer names a way out; that it was too long to ask does not.
+        if (members > 0 && error.code == Code::invalid_params && error.remedy.empty())
+            error.remedy =
+                "make pairs of some of the datasets below it first (zrepctl init --adopt "
+                "of each, without -r), or destroy snapshots that nobody needs";
+        co_return std::move(error).in(request_.host.str());
+    }
     notes_ = adopted->notes;
     co_return adopted->base;
+}
+
+/// What another copy acknowledged is no part of this one: it would count as how fresh that is.
+Task<Result<void>> Init::forget_newer(Guid base) {
+    const Versions* versions = parts_.inventory.versions(request_.dataset);
+    auto names = acknowledged_after(*versions, request_.dataset, base);
+    if (names.empty()) co_return ok();
+    auto forgotten = co_await parts_.zfs.forget_sent(std::move(names));
+    if (!forgotten) co_return forgotten;
+    co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
 }
 
 Task<Result<Snapshot>> Init::adopt() {
@@ -120,7 +142,12 @@ Task<Result<Snapshot>> Init::adopt() {
     if (!stored) co_return stored.error();
     const Versions* versions = parts_.inventory.versions(request_.dataset);
     const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, adopted->guid);
-    if (base != nullptr) co_return *base;
+    if (base != nullptr) {
+        const Snapshot out = *base;
+        auto known = co_await forget_newer(out.guid);
+        if (!known) co_return known.error();
+        co_return out;
+    }
     co_return Error{.code = Code::conflict,
                     .message = "@" + adopted->name + ", which both had, is gone here",
                     .remedy = "run " + init_command(request_) + " again"};

@@ -186,6 +186,7 @@ Task<Result<void>> Target::hide_members(std::vector<DatasetName> members) {
         const Dataset* member = parts_.inventory.find(name);
         if (member == nullptr) continue;
         PropertyList work = plan::adopted_member_properties(*member);
+        if (work.empty()) continue;
         auto set = co_await parts_.zfs.set(name, work);
         if (!set) co_return set;
         parts_.inventory.note_set(name, work);
@@ -197,7 +198,7 @@ Task<Result<void>> Target::hide_members(std::vector<DatasetName> members) {
 Task<> Target::unmount_adopted(std::vector<DatasetName> all, std::vector<std::string>* notes) {
     for (auto it = all.rbegin(); it != all.rend(); ++it) {
         const Dataset* dataset = parts_.inventory.find(*it);
-        if (dataset == nullptr || dataset->kind == Kind::volume) continue;
+        if (dataset == nullptr || dataset->kind == Kind::volume || !dataset->mounted) continue;
         auto unmounted = co_await parts_.zfs.unmount(*it);
         if (unmounted) continue;
         notes->push_back(it->str() + " on " + parts_.self.host.str() +

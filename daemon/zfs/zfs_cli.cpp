@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 
 #include "common/text.hpp"
+#include "daemon/async/gather.hpp"
 #include "daemon/zfs/command.hpp"
 #include "daemon/zfs/events.hpp"
 #include "daemon/zfs/parse.hpp"
@@ -27,6 +29,20 @@ std::map<std::string, std::vector<SnapshotName>> by_pool(const std::vector<Snaps
         result[std::string(name.dataset().pool())].push_back(name);
     }
     return result;
+}
+
+// Names for one zfs hold or release, and how many of those run at once.
+constexpr std::size_t kNamesPerTag = 16;
+constexpr std::size_t kTagsAtOnce = 8;
+
+std::vector<std::vector<SnapshotName>> groups_of(const std::vector<SnapshotName>& names,
+                                                 std::size_t size) {
+    std::vector<std::vector<SnapshotName>> out;
+    for (const SnapshotName& name : names) {
+        if (out.empty() || out.back().size() == size) out.emplace_back();
+        out.back().push_back(name);
+    }
+    return out;
 }
 
 /// It was killed for what it wrote, or how long it took; not for a disk that does not answer.
@@ -155,35 +171,66 @@ Task<Result<void>> ZfsCli::inherit(DatasetName dataset, std::vector<std::string>
     co_return co_await mutate(std::string(dataset.pool()), std::move(commands));
 }
 
-Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool release) {
-    const auto tolerated = release ? parse::Complaint::hold_missing : parse::Complaint::hold_exists;
-    const auto pools = by_pool(names);
+struct ZfsCli::Tagging {
+    Tagging(asio::any_io_executor executor, bool release)
+        : done(std::move(executor)),
+          tolerated(release ? parse::Complaint::hold_missing : parse::Complaint::hold_exists) {}
+
+    void fail(Error error) {
+        if (!first) first = std::move(error);
+    }
+
+    std::deque<Argv> commands;
+    Signal done;
+    std::size_t left = 0;  ///< tasks
     std::optional<Error> first;
+    parse::Complaint tolerated;
+};
+
+Task<> ZfsCli::tag_some(Tagging* work) {
+    while (!work->commands.empty()) {
+        const Argv argv = std::move(work->commands.front());
+        work->commands.pop_front();
+        Result<Output> output = co_await processes_.run(argv, kMutationLimit);
+        if (!output.has_value()) {
+            work->fail(output.error());
+            work->commands.clear();
+            break;
+        }
+        if (output->status.ok()) continue;
+        // zfs does the snapshots one after the other and complains of each.
+        const std::vector<std::string> said = parse::complaints(output->err);
+        const bool fine = !said.empty() && std::all_of(said.begin(), said.end(), [&](auto& one) {
+            return parse::classify(one) == work->tolerated;
+        });
+        if (!fine) work->fail(failed(argv, *output));
+    }
+    --work->left;
+    work->done.notify();
+}
+
+Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool release) {
+    const auto executor = co_await asio::this_coro::executor;
+    Tagging work(executor, release);
+    const auto pools = by_pool(names);
     for (const auto& [pool, of_pool] : pools) {
         // One pool in trouble keeps no other's holds from their change.
         Result<void> checked = check_pool(pool);
         if (!checked.has_value()) {
-            first = first.value_or(checked.error());
+            work.fail(checked.error());
             continue;
         }
-        std::vector<Argv> commands = release ? command::release(of_pool) : command::hold(of_pool);
-        for (Argv& argv : commands) {
-            Result<Output> output = co_await processes_.run(argv, kMutationLimit);
-            if (!output.has_value()) {
-                first = first.value_or(output.error());
-                break;
-            }
-            if (output->status.ok() || first) continue;
-            // zfs does the snapshots one after the other and complains of each.
-            const std::vector<std::string> said = parse::complaints(output->err);
-            const bool fine =
-                !said.empty() && std::all_of(said.begin(), said.end(), [&](auto& one) {
-                    return parse::classify(one) == tolerated;
-                });
-            if (!fine) first = failed(argv, *output);
+        for (const auto& some : groups_of(of_pool, kNamesPerTag)) {
+            std::vector<Argv> commands = release ? command::release(some) : command::hold(some);
+            std::move(commands.begin(), commands.end(), std::back_inserter(work.commands));
         }
     }
-    if (first) co_return std::move(*first);
+    TaskGroup tasks(executor);
+    work.left = std::min(work.commands.size(), kTagsAtOnce);
+    for (std::size_t i = work.left; i > 0; --i)
+        tasks.spawn(release ? "release" : "hold", tag_some(&work));
+    co_await gather(tasks, work.left, work.done);
+    if (work.first) co_return std::move(*work.first);
     co_return ok();
 }
 

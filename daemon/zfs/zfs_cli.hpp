@@ -110,8 +110,11 @@ class ZfsCli final : public Zfs {
                               std::chrono::seconds limit = kListLimit,
                               std::size_t most = kMaxOutputBytes);
     Task<Result<std::map<DatasetName, Versions>>> versions_of(std::vector<DatasetName> which);
-    /// As mutate, but goes on after a failure; complaints of the tolerated kind are no error.
+    /// As mutate, but goes on after a failure; complaints of the tolerated kind are no error. zfs
+    /// waits for a transaction group for each name: several at once share them.
     Task<Result<void>> tag_snapshots(std::vector<SnapshotName> names, bool release);
+    struct Tagging;
+    Task<> tag_some(Tagging* work);
     Task<Result<void>> destroy_each(DatasetName dataset,
                                     std::vector<std::string> names,
                                     std::vector<std::string>& destroyed,

@@ -193,6 +193,17 @@ TEST_F(Adopt, AClearLetsGoOfTheForeignBase) {
     }
 }
 
+/// What an earlier copy had acknowledged says nothing of how fresh this one is.
+TEST_F(Adopt, WhatAnotherCopyAcknowledgedAfterTheBaseIsForgotten) {
+    alpha->zfs.take("tank/fs@zrep_000009");
+    alpha->zfs.at("tank/fs").snapshots.back().sent = 1'700'000'000;
+    ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    ASSERT_EQ(adopt().outcome, "done");
+    const auto& snapshots = alpha->zfs.at("tank/fs").snapshots;
+    EXPECT_FALSE(snapshots.back().sent);
+    EXPECT_EQ(sync::last_acked(*alpha->inventory.versions(fs))->name, "daily");
+}
+
 TEST_F(Adopt, DryRunSaysWhatItWouldDo) {
     const auto steps =
         test::run_task(io, alpha->engine.describe_init(request(), std::chrono::seconds(10)));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kPingLimit{5};
 constexpr const char* kOwn = "root";  // in these tests ssh's own user
+constexpr const char* kRefused = "Permission denied (publickey).";
 
 /// An ssh that has ended, or that lives until it is destroyed.
 class FakeSsh : public Running {
@@ -37,7 +38,10 @@ class FakeHost : public ProcessStarter {
         logins.push_back(user);
         if (!lets_in.contains(user)) {
             out.reset();
-            return running({}, {}, user + "@beta: " + refusal);
+            const auto own = refusals.find(user);
+            const std::string why = own == refusals.end() ? kRefused : own->second;
+            return running(
+                {}, {}, (own_user.empty() || user != kOwn ? user : own_user) + "@beta: " + why);
         }
         rpc::Hello greeting;
         greeting.host = "beta";
@@ -49,7 +53,8 @@ class FakeHost : public ProcessStarter {
     }
 
     std::set<std::string> lets_in;
-    std::string refusal = "Permission denied (publickey).";
+    std::map<std::string, std::string> refusals;  ///< other words for a user
+    std::string own_user;                         ///< how ssh names its own one
     std::vector<std::string> logins;
 
   private:
@@ -64,12 +69,10 @@ class Login : public test::TaskTest {
     using Users = std::vector<std::string>;
 
     /// What a ping of such a host ends with; the transport remembers from one to the next.
-    std::optional<Error> ping(const std::string& configured = "") {
+    std::optional<Error> ping(SshOptions options = {}) {
         if (!transport)
-            transport.emplace(beta,
-                              folder.path / "ssh",
-                              *HostName::parse("alpha"),
-                              SshOptions{.user = configured});
+            transport.emplace(
+                beta, folder.path / "ssh", *HostName::parse("alpha"), std::move(options));
         error.reset();
         beta.logins.clear();
         Peers peers(io.get_executor(), *transport, [](auto&&...) {}, {});
@@ -123,14 +126,44 @@ TEST_F(Login, ThatIsRefusedAsBothSaysSoAndBeginsAnewTheSameWay) {
     }
 }
 TEST_F(Login, IsTheConfiguredOneAlone) {
-    const auto refused = ping("backup");
+    const auto refused = ping({.user = "backup"});
     ASSERT_TRUE(refused);
     EXPECT_EQ(refused->message,
               "beta refused this host's ssh key: 'backup@beta: Permission denied (publickey).'");
+    EXPECT_NE(refused->remedy.find("authorize alpha --user backup --key"), std::string::npos);
     EXPECT_EQ(beta.logins, Users{"backup"});
 }
+TEST_F(Login, BeginsWithSshsOwnAgainAfterAWhile) {
+    beta.lets_in = {"zrep"};
+    EXPECT_FALSE(ping({.keep_login = std::chrono::milliseconds(0)}));
+    beta.lets_in.insert(kOwn);
+    EXPECT_FALSE(ping());
+    EXPECT_EQ(beta.logins, Users{kOwn}) << "a passing refusal is none for good";
+}
+TEST_F(Login, OfAStreamIsThatOfItsSession) {
+    beta.lets_in = {"zrep"};
+    EXPECT_FALSE(ping());
+    const auto stream = transport->open(*HostName::parse("beta"), Purpose::stream);
+    ASSERT_TRUE(stream);
+    EXPECT_EQ(beta.logins.back(), "zrep");
+}
+TEST_F(Login, IsNotTriedTwiceWhereItIsZrepAnyway) {
+    beta.own_user = "zrep";
+    const auto refused = ping();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->message,
+              "beta refused this host's ssh key: 'zrep@beta: Permission denied (publickey).'");
+    EXPECT_EQ(beta.logins, Users{kOwn});
+}
+TEST_F(Login, AsTheOtherOneFailsInItsOwnWords) {
+    beta.refusals["zrep"] = "Connection refused";
+    const auto away = ping();
+    ASSERT_TRUE(away);
+    EXPECT_EQ(away->code, Code::peer_unreachable);
+    EXPECT_EQ(beta.logins, (Users{kOwn, "zrep"}));
+}
 TEST_F(Login, IsNoOtherForTroubleOfAnotherKind) {
-    beta.refusal = "ssh: connect to host beta port 22: Connection refused";
+    beta.refusals[kOwn] = "ssh: connect to host beta port 22: Connection refused";
     const auto away = ping();
     ASSERT_TRUE(away);
     EXPECT_EQ(away->code, Code::peer_unreachable);

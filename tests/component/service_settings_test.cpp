@@ -248,14 +248,19 @@ TEST_F(Settings, ChangeconfigAsksTheOtherSideAndNamesTheCommandThere) {
     moved.guid = guid;
     moved.props[std::string(prop::kDestFs)] = {"backup/moved", Source::local};
     ASSERT_TRUE(test::run_task(io, beta->inventory.discover()));
+    // Somebody else's copy had more: that counts no longer.
+    alpha->zfs.take("tank/fs@zrep_000007");
+    alpha->zfs.at("tank/fs").snapshots.back().sent = 1'700'000'000;
     in.dry_run = true;
     const auto would = config();
     ASSERT_TRUE(would) << would.error().text();
     EXPECT_TRUE(contains(would->steps, "zrep:dest-fs=backup/moved"));
+    EXPECT_TRUE(contains(would->steps, "forget that tank/fs@zrep_000007 was acknowledged"));
     EXPECT_EQ(changes(), 0U);
     in.dry_run = false;
     ASSERT_TRUE(config());
     EXPECT_EQ(alpha->zfs.count("set "), 1U);
+    EXPECT_EQ(sync::last_acked(*alpha->inventory.versions(fs))->name, "zrep_000000");
     alpha->zfs.write("tank/fs", 5'000);
     const auto synced = sync();
     EXPECT_EQ(synced.outcome, "done") << synced.text;

@@ -6,6 +6,7 @@
 #include "daemon/log.hpp"
 #include "daemon/peer/absence.hpp"
 #include "daemon/sync/tree_sync.hpp"
+#include "tests/fakes/served_host.hpp"
 #include "tests/fakes/two_hosts.hpp"
 
 namespace zrepd {
@@ -65,6 +66,29 @@ TEST_F(TreePair, InitSendsEveryMemberOfOneMoment) {
     EXPECT_EQ(alpha->zfs.count("snapshot_together"), 1U);
     EXPECT_EQ(alpha->zfs.at("tank/fs").props.at(std::string(prop::kTree)).value, "on");
     EXPECT_EQ(beta->zfs.at("backup/fs").props.at(std::string(prop::kTree)).value, "on");
+}
+
+/// What clear is recommended for: there is nobody else who would let go of the members, or open the
+/// fence.
+TEST_F(TreePair, AClearOfOneThatWasRenamedLetsGoOfAllOfIt) {
+    ASSERT_EQ(init_tree().outcome, "done");
+    auto& root = alpha->zfs.at("tank/fs");
+    root.props[std::string(prop::kSrcFs)] = {"tank/before", Source::local};
+    root.props[std::string(prop::kCanmount)] = {"on", Source::local};
+    root.props["canmount"] = {"noauto", Source::local};
+    ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()));
+    ASSERT_FALSE(alpha->inventory.pair(fs));
+    test::ServedHost served(*alpha);
+    rpc::ClearIn in;
+    in.dataset = "tank/fs";
+    const auto done = test::run_task(io, served.service.clear(in, control::Caller{}));
+    ASSERT_TRUE(done) << done.error().text();
+    for (const auto* name : {"tank/fs", "tank/fs/a", "tank/fs/a/deep", "tank/fs/vol"}) {
+        EXPECT_FALSE(alpha->zfs.at(name).snapshots.back().held) << name;
+        EXPECT_TRUE(alpha->zfs.at(name).bookmarks.empty()) << name;
+    }
+    EXPECT_EQ(root.props.at("canmount").value, "on");
+    EXPECT_FALSE(root.props.contains(std::string(prop::kMaster)));
 }
 
 TEST_F(TreePair, MembersAreMadeUnusableAndTakeTheirReadonlyFromTheRoot) {

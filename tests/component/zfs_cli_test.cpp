@@ -261,6 +261,23 @@ TEST_F(ZfsCliTest, HoldsInTheOtherPoolsWhenOneIsSuspended) {
     EXPECT_NE(calls()[0].find("tank/a@x"), std::string::npos);
 }
 
+/// Each name takes a transaction group of its own within one process.
+TEST_F(ZfsCliTest, HoldsManyInSeveralProcessesAtOnce) {
+    // Ends well only beside two others.
+    script("zfs",
+           "touch \"$0.$$\"; for try in $(seq 200); do "
+           "[ \"$(ls \"$0\".* | wc -l)\" -ge 3 ] && exit 0; sleep 0.05; done; exit 1");
+    std::vector<SnapshotName> names;
+    for (int i = 0; i < 40; ++i) names.push_back(snap("tank/f" + std::to_string(i) + "@x"));
+    const auto held = run_task(io, zfs->hold(names));
+    ASSERT_TRUE(held.has_value()) << held.error().text();
+    std::string all;
+    for (const auto& call : calls()) all += call + " ";
+    EXPECT_EQ(calls().size(), 3U);
+    for (const auto& name : names)
+        EXPECT_NE(all.find(name.str() + " "), std::string::npos) << name.str();
+}
+
 TEST_F(ZfsCliTest, LeavesOutDatasetsThatDoNotExist) {
     script("zfs",
            "printf 'tank/a\\ttype\\tfilesystem\\t-\\ntank/a\\tguid\\t7\\t-\\n'\n"

@@ -102,7 +102,7 @@ class RelayTransport : public peer::Transport {
         const Code code = away[host];
         if (code == Code::peer_auth)
             return peer::translate_ssh_failure(
-                host, as_, 255, "root@" + host + ": Permission denied (publickey).");
+                host, as_, "", 255, "root@" + host + ": Permission denied (publickey).");
         return {.code = code, .message = "it cannot be reached", .remedy = "look at the line"};
     }
     std::unique_ptr<peer::Connection> greeted(const std::string& host, Link link) {
@@ -148,7 +148,7 @@ class RelayTransport : public peer::Transport {
         Task<Error> why() override {
             int status = 0;
             reaped_ = ::waitpid(child_, &status, 0) == child_;
-            co_return peer::translate_ssh_failure(host_, "alpha", WEXITSTATUS(status), "");
+            co_return peer::translate_ssh_failure(host_, "alpha", "", WEXITSTATUS(status), "");
         }
 
       private:

@@ -77,7 +77,7 @@ void check_complaints(std::string_view text) {
     for (const std::string& one : parse::complaints(text)) (void)parse::classify(one);
     (void)parse::only_missing(text);
     for (const auto status : {std::optional<int>(255), std::optional<int>(5), std::optional<int>()})
-        expect_error(peer::translate_ssh_failure("beta", "alpha", status, text));
+        expect_error(peer::translate_ssh_failure("beta", "alpha", "zrep", status, text));
 }
 
 /// What the program returned about its first item.

@@ -194,8 +194,8 @@ class HostilePeer(Case):
         self.assertIn("already", self.authorize("alpha", "--under", "backup", "--key", self.keys["honest"].strip()).out)
         # The host that connects says what the other one is to run, with the key that ssh offers.
         asked = self.zrepctl("authorize", "beta", "--ask", "--under", "backup", "--ssh-config", "/run/ssh.conf").out
-        self.assertIn(f"on beta run: zrepctl authorize alpha --under backup --key '{self.keys['honest'].strip()}'\n", asked)
-        self.assertIn("then here: ssh -F '/run/ssh.conf' zrep@beta true </dev/null", asked)
+        self.assertIn(f"on beta, as root: zrepctl authorize alpha --under backup --key '{self.keys['honest'].strip()}'\n", asked)
+        self.assertIn("then here, as root: ssh -F '/run/ssh.conf' zrep@beta true </dev/null", asked)
         self.assertIn("would remove", self.authorize("alpha", "--revoke", "--dry-run", "--under", "backup").out)
         self.assertIn("is mallory's there already", self.authorize("other", "--key", "-", key="mallory", code=5).err)
         self.assertIn("private key", self.zrepctl("authorize", "other", "--key", "-", on="beta", code=2,

@@ -133,7 +133,7 @@ class FirstCopy(ServiceCase):
         for name, command in typed:
             if "…" in command:
                 # What the reader copies from the line before, a key and all.
-                copied, = re.findall(r"(?m)^on beta run: (.+?)\r?$", said)
+                copied, = re.findall(r"(?m)^on beta, as root: (.+?)\r?$", said)
                 self.assertEqual(command, re.sub(KEY, "ssh-ed25519 AAAA… root@alpha", copied))
                 command = copied
             said = self.type(name, command)

@@ -86,15 +86,52 @@ TEST_F(OwnKeys, MakesNoneBesideOneThatItCannotUse) {
     const auto key = own_key(wish());
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().code, Code::refused);
-    EXPECT_NE(key.error().message.find("passphrase"), std::string::npos);
+    EXPECT_NE(key.error().message.find("incorrect passphrase"), std::string::npos)
+        << key.error().message;
     EXPECT_NE(key.error().remedy.find("IdentityFile"), std::string::npos);
     EXPECT_FALSE(std::filesystem::exists(temp.path / "id_rsa"));
+}
+TEST_F(OwnKeys, MakesNoneWhereOnlyThePublicHalfIs) {
+    const auto half = temp.path / "id_ed25519.pub";
+    std::ofstream(half) << "of an agent's key\n";
+    configure(named("id_ed25519"));
+    const auto key = own_key(wish());
+    ASSERT_FALSE(key);
+    EXPECT_NE(key.error().message.find("its private key is not"), std::string::npos);
+    EXPECT_NE(key.error().remedy.find(temp.path / "config"), std::string::npos);
+    EXPECT_EQ(std::filesystem::file_size(half), 18U) << "as it was";
+}
+TEST_F(OwnKeys, MakesNoneUnderANameThatSshReadsOtherwise) {
+    for (const char* name : {"id_%h", "${HOME}/id"}) {
+        configure(named(name));
+        const auto key = own_key(wish());
+        ASSERT_FALSE(key) << name;
+        EXPECT_NE(key.error().message.find("cannot tell which file"), std::string::npos)
+            << key.error().message;
+    }
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(temp.path), {}), 1);
+}
+TEST_F(OwnKeys, AreThoseThatSshOffersAsZrep) {
+    make("roots", "");
+    make("zreps", "");
+    configure("Match user root\n" + named("roots") + "Match user zrep\n" + named("zreps"));
+    const auto key = own_key(wish());
+    ASSERT_TRUE(key) << key.error().text();
+    EXPECT_EQ(key->path, temp.path / "zreps");
+}
+TEST_F(OwnKeys, SaysWhyOneCannotBeUsed) {
+    make("id_ed25519", "");
+    ::chmod((temp.path / "id_ed25519").c_str(), 0644);
+    configure(named("id_ed25519"));
+    const auto key = own_key(wish());
+    ASSERT_FALSE(key);
+    EXPECT_NE(key.error().message.find("too open"), std::string::npos) << key.error().message;
 }
 TEST_F(OwnKeys, SaysWhatSshSaysOfItsConfiguration) {
     configure("Nonsense yes\n");
     const auto key = own_key(wish());
     ASSERT_FALSE(key);
-    EXPECT_NE(key.error().message.find("bad configuration option: nonsense"), std::string::npos)
+    EXPECT_NE(key.error().message.find("configuration option: nonsense"), std::string::npos)
         << key.error().message;
 }
 TEST_F(OwnKeys, SaysWhereItCannotMakeOne) {
@@ -106,9 +143,9 @@ TEST_F(OwnKeys, SaysWhereItCannotMakeOne) {
 }
 
 TEST(IdentityFiles, AreThoseOfSshInItsOrder) {
-    const std::vector<std::string> expected{"/root/.ssh/id_rsa", "/root/k", "/etc/key"};
+    const std::vector<std::string> expected{"/root/.ssh/id_rsa", "/root/k", "/etc/key", "id_%h"};
     EXPECT_EQ(identity_files("user root\nidentityfile ~/.ssh/id_rsa\nidentityfile %d/k\n"
-                             "identityfile /etc/key\nidentityfile relative\nidentityfile none\n"
+                             "identityfile /etc/key\nidentityfile id_%h\nidentityfile none\n"
                              "identityfilex /y\n",
                              "/root"),
               expected);

@@ -165,7 +165,7 @@ const Sample kSamples[] = {
 TEST(SshErrors, TellsEachFailureFromTheOthersWithItsRemedy) {
     for (const Sample& sample : kSamples) {
         SCOPED_TRACE(sample.name);
-        const Error error = translate_ssh_failure("beta", "alpha", sample.status, sample.text);
+        const Error error = translate_ssh_failure("beta", "alpha", "", sample.status, sample.text);
         EXPECT_EQ(info(error.code).name, info(sample.code).name);
         EXPECT_NE(error.message.find(sample.message_has), std::string::npos) << error.message;
         EXPECT_NE(error.remedy.find(sample.remedy_has), std::string::npos) << error.remedy;
@@ -173,6 +173,25 @@ TEST(SshErrors, TellsEachFailureFromTheOthersWithItsRemedy) {
         EXPECT_EQ(error.remedy.find('{'), std::string::npos) << error.remedy;
         EXPECT_EQ(error.message.find('\r'), std::string::npos);
     }
+}
+
+TEST(SshErrors, NameWhoWasToBeLoggedInAndTheHostOfEachCommand) {
+    const auto said = [](const char* user, int status, const char* text) {
+        return translate_ssh_failure("beta", "alpha", user, status, text).remedy;
+    };
+    const char* refused = "x@beta: Permission denied (publickey).\r\n";
+    EXPECT_TRUE(
+        said("", 255, refused).starts_with("on alpha, as root: `zrepctl authorize beta --ask`"));
+    EXPECT_EQ(said("zrep", 255, refused), said("", 255, refused));
+    EXPECT_TRUE(said("backup", 255, refused)
+                    .starts_with("on beta run `zrepctl authorize alpha --user backup --key FILE`"));
+    const char* unknown = "Host key verification failed.\r\n";
+    EXPECT_NE(said("", 255, unknown).find("`ssh beta true </dev/null`"), std::string::npos);
+    EXPECT_NE(said("zrep", 255, unknown).find("`ssh zrep@beta true </dev/null`"),
+              std::string::npos);
+    // zrep must not get into the group that may operate pairs.
+    EXPECT_EQ(said("zrep", 5, "").find("group"), std::string::npos) << said("zrep", 5, "");
+    EXPECT_NE(said("", 5, "").find("group zrepd"), std::string::npos);
 }
 
 std::string joined(Purpose purpose, const std::string& control_path) {

@@ -91,7 +91,7 @@ TEST(UnreadableSetting, NamesPropertyValueWhatCountsAndAnExample) {
     EXPECT_EQ(unreadable_of(prop::kLimit, "10 mbit"),
               "zrep:limit: '10 mbit' is not a size; no limit counts instead");
     EXPECT_EQ(unreadable_of(prop::kSavecount, "five"),
-              "zrep:savecount='five': it must be a number from 2 to 1000000; 5 counts instead");
+              "zrep:savecount='five': it must be a number from 2 to 1000000; nothing expires");
     EXPECT_EQ(unreadable_of(prop::kSavecount, "1"),
               "zrep:savecount='1': it must be a number from 2 to 1000000; 2 counts instead");
     EXPECT_EQ(unreadable_of(prop::kMaxsnaps, "0"),

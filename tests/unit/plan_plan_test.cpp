@@ -269,6 +269,14 @@ TEST(Plan, DiscardsADeadTokenAndSendsAnew) {
     }
 }
 
+TEST(Plan, DoesNotGoOnWithWhatSomebodyElseBeganToSend) {
+    const TargetView there = half_received(target("@zrep_000001:1"), Guid{2});
+    const auto step =
+        expect_incremental(planned(5, "@zrep_000001:1+s @autosnap_hourly:2+w9", there));
+    EXPECT_TRUE(step.abort_partial);
+    EXPECT_EQ(step.take, "zrep_000002");
+}
+
 TEST(Plan, BeginsAnewWhenATargetThatWasWrittenToHasAHalfReceivedStream) {
     TargetView there = half_received(target("@zrep_000001:1"), Guid{2});
     there.written_bytes = 3;
