@@ -162,14 +162,14 @@ def make_anew(pair):
 
 
 def run_points(operation, pairs, faults=(), only=(), sample=0, changes=False, reads=False, when=WHEN, say=print,
-               logs=None):
+               logs=None, lines=("",)):
     """All points of an operation, or those chosen, shared among pairs that are ready; yields their rows in the
     order they come. `faults`: of the operation's, only these; `changes`: leaves out calls that only read, `reads` all
-    others."""
+    others; `lines`: calls that begin so, whatever their numbers are."""
     for pair in pairs:
         pair.options = operation.options
     make_anew(pairs[0])
-    calls = [call for call in count(pairs[0], operation, changes) if call.reads or not reads]
+    calls = [call for call in count(pairs[0], operation, changes) if (call.reads or not reads) and call.line.startswith(lines)]
     chosen = points(calls, [fault for fault in faults or operation.faults if fault in operation.faults],
                     only=only, sample=sample, when=when)
     say(f"{operation.name}: {len(calls)} calls, {len(chosen)} points")

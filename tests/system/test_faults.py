@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fault injector on a few points of a sync, an expiry and role changes, a few things that happen around a pair, and
-that it notices what is broken. All of it: tests/faults/run."""
+"""The fault injector on a few points of an init, a sync, a resumed one, an expiry and role changes, a few things that happen
+around a pair, and that it notices what is broken. All of it: tests/faults/run."""
 import dataclasses
 import sys
 import unittest
@@ -48,10 +48,20 @@ class Faults(Case):
     def test_expiry_is_cut_at_some_of_its_calls(self):
         self.assertIn("zfs destroy", self.cut_at_changes("expire", 2))
 
-    def cut_at_changes(self, name, sample):
+    def test_the_streams_of_init_and_resume_are_cut(self):
+        """The first one, and the rest of one that was half there: power fails before it is sent, zrepd is killed when it
+        was received."""
+        for name in ("init", "resume"):
+            with self.subTest(name):
+                said = self.cut_at_changes(name, 2, faults=("cut-here", "kill-here"), lines=("zfs send -L ", "zfs receive "))
+                self.assertRegex(said, rf"{name} \| master \d+ zfs send .* \| before \| cut-here \| ok")
+                self.assertRegex(said, rf"{name} \| target \d+ zfs receive .* \| after \| kill-here \| ok")
+                self.assertEqual(" -t 1-" in said, name == "resume", said)
+
+    def cut_at_changes(self, name, sample, **chosen):
         """What was said about points of it, all of them recovered."""
         said = []
-        rows = list(run_points(OPERATIONS[name], [self.pair], sample=sample, changes=True, say=said.append))
+        rows = list(run_points(OPERATIONS[name], [self.pair], sample=sample, changes=True, say=said.append, **chosen))
         self.assertEqual({row.outcome for row in rows} - {"not reached"}, {"ok"}, said)
         return "\n".join(said)
 
