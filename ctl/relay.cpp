@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -67,20 +68,27 @@ void set_nonblocking(int fd) {
 
 }  // namespace
 
-void relay(int in, int out, int socket, std::string first) {
+void relay(int in, int out, int socket, std::string first, std::chrono::milliseconds patience) {
     for (const int fd : {in, out, socket}) set_nonblocking(fd);
     Way up{.from = in, .to = socket, .buffer = std::vector<char>(kBufferBytes)};
     Way down{.from = socket, .to = out, .buffer = std::vector<char>(kBufferBytes)};
     if (first.size() > down.buffer.size()) down.buffer.resize(first.size());
     down.end = first.copy(down.buffer.data(), first.size());
     bool write_side_open = true;
+    bool daemon_gone = false;
     while (!down.done()) {
-        // The third entry asks for nothing: poll reports by itself when nobody reads `out` any
-        // more.
-        std::array<pollfd, 3> fds{
-            up.wanted(), down.wanted(), pollfd{.fd = out, .events = 0, .revents = 0}};
-        if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
+        // The last two ask for nothing: poll reports by itself when nobody reads `out` any more,
+        // and when the daemon has closed, which it would report each time.
+        std::array<pollfd, 4> fds{
+            up.wanted(),
+            down.wanted(),
+            pollfd{.fd = out, .events = 0, .revents = 0},
+            pollfd{.fd = daemon_gone ? -1 : socket, .events = 0, .revents = 0}};
+        const int timeout = daemon_gone ? static_cast<int>(patience.count()) : -1;
+        const int ready = ::poll(fds.data(), fds.size(), timeout);
+        if (ready == 0 || (ready < 0 && errno != EINTR)) return;
         if ((fds[2].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return;
+        daemon_gone = daemon_gone || (fds[3].revents & (POLLERR | POLLHUP)) != 0;
         if (fds[0].revents != 0) up.step();
         if (fds[1].revents != 0) down.step();
         if (up.done() && write_side_open) {
