@@ -6,8 +6,9 @@ import base64
 import json
 import time
 
+from logins import Logins
 from streams import StreamCase
-from support import ROOT, Case, q, wait_for
+from support import PATIENCE, ROOT, Case, q, wait_for
 
 SECRET = "backup/secret"
 # Speaks the peer protocol through a command line (argv[1]) as mallory: one line of its input after the other; prints a
@@ -105,6 +106,9 @@ while made < wanted and time.monotonic() < until:
 print(json.dumps({"made": made, "busy": busy, "held": len(held)}))
 """
 CONNECTIONS = 10_000
+# By ssh: a guest does two to four in a second, with one processor for sshd, zrepd and zfs.
+LOGINS, AT_ONCE, FLOOD_SECONDS = 150, 8, 400
+OF_ONE_HOST = 32
 SSH = "ssh -T -i /run/mallory -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 zrep@beta"
 NAMES = ("", "/", "..", "backup", "backup/..", "backup/mallory/..", "backup/mallory/../secret", "backup/mallory//x", "backup/mallory/x/",
          "/backup/secret", "backup/mallory/./x", "backup/secret@kept", "backup/mallory/x@zrep_000001", "backup/mallory/x#b", "-F",
@@ -494,6 +498,66 @@ class HostilePeer(Case):
         lines = [line for line in self.zrepd["beta"].log().splitlines() if " peer_refused" in line]
         self.assertTrue(0 < len(lines) < 20 + sum(took) / 10, lines[:3])
         self.assertIn("peer=mallory", lines[0])
+        self.no_secret_is_logged()
+
+    def served(self):
+        """Connections that zrepd has taken on its peer socket, of any host, those that it is about to refuse too; what still
+        waits to be taken has no inode."""
+        lines = [line.split() for line in self.beta.run("grep ' /run/zrepd/peer.sock$' /proc/net/unix").out.splitlines()]
+        return sum(fields[5] == "03" and fields[6] != "0" for fields in lines)
+
+    def of_the_login(self):
+        """Processes of the user that the keys log in as: sshd's part, a shell, zrepctl."""
+        return self.beta.run("ps -u zrep -o pid=,args=", check=False).out.splitlines()
+
+    def sync_in_time(self):
+        """Seconds until it has worked. Of a guest whose processor sshd keeps busy a ping may go unanswered, which fails one try."""
+        self.write("tank/fs", "more")
+        start = time.monotonic()
+        wait_for("the honest host's sync", 120, lambda: self.alpha.run("zrepctl sync tank/fs", check=False, timeout=120).code == 0, step=1)
+        return time.monotonic() - start
+
+    def test_a_flood_of_logins_keeps_nobody_out(self):
+        """Each a TCP connection, a key exchange, and processes of its own here."""
+        key = self.lab.state / "mallory"
+        self.addCleanup(key.unlink, missing_ok=True)
+        key.touch(0o600)
+        key.write_text(self.alpha.run("cat /run/mallory").out, encoding="utf-8")
+        descriptors, kilobytes = self.resources()
+        alone, before = self.sync_in_time(), len(self.of_the_login())
+        logins = Logins(self.lab, self.beta, key, "zrep")
+        start = time.monotonic()
+        logins.make(LOGINS, AT_ONCE)
+        self.addCleanup(logins.close)
+        took, served = [], []
+        while not logins.done():
+            self.assertLess(time.monotonic() - start, FLOOD_SECONDS * PATIENCE, logins.ends)
+            if len(took) == 2:
+                # The honest host has to log in anew, between all those.
+                self.alpha.run("pkill -x ssh")
+            took.append(self.sync_in_time())
+            self.zrepctl("status", on="beta")
+            served.append(self.served())
+        print(f"logins: {dict(logins.ends)} in {time.monotonic() - start:.0f} s; {len(took)} syncs, the longest {max(took):.1f} s, "
+              f"without them {alone:.1f} s; {max(served)} connections at once", flush=True)
+        self.assertEqual(logins.ends.total(), LOGINS)
+        self.assertEqual(logins.ends["stays"], 0)
+        # One more than there is room for is told so; in a slow guest zrepctl may give up waiting for that.
+        self.assertLess(logins.ends["failed"], LOGINS // 10, logins.ends)
+        self.assertGreater(logins.ends["busy"], 0, logins.ends)
+        # Of mallory, with those in the middle of being refused, and of alpha.
+        self.assertTrue(OF_ONE_HOST <= max(served) <= OF_ONE_HOST + AT_ONCE + 4, served)
+        lines = [line for line in self.zrepd["beta"].log().splitlines() if " peer_refused" in line]
+        self.assertIn(f"serves {OF_ONE_HOST} connections of mallory already", lines[0])
+        # zrepd ends them, and with that all that sshd has of them; nobody does anything for it.
+        wait_for("the last logins to be ended", 150, lambda: not logins.left(), step=1)
+        wait_for("their processes to be gone", 30, lambda: len(self.of_the_login()) <= before, step=1)
+        self.assertNotIn("--as mallory", "\n".join(self.of_the_login()))
+        wait_for("their connections to be gone", 30, lambda: self.resources()[0] <= descriptors + 4)
+        self.assertLess(self.resources()[1], kilobytes + 64 * 1024)
+        self.sync_in_time()
+        self.assert_in_step("tank/fs", "backup/fs")
+        self.assertNotIn("error", self.ask_as_mallory(("peer.facts", {"sides": []}))[0])
         self.no_secret_is_logged()
 
     def no_secret_is_logged(self):
