@@ -55,6 +55,19 @@ std::vector<std::string> own_bookmarks(const Versions* versions) {
     return out;
 }
 
+/// The dataset, or the whole tree, as last listed; also of a pair that cannot be read, which is
+/// what clear ends.
+Task<Result<std::vector<DatasetName>>> all_of_it(sync::Parts& parts, DatasetName root) {
+    const Dataset* found = parts.inventory.find(root);
+    const bool unreadable = !parts.inventory.pair(root);
+    if (!unreadable || found == nullptr || found->own(prop::kTree) != "on")
+        co_return parts.inventory.with_members({root});
+    std::vector<DatasetName> out = parts.inventory.members(root);
+    auto seen = co_await sync::look_here(parts, out, sync::Freshness::listed);
+    if (!seen) co_return seen.error();
+    co_return out;
+}
+
 /// How a copy is taken into use once nothing is received into it any more.
 std::string advice_for_copy(const Dataset& dataset) {
     const std::string name = quote(dataset.name.str());
@@ -91,12 +104,13 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     if (remove.empty()) {
         co_return sync::not_configured(parts_, *dataset);
     }
+    auto whose = co_await all_of_it(parts_, *dataset);
+    if (!whose) co_return whose.error();
+    found = parts_.inventory.find(*dataset);
+    if (found == nullptr) co_return sync::no_dataset(*dataset);
     std::vector<SnapshotName> held;
     std::vector<std::pair<DatasetName, std::string>> bookmarks;
-    // Also of a pair that cannot be read, which is what clear ends.
-    std::vector<DatasetName> whose{*dataset};
-    if (found->own(prop::kTree) == "on") whose = parts_.inventory.members(*dataset);
-    for (const auto& name : whose) {
+    for (const auto& name : *whose) {
         const Versions* versions = parts_.inventory.versions(name);
         for (auto& one_held : held_by_us(name, versions)) held.push_back(std::move(one_held));
         for (auto& bookmark : own_bookmarks(versions)) bookmarks.emplace_back(name, bookmark);

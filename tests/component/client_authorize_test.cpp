@@ -66,7 +66,7 @@ TEST_F(Asking, PrintsWhatLetsThisHostIn) {
     EXPECT_EQ(ask({"--json"}), 0) << err;
     const Json said = Json::parse(out);
     EXPECT_EQ(said["made"], false);
-    EXPECT_EQ(said["key_file"], folder.path / "key");
+    EXPECT_EQ(said["key_file"], (folder.path / "key").string());
     EXPECT_TRUE(said["run_there"].get<std::string>().starts_with("zrepctl authorize " + us +
                                                                  " --key 'ssh-ed25519 "));
 }

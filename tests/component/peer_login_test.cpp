@@ -44,6 +44,8 @@ class FakeHost : public ProcessStarter {
                 {}, {}, (own_user.empty() || user != kOwn ? user : own_user) + "@beta: " + why);
         }
         rpc::Hello greeting;
+        greeting.protocol = "1.0";
+        greeting.version = "9.9.9";
         greeting.host = "beta";
         greeting.access = "peer";
         const std::string lines = rpc::notification_line("hello", rpc::encode(greeting)) +

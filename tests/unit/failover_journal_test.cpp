@@ -87,7 +87,7 @@ std::string value(const PropertyList& list, std::string_view key) {
     return found == list.end() ? "(none)" : found->second;
 }
 
-plan::Pair pair_of(const Dataset& dataset) {
+plan::Pair journal_pair_of(const Dataset& dataset) {
     return *plan::pair_of(dataset, plan::Self{*HostName::parse("alpha")});
 }
 
@@ -98,7 +98,7 @@ TEST(FailoverChanges, SteppingDownIsOneSetOfAllThatBelongsTogether) {
     dataset.mountpoint = "/tank/fs";
     const Stored wanted{.epoch = 2, .journal = Journal::handed_over};
     const auto list = properties_for(
-        dataset, pair_of(dataset), wanted, {.journal = Journal::handed_over, .base = Guid{9}});
+        dataset, journal_pair_of(dataset), wanted, {.journal = Journal::handed_over, .base = Guid{9}});
     EXPECT_EQ(value(list, "readonly"), "on");
     EXPECT_EQ(value(list, prop::kMaster), "no");
     EXPECT_EQ(value(list, prop::kEpoch), "2");
@@ -117,7 +117,7 @@ TEST(FailoverChanges, ThawingSaysAllOfTheRole) {
     Dataset dataset = test::master(0);
     dataset.readonly = true;
     const Stored wanted{.master = true, .writable = true, .epoch = 1};
-    const auto list = properties_for(dataset, pair_of(dataset), wanted, {});
+    const auto list = properties_for(dataset, journal_pair_of(dataset), wanted, {});
     EXPECT_EQ(value(list, "readonly"), "off");
     EXPECT_EQ(value(list, prop::kMaster), "yes");
     EXPECT_EQ(value(list, prop::kEpoch), "1");
@@ -139,7 +139,7 @@ TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
     dataset.readonly = true;
     dataset.mountpoint = "/tank/fs";
     const Stored wanted{.master = true, .writable = true, .epoch = 2, .journal = Journal::promoted};
-    auto list = properties_for(dataset, pair_of(dataset), wanted, {.journal = Journal::promoted});
+    auto list = properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
     EXPECT_EQ(value(list, "readonly"), "off");
     EXPECT_EQ(value(list, prop::kMaster), "yes");
     EXPECT_EQ(value(list, prop::kSrcHost), "alpha");
@@ -149,7 +149,7 @@ TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
     // What an administrator set on this side counts.
     dataset.mountpoint_here = true;
     dataset.props[std::string(prop::kInterval)] = {"1h", Source::inherited};
-    list = properties_for(dataset, pair_of(dataset), wanted, {.journal = Journal::promoted});
+    list = properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
     EXPECT_EQ(value(list, "mountpoint"), "(none)");
     EXPECT_EQ(value(list, prop::kInterval), "(none)");
 }

@@ -11,7 +11,7 @@ namespace {
 
 using test::dataset_name;
 
-const Self kAlpha{HostName::parse("alpha").value()};
+const Self kMemberSelf{HostName::parse("alpha").value()};
 
 class Members : public ::testing::Test {
   protected:
@@ -57,8 +57,8 @@ TEST_F(Members, AreNotWhatHasAPairOfItsOwnNorWhatLiesBelowThat) {
     make_tree("tank/a", "backup/a");
     make_pair("tank/a/b", "backup/b");
     EXPECT_EQ(members("tank/a"), (Names{"tank/a", "tank/a/d"}));
-    EXPECT_FALSE(tree_around(all, dataset_name("tank/a/b/c"), kAlpha));
-    EXPECT_TRUE(tree_around(all, dataset_name("tank/a/d"), kAlpha));
+    EXPECT_FALSE(tree_around(all, dataset_name("tank/a/b/c"), kMemberSelf));
+    EXPECT_TRUE(tree_around(all, dataset_name("tank/a/d"), kMemberSelf));
 }
 
 TEST_F(Members, AreNotRescuesAndDrills) {
@@ -87,7 +87,7 @@ TEST_F(Members, HaveTheRootsRoleAndEpochAndTheirOwnSettings) {
     make_tree("tank/a", "backup/x/a");
     Dataset& child = all.at(dataset_name("tank/a/b"));
     set(child, prop::kSavecount, "9");
-    const auto root = pair_of(all.at(dataset_name("tank/a")), kAlpha);
+    const auto root = pair_of(all.at(dataset_name("tank/a")), kMemberSelf);
     ASSERT_TRUE(root);
     EXPECT_TRUE(root->tree);
     const auto member = member_pair(*root, child);
@@ -103,13 +103,13 @@ TEST_F(Members, AFenceIsNoneForATree) {
     add("tank/a");
     make_tree("tank/a", "backup/a");
     set(all.at(dataset_name("tank/a")), prop::kFence, "boot");
-    EXPECT_EQ(pair_of(all.at(dataset_name("tank/a")), kAlpha)->settings.fence, Fence::off);
+    EXPECT_EQ(pair_of(all.at(dataset_name("tank/a")), kMemberSelf)->settings.fence, Fence::off);
 }
 
 TEST_F(Members, OfAPlainPairThereAreNone) {
     for (const auto* name : {"tank/a", "tank/a/b"}) add(name);
     make_pair("tank/a", "backup/a");
-    EXPECT_FALSE(tree_around(all, dataset_name("tank/a/b"), kAlpha));
+    EXPECT_FALSE(tree_around(all, dataset_name("tank/a/b"), kMemberSelf));
 }
 
 TEST(MemberName, IsTakenBelowTheRootAndNowhereElse) {
