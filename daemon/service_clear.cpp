@@ -6,6 +6,8 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "daemon/failover/fence.hpp"
+#include "daemon/failover/journal.hpp"
+#include "daemon/failover/lease.hpp"
 #include "daemon/service.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -76,7 +78,33 @@ std::string advice_for_copy(const Dataset& dataset) {
     return out + "readonly=off canmount=on " + name + ", then zfs mount " + name;
 }
 
+/// What zrepd made readonly, or did not mount, is opened by nobody any more. Not by clear either:
+/// the other side may be the master.
+std::string advice_for_master(const Dataset& dataset, const plan::Pair& pair) {
+    const std::string name = quote(dataset.name.str());
+    const failover::Entry entry = failover::entry_of(dataset);
+    const auto note = failover::closed_note_of(dataset);
+    const bool frozen = entry.journal == failover::Journal::freezing && !entry.readonly_was_here;
+    const bool lapsed = note && !note->readonly_was_here;
+    std::string now;
+    std::string commands;
+    if (dataset.readonly && (frozen || lapsed)) {
+        now = "readonly";
+        commands = "zfs inherit readonly " + name;
+    }
+    if (failover::is_hidden(dataset)) {
+        now += now.empty() ? "not mounted" : " and not mounted";
+        commands += (commands.empty() ? "" : ", then ") + ("zfs mount " + name);
+    }
+    if (now.empty()) return now;
+    return dataset.name.str() + " is still " + now + "; to use it, when you are sure that " +
+           pair.peer.str() + ":" + pair.peer_dataset.str() + " is not the master: " + commands;
+}
+
 void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
+    const bool master = pair.role == plan::Role::master;
+    const std::string closed = master ? advice_for_master(dataset, pair) : "";
+    if (!closed.empty()) out.notes.push_back(closed);
     if (pair.role == plan::Role::target && dataset.readonly) {
         out.notes.push_back(advice_for_copy(dataset));
     }

@@ -40,6 +40,12 @@ Task<Result<Guid>> DaemonService::check_other_side(DatasetName dataset, plan::Ot
         co_return Error{.code = Code::peer_protocol, .message = there + " was not answered for"};
     const rpc::TargetState& state = answer->targets[0];
     if (state.error) co_return rpc::from_item_error(*state.error).in(other.host.str());
+    if (!state.is_pair && state.master) {
+        co_return Error{.code = Code::conflict,
+                        .message = there + " is marked as master too; nothing was changed",
+                        .remedy = "which of them is to be it comes first: zrepctl sync " +
+                                  quote(dataset.str()) + " says what to do; then this again"};
+    }
     if (!state.is_pair) {
         const std::string why = state.exists ? " does not know that it is the copy of "
                                              : " does not exist, or is not the copy of ";

@@ -101,7 +101,10 @@ Task<Result<rpc::RunStarted>> DaemonService::unfence(rpc::UnfenceIn in, control:
     auto datasets = co_await choose_role(in.datasets, in.all, plan::Role::master);
     if (!datasets) co_return datasets.error();
     if (in.all) {
-        std::erase_if(*datasets, [&](const DatasetName& name) { return !roles_.is_fenced(name); });
+        // Of what is no pair under this name nobody knows whether it is served.
+        std::erase_if(*datasets, [&](const DatasetName& name) {
+            return parts_.inventory.pair(name) && !roles_.is_fenced(name);
+        });
     }
     if (datasets->empty()) {
         std::string why = "no fence is closed here: every master is served";

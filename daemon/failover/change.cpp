@@ -65,6 +65,8 @@ Task<Result<Stored>> Change::go(Event event) {
     if (!looked) co_return looked.error();
     const Stored before = looked->stored;
     Transition next = step(*looked, event);
+    auto willing = co_await may_leave(event, next.action.kind);
+    if (!willing) co_return willing.error();
     // Before it is writable: a lease that ran out would close it again in that moment.
     const bool vouched = operation_ == kUnfence && next.action.kind != ActionKind::refuse;
     if (vouched && role_.leases != nullptr) role_.leases->vouch(name_);
@@ -317,7 +319,7 @@ Error Change::refusal(std::string_view why) const {
     // Half way to the other role it is neither.
     if (pair_ && open && (why == "unfinished" || why == "not_master")) {
         return operation_ == kResolve ? unfinished_resolve(*pair_, entry_.journal)
-                                      : unfinished(*pair_, entry_.journal);
+                                      : unfinished(*pair_, entry_);
     }
     if (role && pair_)
         return wrong_side(operation_ == kUnfence ? Ask::unfence : Ask::failover, *pair_);

@@ -72,6 +72,7 @@ class Change {
     Task<Result<void>> look_at_all(sync::Freshness freshness);
     Task<Event> perform(Action action, State state);
     Task<bool> check();
+    Task<Result<void>> may_leave(Event event, ActionKind first);
     Task<bool> sync_first();
     Task<bool> ask_target();
     Task<bool> drain();

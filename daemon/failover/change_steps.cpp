@@ -69,6 +69,19 @@ Task<bool> Change::check() {
     co_return true;
 }
 
+/// A failover that asks nobody else asks this host's programs all the same. A resolve does not:
+/// which side is the master is no question of whether it suits.
+Task<Result<void>> Change::may_leave(Event event, ActionKind first) {
+    const auto* ask = std::get_if<Asked>(&event);
+    const bool alone = ask != nullptr && ask->command == Command::failover_local;
+    if (!alone || first != ActionKind::store) co_return ok();
+    stopped_service_ = true;
+    auto allowed = co_await hook(Hook::pre_demote, operation_);
+    if (allowed) co_return ok();
+    co_await hook_after(Hook::post_promote, std::string(kRecovery));
+    co_return std::move(Error(allowed.error())).in("nothing changed, it is the master still");
+}
+
 /// Most of the data goes while the filesystem can still be written to.
 Task<bool> Change::sync_first() {
     parts_.runs.phase(*run_, name_, "syncing");

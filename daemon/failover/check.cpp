@@ -61,17 +61,15 @@ void add_data(std::vector<Error>& out, const TargetFacts& facts, const std::stri
             " rolls back what was only touched, and says what to do about snapshots"));
 }
 
-Error lease_ran_out(const Dataset& master) {
-    const std::string host(master.local(prop::kDestHost).value_or("its peer"));
-    const std::string there(master.local(prop::kDestFs).value_or(""));
-    return refused(master.name.str() +
+Error lease_ran_out(const DatasetName& master, const std::string& host, const std::string& there) {
+    return refused(master.str() +
                        " is readonly here because its lease ran out (zrep:fence=lease): " +
                        "nobody confirmed in time that " + host + ":" + there +
                        " did not take over; it was not handed over",
                    "it is writable again by itself as soon as " + host +
                        " answers: run it again then; if that cannot be: on " + host +
                        ": zrepctl takeover -L " + quote(there) + ", or, if you are sure that " +
-                       host + " did not take over: zrepctl unfence " + quote(master.name.str()));
+                       host + " did not take over: zrepctl unfence " + quote(master.str()));
 }
 
 }  // namespace
@@ -139,7 +137,11 @@ std::vector<Error> problems_of_target(const TargetFacts& facts, const plan::Self
 
 std::optional<Error> made_readonly(const Dataset& master) {
     if (!master.readonly) return std::nullopt;
-    if (closed_note_of(master) || entry_of(master).lease) return lease_ran_out(master);
+    if (closed_note_of(master) || entry_of(master).lease) {
+        return lease_ran_out(master.name,
+                             std::string(master.local(prop::kDestHost).value_or("its peer")),
+                             std::string(master.local(prop::kDestFs).value_or("")));
+    }
     const std::string name = quote(master.name.str());
     const std::string pool = " (or the whole pool was imported readonly: zpool get readonly " +
                              quote(master.name.pool()) + "), then run it again";
@@ -163,7 +165,11 @@ std::string take_back(const plan::Pair& pair) {
     return "; or here: zrepctl takeover -L " + quote(pair.dataset.str()) + " takes the role back";
 }
 
-Error unfinished(const plan::Pair& pair, Journal journal) {
+Error unfinished(const plan::Pair& pair, const Entry& entry) {
+    const Journal journal = entry.journal;
+    // No role change was begun, and none is waited for.
+    if (journal == Journal::freezing && entry.lease)
+        return lease_ran_out(pair.dataset, pair.peer.str(), pair.peer_dataset.str());
     const std::string status = "zrepctl status " + quote(pair.dataset.str());
     // What was given away is readonly on both sides until one of them takes it.
     const bool gave_away = journal == Journal::handed_over || journal == Journal::stepping_down;
@@ -181,7 +187,7 @@ Error unfinished(const plan::Pair& pair, Journal journal) {
 }
 
 Error unfinished_resolve(const plan::Pair& pair, Journal journal) {
-    Error error = unfinished(pair, journal);
+    Error error = unfinished(pair, Entry{.journal = journal});
     if (journal == Journal::freezing || journal == Journal::promoted)
         error.remedy = "zrepctl set " + quote(pair.dataset.str()) +
                        " fence=off lets zrepd go on with it; then run this again";

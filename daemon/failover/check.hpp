@@ -61,8 +61,9 @@ std::string take_back(const plan::Pair& pair);
 /// As unfinished(), of a split brain: what holds the side back may be a fence, which never opens
 /// then.
 Error unfinished_resolve(const plan::Pair& pair, Journal journal);
-/// A role change that is not at its end: what it waits for, and how else it comes to one. Pure.
-Error unfinished(const plan::Pair& pair, Journal journal);
+/// A role change that is not at its end, or a master whose lease ran out: what it waits for, and
+/// how else it comes to one. Pure.
+Error unfinished(const plan::Pair& pair, const Entry& entry);
 
 /// An epoch in another host's answer to whether it is the master, that no role change can have
 /// made: they grow by one. Followed, it would leave this side none to go on with. Pure.

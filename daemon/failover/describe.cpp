@@ -159,12 +159,13 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     if (!available) co_return available.error();
     const auto spoiled = plan::unreadable_epoch(*dataset, parts_.self);
     if (spoiled) co_return *spoiled;
-    const Journal journal = entry_of(*dataset).journal;
+    const Entry entry = entry_of(*dataset);
+    const Journal journal = entry.journal;
     const bool target = pair.role == plan::Role::target;
     const bool wants_target = ask == Ask::takeover || ask == Ask::takeover_local;
     const bool resolves = ask == Ask::keep_here || ask == Ask::keep_peer;
     if (target != wants_target && journal != Journal::none && target && !resolves)
-        co_return unfinished(pair, journal);
+        co_return unfinished(pair, entry);
     if (wants_target && pair.role == plan::Role::master && journal == Journal::none) {
         const auto split =
             co_await must_be_split(pair, Ask::keep_here, std::min(limit, kAskIfSplit));
@@ -177,7 +178,7 @@ Task<Result<Steps>> Roles::steps_of(Ask ask,
     if (!base) co_return base.error();
     const bool settles = ask == Ask::takeover_local || ask == Ask::keep_peer;
     if (journal != Journal::none && !settles)
-        co_return resolves ? unfinished_resolve(pair, journal) : unfinished(pair, journal);
+        co_return resolves ? unfinished_resolve(pair, journal) : unfinished(pair, entry);
     dataset = parts_.inventory.find(pair.dataset);
     versions = parts_.inventory.versions(pair.dataset);
     if (dataset == nullptr || versions == nullptr) co_return sync::no_pair(parts_, pair.dataset);

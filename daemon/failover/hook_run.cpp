@@ -23,7 +23,7 @@ Error failed(const HookJob& job, std::string what, std::string_view words) {
     std::string message = "the hook " + name_of(job) + " " + std::move(what);
     if (!words.empty()) message += ": " + quote(words);
     std::string remedy =
-        job.refuses ? "see to what it says, then run the command again; to go on without it: "
+        job.refuses ? "see to what it says, then run this again; or do without it: "
                     : "see to what it says and do what it would have done; if it is never to run: ";
     return Error{.code = job.refuses ? Code::refused_by_hook : Code::io_error,
                  .message = std::move(message),

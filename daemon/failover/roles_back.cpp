@@ -28,12 +28,12 @@ bool wants_target(Ask ask) {
 
 std::optional<Error> not_now(Ask ask, const plan::Pair& pair, const Dataset& dataset) {
     if (pair.role == plan::Role::initializing) return sync::not_a_master(pair);
-    const Journal journal = entry_of(dataset).journal;
+    const Entry entry = entry_of(dataset);
     const bool target = pair.role == plan::Role::target;
-    if (target != wants_target(ask) && (journal == Journal::none || !target))
+    if (target != wants_target(ask) && (entry.journal == Journal::none || !target))
         return wrong_side(ask, pair);
-    if (journal == Journal::none) return std::nullopt;
-    return unfinished(pair, journal);
+    if (entry.journal == Journal::none) return std::nullopt;
+    return unfinished(pair, entry);
 }
 
 /// Whether both sides can go on from it, as far as this one knows. The other side is asked by

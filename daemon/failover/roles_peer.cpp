@@ -9,6 +9,7 @@
 #include "daemon/failover/roles.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/displaced.hpp"
+#include "daemon/plan/foreign.hpp"
 #include "daemon/sched/due.hpp"
 #include "daemon/sync/bookkeeping.hpp"
 #include "daemon/sync/refusals.hpp"
@@ -51,6 +52,22 @@ Task<std::optional<Error>> way_back(peer::Peers& peers, HostName master, std::st
                     .remedy = "on " + self + ": " + answer.error().remedy};
 }
 
+/// A host that was renamed has none of its pairs. Whose other side is one of them may know.
+std::optional<Error> renamed_since(const Dataset& dataset,
+                                   const plan::Self& self,
+                                   const std::string& peer,
+                                   const std::string& source) {
+    const auto before = HostName::parse(plan::foreign_host(dataset, self).value_or(""));
+    if (!before) return std::nullopt;
+    const plan::Self was{*before};
+    const auto pair = plan::pair_of(dataset, was);
+    if (!pair || !plan::is_other_side(*pair, was, peer, source)) return std::nullopt;
+    return Error{.code = Code::not_accepted,
+                 .message = dataset.name.str() + " belongs to a pair of host " + before->str() +
+                            ", which calls itself " + self.host.str() + " now",
+                 .remedy = "on " + self.host.str() + ": zrepctl status says how to go on"};
+}
+
 }  // namespace
 
 Error not_served_so(const std::string& serve) {
@@ -83,8 +100,12 @@ Task<Result<void>> Roles::know(std::string peer, std::string target, std::string
     if (pair_with(peer, target, source)) co_return ok();
     auto seen = co_await parts_.inventory.discover_for_peer();
     if (!seen) co_return seen.error();
-    if (!pair_with(peer, target, source)) co_return not_yours(peer, target);
-    co_return ok();
+    if (pair_with(peer, target, source)) co_return ok();
+    const auto name = DatasetName::parse(target);
+    const Dataset* dataset = name ? parts_.inventory.find(*name) : nullptr;
+    const auto renamed =
+        dataset == nullptr ? std::nullopt : renamed_since(*dataset, parts_.self, peer, source);
+    co_return renamed ? *renamed : not_yours(peer, target);
 }
 
 /// It speaks, so it is up again: what waits for it need not wait any longer.
@@ -264,7 +285,7 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     if (!seen) co_return seen.error();
     const auto pair = pair_with(peer, in.target, in.source);
     const bool master = pair && pair->role == plan::Role::master;
-    if (master && pair->epoch == in.epoch) co_return sync::master_here_too(parts_, *pair);
+    if (master && pair->epoch >= in.epoch) co_return sync::master_here_too(parts_, *pair, in.epoch);
     if (!pair || pair->role != plan::Role::target) co_return not_yours(peer, in.target);
     const auto serve = parse_serve(in.serve);
     if (!serve) co_return not_served_so(in.serve);
@@ -294,8 +315,11 @@ Task<Result<rpc::CheckOut>> Roles::check(std::string peer, rpc::CheckIn in) {
     // Last, because it may do something: nothing else stands in the way.
     auto allowed = co_await ask_hooks(*pair, std::move(place), /*planned=*/true);
     if (!allowed) {
-        out.problems.push_back(
-            rpc::to_item_error(std::move(Error(allowed.error())).in(parts_.self.host.str())));
+        // The same program may lie on both hosts: which one refused decides where it is to be
+        // mended.
+        Error error = std::move(Error(allowed.error())).in(parts_.self.host.str());
+        error.remedy = sync::remedy_from(parts_.self.host, std::move(error.remedy));
+        out.problems.push_back(rpc::to_item_error(error));
     }
     co_return out;
 }

@@ -232,8 +232,8 @@ Task<Result<plan::Pair>> Roles::master_of(const std::string& peer,
     if (!pair) co_return not_yours(peer, target);
     if (pair->role == plan::Role::master) co_return *pair;
     const Dataset* now = parts_.inventory.find(*name);
-    const Journal journal = now == nullptr ? Journal::none : entry_of(*now).journal;
-    if (journal != Journal::none) co_return unfinished(*pair, journal);
+    const Entry entry = now == nullptr ? Entry{} : entry_of(*now);
+    if (entry.journal != Journal::none) co_return unfinished(*pair, entry);
     co_return Error{.code = Code::wrong_role,
                     .message = name->str() + " is not the master on " + parts_.self.host.str(),
                     .remedy = "zrepctl status on both hosts shows who is"};

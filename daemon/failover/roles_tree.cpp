@@ -257,7 +257,7 @@ Task<Result<void>> Roles::finish_rescue(sync::RunPtr run, plan::Pair root) {
     auto stored = co_await carry(&work, root.dataset, Recover{});
     if (!stored) co_return stored.error();
     if (!rescues(stored->journal)) co_return ok();
-    co_return work.trouble().value_or(unfinished(root, stored->journal));
+    co_return work.trouble().value_or(unfinished(root, Entry{.journal = stored->journal}));
 }
 
 /// Nothing is rolled back that is not in a copy beside it first: what has none, or has all of it

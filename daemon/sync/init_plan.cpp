@@ -5,8 +5,10 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/plan/foreign.hpp"
 #include "daemon/plan/members.hpp"
 #include "daemon/plan/plan.hpp"
+#include "daemon/sync/refusals.hpp"
 #include "daemon/sync/target.hpp"
 
 namespace zrepd::sync {
@@ -132,6 +134,12 @@ Result<void> check_tree(const Parts& parts, const InitRequest& request) {
 }
 
 Result<void> check_nesting(const Parts& parts, const InitRequest& request) {
+    // A master of before this host was renamed: its copy would be nobody's from then on. What only
+    // came with such properties was never made one here.
+    const Dataset* source = parts.inventory.find(request.dataset);
+    const bool master = source != nullptr && source->local(prop::kMaster) == "yes";
+    if (master && plan::foreign_host(*source, parts.self))
+        return not_configured(parts, request.dataset);
     for (const auto& pair : parts.inventory.pairs()) {
         // Inside a tree, and around others for one, each keeps its own chain. A tree's copy is
         // nobody's source.

@@ -7,6 +7,7 @@
 #include "common/props.hpp"
 #include "common/text.hpp"
 #include "common/units.hpp"
+#include "daemon/failover/fence.hpp"
 #include "daemon/failover/journal.hpp"
 #include "daemon/log.hpp"
 #include "daemon/plan/displaced.hpp"
@@ -36,8 +37,11 @@ struct Found {
 };
 
 std::optional<Error> not_now(const plan::Pair& pair, const Dataset& dataset) {
-    const auto journal = failover::entry_of(dataset).journal;
+    const failover::Entry entry = failover::entry_of(dataset);
+    const auto journal = entry.journal;
     if (journal == failover::Journal::none) return std::nullopt;
+    // No role change was begun.
+    if (entry.lease) return failover::waits_for_peer(dataset, pair);
     return Error{.code = Code::busy,
                  .message = "a role change of " + pair.dataset.str() + " is not finished (" +
                             std::string(failover::name(journal)) + "); zrepd goes on with it",

@@ -235,11 +235,23 @@ Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, 
     if (!answer || answer->targets.size() != 1 || here == nullptr) co_return error;
     plan::TargetView there;
     there.epoch = answer->targets[0].epoch;
-    const bool split = answer->targets[0].master && there.epoch == pair.epoch;
-    co_return split ? plan::both_masters(*here, there, pair.epoch).error : std::move(error);
+    const bool master = answer->targets[0].master;
+    co_return master ? plan::both_masters(*here, there, pair.epoch).error : std::move(error);
 }
 
-Error master_here_too(const Parts& parts, const plan::Pair& pair) {
+Error master_here_too(const Parts& parts, const plan::Pair& pair, std::uint64_t epoch_there) {
+    if (pair.epoch > epoch_there) {
+        return Error{.code = Code::conflict,
+                     .message = "the other side took over: " + pair.dataset.str() + " on " +
+                                parts.self.host.str() + " is the master (epoch " +
+                                std::to_string(pair.epoch) + " there, " +
+                                std::to_string(epoch_there) + " here); nothing was changed",
+                     .remedy =
+                         "nothing: the master that was overtaken becomes the target by "
+                         "itself; on " +
+                         pair.peer.str() + ": zrepctl status " + quote(pair.peer_dataset.str()) +
+                         " shows how far it is"};
+    }
     return Error{.code = Code::split_brain,
                  .message = "split brain: " + pair.dataset.str() + " on " + parts.self.host.str() +
                             " is the master too (epoch " + std::to_string(pair.epoch) +

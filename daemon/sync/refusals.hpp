@@ -42,8 +42,9 @@ Error said_there(const HostName& peer, Error error);
 Error failed_there(const HostName& peer, Error error);
 /// not_accepted, or that both sides are the master: then the other one is asked.
 Task<Error> why_not_accepted(Parts& parts, peer::Peers& peers, plan::Pair pair, Error error);
-/// split_brain, for the peer that takes `pair`, which is a master here, for its target.
-Error master_here_too(const Parts& parts, const plan::Pair& pair);
+/// split_brain, or that it was overtaken, for the peer that takes `pair`, which is a master here,
+/// for its target.
+Error master_here_too(const Parts& parts, const plan::Pair& pair, std::uint64_t epoch_there);
 /// A command as it is run on the pair's other side.
 std::string run_on_other_side(const plan::Pair& pair, const std::string& command);
 

@@ -47,6 +47,8 @@ TEST_F(LeaseTest, AMasterThatNobodyConfirmsIsReadonlyInTimeAndWritableAgainWhenI
     test::run_until(io, [&] { return is_closed(); });
     EXPECT_LT(boot_now() - cut_at, kLeaseTime + 1s);
     EXPECT_EQ(alpha->zfs.count("set tank/fs"), 1U) << "one set says all";
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "freezing lease=out")
+        << "as lost_lease() of the verb table has it";
     EXPECT_EQ(alpha->zfs.count("unmount"), 0U);
     EXPECT_EQ(alpha->zfs.count("sync_files /tank/fs"), 1U) << "while it can be written";
     EXPECT_TRUE(alpha->roles.is_fenced(fs));

@@ -84,6 +84,23 @@ TEST_F(RoleHooksTest, ATakeoverAloneIsRefusedToo) {
     expect_roles(true, "1");
 }
 
+TEST_F(RoleHooksTest, AFailoverAloneIsRefusedTooAndToldThatItStays) {
+    put(*alpha, "pre-demote", "echo busy until noon >&2; exit 1");
+    const auto result = change(*alpha, Ask::failover_local, fs);
+    EXPECT_EQ(result.outcome, "failed");
+    EXPECT_NE(result.text.find("busy until noon"), std::string::npos) << result.text;
+    EXPECT_EQ(said(), "alpha pre-demote failover\nalpha post-promote recovery\n");
+    EXPECT_EQ(alpha->zfs.count("set tank/fs"), 0U);
+    expect_roles(true, "1");
+}
+
+TEST_F(RoleHooksTest, AFailoverAloneThatCannotBeStoredIsToldThatItStays) {
+    alpha->zfs.fail_at("set tank/fs zrep:master=no", broken());
+    EXPECT_EQ(change(*alpha, Ask::failover_local, fs).outcome, "failed");
+    EXPECT_EQ(said(), "alpha pre-demote failover\nalpha post-promote recovery\n");
+    expect_roles(true, "1");
+}
+
 /// The promotion is asked for again and again; the demotion has happened once.
 TEST_F(RoleHooksTest, ADemotionIsToldOnce) {
     for (int i = 0; i < 3; ++i) {
