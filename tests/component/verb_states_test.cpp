@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "common/text.hpp"
 #include "common/version.hpp"
 #include "ctl/command.hpp"
+#include "tests/fakes/verb_role_states.hpp"
 #include "tests/fakes/verb_table.hpp"
 #include "tests/fakes/verb_world.hpp"
 
@@ -190,6 +192,41 @@ TEST(VerbTable, TheVersionIsTheSameWhateverIsWrong) {
         EXPECT_EQ(found.version, kBuildVersion);
         EXPECT_EQ(found.host, "alpha");
         EXPECT_EQ(found.zfs, "2.3.2");
+    }
+}
+
+Outcome outcome_of_verb(VerbWorld& world, const std::string& name) {
+    for (const test::Verb& verb : test::verbs())
+        if (verb.name == name) return verb.ask(world);
+    ADD_FAILURE() << "no verb " << name;
+    return {};
+}
+
+/// As operations.md has it.
+TEST(VerbRemedies, ARenamedHostGoesOnWithItsPairUnderTheNewName) {
+    VerbWorld world;
+    test::host_renamed(world);
+    world.look_again();
+    for (const char* verb : {"changeconfig-d", "changeconfig", "sync", "failover"}) {
+        const Outcome out = outcome_of_verb(world, verb);
+        EXPECT_EQ(out.exit_status, 0) << verb << ": " << out.said;
+    }
+}
+
+TEST(VerbRemedies, WithoutTheProgramThatRefusedItIsDone) {
+    for (const auto& make : {test::hook_refuses, test::hook_refuses_there}) {
+        VerbWorld world;
+        make(world);
+        world.look_again();
+        const Outcome refused = outcome_of_verb(world, "failover");
+        EXPECT_EQ(refused.exit_status, info(Code::refused_by_hook).exit_status) << refused.said;
+        // mv PROGRAM PROGRAM.bak
+        const auto begin = refused.said.find("without it: mv '") + 16;
+        const std::string program = refused.said.substr(begin, refused.said.find("' '") - begin);
+        ASSERT_TRUE(std::filesystem::exists(program)) << refused.said;
+        std::filesystem::rename(program, program + ".bak");
+        const Outcome done = outcome_of_verb(world, "failover");
+        EXPECT_EQ(done.exit_status, 0) << done.said;
     }
 }
 

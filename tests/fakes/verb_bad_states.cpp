@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The states, each made as the daemon or the world makes it, then looked at by both daemons.
 #include "daemon/zfs/parse.hpp"
+#include "tests/fakes/verb_role_states.hpp"
 #include "tests/fakes/verb_world.hpp"
 
 namespace zrepd::test {
@@ -190,6 +191,12 @@ const std::vector<BadState>& bad_states() {
          }},
         {"conflict", conflict},
         {"fenced", fenced},
+        {"lost lease", lost_lease},
+        {"hook refuses", hook_refuses},
+        {"hook refuses there", hook_refuses_there},
+        {"host renamed", host_renamed},
+        {"overtaken", overtaken},
+        {"overtaken back", overtaken_back},
         {"pool readonly there", [](VerbWorld& w) { w.b().zfs.set_pool_readonly("backup"); }},
         {"pool readonly here", [](VerbWorld& w) { w.a().zfs.set_pool_readonly("tank"); }},
         {"pool suspended", [](VerbWorld& w) { w.a().zfs.set_pool_trouble("tank", "SUSPENDED"); }},
