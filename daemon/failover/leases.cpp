@@ -83,7 +83,7 @@ BootTime Leases::tick(BootTime now) {
     if (!parts_.inventory.ready()) return now + kLook;
     Due due;
     std::vector<plan::Pair> recorded;
-    BootTime wake = now + kNothingDue;
+    BootTime wake = std::min(now + kNothingDue, watch_hidden(now));
     for (const auto& pair : parts_.inventory.pairs()) {
         const Dataset* dataset = parts_.inventory.find(pair.dataset);
         const bool noted = dataset != nullptr && pair.role == plan::Role::target &&
@@ -117,7 +117,8 @@ BootTime Leases::tick(BootTime now) {
     looked_ = true;
     // Cleared: what is made of it anew has another lease. One whose pool is away keeps its own.
     std::erase_if(leases_, [this](const auto& entry) {
-        return parts_.inventory.find(entry.first) != nullptr && !parts_.inventory.pair(entry.first);
+        return parts_.inventory.find(entry.first) != nullptr &&
+               !parts_.inventory.pair(entry.first) && !hidden_.contains(entry.first);
     });
     if (!parts_.config.witness.empty() && !recorded.empty()) {
         ask_witness(recorded, now);

@@ -63,6 +63,31 @@ TEST_F(LeaseTest, AMasterThatNobodyConfirmsIsReadonlyInTimeAndWritableAgainWhenI
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kEpoch), "1");
 }
 
+/// The target counts on it all the same, and takes over when it has waited.
+TEST_F(LeaseTest, AMasterThatWasRenamedIsReadonlyInTimeAndGoesOnUnderItsName) {
+    begin();
+    alpha->zfs.forget_calls();
+    give(*alpha, "tank/fs", prop::kSrcFs, "tank/before");
+    discover();
+    alpha->roles.look_again();
+    const auto renamed_at = boot_now();
+    ASSERT_FALSE(alpha->inventory.pair(fs));
+    test::run_until(io, [&] { return !is_writable(); });
+    EXPECT_LT(boot_now() - renamed_at, kLeaseTime + 1s);
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "out");
+    EXPECT_TRUE(saw("lease_lost"));
+    EXPECT_EQ(alpha->zfs.count("sync_files /tank/fs"), 1U) << "while it can be written";
+    run_for(2s);
+    EXPECT_EQ(alpha->zfs.count("set tank/fs"), 1U);
+    // Mended, it is one whose lease ran out, and its peer confirms it.
+    give(*alpha, "tank/fs", prop::kSrcFs, "tank/fs");
+    discover();
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return is_writable(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+}
+
 TEST_F(LeaseTest, ALockThatASyncHoldsDelaysNothing) {
     begin();
     auto sync = alpha->locks.try_lock(fs, lock::Scope::node, "sync");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // As whom a host is logged in to: ssh's own user, and zrep where that one is refused.
+#include <thread>
+
 #include "daemon/peer/peers.hpp"
 #include "daemon/peer/ssh_transport.hpp"
 #include "tests/fakes/peer_links.hpp"
@@ -137,7 +139,9 @@ TEST_F(Login, IsTheConfiguredOneAlone) {
 }
 TEST_F(Login, BeginsWithSshsOwnAgainAfterAWhile) {
     beta.lets_in = {"zrep"};
-    EXPECT_FALSE(ping({.keep_login = std::chrono::milliseconds(0)}));
+    constexpr std::chrono::seconds kKept{2};
+    EXPECT_FALSE(ping({.keep_login = kKept}));
+    std::this_thread::sleep_for(kKept);
     beta.lets_in.insert(kOwn);
     EXPECT_FALSE(ping());
     EXPECT_EQ(beta.logins, Users{kOwn}) << "a passing refusal is none for good";
