@@ -80,7 +80,7 @@ std::string advice_for_copy(const Dataset& dataset) {
 
 /// What zrepd made readonly, or did not mount, is opened by nobody any more. Not by clear either:
 /// the other side may be the master.
-std::string advice_for_master(const Dataset& dataset, const plan::Pair& pair) {
+std::string advice_for_master(const Dataset& dataset) {
     const std::string name = quote(dataset.name.str());
     const failover::Entry entry = failover::entry_of(dataset);
     const auto note = failover::closed_note_of(dataset);
@@ -98,13 +98,11 @@ std::string advice_for_master(const Dataset& dataset, const plan::Pair& pair) {
     }
     if (now.empty()) return now;
     return dataset.name.str() + " is still " + now + "; to use it, when you are sure that " +
-           pair.peer.str() + ":" + pair.peer_dataset.str() + " is not the master: " + commands;
+           dataset.local(prop::kDestHost).value_or("the other host") + ":" +
+           dataset.local(prop::kDestFs).value_or("its copy") + " is not the master: " + commands;
 }
 
 void add_notes(const plan::Pair& pair, const Dataset& dataset, rpc::Done& out) {
-    const bool master = pair.role == plan::Role::master;
-    const std::string closed = master ? advice_for_master(dataset, pair) : "";
-    if (!closed.empty()) out.notes.push_back(closed);
     if (pair.role == plan::Role::target && dataset.readonly) {
         out.notes.push_back(advice_for_copy(dataset));
     }
@@ -155,6 +153,8 @@ Task<Result<rpc::Done>> DaemonService::clear(rpc::ClearIn in, control::Caller) {
     if (master && canmount != found->canmount) unfenced.emplace_back("canmount", canmount);
     if (!unfenced.empty()) out.steps.push_back("set canmount=" + canmount);
     out.steps.push_back("remove " + join(remove, ", ") + " from " + quote(dataset->str()));
+    const std::string closed = master ? advice_for_master(*found) : "";
+    if (!closed.empty()) out.notes.push_back(closed);
     if (pair) add_notes(*pair, *found, out);
     if (in.dry_run) co_return out;
     // The properties last: cut off before that, it is still a pair, and clear can be run again.

@@ -80,23 +80,23 @@ Task<Result<rpc::Done>> DaemonService::changeconfig(rpc::ConfigIn in, control::C
     auto changes =
         plan::repoint(*parts_.inventory.find(*dataset), parts_.self, other, in.as_target);
     if (!changes) co_return changes.error();
+    Guid base;
     std::vector<SnapshotName> others;  // acknowledged by the other side of before
     if (!in.as_target && !in.unchecked) {
         auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
         if (!seen) co_return seen.error();
         auto checked = co_await check_other_side(*dataset, other);
         if (!checked) co_return checked.error();
+        base = *checked;
         if (const Versions* versions = parts_.inventory.versions(*dataset))
-            others = sync::acknowledged_after(*versions, *dataset, *checked);
+            others = sync::acknowledged_after(*versions, *dataset, base);
     }
     rpc::Done out;
     for (const auto& name : others)
         out.steps.push_back("forget that " + name.str() + " was acknowledged");
     if (!others.empty() && !in.dry_run) {
-        auto forgotten = co_await parts_.zfs.forget_sent(std::move(others));
+        auto forgotten = co_await sync::forget_newer(parts_, *dataset, base);
         if (!forgotten) co_return forgotten.error();
-        auto seen = co_await parts_.inventory.refresh_one(*dataset, sync::Freshness::listed);
-        if (!seen) co_return seen.error();
     }
     out.notes.push_back(
         (in.as_target ? std::string("the master's side has to know, too; ")

@@ -75,6 +75,8 @@ Task<Result<void>> Change::may_leave(Event event, ActionKind first) {
     const auto* ask = std::get_if<Asked>(&event);
     const bool alone = ask != nullptr && ask->command == Command::failover_local;
     if (!alone || first != ActionKind::store) co_return ok();
+    // It serves nobody, and the other side may have taken over: nothing to stop, or to start again.
+    if (dataset() != nullptr && role_.fences->must_hear(*dataset(), *pair_)) co_return ok();
     stopped_service_ = true;
     auto allowed = co_await hook(Hook::pre_demote, operation_);
     if (allowed) co_return ok();

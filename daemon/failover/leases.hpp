@@ -95,6 +95,7 @@ class Leases {
     Task<> write_back(std::string mountpoint);
     Task<> lapse(DatasetName dataset);
     Task<> make_readonly(DatasetName dataset);
+    const Lease* counted_lease(const Dataset& dataset) const;
     bool is_hidden_master(const Dataset& dataset) const;
     const Lease& hidden_lease(const Dataset& dataset, BootTime now);
     BootTime watch_hidden(BootTime now);
@@ -115,7 +116,8 @@ class Leases {
     bool looked_ = false;     ///< all pairs that were there at the start were seen
     std::string saved_ = {};  ///< what lies in the file
     std::map<HostName, Link> links_;
-    std::set<DatasetName> hidden_;  ///< leased masters of no pair of this host's
+    std::set<DatasetName> hidden_;                    ///< leased masters of no pair of this host's
+    std::map<DatasetName, unsigned> close_failures_;  ///< of those, in a row
     std::set<DatasetName> released_;
     std::set<DatasetName> storing_;
     std::set<DatasetName> lost_;

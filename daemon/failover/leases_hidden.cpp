@@ -14,6 +14,9 @@ namespace {
 
 // As of a lease that was lost otherwise: every second is one in which somebody may write.
 constexpr BootTime kCloseAgain{1'000};
+// A pool that was imported readonly refuses for as long as it is.
+constexpr BootTime kCloseAgainAtLast{60'000};
+constexpr BootTime kNothingHidden{30'000};
 
 void tell_closed(sync::Parts& parts, const Dataset& dataset) {
     const std::string name = dataset.name.str();
@@ -31,39 +34,48 @@ void tell_closed(sync::Parts& parts, const Dataset& dataset) {
 
 }  // namespace
 
-bool Leases::is_hidden_master(const Dataset& dataset) const {
-    if (dataset.kind != Kind::filesystem || dataset.local(prop::kMaster) != "yes") return false;
-    if (!dataset.local(prop::kDestHost) || plan::pair_of(dataset, parts_.self)) return false;
-    return plan::settings_of(dataset).fence == plan::Fence::lease;
+/// As it was counted under its own name, or under the one that the pair has for it.
+const Lease* Leases::counted_lease(const Dataset& dataset) const {
+    const std::uint64_t epoch = parse_u64(dataset.local(prop::kEpoch).value_or("0")).value_or(0);
+    const auto before = DatasetName::parse(dataset.local(prop::kSrcFs).value_or(""));
+    for (const DatasetName& name : {dataset.name, before ? *before : dataset.name}) {
+        for (const LeaseList* list : {&leases_, &kept_}) {
+            const auto found = list->find(name);
+            if (found != list->end() && found->second.epoch == epoch) return &found->second;
+        }
+    }
+    return nullptr;
 }
 
-/// What was confirmed under the name that the pair has for it; else as of one that was found at the
-/// start.
+/// Also one that has left the place from which it inherited the fence: the target still counts on
+/// what it confirmed. A tree has no lease.
+bool Leases::is_hidden_master(const Dataset& dataset) const {
+    if (dataset.kind != Kind::filesystem || dataset.local(prop::kMaster) != "yes") return false;
+    if (dataset.own(prop::kTree) == "on") return false;
+    const bool fenced = plan::settings_of(dataset).fence == plan::Fence::lease &&
+                        dataset.local(prop::kDestHost).has_value();
+    const Lease* counted = counted_lease(dataset);
+    const bool counts = counted != nullptr && counted->until;
+    return (fenced || counts) && !plan::pair_of(dataset, parts_.self);
+}
+
+/// What was confirmed; of one that nothing is known of, as of one that was found at the start.
 const Lease& Leases::hidden_lease(const Dataset& dataset, BootTime now) {
-    const auto known = leases_.find(dataset.name);
+    if (hidden_.contains(dataset.name)) return leases_[dataset.name];
     const std::uint64_t epoch = parse_u64(dataset.local(prop::kEpoch).value_or("0")).value_or(0);
-    if (known != leases_.end() && (known->second.epoch == epoch || hidden_.contains(dataset.name)))
-        return known->second;
-    const auto named = DatasetName::parse(dataset.local(prop::kSrcFs).value_or(""));
-    const DatasetName before = named ? *named : dataset.name;
-    std::optional<Lease> left;
-    for (const LeaseList* list : {&kept_, &leases_}) {
-        const auto found = list->find(before);
-        if (found != list->end()) left = found->second;
-    }
-    leases_[dataset.name] = after_start(left, epoch, now, parts_.config.lease_time);
-    save();
-    return leases_[dataset.name];
+    const Lease* counted = counted_lease(dataset);
+    const std::optional<Lease> left = counted == nullptr ? std::nullopt : std::optional(*counted);
+    const Lease lease = after_start(left, epoch, now, parts_.config.lease_time);
+    return leases_[dataset.name] = lease;
 }
 
 BootTime Leases::watch_hidden(BootTime now) {
-    BootTime wake = now + parts_.config.lease_time;
+    BootTime wake = now + kNothingHidden;
     std::set<DatasetName> seen;
     for (const auto& [name, dataset] : parts_.inventory.all()) {
         if (!is_hidden_master(dataset)) continue;
         const Lease lease = hidden_lease(dataset, now);
         seen.insert(name);
-        hidden_.insert(name);
         write_back_in_time(dataset, lease, now);
         for (const BootTime before : {parts_.config.lease_time / 4, BootTime(0)}) {
             const bool later = lease.until && *lease.until - before > now;
@@ -76,7 +88,14 @@ BootTime Leases::watch_hidden(BootTime now) {
         if (!dataset.readonly && storing_.insert(name).second)
             tasks_.spawn("lease of hidden " + name.str(), close_hidden(name));
     }
+    for (const auto& name : hidden_) {
+        if (seen.contains(name)) continue;
+        close_failures_.erase(name);
+        if (!parts_.inventory.pair(name)) lost_.erase(name);
+    }
+    const bool changed = seen != hidden_;
     hidden_ = std::move(seen);
+    if (changed) save();
     return wake;
 }
 
@@ -94,9 +113,11 @@ Task<> Leases::close_hidden(DatasetName name) {
         auto set = co_await parts_.zfs.set(name, work);
         if (set) {
             retry_.erase(name);
+            close_failures_.erase(name);
             parts_.inventory.note_set(name, work);
         } else {
-            retry_[name] = boot_now() + kCloseAgain;
+            const unsigned failures = std::min(close_failures_[name]++, 6U);
+            retry_[name] = boot_now() + std::min(kCloseAgain * (1 << failures), kCloseAgainAtLast);
             log::event(log::Level::error,
                        "lease_set_failed",
                        {{"dataset", name.str()},

@@ -43,6 +43,13 @@ std::optional<Stored> stored_of(const Dataset& dataset, const Self& self) {
     return Stored{*dest_fs, *src_host, *src_fs, master};
 }
 
+/// zrep:lease of a master says so (failover/lease.hpp).
+std::string_view closed_by_lease(const Dataset& dataset) {
+    const bool closed =
+        dataset.readonly && dataset.local(prop::kLease).value_or("").starts_with("out");
+    return closed ? ", and is readonly since nobody confirms its lease" : "";
+}
+
 /// On both hosts, the copy's first: its master asks it.
 std::string repointed(const std::string& now, const Stored& stored, const Self& self) {
     const std::string here = "zrepctl changeconfig " + std::string(stored.master ? "" : "-d ") +
@@ -53,13 +60,15 @@ std::string repointed(const std::string& now, const Stored& stored, const Self& 
     return stored.master ? there + ", then here " + here : "here " + here + ", then " + there;
 }
 
-Error renamed(const DatasetName& name, const Stored& stored, const Self& self) {
+Error renamed(const Dataset& dataset, const Stored& stored, const Self& self) {
+    const DatasetName& name = dataset.name;
     const std::string now = quote(name.str());
     const std::string other = stored.host + ":" + stored.there;
     return Error{.code = Code::not_configured,
                  .message = name.str() + " is the " + (stored.master ? "master" : "copy") +
                             " of a pair with " + other + " by the name of " + stored.here +
-                            ": it was renamed, and is not synced",
+                            ": it was renamed, and is not synced" +
+                            std::string(closed_by_lease(dataset)),
                  .remedy = "give it its name back: zfs rename " + now + " " + quote(stored.here) +
                            "; or make the new name the pair's: " + repointed(now, stored, self) +
                            "; if it is no side of that pair: zrepctl clear " + now};
@@ -81,7 +90,7 @@ Error spoiled(const Dataset& dataset) {
     return Error{.code = Code::not_configured,
                  .message = dataset.name.str() +
                             " has the properties of a pair that cannot be read (" + values +
-                            "), and is not synced",
+                            "), and is not synced" + std::string(closed_by_lease(dataset)),
                  .remedy = "say anew where its other side is: zrepctl changeconfig " +
                            std::string(master ? "" : "-d ") + name +
                            " HOST FILESYSTEM; or forget the pair: zrepctl clear " + name};
@@ -96,7 +105,7 @@ std::optional<Error> displaced(const Dataset& dataset, const Self& self) {
     const bool readable =
         before && DatasetName::parse(stored->there) && HostName::parse(stored->host);
     if (!readable || *before == dataset.name) return spoiled(dataset);
-    return renamed(dataset.name, *stored, self);
+    return renamed(dataset, *stored, self);
 }
 
 std::optional<Error> unreadable_epoch(const Dataset& dataset, const Self& self) {

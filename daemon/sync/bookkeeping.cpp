@@ -254,6 +254,23 @@ std::vector<SnapshotName> acknowledged_after(const Versions& versions,
     return {};  // only a bookmark of it is left: nothing is told by the order here
 }
 
+Task<Result<void>> forget_newer(Parts& parts, DatasetName dataset, Guid base) {
+    const Versions* versions = parts.inventory.versions(dataset);
+    if (versions == nullptr) co_return ok();
+    auto sent = acknowledged_after(*versions, dataset, base);
+    if (sent.empty()) co_return ok();
+    std::vector<SnapshotName> held;
+    for (const SnapshotName& name : sent)
+        if (!zrep_sequence(name.snapshot())) held.push_back(name);
+    if (!held.empty()) {
+        auto released = co_await parts.zfs.release(std::move(held));
+        if (!released) co_return released;
+    }
+    auto forgotten = co_await parts.zfs.forget_sent(std::move(sent));
+    if (!forgotten) co_return forgotten;
+    co_return co_await parts.inventory.refresh_one(dataset, Freshness::listed);
+}
+
 const Snapshot* last_acked(const Versions& versions) {
     const auto found = std::find_if(versions.snapshots.rbegin(),
                                     versions.snapshots.rend(),

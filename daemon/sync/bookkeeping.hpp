@@ -57,10 +57,13 @@ Task<Result<Versions>> with_foreign_holds(Parts& parts, DatasetName dataset, Gui
 /// Takes zrep:sent from all snapshots of the dataset, as last listed: they were acknowledged for a
 /// pair that is none any more. What zfs says.
 Task<Result<void>> forget_acknowledged(Parts& parts, DatasetName dataset);
-/// Those of them that are newer than this one, which a copy of something else does not have.
+/// The snapshots newer than the base that were acknowledged: by a copy that is none any more.
 std::vector<SnapshotName> acknowledged_after(const Versions& versions,
                                              const DatasetName& dataset,
                                              Guid base);
+/// Takes zrep:sent from those, and our holds where nothing but that tells whose they are; looks at
+/// the dataset again. What zfs says; cut off, the same again does the rest.
+Task<Result<void>> forget_newer(Parts& parts, DatasetName dataset, Guid base);
 
 /// The newest snapshot that this side has recorded as acknowledged; null when there is none.
 const Snapshot* last_acked(const Versions& versions);

@@ -57,7 +57,6 @@ class Init {
     Task<Result<Snapshot>> only_snapshot();
     /// The snapshot that the target's partial or complete receive belongs to.
     Task<Result<Snapshot>> interrupted_snapshot();
-    Task<Result<void>> forget_newer(Guid base);
     Task<Result<void>> bring_over(const Snapshot& snapshot);
     Task<Result<void>> send(const Snapshot& snapshot);
     Task<Result<void>> commit(const Snapshot& snapshot);
@@ -125,16 +124,6 @@ Task<Result<rpc::PeerSnapshot>> Init::ask_for_adoption() {
     co_return adopted->base;
 }
 
-/// What another copy acknowledged is no part of this one: it would count as how fresh that is.
-Task<Result<void>> Init::forget_newer(Guid base) {
-    const Versions* versions = parts_.inventory.versions(request_.dataset);
-    auto names = acknowledged_after(*versions, request_.dataset, base);
-    if (names.empty()) co_return ok();
-    auto forgotten = co_await parts_.zfs.forget_sent(std::move(names));
-    if (!forgotten) co_return forgotten;
-    co_return co_await parts_.inventory.refresh_one(request_.dataset, Freshness::listed);
-}
-
 Task<Result<Snapshot>> Init::adopt() {
     auto adopted = co_await ask_for_adoption();
     if (!adopted) co_return adopted.error();
@@ -144,7 +133,8 @@ Task<Result<Snapshot>> Init::adopt() {
     const Snapshot* base = versions == nullptr ? nullptr : find_snapshot(*versions, adopted->guid);
     if (base != nullptr) {
         const Snapshot out = *base;
-        auto known = co_await forget_newer(out.guid);
+        // What another copy acknowledged would count as how fresh this one is.
+        auto known = co_await forget_newer(parts_, request_.dataset, out.guid);
         if (!known) co_return known.error();
         co_return out;
     }

@@ -97,9 +97,10 @@ PropertyList pair_properties(const Parts& parts, const InitRequest& request) {
 }
 
 plan::Retention retention_of(const Dataset& dataset, const InitRequest& request) {
-    plan::Retention out = plan::settings_of(dataset).retention;
-    out.savecount = std::max(prop::kMinSavecount, request.savecount);
-    return out;
+    Dataset then = dataset;
+    const unsigned count = std::max(prop::kMinSavecount, request.savecount);
+    then.props[std::string(prop::kSavecount)] = {std::to_string(count), Source::local};
+    return plan::settings_of(then).retention;
 }
 
 Result<void> check_tree(const Parts& parts, const InitRequest& request) {
@@ -134,11 +135,11 @@ Result<void> check_tree(const Parts& parts, const InitRequest& request) {
 }
 
 Result<void> check_nesting(const Parts& parts, const InitRequest& request) {
-    // A master of before this host was renamed: its copy would be nobody's from then on. What only
-    // came with such properties was never made one here.
+    // A master of before it or this host was renamed: its copy would be nobody's from then on. What
+    // only came with such properties was never made one here.
     const Dataset* source = parts.inventory.find(request.dataset);
     const bool master = source != nullptr && source->local(prop::kMaster) == "yes";
-    if (master && plan::foreign_host(*source, parts.self))
+    if (master && (plan::foreign_host(*source, parts.self) || plan::displaced(*source, parts.self)))
         return not_configured(parts, request.dataset);
     for (const auto& pair : parts.inventory.pairs()) {
         // Inside a tree, and around others for one, each keeps its own chain. A tree's copy is

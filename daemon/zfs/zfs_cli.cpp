@@ -180,7 +180,11 @@ struct ZfsCli::Tagging {
         if (!first) first = std::move(error);
     }
 
-    std::deque<Argv> commands;
+    struct OfPool {
+        std::string pool;
+        Argv argv;
+    };
+    std::deque<OfPool> commands;
     Signal done;
     std::size_t left = 0;  ///< tasks
     std::optional<Error> first;
@@ -189,13 +193,16 @@ struct ZfsCli::Tagging {
 
 Task<> ZfsCli::tag_some(Tagging* work) {
     while (!work->commands.empty()) {
-        const Argv argv = std::move(work->commands.front());
+        const Tagging::OfPool next = std::move(work->commands.front());
+        const Argv& argv = next.argv;
         work->commands.pop_front();
         Result<Output> output = co_await processes_.run(argv, kMutationLimit);
         if (!output.has_value()) {
             work->fail(output.error());
-            work->commands.clear();
-            break;
+            const bool stop = co_await cancelled();
+            std::erase_if(work->commands,
+                          [&](const auto& other) { return stop || other.pool == next.pool; });
+            continue;
         }
         if (output->status.ok()) continue;
         // zfs does the snapshots one after the other and complains of each.
@@ -222,7 +229,7 @@ Task<Result<void>> ZfsCli::tag_snapshots(std::vector<SnapshotName> names, bool r
         }
         for (const auto& some : groups_of(of_pool, kNamesPerTag)) {
             std::vector<Argv> commands = release ? command::release(some) : command::hold(some);
-            std::move(commands.begin(), commands.end(), std::back_inserter(work.commands));
+            for (Argv& argv : commands) work.commands.push_back({pool, std::move(argv)});
         }
     }
     TaskGroup tasks(executor);

@@ -197,10 +197,14 @@ TEST_F(Adopt, AClearLetsGoOfTheForeignBase) {
 TEST_F(Adopt, WhatAnotherCopyAcknowledgedAfterTheBaseIsForgotten) {
     alpha->zfs.take("tank/fs@zrep_000009");
     alpha->zfs.at("tank/fs").snapshots.back().sent = 1'700'000'000;
+    alpha->zfs.take("tank/fs@weekly");
+    alpha->zfs.at("tank/fs").snapshots.back().sent = 1'700'000'001;
+    alpha->zfs.at("tank/fs").snapshots.back().held = true;
     ASSERT_TRUE(test::run_task(io, alpha->inventory.discover()));
     ASSERT_EQ(adopt().outcome, "done");
     const auto& snapshots = alpha->zfs.at("tank/fs").snapshots;
     EXPECT_FALSE(snapshots.back().sent);
+    EXPECT_FALSE(snapshots.back().held) << "nobody would know whose the hold is";
     EXPECT_EQ(sync::last_acked(*alpha->inventory.versions(fs))->name, "daily");
 }
 

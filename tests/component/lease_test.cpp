@@ -2,6 +2,10 @@
 // zrep:fence=lease: who makes the master readonly when, and how long a takeover waits for that.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "daemon/failover/lease.hpp"
+#include "daemon/sync/target.hpp"
 #include "tests/fakes/lease_test.hpp"
 
 namespace zrepd {
@@ -86,6 +90,46 @@ TEST_F(LeaseTest, AMasterThatWasRenamedIsReadonlyInTimeAndGoesOnUnderItsName) {
     test::run_until(io, [&] { return is_writable(); });
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "");
     EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kInprogress), "");
+}
+
+/// It counts on no fence that is set now: it left the place from which it had that.
+TEST_F(LeaseTest, AMasterThatWasRenamedOutOfItsFenceIsReadonlyInTime) {
+    begin();
+    give(*alpha, "tank/fs", prop::kSrcFs, "tank/before");
+    give(*alpha, "tank/fs", prop::kFence, "off");
+    discover();
+    alpha->roles.look_again();
+    test::run_until(io, [&] { return !is_writable(); });
+    EXPECT_EQ(prop_of(*alpha, "tank/fs", prop::kLease), "out");
+}
+
+/// What is left of a lease that a zrepd before this one counted under `name`, of a master that is
+/// no pair by the time this one starts.
+class RenamedBeforeTheStart : public LeaseTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(All, RenamedBeforeTheStart, testing::Values("tank/before", "tank/fs"));
+
+TEST_P(RenamedBeforeTheStart, GoesOnWithItsLease) {
+    give(*alpha, "tank/fs", prop::kSrcFs, "tank/before");
+    give(*alpha, "tank/fs", prop::kFence, "lease");
+    const auto began = boot_now();
+    const failover::LeaseList left{
+        {*DatasetName::parse(GetParam()), {.epoch = 1, .until = began + kLeaseTime / 4}}};
+    std::ofstream(alpha->config.runtime_dir / "leases") << failover::to_text(left, sync::boot_id());
+    discover();
+    start_loops();
+    test::run_until(io, [&] { return !is_writable(); });
+    EXPECT_LT(boot_now() - began, kLeaseTime) << "a start gives it no time";
+}
+
+/// It has no lease: what it inherits counts for the pairs beside it.
+TEST_F(LeaseTest, ARenamedTreeStaysAsItIs) {
+    give(*alpha, "tank/fs", prop::kSrcFs, "tank/before");
+    give(*alpha, "tank/fs", prop::kFence, "lease");
+    give(*alpha, "tank/fs", prop::kTree, "on");
+    discover();
+    start_loops();
+    run_for(kLeaseTime + 1s);
+    EXPECT_TRUE(is_writable());
 }
 
 TEST_F(LeaseTest, ALockThatASyncHoldsDelaysNothing) {
