@@ -5,6 +5,7 @@
 
 #include "common/props.hpp"
 #include "common/text.hpp"
+#include "daemon/plan/displaced.hpp"
 #include "daemon/plan/foreign.hpp"
 #include "daemon/plan/members.hpp"
 #include "daemon/plan/plan.hpp"
