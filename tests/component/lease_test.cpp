@@ -113,7 +113,7 @@ TEST_P(RenamedBeforeTheStart, GoesOnWithItsLease) {
     give(*alpha, "tank/fs", prop::kFence, "lease");
     const auto began = boot_now();
     const failover::LeaseList left{
-        {*DatasetName::parse(GetParam()), {.epoch = 1, .until = began + kLeaseTime / 4}}};
+        {*DatasetName::parse(GetParam()), {.epoch = 1, .until = began + 500ms}}};
     std::ofstream(alpha->config.runtime_dir / "leases") << failover::to_text(left, sync::boot_id());
     discover();
     start_loops();
