@@ -92,8 +92,11 @@ Task<Result<rpc::Done>> DaemonService::changeconfig(rpc::ConfigIn in, control::C
             others = sync::acknowledged_after(*versions, *dataset, base);
     }
     rpc::Done out;
-    for (const auto& name : others)
-        out.steps.push_back("forget that " + name.str() + " was acknowledged");
+    for (const auto& name : others) {
+        const bool held = !zrep_sequence(name.snapshot());
+        out.steps.push_back("forget that " + name.str() + " was acknowledged" +
+                            (held ? ", and release our hold on it" : ""));
+    }
     if (!others.empty() && !in.dry_run) {
         auto forgotten = co_await sync::forget_newer(parts_, *dataset, base);
         if (!forgotten) co_return forgotten.error();

@@ -28,17 +28,23 @@ std::optional<BootTime> read_time(std::string_view text) {
     return milliseconds(*count);
 }
 
-/// "EPOCH UNTIL WITNESS DATASET"; the name comes last because it may contain spaces.
+/// "EPOCH UNTIL WITNESS GUID DATASET"; the name comes last because it may contain spaces. An older
+/// zrepd wrote no guid, which no name of a dataset looks like.
 std::optional<std::pair<DatasetName, Lease>> read_lease(std::string_view line) {
     const auto words = split(line, ' ');
     if (words.size() < 4) return std::nullopt;
     const auto epoch = parse_u64(words[0]);
     const auto time = read_time(words[1]);
-    const auto before = words[0].size() + words[1].size() + words[2].size() + 3;
+    auto before = words[0].size() + words[1].size() + words[2].size() + 3;
+    const auto guid = parse_u64(words[3]);
+    if (guid) before += words[3].size() + 1;
+    if (before > line.size()) return std::nullopt;
     const auto name = DatasetName::parse(line.substr(before));
     if (!epoch || !name || (!time && words[1] != kOpen)) return std::nullopt;
     const std::string witness(words[2] == kNobody ? "" : words[2]);
-    return std::pair(*name, Lease{.epoch = *epoch, .until = time, .witness = witness});
+    return std::pair(
+        *name,
+        Lease{.epoch = *epoch, .until = time, .witness = witness, .guid = Guid{guid.value_or(0)}});
 }
 
 }  // namespace
@@ -130,6 +136,7 @@ std::string to_text(const LeaseList& leases, std::string_view boot) {
         out += std::to_string(lease.epoch) + " ";
         out += lease.until ? std::to_string(lease.until->count()) : std::string(kOpen);
         out += " " + (lease.witness.empty() ? std::string(kNobody) : lease.witness);
+        if (lease.guid.known()) out += " " + std::to_string(lease.guid.value);
         out += " " + name.str() + "\n";
     }
     return out;

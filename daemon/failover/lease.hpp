@@ -43,6 +43,8 @@ struct Lease {
     std::optional<BootTime> until = {};
     /// Who may confirm it as well: the target noted that, and asks it before it takes over.
     std::string witness = {};
+    /// Of its filesystem, which a name is not; unknown when an older zrepd counted it.
+    Guid guid = {};
     bool operator==(const Lease&) const = default;
 };
 

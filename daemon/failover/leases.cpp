@@ -134,7 +134,12 @@ BootTime Leases::tick(BootTime now) {
 /// One that zrepd finds at its start may be counted on; one that appears later begins as a new one.
 Lease& Leases::lease_of(const plan::Pair& pair, BootTime now) {
     const auto found = leases_.find(pair.dataset);
-    if (found != leases_.end() && found->second.epoch == pair.epoch) return found->second;
+    const Dataset* dataset = parts_.inventory.find(pair.dataset);
+    const Guid guid = dataset == nullptr ? Guid{} : dataset->guid;
+    if (found != leases_.end() && found->second.epoch == pair.epoch) {
+        if (!found->second.guid.known()) found->second.guid = guid;
+        return found->second;
+    }
     Lease lease{.epoch = pair.epoch, .until = std::nullopt};
     // An epoch that went down, is no number, or is one again, is no role change: the target may
     // count on what it confirmed, and that runs out.
@@ -148,6 +153,7 @@ Lease& Leases::lease_of(const plan::Pair& pair, BootTime now) {
         lease = after_start(left, pair.epoch, now, parts_.config.lease_time);
     }
     kept_.erase(pair.dataset);
+    lease.guid = guid;
     leases_[pair.dataset] = lease;
     save();
     return leases_[pair.dataset];
@@ -275,7 +281,8 @@ void Leases::vouch(const DatasetName& dataset) {
     const auto pair = parts_.inventory.pair(dataset);
     const Dataset* now = parts_.inventory.find(dataset);
     if (!pair || now == nullptr || !is_leased(*now, *pair)) return;
-    leases_[dataset] = {.epoch = pair->epoch, .until = std::nullopt};
+    leases_[dataset] = {
+        .epoch = pair->epoch, .until = std::nullopt, .witness = {}, .guid = now->guid};
     save();
 }
 

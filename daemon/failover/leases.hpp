@@ -95,9 +95,10 @@ class Leases {
     Task<> write_back(std::string mountpoint);
     Task<> lapse(DatasetName dataset);
     Task<> make_readonly(DatasetName dataset);
-    const Lease* counted_lease(const Dataset& dataset) const;
+    std::optional<Lease> counted_lease(const Dataset& dataset) const;
     bool is_hidden_master(const Dataset& dataset) const;
-    const Lease& hidden_lease(const Dataset& dataset, BootTime now);
+    Lease hidden_lease(const Dataset& dataset, BootTime now) const;
+    void keep_hidden(LeaseList seen);
     BootTime watch_hidden(BootTime now);
     Task<> close_hidden(DatasetName dataset);
     void load();

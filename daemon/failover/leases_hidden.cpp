@@ -14,9 +14,11 @@ namespace {
 
 // As of a lease that was lost otherwise: every second is one in which somebody may write.
 constexpr BootTime kCloseAgain{1'000};
-// A pool that was imported readonly refuses for as long as it is.
-constexpr BootTime kCloseAgainAtLast{60'000};
 constexpr BootTime kNothingHidden{30'000};
+
+bool is_power_of_two(unsigned count) {
+    return (count & (count - 1)) == 0;
+}
 
 void tell_closed(sync::Parts& parts, const Dataset& dataset) {
     const std::string name = dataset.name.str();
@@ -34,17 +36,20 @@ void tell_closed(sync::Parts& parts, const Dataset& dataset) {
 
 }  // namespace
 
-/// As it was counted under its own name, or under the one that the pair has for it.
-const Lease* Leases::counted_lease(const Dataset& dataset) const {
+/// Whatever its name was then. Of several the one that ends first: what nobody counts on is the
+/// last.
+std::optional<Lease> Leases::counted_lease(const Dataset& dataset) const {
     const std::uint64_t epoch = parse_u64(dataset.local(prop::kEpoch).value_or("0")).value_or(0);
-    const auto before = DatasetName::parse(dataset.local(prop::kSrcFs).value_or(""));
-    for (const DatasetName& name : {dataset.name, before ? *before : dataset.name}) {
-        for (const LeaseList* list : {&leases_, &kept_}) {
-            const auto found = list->find(name);
-            if (found != list->end() && found->second.epoch == epoch) return &found->second;
+    std::optional<Lease> out;
+    for (const LeaseList* list : {&leases_, &kept_}) {
+        for (const auto& [name, lease] : *list) {
+            if (lease.guid != dataset.guid || lease.epoch != epoch) continue;
+            const bool sooner =
+                !out || (lease.until && (!out->until || *lease.until < *out->until));
+            if (sooner) out = lease;
         }
     }
-    return nullptr;
+    return out;
 }
 
 /// Also one that has left the place from which it inherited the fence: the target still counts on
@@ -54,49 +59,60 @@ bool Leases::is_hidden_master(const Dataset& dataset) const {
     if (dataset.own(prop::kTree) == "on") return false;
     const bool fenced = plan::settings_of(dataset).fence == plan::Fence::lease &&
                         dataset.local(prop::kDestHost).has_value();
-    const Lease* counted = counted_lease(dataset);
-    const bool counts = counted != nullptr && counted->until;
-    return (fenced || counts) && !plan::pair_of(dataset, parts_.self);
+    if (plan::pair_of(dataset, parts_.self)) return false;
+    if (fenced) return true;
+    const auto counted = counted_lease(dataset);
+    return counted && counted->until;
 }
 
 /// What was confirmed; of one that nothing is known of, as of one that was found at the start.
-const Lease& Leases::hidden_lease(const Dataset& dataset, BootTime now) {
-    if (hidden_.contains(dataset.name)) return leases_[dataset.name];
+Lease Leases::hidden_lease(const Dataset& dataset, BootTime now) const {
     const std::uint64_t epoch = parse_u64(dataset.local(prop::kEpoch).value_or("0")).value_or(0);
-    const Lease* counted = counted_lease(dataset);
-    const std::optional<Lease> left = counted == nullptr ? std::nullopt : std::optional(*counted);
-    const Lease lease = after_start(left, epoch, now, parts_.config.lease_time);
-    return leases_[dataset.name] = lease;
+    Lease out = after_start(counted_lease(dataset), epoch, now, parts_.config.lease_time);
+    out.guid = dataset.guid;
+    return out;
 }
 
 BootTime Leases::watch_hidden(BootTime now) {
     BootTime wake = now + kNothingHidden;
-    std::set<DatasetName> seen;
+    LeaseList seen;
     for (const auto& [name, dataset] : parts_.inventory.all()) {
         if (!is_hidden_master(dataset)) continue;
         const Lease lease = hidden_lease(dataset, now);
-        seen.insert(name);
+        seen[name] = lease;
+        // Not only then: a host that was suspended is looked at as soon as it runs again.
+        wake = std::min(wake, now + kCloseAgain);
         write_back_in_time(dataset, lease, now);
         for (const BootTime before : {parts_.config.lease_time / 4, BootTime(0)}) {
             const bool later = lease.until && *lease.until - before > now;
             if (later) wake = std::min(wake, *lease.until - before + BootTime(1));
         }
         if (!has_run_out(lease, now)) continue;
-        wake = std::min(wake, now + kCloseAgain);
         const auto retry = retry_.find(name);
         if (retry != retry_.end() && retry->second > now) continue;
         if (!dataset.readonly && storing_.insert(name).second)
             tasks_.spawn("lease of hidden " + name.str(), close_hidden(name));
     }
+    keep_hidden(std::move(seen));
+    return wake;
+}
+
+/// Stored once all were looked at: two may have each other's name.
+void Leases::keep_hidden(LeaseList seen) {
     for (const auto& name : hidden_) {
         if (seen.contains(name)) continue;
         close_failures_.erase(name);
+        retry_.erase(name);
         if (!parts_.inventory.pair(name)) lost_.erase(name);
     }
-    const bool changed = seen != hidden_;
-    hidden_ = std::move(seen);
-    if (changed) save();
-    return wake;
+    hidden_.clear();
+    for (auto& [name, lease] : seen) {
+        hidden_.insert(name);
+        // What was kept under a former name is this.
+        std::erase_if(leases_, [&](const auto& other) { return other.second.guid == lease.guid; });
+        leases_[name] = std::move(lease);
+    }
+    if (!seen.empty()) save();
 }
 
 /// With the note of a lease that ran out, and no journal: that follows when it is a pair again, and
@@ -116,13 +132,14 @@ Task<> Leases::close_hidden(DatasetName name) {
             close_failures_.erase(name);
             parts_.inventory.note_set(name, work);
         } else {
-            const unsigned failures = std::min(close_failures_[name]++, 6U);
-            retry_[name] = boot_now() + std::min(kCloseAgain * (1 << failures), kCloseAgainAtLast);
-            log::event(log::Level::error,
-                       "lease_set_failed",
-                       {{"dataset", name.str()},
-                        {"error", set.error().text()},
-                        {"next", set.error().remedy}});
+            retry_[name] = boot_now() + kCloseAgain;
+            // A pool that was imported readonly refuses for as long as it is.
+            if (is_power_of_two(++close_failures_[name]))
+                log::event(log::Level::error,
+                           "lease_set_failed",
+                           {{"dataset", name.str()},
+                            {"error", set.error().text()},
+                            {"next", set.error().remedy}});
         }
     }
     storing_.erase(name);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "daemon/plan/repoint.hpp"
 
+#include <algorithm>
+
 #include "common/props.hpp"
 #include "common/text.hpp"
 
@@ -20,7 +22,10 @@ std::optional<Error> not_now(const Dataset& dataset, bool as_target) {
                      .remedy = "zrepctl list shows the pairs; zrepctl init makes one"};
     }
     const std::string journal = dataset.own(prop::kInprogress).value_or("");
-    if (!journal.empty()) {
+    // Of a lease that ran out no role change was begun, and the pair's name is the way back.
+    const auto words = split(journal, ' ');
+    const bool lapsed = std::find(words.begin(), words.end(), "lease=out") != words.end();
+    if (!journal.empty() && !lapsed) {
         return Error{.code = Code::busy,
                      .message = name + " is in the middle of something (" +
                                 std::string(split(journal, ' ').front()) + ")",

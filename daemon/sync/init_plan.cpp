@@ -135,12 +135,19 @@ Result<void> check_tree(const Parts& parts, const InitRequest& request) {
                            " zrep:fence=off, then this again"};
 }
 
+/// A master of before it or this host was renamed: with another copy, that of the first would be
+/// nobody's from then on. What only came with such properties was never made one here.
+bool leaves_a_copy(const Dataset& source, const InitRequest& request, const plan::Self& self) {
+    if (source.local(prop::kMaster) != "yes") return false;
+    if (plan::foreign_host(source, self)) return true;
+    const bool same = source.local(prop::kDestHost) == request.host.short_name() &&
+                      source.local(prop::kDestFs) == request.target.str();
+    return !same && plan::displaced(source, self);
+}
+
 Result<void> check_nesting(const Parts& parts, const InitRequest& request) {
-    // A master of before it or this host was renamed: its copy would be nobody's from then on. What
-    // only came with such properties was never made one here.
     const Dataset* source = parts.inventory.find(request.dataset);
-    const bool master = source != nullptr && source->local(prop::kMaster) == "yes";
-    if (master && (plan::foreign_host(*source, parts.self) || plan::displaced(*source, parts.self)))
+    if (source != nullptr && leaves_a_copy(*source, request, parts.self))
         return not_configured(parts, request.dataset);
     for (const auto& pair : parts.inventory.pairs()) {
         // Inside a tree, and around others for one, each keeps its own chain. A tree's copy is

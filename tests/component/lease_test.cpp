@@ -113,12 +113,31 @@ TEST_P(RenamedBeforeTheStart, GoesOnWithItsLease) {
     give(*alpha, "tank/fs", prop::kFence, "lease");
     const auto began = boot_now();
     const failover::LeaseList left{
-        {*DatasetName::parse(GetParam()), {.epoch = 1, .until = began + 500ms}}};
+        {*DatasetName::parse(GetParam()),
+         {.epoch = 1,
+          .until = began + 500ms,
+          .witness = {},
+          .guid = alpha->zfs.at("tank/fs").guid}},
+        {*DatasetName::parse("tank/other"),
+         {.epoch = 1, .until = began + 10s, .witness = {}, .guid = Guid{77}}}};
     std::ofstream(alpha->config.runtime_dir / "leases") << failover::to_text(left, sync::boot_id());
     discover();
     start_loops();
     test::run_until(io, [&] { return !is_writable(); });
     EXPECT_LT(boot_now() - began, kLeaseTime) << "a start gives it no time";
+}
+
+/// The lease is another's, which has the name now that this one had.
+TEST_F(LeaseTest, AFormerMasterOfALeasedNameIsLeftAlone) {
+    begin();
+    alpha->zfs.create("tank/fs_old");
+    for (const auto& [key, value] : alpha->zfs.at("tank/fs").props)
+        if (key != prop::kFence) alpha->zfs.at("tank/fs_old").props[key] = value;
+    discover();
+    alpha->roles.look_again();
+    run_for(kLeaseTime + 1s);
+    EXPECT_NE(prop_of(*alpha, "tank/fs_old", "readonly"), "on");
+    EXPECT_TRUE(is_writable());
 }
 
 /// It has no lease: what it inherits counts for the pairs beside it.

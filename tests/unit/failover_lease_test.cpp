@@ -124,14 +124,17 @@ TEST(Lease, WhatIsKeptForTheNextStartIsReadBackInThisBootAlone) {
     const LeaseList leases{
         {*DatasetName::parse("tank/my data"), {.epoch = 3, .until = 123456ms, .witness = "/mnt/w"}},
         {*DatasetName::parse("tank/fs"), {.epoch = 1}},
+        {*DatasetName::parse("tank/a b"), {.epoch = 2, .guid = Guid{17}}},
     };
     const std::string text = to_text(leases, "boot-1");
-    EXPECT_EQ(text, "boot-1\n1 open - tank/fs\n3 123456 /mnt/w tank/my data\n");
+    EXPECT_EQ(text,
+              "boot-1\n2 open - 17 tank/a b\n1 open - tank/fs\n3 123456 /mnt/w tank/my data\n");
     EXPECT_EQ(read_leases(text, "boot-1"), leases);
     EXPECT_TRUE(read_leases(text, "boot-2").empty());
     EXPECT_TRUE(read_leases("", "").empty());
     EXPECT_TRUE(
-        read_leases("boot-1\nx 1 - tank/fs\n1 y - tank/fs\n1 2 -\n1 2 - @\n", "boot-1").empty());
+        read_leases("boot-1\nx 1 - tank/fs\n1 y - tank/fs\n1 2 -\n1 2 - @\n1 2 - 3\n", "boot-1")
+            .empty());
 }
 
 TEST(Lease, ThatRanOutInARoleChangeIsNotedOnTheMasterUntilItsNextStep) {
