@@ -14,7 +14,7 @@ bool is_configured(const Dataset& dataset) {
     return dataset.own(prop::kSrcHost) && dataset.own(prop::kDestHost);
 }
 
-std::optional<Error> not_now(const Dataset& dataset, bool as_target) {
+std::optional<Error> not_now(const Dataset& dataset, const Self& self, bool as_target) {
     const std::string name = dataset.name.str();
     if (!is_configured(dataset)) {
         return Error{.code = Code::not_configured,
@@ -22,10 +22,11 @@ std::optional<Error> not_now(const Dataset& dataset, bool as_target) {
                      .remedy = "zrepctl list shows the pairs; zrepctl init makes one"};
     }
     const std::string journal = dataset.own(prop::kInprogress).value_or("");
-    // Of a lease that ran out no role change was begun, and the pair's name is the way back.
+    // Of a lease that ran out no role change was begun; of a pair of a former name this is the way
+    // back.
     const auto words = split(journal, ' ');
     const bool lapsed = std::find(words.begin(), words.end(), "lease=out") != words.end();
-    if (!journal.empty() && !lapsed) {
+    if (!journal.empty() && (!lapsed || pair_of(dataset, self))) {
         return Error{.code = Code::busy,
                      .message = name + " is in the middle of something (" +
                                 std::string(split(journal, ' ').front()) + ")",
@@ -50,7 +51,7 @@ Result<PropertyList> repoint(const Dataset& dataset,
                              const Self& self,
                              const OtherSide& other,
                              bool as_target) {
-    const auto wrong = not_now(dataset, as_target);
+    const auto wrong = not_now(dataset, self, as_target);
     if (wrong) return *wrong;
     if (self.is(other.host) && other.dataset == dataset.name) {
         return Error{.code = Code::invalid_params,

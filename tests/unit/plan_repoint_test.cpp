@@ -61,6 +61,18 @@ TEST_F(Repoint, IsRefusedOnTheWrongSideAndInTheMiddleOfSomething) {
     EXPECT_EQ(code(/*as_target=*/false), Code::wrong_role);
 }
 
+/// Its names are what keeps anybody from confirming the lease again.
+TEST_F(Repoint, OfAFormerNameWhoseLeaseRanOutIsTheWayBack) {
+    give(prop::kInprogress, "freezing lease=out");
+    EXPECT_TRUE(repoint(dataset, self, other, /*as_target=*/false));
+    give(prop::kSrcHost, "alpha");
+    give(prop::kSrcFs, "tank/fs");
+    EXPECT_EQ(code(/*as_target=*/false), Code::busy) << "its peer is asked";
+    give(prop::kSrcFs, "tank/was");
+    give(prop::kInprogress, "freezing");
+    EXPECT_EQ(code(/*as_target=*/false), Code::busy);
+}
+
 TEST_F(Repoint, OfAnInheritedPairOrNoneIsRefused) {
     dataset.props[std::string(prop::kSrcHost)].source = Source::inherited;
     EXPECT_EQ(code(/*as_target=*/false), Code::not_configured);
