@@ -142,15 +142,21 @@ Task<> Session::run() {
 }
 
 /// The calls a broken connection takes with it. Those that came while it was already broken get a
-/// new one, unless there was none to begin with.
+/// new one, unless there was none to begin with; while a login was under way that is refused now,
+/// too: whoever has just mended the key and asks for a sync gets a try.
 void Session::lose_calls(const Error& error) {
     std::vector<std::shared_ptr<Call>> lost;
     for (auto& [id, call] : in_flight_) lost.push_back(std::move(call));
     in_flight_.clear();
     given_up_.clear();
+    const bool refused = error.code == Code::peer_auth || error.code == Code::peer_host_key;
     if (stopping_ || !was_connected_) {
-        lost.insert(lost.end(), waiting_.begin(), waiting_.end());
-        waiting_.clear();
+        std::erase_if(waiting_, [&](const std::shared_ptr<Call>& call) {
+            const bool later = call->asked_at > attempt_.began;
+            if (!stopping_ && refused && later) return false;
+            lost.push_back(call);
+            return true;
+        });
     }
     for (const auto& call : lost) call->settle(error);
 }

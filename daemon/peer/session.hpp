@@ -47,6 +47,7 @@ struct Call {
     std::string method;
     Json params;
     asio::steady_timer timer;
+    const std::chrono::steady_clock::time_point asked_at = std::chrono::steady_clock::now();
     std::uint64_t id = 0;  ///< 0: not on the wire yet
     std::optional<Result<Json>> outcome;
 };

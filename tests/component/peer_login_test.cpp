@@ -38,6 +38,7 @@ class FakeHost : public ProcessStarter {
         const auto option = std::find(argv.begin(), argv.end(), "-l");
         const std::string user = option == argv.end() ? kOwn : *std::next(option);
         logins.push_back(user);
+        if (at_login) at_login();
         if (!lets_in.contains(user)) {
             out.reset();
             const auto own = refusals.find(user);
@@ -59,6 +60,7 @@ class FakeHost : public ProcessStarter {
     std::set<std::string> lets_in;
     std::map<std::string, std::string> refusals;  ///< other words for a user
     std::string own_user;                         ///< how ssh names its own one
+    std::function<void()> at_login;
     std::vector<std::string> logins;
 
   private:
@@ -92,10 +94,35 @@ class Login : public test::TaskTest {
         co_await peers.stop();
     }
 
+    /// A second ping, from the moment of the second login on, from which beta lets ssh's own in.
+    Task<> ping_twice_and_stop(Peers& peers) {
+        TaskGroup later(io.get_executor());
+        beta.at_login = [&] {
+            if (beta.logins.size() == 2) later.spawn("second ping", ping_again(peers));
+        };
+        Task<> first = ping_only(peers, &error);
+        co_await std::move(first);
+        co_await later.join();
+        co_await peers.stop();
+    }
+    Task<> ping_again(Peers& peers) {
+        beta.lets_in = {kOwn};
+        Task<> second = ping_only(peers, &later_error);
+        co_await std::move(second);
+    }
+    static Task<> ping_only(Peers& peers, std::optional<Error>* out) {
+        Json params = Json::object();
+        Task<Result<Json>> work =
+            peers.call(*HostName::parse("beta"), "peer.ping", std::move(params), kPingLimit);
+        Result<Json> reply = co_await std::move(work);
+        if (!reply) *out = reply.error();
+    }
+
     test::TempFolder folder;
     FakeHost beta;
     std::optional<SshTransport> transport;
     std::optional<Error> error;
+    std::optional<Error> later_error;
 };
 
 TEST_F(Login, IsThatOfSshItselfWhereItIsLetIn) {
@@ -128,6 +155,15 @@ TEST_F(Login, ThatIsRefusedAsBothSaysSoAndBeginsAnewTheSameWay) {
         EXPECT_NE(refused->remedy.find("zrepctl authorize beta --ask"), std::string::npos);
         EXPECT_EQ(beta.logins, (Users{kOwn, "zrep"}));
     }
+}
+TEST_F(Login, ThatWasMendedMeanwhileIsTriedForWhoAskedMeanwhile) {
+    transport.emplace(beta, folder.path / "ssh", *HostName::parse("alpha"), SshOptions{});
+    Peers peers(io.get_executor(), *transport, [](auto&&...) {}, {});
+    run(ping_twice_and_stop(peers));
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, Code::peer_auth);
+    EXPECT_FALSE(later_error) << later_error->text();
+    EXPECT_EQ(beta.logins, (Users{kOwn, "zrep", kOwn}));
 }
 TEST_F(Login, IsTheConfiguredOneAlone) {
     const auto refused = ping({.user = "backup"});
