@@ -97,8 +97,10 @@ TEST(FailoverChanges, SteppingDownIsOneSetOfAllThatBelongsTogether) {
     dataset.mounted = true;
     dataset.mountpoint = "/tank/fs";
     const Stored wanted{.epoch = 2, .journal = Journal::handed_over};
-    const auto list = properties_for(
-        dataset, journal_pair_of(dataset), wanted, {.journal = Journal::handed_over, .base = Guid{9}});
+    const auto list = properties_for(dataset,
+                                     journal_pair_of(dataset),
+                                     wanted,
+                                     {.journal = Journal::handed_over, .base = Guid{9}});
     EXPECT_EQ(value(list, "readonly"), "on");
     EXPECT_EQ(value(list, prop::kMaster), "no");
     EXPECT_EQ(value(list, prop::kEpoch), "2");
@@ -139,7 +141,8 @@ TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
     dataset.readonly = true;
     dataset.mountpoint = "/tank/fs";
     const Stored wanted{.master = true, .writable = true, .epoch = 2, .journal = Journal::promoted};
-    auto list = properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
+    auto list =
+        properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
     EXPECT_EQ(value(list, "readonly"), "off");
     EXPECT_EQ(value(list, prop::kMaster), "yes");
     EXPECT_EQ(value(list, prop::kSrcHost), "alpha");
@@ -149,7 +152,8 @@ TEST(FailoverChanges, BecomingMasterIsServedAsTheOldOneWas) {
     // What an administrator set on this side counts.
     dataset.mountpoint_here = true;
     dataset.props[std::string(prop::kInterval)] = {"1h", Source::inherited};
-    list = properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
+    list =
+        properties_for(dataset, journal_pair_of(dataset), wanted, {.journal = Journal::promoted});
     EXPECT_EQ(value(list, "mountpoint"), "(none)");
     EXPECT_EQ(value(list, prop::kInterval), "(none)");
 }
