@@ -89,7 +89,10 @@ Result<OwnKey> make_key(const OwnKeyWish& wish, const std::string& path) {
     if (!said.fine())
         return failed("ssh-keygen", said, "make a key without a passphrase at " + quote(path));
     auto key = read_key(path);
-    if (!key) return key.error();
+    if (!key) {
+        key.error().remedy = key_without_agent(wish);
+        return key.error();
+    }
     out.key = std::move(*key);
     return out;
 }
